@@ -1,0 +1,1 @@
+"""imagebatch: images as code."""

@@ -1,0 +1,133 @@
+"""What happened, in the past tense: the journal's records, and what the screen shows.
+
+Events about one paid attempt carry its token; events about what the project keeps carry an address. The journal is
+the fold of these; the lock is a checkpoint of the fold.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from imagebatch.model.generation import Bought, Candidate, Entry, Failure, PictureFacts
+from imagebatch.model.money import Cost
+
+PaidStep = Literal["create", "retry", "buy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intended:
+    """A paid step is about to be sent. Durable before the first byte leaves.
+
+    `token` names the generation's create; for a retry `attempt` is the new attempt on the same generation; for a buy
+    `candidate` is its id. `address` is for people who read the journal; nothing is keyed by it.
+    """
+
+    step: PaidStep
+    token: str
+    attempt: int
+    part: int
+    provider: str
+    type: str
+    draw: str
+    request: str
+    address: str
+    cost: Cost
+    candidate: str | None = None
+    resolution: str | None = None
+    generation: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The provider took it. Durable before anything else is done with the id."""
+
+    step: PaidStep
+    token: str
+    attempt: int
+    generation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The provider certainly did not take it; the intent is closed and nothing was paid."""
+
+    step: PaidStep
+    token: str
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubted:
+    """Nobody can know whether the provider took it; only a listing, a record or a person closes this."""
+
+    step: PaidStep
+    token: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abandoned:
+    """An open intent was closed without a picture: the listing shows nothing after the window, or a person said so."""
+
+    token: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """The generation came to an end, or told its candidates."""
+
+    token: str
+    status: Literal["succeeded", "failed", "blocked"]
+    candidates: tuple[Candidate, ...] = ()
+    failure: Failure | None = None
+    cost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A candidate's bytes are in the store, checked and hashed; `index` counts from 1."""
+
+    token: str
+    index: int
+    facts: PictureFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoughtStored:
+    """A bought candidate's bytes are in the store."""
+
+    token: str
+    index: int
+    bought: Bought
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """The lock's block of one address, as it is from now on."""
+
+    address: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """The address leaves the lock; `moved_to` where its entry goes on under another name."""
+
+    address: str
+    moved_to: str | None = None
+
+
+Event: TypeAlias = (
+    Intended | Accepted | Refused | Doubted | Abandoned | Observed | Fetched | BoughtStored | Kept | Dropped
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Something only the screen needs: progress of one address, a warning, a provider's pause."""
+
+    kind: str
+    address: str | None = None
+    message: str = ""
+    data: Mapping[str, str | int | float] = field(default_factory=dict)

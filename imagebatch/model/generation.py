@@ -1,0 +1,129 @@
+"""What exists: candidates, outputs, failures, and the lock's entry for one address."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from imagebatch.model.canonical import Json
+
+Status = Literal["pending", "succeeded", "failed", "blocked", "in_doubt"]
+FailureKind = Literal[
+    "rejected",  # the provider refused the request as it is
+    "blocked",  # moderation refused it
+    "provider",  # the provider accepted it and failed to draw
+    "no_credit",  # the account cannot pay
+    "gone",  # the provider no longer knows the generation
+    "no_images",  # done, and nothing was delivered
+    "bad_image",  # bytes came that are no allowed picture
+    "expired",  # the link died before we could fetch
+]
+OnRemove = Literal["keep", "trash", "delete"]
+OnReplace = Literal["keep", "delete"]
+Resolution = Literal["preview", "full", "upscale", "uhd"]
+
+RETRIED_BY_LATER_APPLIES: frozenset[FailureKind] = frozenset({"rejected", "no_credit", "provider"})
+MAY_HAVE_BEEN_PAID: frozenset[FailureKind] = frozenset({"gone", "no_images", "bad_image", "expired"})
+MAX_ACCEPTED_ATTEMPTS = 3
+EARLIER_KEPT = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why there is no picture: a value, not an exception. `message` is foreign text, escaped when printed."""
+
+    kind: FailureKind
+    message: str
+    provider_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFacts:
+    """What the checked bytes of a picture are; `sha256` is `sha256:` and 64 hex digits, `bytes` their number."""
+
+    sha256: str
+    width: int
+    height: int
+    media_type: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bought:
+    """A candidate in the higher resolution that was paid for."""
+
+    resolution: Resolution
+    facts: PictureFacts | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One image that a generation offers; `facts` stand there once its bytes are in the store."""
+
+    id: str
+    facts: PictureFacts | None = None
+    bought: Bought | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A file that the project keeps; `path` is relative to the root, with `/`."""
+
+    path: str
+    develop: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One of several creates that a single request needed; `candidates` is how many it delivered."""
+
+    token: str
+    generation: str | None
+    status: Status
+    candidates: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """A draw that another one replaced; the newest stands first in the lock."""
+
+    attempt: int
+    draw: str
+    request: str
+    token: str
+    generation: str | None
+    candidates: tuple[Candidate, ...]
+    picked: tuple[int, ...]
+    cost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """The lock's block for one address.
+
+    `request` is the canonical JSON of the wire form. `picked` counts candidates from 1. `generation` is None while
+    in doubt, and for a provider that answers at once it is the token. `extra` holds fields of our own version that
+    this program does not know; they are written back as they were.
+    """
+
+    provider: str
+    type: str
+    draw: str
+    request: str
+    labels: str
+    attempt: int
+    token: str
+    generation: str | None
+    status: Status
+    candidates: tuple[Candidate, ...] = ()
+    picked: tuple[int, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    cost: tuple[str, ...] = ()
+    on_remove: OnRemove = "trash"
+    failure: Failure | None = None
+    parts: tuple[Part, ...] = ()
+    earlier: tuple[Earlier, ...] = ()
+    protect: bool = False
+    held: bool = False
+    extra: Mapping[str, Json] = field(default_factory=dict)

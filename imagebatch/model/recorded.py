@@ -1,0 +1,141 @@
+"""What the planner may ask of the world: small read-only protocols, so that planning stays pure.
+
+`state/` and `outputs/` implement them; tests use plain dictionaries.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol
+
+from imagebatch.model.generation import Candidate, Earlier, Entry, Failure, Part, Status
+
+OutputState = Literal["same", "missing", "edited"]
+
+
+class Glance(NamedTuple):
+    """The few fields of a lock block that tell whether anything changed, cut from its text without parsing it.
+
+    `outputs` is the block's `outputs` field as it stands there (JSON text, `[]` where absent), `picked` and `candidates`
+    likewise. `plain` is True for a block with status `succeeded` and none of `failure`, `protect`, `held`, `parts`:
+    whatever is not plain has to be looked at through `entry`.
+    """
+
+    provider: str
+    type: str
+    draw: str
+    labels: str
+    picked: str
+    candidates: str
+    outputs: str
+    on_remove: str
+    plain: bool
+
+
+class Recorded(Protocol):
+    """The lock with the journal folded in, by address."""
+
+    def __contains__(self, address: object) -> bool: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+    def __len__(self) -> int: ...
+
+    def glance(self, address: str) -> Glance:
+        """The cheap view; raises KeyError for an unknown address."""
+        ...
+
+    def entry(self, address: str) -> Entry:
+        """The whole entry; raises KeyError for an unknown address, StateError for a block that cannot be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownDraw:
+    """A draw that was paid for, or may have been, wherever we know it from.
+
+    `open_intent` tells that a paid step was begun and never settled: then `generation` is None, or the step is a retry.
+    """
+
+    draw: str
+    type: str
+    request: str
+    attempt: int
+    token: str
+    generation: str | None
+    status: Status
+    candidates: tuple[Candidate, ...] = ()
+    cost: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    failure: Failure | None = None
+    open_intent: bool = False
+    salt: str = ""
+
+    @classmethod
+    def of_entry(cls, entry: Entry) -> "KnownDraw":
+        """What an entry knows of its current draw."""
+        return cls(
+            draw=entry.draw,
+            type=entry.type,
+            request=entry.request,
+            attempt=entry.attempt,
+            token=entry.token,
+            generation=entry.generation,
+            status=entry.status,
+            candidates=entry.candidates,
+            cost=entry.cost,
+            parts=entry.parts,
+            failure=entry.failure,
+        )
+
+    @classmethod
+    def of_earlier(cls, earlier: Earlier, provider_type: str) -> "KnownDraw":
+        """What an entry remembers of a draw that was replaced."""
+        return cls(
+            draw=earlier.draw,
+            type=provider_type,
+            request=earlier.request,
+            attempt=earlier.attempt,
+            token=earlier.token,
+            generation=earlier.generation,
+            status="succeeded",
+            candidates=earlier.candidates,
+            cost=earlier.cost,
+        )
+
+
+class Known(Protocol):
+    """The draw index and the store of this machine."""
+
+    def draws(self, draw: str) -> tuple[KnownDraw, ...]:
+        """All draws known for a fingerprint, the newest attempt first; empty where none is."""
+        ...
+
+    def has_bytes(self, sha256: str) -> bool:
+        """Whether the store holds these bytes."""
+        ...
+
+
+class Disk(Protocol):
+    """The project's output files."""
+
+    def look(self, path: str, sha256: str, size: int) -> OutputState:
+        """How a file compares with the lock: by size and time where a cache vouches, else by hash."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Whether anything stands at an output path (for a file that is not ours)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DictKnown:
+    """A `Known` over plain dictionaries: what `plan` uses where this machine has no index, and what tests use."""
+
+    by_draw: Mapping[str, tuple[KnownDraw, ...]] = field(default_factory=dict)
+    stored: frozenset[str] = frozenset()
+
+    def draws(self, draw: str) -> tuple[KnownDraw, ...]:
+        return self.by_draw.get(draw, ())
+
+    def has_bytes(self, sha256: str) -> bool:
+        return sha256 in self.stored

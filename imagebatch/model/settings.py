@@ -1,0 +1,93 @@
+"""The project file's settings in the form that the stages use; no key ever stands here, only variables' names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from imagebatch.model.canonical import Json
+from imagebatch.model.generation import OnRemove
+from imagebatch.model.money import Money
+from imagebatch.model.variant import Place
+
+WithoutKey = Literal["error", "simulate"]
+SIMULATOR_BASE = "simulator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """At most `count` requests of all kinds in any `per_s` seconds."""
+
+    count: int
+    per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSettings:
+    """One provider of the project.
+
+    `base_url` is None for the type's own public address, and `simulator` for the built-in one. `key_variable` is the
+    environment variable that `api_key` references, None where none is given (the type's usual one then counts);
+    `key_default` only ever goes to loopback. Times are seconds. `price` overrides the dated table: `create`, `buy`
+    and whatever else the adapter prices. `options` are the keys that only some types know: `mount`, `dialect`,
+    `extra_body`, `capabilities`.
+    """
+
+    alias: str
+    type: str
+    base_url: str | None = None
+    key_variable: str | None = None
+    key_default: str | None = None
+    without_key: WithoutKey = "error"
+    max_concurrency: int = 8
+    rate_limits: tuple[RateLimit, ...] = ()
+    consistency_window_s: float = 60.0
+    deadline_s: float | None = None
+    price: Mapping[str, Money] = field(default_factory=dict)
+    options: Mapping[str, Json] = field(default_factory=dict)
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """A brake on a number of variants: `percent` of those in the lock and `count`, each None where not given."""
+
+    percent: float | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brakes:
+    """Where a plan has to stop and ask; percentages bite from ten variants on."""
+
+    max_deletes: Threshold = field(default_factory=lambda: Threshold(percent=30.0))
+    max_redraws: Threshold = field(default_factory=lambda: Threshold(percent=30.0))
+    max_cost: tuple[Money, ...] = ()
+    max_variants: int = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A rename that the manifest tells of; both sides are globs over addresses with as many wildcards."""
+
+    source: str
+    target: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redo:
+    """A redraw that `picks.yaml` asks for: the attempt to reach, and words that enter the prompt."""
+
+    attempt: int
+    note: str | None = None
+    add: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSettings:
+    """What `imagebatch.yaml` says, with every default filled in."""
+
+    lineage: str | None
+    providers: Mapping[str, ProviderSettings]
+    brakes: Brakes
+    on_remove: OnRemove = "trash"

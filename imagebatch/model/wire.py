@@ -1,0 +1,152 @@
+"""Calls and answers as plain data, so that adapters are pure and only `http/` touches the network."""
+
+import json
+import re
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from imagebatch.model.canonical import Json
+
+CallKind = Literal[
+    "create",  # paid, never repeated unless certainly not accepted, on a fresh connection
+    "buy",  # paid, documented as billed once an image: repeated after a lost answer
+    "change",  # update, delete: the same body twice does the same as once
+    "read",  # repeated freely
+]
+
+MAX_JSON_DEPTH = 32
+_BIG_NUMBER = re.compile(r"-?[0-9]{400,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormFile:
+    """A file part of a multipart form; the engine reads `path` when it sends."""
+
+    field: str
+    filename: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One HTTP call, without key and without host: the engine adds both.
+
+    `path` starts with `/` and is joined to the provider's base address; its parts are percent-encoded already.
+    `operation` names it in counts and messages (`create`, `get`, `list`, `buy`, …). `limit_bytes` bounds the answer's
+    body, decoded. `timeout_s` bounds the whole exchange.
+    """
+
+    kind: CallKind
+    operation: str
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Json = None
+    form: Mapping[str, str] | None = None
+    files: tuple[FormFile, ...] = ()
+    limit_bytes: int = 1024 * 1024
+    timeout_s: float = 60.0
+    at_origin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back, whole: status, headers by lower-case name, the decoded body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def text(self, limit: int = 500) -> str:
+        """The body's beginning as text, for messages."""
+        return self.body[: limit * 4].decode("utf-8", "replace")[:limit]
+
+
+class BadAnswer(ValueError):
+    """An answer that is not what the API promises; the text says what is wrong, in one sentence."""
+
+
+def parse_json(body: bytes) -> Json:
+    """Strict JSON from a stranger: UTF-8 (a BOM is skipped), no equal keys, no NaN, depth at most 32.
+
+    Raises BadAnswer with a sentence that names the fault.
+    """
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadAnswer("the answer is not UTF-8") from None
+    if _too_deep(text):
+        raise BadAnswer(f"the answer is nested more than {MAX_JSON_DEPTH} deep")
+    if _BIG_NUMBER.search(text):
+        raise BadAnswer("the answer holds a number of over 400 digits")
+    try:
+        value: Json = json.loads(text, object_pairs_hook=_no_equal_keys, parse_constant=_no_constants)
+    except BadAnswer:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BadAnswer(f"the answer is not JSON ({type(error).__name__})") from None
+    return value
+
+
+def _no_equal_keys(pairs: list[tuple[str, Json]]) -> Json:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadAnswer("the answer names one key twice")
+    return found
+
+
+def _no_constants(name: str) -> Json:
+    raise BadAnswer(f"the answer holds {name}, which is not JSON")
+
+
+_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+def _too_deep(text: str) -> bool:
+    # Brackets inside strings do not count, so strings are skipped; an unclosed string is json's to refuse.
+    if text.count("[") + text.count("{") <= MAX_JSON_DEPTH:
+        return False
+    depth = 0
+    for match in _STRUCTURE.finditer(text):
+        char = match[0][0]
+        if char in "[{":
+            depth += 1
+            if depth > MAX_JSON_DEPTH:
+                return True
+        elif char in "]}":
+            depth -= 1
+    return False
+
+
+class Wire(Protocol):
+    """The engine's side: sends one call and gives the whole answer.
+
+    For `create` calls it sends once, on a fresh connection; it raises `NotSent` where the request's first byte
+    certainly never left, and `OutcomeLost` where nobody can know. `read`, `change` and `buy` calls are repeated by the
+    engine as its rules say before an exception reaches the adapter. Answers of every status are returned.
+    """
+
+    def send(self, call: Call) -> Awaitable[Answer]: ...
+
+    def recall(self, key: str) -> str | None:
+        """What was remembered of this provider's address (mount, dialect) in `.imagebatch/`, by this run or an earlier one."""
+        ...
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep a small fact about this provider's address for later runs."""
+        ...
+
+
+class NotSent(Exception):
+    """The request certainly did not reach the provider: no connection was opened. The text says why."""
+
+
+class OutcomeLost(Exception):
+    """The request may have reached the provider, and its answer did not reach us. The text says why."""
+
+
+class Unreachable(Exception):
+    """A read (or a repeatable change) found no answer within its tries. The text says why."""

@@ -1,0 +1,83 @@
+"""A plan is data: one change for each address, each with its action, its reason and its price."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from imagebatch.model.generation import Entry
+from imagebatch.model.money import Cost, Money
+from imagebatch.model.recorded import KnownDraw
+from imagebatch.model.variant import Variant
+
+Action = Literal[
+    "keep", "wait", "fetch", "adopt", "share", "create", "redraw", "retry", "buy", "move", "update", "develop",
+    "forget", "delete", "defer", "noop",
+]  # fmt: skip
+Reason = Literal[
+    "new", "prompt", "model", "params", "references", "provider", "count", "simulated", "labels", "policy", "ladder",
+    "output_missing", "edited", "moved", "failed", "paid_failure", "asked", "rejected_pick", "removed", "protected",
+    "blocked", "in_doubt", "pending", "adopted", "shared", "unavailable", "reference_pending", "resolution",
+]  # fmt: skip
+
+ACTIONS: tuple[Action, ...] = Action.__args__  # type: ignore[attr-defined]  # typing has no public way to list a Literal
+PAID_ACTIONS: frozenset[Action] = frozenset({"create", "redraw", "retry", "buy"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What happens to one address.
+
+    `action` is the first that holds in the contract's order; `also` is what else is due and free and is done in the same
+    apply. `entry` is what the lock has (for a move: at `moved_from`), `variant` what is wanted; one of them is None for
+    something new or something removed. `attempt` is the attempt that a create, redraw or retry will be. `known` is the
+    draw that is adopted or shared, `leader` the address whose draw is shared where it has yet to be drawn. `released`
+    says of a removal that its generation is used by no other entry and may be deleted at the provider.
+    """
+
+    address: str
+    action: Action
+    reason: Reason | None
+    detail: str = ""
+    provider: str = ""
+    entry: Entry | None = None
+    variant: Variant | None = None
+    attempt: int = 1
+    known: KnownDraw | None = None
+    leader: str | None = None
+    moved_from: str | None = None
+    also: tuple[Action, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    later: Cost | None = None
+    released: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocker:
+    """What would stop the apply: `code` names the brake, `force` the flag's value that lifts it, None where none does."""
+
+    code: str
+    message: str
+    force: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All changes in the order of addresses (noops only counted, unless asked for), their sums, and what stands against.
+
+    `inputs` maps project paths to the sha256 of what was read; a saved plan is refused where one differs.
+    """
+
+    changes: tuple[Change, ...]
+    counts: Mapping[Action, int]
+    costs: tuple[Cost, ...] = ()
+    later: tuple[Money, ...] = ()
+    blocked_by: tuple[Blocker, ...] = ()
+    lineage: str | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether applying this plan would do nothing."""
+        return all(change.action in {"noop", "keep"} and not change.also for change in self.changes)
