@@ -11,7 +11,7 @@ PickOrigin = Literal["pick", "accept", "restore", "file"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pick:
-    """A choice, bound to bytes: `for_draw` is the draw fingerprint it was made for, `use` the pictures' hashes in order.
+    """A choice, bound to bytes: `for_draw` is the draw fingerprint it was made for, `use` pictures' hashes in order.
 
     `accept` and `restore` say that these bytes stand for `for_draw` although another request drew them. `file` is the
     project path of a file of one's own.

@@ -15,8 +15,8 @@ OutputState = Literal["same", "missing", "edited"]
 class Glance(NamedTuple):
     """The few fields of a lock block that tell whether anything changed, cut from its text without parsing it.
 
-    `outputs` is the block's `outputs` field as it stands there (JSON text, `[]` where absent), `picked` and `candidates`
-    likewise. `plain` is True for a block with status `succeeded` and none of `failure`, `protect`, `held`, `parts`:
+    `outputs` is the block's `outputs` field as it stands there (JSON text, `[]` where absent), `picked` and
+    `candidates` too. `plain` is True for a block with status `succeeded` and none of `failure`, `protect`, `held`, `parts`:
     whatever is not plain has to be looked at through `entry`.
     """
 

@@ -132,7 +132,7 @@ class Wire(Protocol):
     def send(self, call: Call) -> Awaitable[Answer]: ...
 
     def recall(self, key: str) -> str | None:
-        """What was remembered of this provider's address (mount, dialect) in `.imagebatch/`, by this run or an earlier one."""
+        """What was remembered of this provider's address (mount, dialect), by this run or an earlier one."""
         ...
 
     def remember(self, key: str, value: str) -> None:

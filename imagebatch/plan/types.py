@@ -27,7 +27,7 @@ PAID_ACTIONS: frozenset[Action] = frozenset({"create", "redraw", "retry", "buy"}
 class Change:
     """What happens to one address.
 
-    `action` is the first that holds in the contract's order; `also` is what else is due and free and is done in the same
+    `action` is the first that holds in the contract's order; `also` is what else is due, free, and done in the same
     apply. `entry` is what the lock has (for a move: at `moved_from`), `variant` what is wanted; one of them is None for
     something new or something removed. `attempt` is the attempt that a create, redraw or retry will be. `known` is the
     draw that is adopted or shared, `leader` the address whose draw is shared where it has yet to be drawn. `released`
@@ -54,7 +54,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocker:
-    """What would stop the apply: `code` names the brake, `force` the flag's value that lifts it, None where none does."""
+    """What would stop the apply: `code` names the brake, `force` the flag's value that lifts it, else None."""
 
     code: str
     message: str
@@ -63,7 +63,7 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All changes in the order of addresses (noops only counted, unless asked for), their sums, and what stands against.
+    """All changes in the order of addresses (noops only counted, unless asked for), the sums, and what stands against.
 
     `inputs` maps project paths to the sha256 of what was read; a saved plan is refused where one differs.
     """
