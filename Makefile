@@ -1,0 +1,36 @@
+# Two commands: `make demo` sets up and draws the worked example, `make test` sets up and runs every check's tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check setup setup-dev clean
+
+demo: setup
+	$(BIN)/imagebatch apply -y
+
+test: setup-dev
+	$(BIN)/pytest
+
+check: setup-dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+setup: $(VENV)/.demo
+setup-dev: $(VENV)/.dev
+
+$(VENV)/bin/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.demo: requirements.lock pyproject.toml | $(VENV)/bin/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.lock -e .
+	@touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) outputs imagebatch.lock imagebatch.lock.d .imagebatch

@@ -1,0 +1,300 @@
+"""Drafts in the manifest's terms become variants in their provider's wire form.
+
+The work that does not depend on the prompt is done once for each distinct (provider, params, references): a request's
+canonical JSON is then its head, the prompt as a JSON string, and its tail.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from json.encoder import encode_basestring
+from typing import NamedTuple
+
+from imagebatch.errors import Problem
+from imagebatch.model.canonical import Json, canonical, draw_fingerprint, fingerprint
+from imagebatch.model.capabilities import Encoded, ParamProblem
+from imagebatch.model.generation import Resolution
+from imagebatch.model.money import CREDIT, Cost, Money
+from imagebatch.model.recorded import Recorded
+from imagebatch.model.variant import Draft, OutputSpec, Reference, Variant, WantedOutput
+from imagebatch.outputs.fingerprint import develop_fingerprint
+from imagebatch.providers.base import Adapter
+
+_PROMPT_SLOT = "\x00"
+_ASSET = "asset:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A provider as the drafts see it: its adapter, and whether the simulator stands in for it."""
+
+    adapter: Adapter
+    simulated: bool = False
+
+    @property
+    def type(self) -> str:
+        """The type that enters request and lock."""
+        plain = self.adapter.capabilities.type
+        return f"simulator:{plain}" if self.simulated else plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """All variants in the order of the drafts, and everything that was wrong or odd."""
+
+    variants: tuple[Variant, ...]
+    problems: tuple[Problem, ...] = ()
+    notes: Mapping[str, Encoded] = field(default_factory=dict)
+
+
+class _Shape(NamedTuple):
+    encoded: Encoded
+    head: str
+    tail: str
+    type: str
+    price: Cost
+    buy_price: Mapping[Resolution, Cost]
+    offers: int
+
+
+def resolve_wanted(
+    drafts: Sequence[Draft],
+    targets: Mapping[str, Target],
+    *,
+    references: Mapping[str, Reference],
+    recorded: Recorded,
+) -> Wanted:
+    """Put every draft in wire form.
+
+    `targets` maps provider aliases; `references` maps project paths to hashed files. A reference to another asset is
+    looked up in `recorded`: while that asset is not drawn as it is wanted now, the variant has `pending_references`.
+    """
+    work = _Work(targets, references, recorded)
+    waiting = [draft for draft in drafts if any(ref.startswith(_ASSET) for ref in draft.references)]
+    done: dict[str, Variant] = {}
+    if not waiting:
+        return Wanted(
+            variants=tuple(work.variant(draft, draft.references) for draft in drafts),
+            problems=tuple(work.problems),
+            notes=work.notes,
+        )
+    held = {draft.address for draft in waiting}
+    for draft in drafts:
+        if draft.address not in held:
+            done[draft.address] = work.variant(draft, draft.references)
+    while waiting:
+        ready = [draft for draft in waiting if all(t not in held for t in _targets_of(draft))]
+        if not ready:  # a cycle; the manifest refuses it before we come here
+            raise ValueError("references form a cycle: " + ", ".join(sorted(held)))
+        for draft in ready:
+            done[draft.address] = work.variant(draft, draft.references, done)
+            held.discard(draft.address)
+        waiting = [draft for draft in waiting if draft.address in held]
+    return Wanted(
+        variants=tuple(done[draft.address] for draft in drafts), problems=tuple(work.problems), notes=work.notes
+    )
+
+
+def file_reference(path: str, content: bytes) -> Reference:
+    """A reference file by its bytes."""
+    digest = "sha256:" + hashlib.sha256(content).hexdigest()
+    return Reference(source=path, sha256=digest, path=path, media_type=_media_type(content))
+
+
+def file_references(drafts: Iterable[Draft]) -> tuple[str, ...]:
+    """The project paths that drafts refer to, each once, sorted."""
+    found = {ref for draft in drafts for ref in draft.references if not ref.startswith(_ASSET)}
+    return tuple(sorted(found))
+
+
+def _media_type(content: bytes) -> str:
+    if content.startswith(b"\x89PNG"):
+        return "image/png"
+    if content.startswith(b"\xff\xd8"):
+        return "image/jpeg"
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return "application/octet-stream"
+
+
+def _free(cost: Cost) -> Cost:
+    currency = cost.money.currency if cost.money else CREDIT
+    return Cost(money=Money(amount=Decimal(0), currency=currency), basis="exact")
+
+
+def _targets_of(draft: Draft) -> tuple[str, ...]:
+    return tuple(ref[len(_ASSET) :] for ref in draft.references if ref.startswith(_ASSET))
+
+
+class _Work:
+    """One pass over the drafts, with its caches."""
+
+    def __init__(
+        self, targets: Mapping[str, Target], references: Mapping[str, Reference], recorded: Recorded
+    ) -> None:
+        self.targets = targets
+        self.references = references
+        self.recorded = recorded
+        self.problems: list[Problem] = []
+        self.notes: dict[str, Encoded] = {}
+        self.shapes: dict[tuple[str, int, tuple[str, ...]], _Shape] = {}
+        self.kept_alive: list[object] = []  # ids of params serve as keys, so the objects must outlive the cache
+        self.develops: dict[tuple[OutputSpec, str], str] = {}
+        self.labels: dict[tuple[str | None, tuple[str, ...], int], tuple[str, str]] = {}
+        self.reported: set[tuple[str, str, str]] = set()
+
+    def variant(self, draft: Draft, sources: Sequence[str], done: Mapping[str, Variant] | None = None) -> Variant:
+        policy = draft.policy
+        found, pending = self._references(sources, done) if sources else ((), ())
+        hashes = tuple(reference.sha256 or "" for reference in found)
+        shape = self._shape(draft, hashes)
+        encoded = shape.encoded
+        prompt = draft.prompt.strip()
+        if "\r" in prompt:
+            prompt = prompt.replace("\r\n", "\n").replace("\r", "\n")
+        target = self.targets[policy.provider]
+        for problem in target.adapter.check_prompt(prompt, encoded):
+            self._report(draft, problem)
+        request = shape.head + encode_basestring(prompt) + shape.tail
+        labels_body, labels = self._labels(draft)
+        return Variant(
+            address=draft.address,
+            policy=policy,
+            provider=policy.provider,
+            type=shape.type,
+            request=request,
+            draw=draw_fingerprint(shape.type, request),
+            labels=labels,
+            labels_body=labels_body,
+            outputs=tuple([self._output(spec, encoded.ext) for spec in draft.outputs]),
+            ext=encoded.ext,
+            extras=encoded.extras,
+            references=found,
+            pending_references=pending,
+            parts=encoded.parts,
+            count=encoded.count,
+            asked_size=encoded.asked_size,
+            offers=shape.offers,
+            price=shape.price,
+            buy_price=shape.buy_price,
+            salt=draft.address if policy.distinct else "",
+            alt=draft.alt,
+            title=draft.title,
+            row=draft.row,
+        )
+
+    def _shape(self, draft: Draft, hashes: tuple[str, ...]) -> _Shape:
+        key = (draft.policy.provider, id(draft.params), hashes)
+        shape = self.shapes.get(key)
+        if shape is None:
+            shape = self.shapes[key] = self._new_shape(draft, hashes)
+            self.kept_alive.append(draft.params)
+        return shape
+
+    def _new_shape(self, draft: Draft, hashes: tuple[str, ...]) -> _Shape:
+        target = self.targets[draft.policy.provider]
+        encoded = target.adapter.encode(draft.params, len(draft.references))
+        for problem in encoded.problems:
+            self._report(draft, problem)
+        self.notes.setdefault(draft.policy.asset, encoded)
+        body: dict[str, Json] = {**encoded.body, "prompt": _PROMPT_SLOT}
+        if hashes:
+            body["references"] = list(hashes)
+        head, _, tail = canonical(body).partition(encode_basestring(_PROMPT_SLOT))
+        price, buy_price = encoded.price, encoded.buy_price
+        if target.simulated:  # what the built-in simulator draws costs nothing, whatever the real one asks for
+            price = _free(price)
+            buy_price = {resolution: _free(cost) for resolution, cost in buy_price.items()}
+        return _Shape(
+            encoded=encoded,
+            head=head,
+            tail=tail,
+            type=target.type,
+            price=price,
+            buy_price=buy_price,
+            offers=target.adapter.capabilities.offers or encoded.count,
+        )
+
+    def _output(self, spec: OutputSpec, ext: str) -> WantedOutput:
+        plain = spec if not spec.path else replace(spec, path="")
+        develop = self.develops.get((plain, ext))
+        if develop is None:
+            develop = self.develops[plain, ext] = develop_fingerprint(spec, ext)
+        return WantedOutput(spec=spec, develop=develop)
+
+    def _labels(self, draft: Draft) -> tuple[str, str]:
+        key = (draft.name, draft.tags, id(draft.metadata))
+        known = self.labels.get(key)
+        if known is None:
+            body: dict[str, Json] = {}
+            if draft.name is not None:
+                body["name"] = draft.name
+            if draft.tags:
+                body["tags"] = list(draft.tags)
+            if draft.metadata:
+                body["metadata"] = draft.metadata
+            text = canonical(body)
+            known = self.labels[key] = (text, fingerprint(text))
+            self.kept_alive.append(draft.metadata)
+        return known
+
+    def _references(
+        self, sources: Sequence[str], done: Mapping[str, Variant] | None
+    ) -> tuple[tuple[Reference, ...], tuple[str, ...]]:
+        found: list[Reference] = []
+        pending: list[str] = []
+        for source in sources:
+            if not source.startswith(_ASSET):
+                found.append(self.references[source])
+                continue
+            address = source[len(_ASSET) :]
+            reference = self._drawn(source, address, (done or {}).get(address))
+            found.append(reference)
+            if reference.sha256 is None:
+                pending.append(address)
+        return tuple(found), tuple(pending)
+
+    def _drawn(self, source: str, address: str, wanted: Variant | None) -> Reference:
+        nothing = Reference(source=source, sha256=None)
+        if wanted is None or wanted.pending_references or address not in self.recorded:
+            return nothing
+        entry = self.recorded.entry(address)
+        if entry.status != "succeeded" or entry.draw != wanted.draw or not entry.picked:
+            return nothing
+        facts = entry.candidates[entry.picked[0] - 1].facts
+        if facts is None:
+            return nothing
+        return Reference(source=source, sha256=facts.sha256, media_type=facts.media_type)
+
+    def _report(self, draft: Draft, problem: ParamProblem) -> None:
+        key = (draft.policy.asset, problem.name, problem.message)
+        if key in self.reported:
+            return
+        self.reported.add(key)
+        place = draft.policy.place
+        self.problems.append(
+            Problem(
+                code=problem.code,
+                summary="a param is not possible" if problem.severity == "error" else "a param is doubtful",
+                detail=f"{draft.address}: {problem.name}: {problem.message}",
+                path=place.path,
+                line=place.line,
+                column=place.column,
+                address=draft.address,
+                hint=problem.hint,
+                severity=problem.severity,
+            )
+        )
+
+
+def request_prompt(request: str) -> str:
+    """The prompt inside a request's canonical JSON; empty where it has none."""
+    value = json.loads(request).get("prompt")
+    return value if isinstance(value, str) else ""
+
+
+def money_of(costs: Iterable[Cost]) -> tuple[Money, ...]:
+    """The known sums among `costs`, in their order."""
+    return tuple(cost.money for cost in costs if cost.money is not None)

@@ -1,0 +1,135 @@
+"""Lock entries made from what a run learnt; pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from imagebatch.model.generation import (
+    EARLIER_KEPT,
+    Candidate,
+    Earlier,
+    Entry,
+    Failure,
+    Output,
+    Part,
+    Status,
+)
+from imagebatch.model.money import Cost
+from imagebatch.model.recorded import KnownDraw
+from imagebatch.model.variant import Variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What one whole draw came to, all its parts together.
+
+    `status` None means that nothing was sent or accepted and nothing is known: the address stays as it was.
+    """
+
+    token: str
+    attempt: int
+    status: Status | None
+    generation: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+    parts: tuple[Part, ...] = ()
+    failure: Failure | None = None
+    cost: tuple[str, ...] = ()
+    adopted: bool = False
+    code: str | None = None
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def entry_of(variant: Variant, drawn: Drawn, before: Entry | None) -> Entry:
+    """The entry for `variant` after a draw.
+
+    A draw that replaced another one moves that under `earlier`. Outputs stay listed until new ones are made: they are
+    still on disk.
+    """
+    if drawn.status is None:
+        raise ValueError(f"{variant.address} was not drawn, so there is nothing to write down")
+    replaced = before is not None and before.draw + before.token != variant.draw + drawn.token
+    earlier = before.earlier if before is not None else ()
+    if before is not None and replaced and before.status == "succeeded":
+        earlier = (earlier_of(before), *earlier)
+    return Entry(
+        provider=variant.provider,
+        type=variant.type,
+        draw=variant.draw,
+        request=variant.request,
+        labels=variant.labels,
+        attempt=drawn.attempt,
+        token=drawn.token,
+        generation=drawn.generation,
+        status=drawn.status,
+        candidates=drawn.candidates,
+        outputs=before.outputs if before is not None else (),
+        cost=drawn.cost,
+        on_remove=variant.policy.on_remove,
+        failure=drawn.failure,
+        parts=drawn.parts,
+        earlier=without_twins(earlier, drawn.token),
+        protect=variant.policy.protect or (before is not None and before.held),
+        held=before is not None and before.held,
+        extra=before.extra if before is not None else {},
+    )
+
+
+def adopted_entry(variant: Variant, known: KnownDraw, before: Entry | None) -> Entry:
+    """The entry for `variant` when a draw that exists already becomes its own."""
+    drawn = Drawn(
+        token=known.token,
+        attempt=known.attempt,
+        status=known.status,
+        generation=known.generation,
+        candidates=known.candidates,
+        parts=known.parts,
+        failure=known.failure,
+        cost=known.cost,
+    )
+    return entry_of(variant, drawn, before)
+
+
+def earlier_of(entry: Entry) -> Earlier:
+    """An entry's current draw, as it is remembered once another one replaces it."""
+    return Earlier(
+        attempt=entry.attempt,
+        draw=entry.draw,
+        request=entry.request,
+        token=entry.token,
+        generation=entry.generation,
+        candidates=entry.candidates,
+        picked=entry.picked,
+        cost=entry.cost,
+    )
+
+
+def without_twins(earlier: Sequence[Earlier], token: str) -> tuple[Earlier, ...]:
+    """The newest five earlier draws, without the one that is current again."""
+    return tuple(one for one in earlier if one.token != token)[:EARLIER_KEPT]
+
+
+def with_labels(entry: Entry, variant: Variant) -> Entry:
+    """The entry with the variant's labels, policy and provider alias; nothing about the picture changes."""
+    return replace(
+        entry,
+        provider=variant.provider,
+        labels=variant.labels,
+        on_remove=variant.policy.on_remove,
+        protect=variant.policy.protect or entry.held,
+    )
+
+
+def with_candidate(entry: Entry, index: int, candidate: Candidate) -> Entry:
+    """The entry with its candidate number `index` (from 1) replaced."""
+    candidates = tuple(candidate if at == index else one for at, one in enumerate(entry.candidates, start=1))
+    return replace(entry, candidates=candidates)
+
+
+def with_outputs(entry: Entry, outputs: Sequence[Output]) -> Entry:
+    """The entry with the files that the project keeps now."""
+    return replace(entry, outputs=tuple(outputs))
+
+
+def cost_text(cost: Cost) -> tuple[str, ...]:
+    """A cost as the lock has it: one amount, or nothing where it is not known."""
+    return (str(cost.money),) if cost.money is not None else ()

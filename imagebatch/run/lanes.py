@@ -1,0 +1,58 @@
+"""A lane is one provider during one run: its adapter, its wire, its places, and why it may have stopped."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imagebatch.model.capabilities import Capabilities
+from imagebatch.model.settings import ProviderSettings
+from imagebatch.model.wire import Wire
+from imagebatch.providers.base import Adapter
+
+DOUBTS_BEFORE_STOP = 3
+
+
+@dataclass(slots=True, kw_only=True)
+class Lane:
+    """One provider alias in a run.
+
+    `places` bounds generations in flight. `stopped` says why no further create is sent (a key refused, no credit, a
+    wrong path, three unclear answers in a row); reads go on.
+    """
+
+    alias: str
+    type: str
+    settings: ProviderSettings
+    adapter: Adapter
+    wire: Wire
+    places: asyncio.Semaphore
+    stopped: str | None = None
+    doubts: int = 0
+    requests: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the provider can do."""
+        return self.adapter.capabilities
+
+    def deadline_s(self, extras: Mapping[str, object]) -> float:
+        """Seconds from acceptance after which a generation is left to a later run."""
+        if self.settings.deadline_s is not None:
+            return self.settings.deadline_s
+        relaxed = extras.get("processMode") == "relax"
+        return 7200.0 if relaxed else self.capabilities.deadline_s
+
+    def stop_creates(self, why: str) -> None:
+        """No further create of this provider makes sense in this run; the first reason stands."""
+        if self.stopped is None:
+            self.stopped = why
+
+    def answered_clearly(self) -> None:
+        """A create was answered so that its end is known: the row of doubts is broken."""
+        self.doubts = 0
+
+    def answered_unclearly(self) -> None:
+        """Three unclear answers in a row stop this provider's creates for the run."""
+        self.doubts += 1
+        if self.doubts >= DOUBTS_BEFORE_STOP:
+            self.stop_creates(f"{self.doubts} creates in a row ended unclear; no more are sent in this run")

@@ -1,0 +1,112 @@
+"""What a run came to: one outcome for each address, and the exit code that follows from them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from imagebatch.errors import (
+    EXIT_ERROR,
+    EXIT_FAILED,
+    EXIT_OK,
+    EXIT_PENDING,
+    EXIT_REFUSED,
+    EXIT_UNPICKED,
+)
+from imagebatch.model.money import Money
+from imagebatch.plan.types import Action, Change
+
+End = Literal[
+    "done",  # as the plan said
+    "failed",  # the provider refused or failed, or no picture can be had
+    "blocked",  # moderation refused it
+    "in_doubt",  # paid or not, nobody can know yet
+    "pending",  # still being drawn at the provider
+    "unsent",  # not sent: the provider was stopped, or the run was
+    "kept",  # left as it is, on purpose
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one address ended: `code` and `message` say why where it is not `done`; `hint` is a command."""
+
+    address: str
+    action: Action
+    end: End
+    code: str | None = None
+    message: str = ""
+    hint: str | None = None
+    cost: tuple[Money, ...] = ()
+    warnings: tuple[str, ...] = ()
+    unpicked: bool = False
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """A run as a whole. `stopped_by` is the exit code of a signal, None where nobody interfered."""
+
+    outcomes: tuple[Outcome, ...]
+    seconds: float
+    requests: Mapping[str, int] = field(default_factory=dict)
+    stopped_by: int | None = None
+    simulated: int = 0
+    notes: tuple[str, ...] = ()
+
+    def count(self, *ends: End) -> int:
+        """How many addresses ended in one of `ends`."""
+        return sum(1 for one in self.outcomes if one.end in ends)
+
+    @property
+    def done(self) -> Counter[Action]:
+        """How many changes of each action were carried out."""
+        return Counter("adopt" if one.adopted else one.action for one in self.outcomes if one.end == "done")
+
+    @property
+    def cost(self) -> tuple[Money, ...]:
+        """What was paid, by currency."""
+        sums: dict[str, Money] = {}
+        for money in (money for one in self.outcomes for money in one.cost):
+            known = sums.get(money.currency)
+            sums[money.currency] = (
+                money if known is None else Money(amount=known.amount + money.amount, currency=money.currency)
+            )
+        return tuple(sums[name] for name in sorted(sums))
+
+    @property
+    def unpicked(self) -> int:
+        """How many addresses wait for a person's choice."""
+        return sum(1 for one in self.outcomes if one.unpicked)
+
+
+FINAL_ORDER = (EXIT_ERROR, EXIT_REFUSED, EXIT_PENDING, EXIT_FAILED, EXIT_UNPICKED)
+
+
+def exit_code(result: RunResult, *, require_picks: bool = False, already_failed: bool = False) -> int:
+    """The process's exit code by the contract's order: 130 or 143, then 1, 4, 75, 3, 5, 0.
+
+    `already_failed` tells that selected addresses which this run left alone are failed, blocked or in doubt.
+    """
+    if result.stopped_by is not None:
+        return result.stopped_by
+    held = set()
+    if result.count("pending"):
+        held.add(EXIT_PENDING)
+    if result.count("failed", "blocked", "in_doubt") or already_failed:
+        held.add(EXIT_FAILED)
+    if result.count("unsent"):
+        # What could not be sent although nobody interrupted: the provider pauses us (come back), or it stopped us.
+        paused = any(one.end == "unsent" and one.code == "provider.paused" for one in result.outcomes)
+        held.add(EXIT_PENDING if paused else EXIT_FAILED)
+    if require_picks and result.unpicked:
+        held.add(EXIT_UNPICKED)
+    return next((code for code in FINAL_ORDER if code in held), EXIT_OK)
+
+
+STOPS_BAD: frozenset[str] = frozenset({"failed", "blocked", "in_doubt", "unavailable", "paid_failure"})
+
+
+def left_alone_but_bad(changes: Iterable[Change]) -> bool:
+    """Whether a plan leaves something failed, blocked, in doubt or unavailable as it is (exit 3)."""
+    return any(change.action == "keep" and change.reason in STOPS_BAD for change in changes)

@@ -1,0 +1,65 @@
+"""Stopping: once means collect and save, twice means leave at once."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from imagebatch.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
+
+DRAIN_S = 5.0
+
+
+class Stop:
+    """Whether the run has been asked to end, and by which exit code."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self.exit_code: int | None = None
+
+    @property
+    def asked(self) -> bool:
+        """True once nothing new may be sent."""
+        return self._asked.is_set()
+
+    def ask(self, exit_code: int) -> None:
+        """Ask for the end; the first reason given stands."""
+        if self.exit_code is None:
+            self.exit_code = exit_code
+        self._asked.set()
+
+    async def wait(self) -> None:
+        """Wait until somebody asks for the end."""
+        await self._asked.wait()
+
+
+@contextmanager
+def on_signals(stop: Stop, tell: Callable[[str], None]) -> Iterator[None]:
+    """Turn SIGINT, SIGTERM and SIGHUP into `stop`; a second one ends the process at once.
+
+    Leaving at once is safe: every id that we were told is durable in the journal before anything else is done with it.
+    """
+    loop = asyncio.get_running_loop()
+    codes = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED, signal.SIGHUP: EXIT_INTERRUPTED}
+
+    def asked(number: signal.Signals) -> None:
+        if stop.asked:
+            os._exit(codes[number])
+        stop.ask(codes[number])
+        tell("stopping: nothing new is sent, what runs is collected for up to 5 s; once more to leave at once")
+
+    for number in codes:
+        loop.add_signal_handler(number, asked, number)
+    try:
+        yield
+    finally:
+        for number in codes:
+            loop.remove_signal_handler(number)
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    # Between the loop's end and the process's end a late signal must not print a traceback.
+    os._exit(EXIT_TERMINATED if number == signal.SIGTERM else EXIT_INTERRUPTED)
