@@ -1,0 +1,1 @@
+"""Pictures drawn from words with Pillow alone, deterministic and without any model."""

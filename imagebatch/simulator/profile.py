@@ -1,0 +1,300 @@
+"""Profiles: how slow, lossy or hostile the simulated providers are, by name or from a YAML file."""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imagebatch.simulator.chance import SettingError, Spread, parse_seconds, parse_share, parse_spread
+
+
+class Share(float):
+    """A share between 0 and 1, written as `2%` or `0.02`."""
+
+
+class Seconds(float):
+    """A number of seconds, written as `80ms` or `2min`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Time before an answer starts, by operation."""
+
+    create: Spread = Spread()
+    poll: Spread = Spread()
+    list: Spread = Spread()
+    image: Spread = Spread()
+    other: Spread = Spread()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobTime:
+    """Time a generation takes, the shares that get stuck, fail or show status 5, and how long hub creates are held."""
+
+    fast: Spread = Spread()
+    relax: Spread = Spread()
+    stuck: Share = Share(0)
+    fail: Share = Share(0)
+    unnamed: Share = Share(0)
+    hold: Spread = Spread()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """Shares of requests whose connection is cut; `rst` cuts by reset instead of a close."""
+
+    before_accept: Share = Share(0)
+    after_accept: Share = Share(0)
+    half_body: Share = Share(0)
+    rst: Share = Share(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """429: bursts by the clock, a real limit per minute, and the form of `Retry-After` (chosen by chance)."""
+
+    burst: Seconds = Seconds(0)
+    every: Seconds = Seconds(0)
+    per_minute: int = 0
+    retry_after: tuple[str, ...] = ("seconds",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storm:
+    """5xx storms by the clock; `accepted_share` of the creates in a storm were accepted and billed all the same."""
+
+    burst: Seconds = Seconds(0)
+    every: Seconds = Seconds(0)
+    accepted_share: Share = Share(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """How truthful `GET /image-generations` is."""
+
+    lag: Spread = Spread()
+    ignores_filter: Share = Share(0)
+    duplicates: Share = Share(0)
+    page_shift: bool = False
+    offset_ignored: bool = False
+    endless: bool = False
+    default_limit: int = 20
+    max_limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Images:
+    """Faults of picture addresses and bytes; `count` maps a number of images to the share of generations that have it."""
+
+    expired: Share = Share(0)
+    html_200: Share = Share(0)
+    truncated: Share = Share(0)
+    wrong_type: Share = Share(0)
+    bomb: Share = Share(0)
+    free: Share = Share(0)
+    count: Mapping[str, Share] = field(default_factory=dict)
+    lifetime: Seconds = Seconds(3600)
+    malformed_url: Share = Share(0)
+    http_url: Share = Share(0)
+    full_without_buying: bool = False
+    identical: bool = False
+    detail: float = 1.0
+    premade: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLedger:
+    """The hub's own record of model calls: how long a row says `processing`, and the share never written."""
+
+    processing: Spread = Spread()
+    missing: Share = Share(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Json:
+    """Faults of JSON bodies."""
+
+    duplicate_keys: Share = Share(0)
+    echo_key_in_error: Share = Share(0)
+    deep: Share = Share(0)
+    message_as_string: Share = Share(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Answers the documents leave open, and prices."""
+
+    dialect: str = "any"
+    create_status: int = 200
+    illegal_status: int = 400
+    unknown_status: int = 404
+    strict_params: bool = False
+    retired_models: str = "openai"
+    n_honoured: str = "by-model"
+    null_credits: bool = False
+    print_quota: int = 100_000
+    image_credits: int = 10_000
+    hub_credits: int = 100_000
+    print_price: int = 1
+    buy_price: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """All settings of one simulator; the same seed and the same requests give the same faults."""
+
+    name: str = "custom"
+    seed: int = 1
+    latency: Latency = Latency()
+    job_time: JobTime = JobTime()
+    drop: Drop = Drop()
+    rate_limit: RateLimit = RateLimit()
+    storm: Storm = Storm()
+    list: Listing = Listing()
+    images: Images = field(default_factory=Images)
+    ledger: CallLedger = CallLedger()
+    json: Json = Json()
+    rules: Rules = Rules()
+
+
+_QUICK: dict[str, Any] = {"latency": {}, "job_time": {"fast": "50ms", "relax": "100ms"}, "images": {"detail": 0.25}}
+_CALM: dict[str, Any] = {
+    "latency": {"create": "60ms..140ms", "poll": "20ms..40ms", "list": "30ms..60ms", "image": "30ms..80ms", "other": "20ms"},
+    "job_time": {"fast": "0.9s..1.9s", "relax": "2s..4s", "hold": "0.5s..1.3s"},
+}
+_LOSSY: dict[str, Any] = {"drop": {"before_accept": "3%", "after_accept": "3%", "half_body": "2%", "rst": "1%"}}
+_STORM: dict[str, Any] = {"storm": {"burst": "3s", "every": "10s", "accepted_share": "50%"}}
+_STALE: dict[str, Any] = {"list": {"lag": "0..10s", "ignores_filter": "5%", "duplicates": "10%", "page_shift": True}}
+_EXPIRING: dict[str, Any] = {"images": {"expired": "20%", "html_200": "5%", "lifetime": "5s"}}
+_LYING: dict[str, Any] = {
+    "images": {"truncated": "5%", "wrong_type": "5%", "html_200": "3%", "count": {"3": "5%", "5": "3%"}},
+    "job_time": {"fail": "5%", "unnamed": "2%"},
+    "ledger": {"processing": "0..30s", "missing": "5%"},
+    "json": {"message_as_string": "50%"},
+}
+_HOSTILE: dict[str, Any] = {
+    "images": {"bomb": "5%", "html_200": "5%", "wrong_type": "5%", "malformed_url": "5%", "http_url": "5%"},
+    "json": {"duplicate_keys": "3%", "echo_key_in_error": "100%", "deep": "2%"},
+}
+_LIMITED: dict[str, Any] = {
+    "rate_limit": {"burst": "2s", "every": "10s", "per_minute": 1200, "retry_after": ["seconds", "date", "absent", "garbage"]}
+}
+NAMED: dict[str, tuple[dict[str, Any], ...]] = {
+    "fast": (_QUICK,),
+    "bench": (
+        {
+            "latency": dict.fromkeys(("create", "poll", "list", "image", "other"), "300ms"),
+            "images": {"premade": True},
+            "list": {"max_limit": 1000},
+            "rules": {"print_quota": 10_000_000, "image_credits": 10_000_000, "hub_credits": 10_000_000},
+        },
+    ),
+    "calm": (_CALM,),
+    "slow": (
+        {
+            "latency": {"create": "lognormal(p50=1.2s, p99=20s)", "poll": "80ms", "list": "150ms", "image": "1.5s"},
+            "job_time": {"relax": "lognormal(p50=90s, p99=900s)", "fast": "30s", "hold": "20s..60s", "stuck": "0.5%"},
+        },
+    ),
+    "lossy": (_QUICK, _LOSSY),
+    "storm": (_QUICK, _STORM),
+    "stale": (_QUICK, _STALE),
+    "expiring": (_QUICK, _EXPIRING),
+    "lying": (_QUICK, _LYING),
+    "hostile": (_QUICK, _HOSTILE),
+    "rate-limited": (_QUICK, _LIMITED),
+    "mixed": (
+        _CALM,
+        {
+            "drop": {"before_accept": "1%", "after_accept": "1%", "half_body": "0.5%", "rst": "0.5%"},
+            "storm": {"burst": "1s", "every": "30s", "accepted_share": "50%"},
+            "rate_limit": {"burst": "1s", "every": "20s", "retry_after": ["seconds", "date", "absent", "garbage"]},
+            "list": {"lag": "0..2s", "duplicates": "1%", "page_shift": True},
+            "images": {"expired": "2%", "html_200": "1%", "truncated": "2%", "wrong_type": "1%", "count": {"3": "1%", "5": "0.5%"}},
+        },
+    ),
+}
+
+
+def load_profile(profile: str | Path) -> Profile:
+    """Give the profile of that name, or read it from a YAML file.
+
+    Args:
+        profile: one of the names in `NAMED`, or the path of a YAML file; its key `extends` names a profile to start from.
+
+    Raises:
+        SettingError: the name is not known, the file cannot be read, or a setting is wrong.
+    """
+    name = str(profile)
+    if name in NAMED:
+        return _build(name, NAMED[name])
+    path = Path(profile)
+    if not path.is_file():
+        raise SettingError(f"no profile is called {name!r} and no such file exists; names: {', '.join(sorted(NAMED))}")
+    import yaml  # noqa: PLC0415 - only a profile from a file needs it, and starting has to be quick
+
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingError(f"{path}: not readable as YAML: {error}") from error
+    if not isinstance(settings, dict):
+        raise SettingError(f"{path}: a profile is a mapping of settings")
+    base = str(settings.pop("extends", "fast"))
+    if base not in NAMED:
+        raise SettingError(f"{path}: extends names no profile; names: {', '.join(sorted(NAMED))}")
+    return _build(path.stem, (*NAMED[base], settings))
+
+
+def merge_settings(profile: Profile, settings: Mapping[str, Any]) -> Profile:
+    """Lay `settings` (the form of a profile file) over a profile."""
+    built: Profile = _overlay(profile, settings, "profile")
+    return built
+
+
+def _build(name: str, layers: tuple[Mapping[str, Any], ...]) -> Profile:
+    profile = Profile(name=name)
+    for layer in layers:
+        profile = merge_settings(profile, layer)
+    return profile
+
+
+def _overlay(target: Any, settings: Mapping[str, Any], place: str) -> Any:
+    hints = typing.get_type_hints(type(target))
+    changes: dict[str, Any] = {}
+    for key, value in settings.items():
+        if key not in hints:
+            raise SettingError(f"{place}.{key}: no such setting; known here: {', '.join(sorted(hints))}")
+        current = getattr(target, key)
+        changes[key] = _read(value, hints[key], current, f"{place}.{key}")
+    return dataclasses.replace(target, **changes)
+
+
+def _read(value: Any, kind: Any, current: Any, place: str) -> Any:
+    if dataclasses.is_dataclass(current) and not isinstance(current, Spread):
+        if not isinstance(value, Mapping):
+            raise SettingError(f"{place}: a mapping of settings is wanted, not {value!r}")
+        return _overlay(current, value, place)
+    try:
+        return _scalar(value, kind)
+    except (SettingError, TypeError, ValueError) as error:
+        raise SettingError(f"{place}: {error}") from error
+
+
+def _scalar(value: Any, kind: Any) -> Any:
+    if kind is Spread:
+        return parse_spread(value)
+    if kind is Share:
+        return Share(parse_share(value))
+    if kind is Seconds:
+        return Seconds(parse_seconds(value))
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise SettingError(f"true or false is wanted, not {value!r}")
+        return value
+    if kind in (int, float, str):
+        return kind(value)
+    if isinstance(value, Mapping):
+        return {str(key): Share(parse_share(share)) for key, share in value.items()}
+    return tuple(str(item) for item in ([value] if isinstance(value, str) else value))
