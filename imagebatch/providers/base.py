@@ -95,7 +95,8 @@ class Refused:
     """The provider certainly did not take the request.
 
     `stops` names why no further create of this provider makes sense in this run (`auth`, `no_credit`, `path`), else
-    None. `wait_s` is set where the same create may be sent again after that many seconds (429, 425).
+    None. `wait_s` is set where the same create may be sent again (429, 425): the seconds that the provider
+    named, not capped, or 0.0 where it named none and the engine's own back-off counts.
     """
 
     failure: Failure
