@@ -1,0 +1,387 @@
+"""The engine's side of the wire: one `ProviderWire` for each provider, over httpx and aiohttp's transport.
+
+A create is sent once, on a fresh connection, and only what certainly never left is sent again. Everything else is
+repeated in bounds. The key travels in one header to one host; redirects are never followed; nothing is read from
+`.netrc`, no cookie is kept. Each exchange has one limit on its whole time and one on its decoded size.
+"""
+
+import asyncio
+import json
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from random import random
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote, unquote, urlencode
+
+import httpx
+import stamina
+import stamina.instrumentation
+
+from imagebatch.errors import ProviderError
+from imagebatch.http.bodies import CutBody, KeyMask, decoded
+from imagebatch.http.clock import Clock, SystemClock
+from imagebatch.http.errors import AnswerLost, ConnectFailed, GatePaused, LostWhy, NetCode, NoAnswer, UnreadableAnswer
+from imagebatch.http.limits import Gate
+from imagebatch.http.proxies import proxy_mounts
+from imagebatch.http.retry import MAX_RETRY_AFTER_S, backoff_s, certainly_refused, classify, retry_after_of
+from imagebatch.http.spool import Keeper
+from imagebatch.http.transport import EXCHANGE, Exchange, TracingTransport
+from imagebatch.http.trust import Base
+from imagebatch.model.canonical import Json
+from imagebatch.model.capabilities import Capabilities
+from imagebatch.model.settings import ProviderSettings
+from imagebatch.model.wire import Answer, BadAnswer, Call, NotSent, OutcomeLost
+
+CREATE_TRIES = 5
+READ_TRIES = 7
+READ_BUDGET_S = 120.0
+USER_AGENT = "imagebatch"
+
+# httpx logs whole addresses at INFO, and a signed link is a secret; stamina would log each retry to stderr.
+for _name in ("httpx", "httpcore", "aiohttp"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+stamina.instrumentation.set_on_retry_hooks([])
+
+
+class ProviderWire:
+    """Sends the calls of one provider's adapter (implements `model.wire.Wire`).
+
+    `base` is the checked base address, `key` its key or None, `memory` where small facts about the address are kept
+    between runs. `secret` is False for a default key of the project file, which nobody has to hide. `transport`
+    replaces the network in tests. Use it inside `async with`, or call `aclose` at the end.
+
+    Raises ProviderError at once for a key that cannot stand in a header.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: ProviderSettings,
+        capabilities: Capabilities,
+        base: Base,
+        key: str | None,
+        gate: Gate,
+        memory: MutableMapping[str, str],
+        clock: Clock | None = None,
+        secret: bool = True,
+        transport: httpx.AsyncBaseTransport | None = None,
+        read_budget_s: float = READ_BUDGET_S,
+        chance: Callable[[], float] = random,
+    ) -> None:
+        self.settings = settings
+        self.gate = gate
+        self.counts: Counter[str] = Counter()
+        """Requests sent so far, by operation."""
+        self._base = base
+        self._clock = clock or SystemClock()
+        self._memory = memory
+        self._budget_s = read_budget_s
+        self._chance = chance
+        self._key_header = _key_header(capabilities, key, settings.alias)
+        self.mask = KeyMask.of(key if secret else None)
+        self._transport = transport
+        self._clients: dict[bool, httpx.AsyncClient] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            await client.aclose()
+
+    def recall(self, key: str) -> str | None:
+        """What was remembered of this provider's address."""
+        return self._memory.get(f"{self._base}#{key}")
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep a small fact about this provider's address."""
+        self._memory[f"{self._base}#{key}"] = value
+
+    def spooling(self, path: Path) -> "SpoolingWire":
+        """A wire whose create's answer goes to `path` on disk, synced, before it is given to the adapter."""
+        return SpoolingWire(self, path)
+
+    async def send(self, call: Call, *, spool: Path | None = None) -> Answer:
+        """Send one call and give the whole answer, whatever its status; the key is masked in its body.
+
+        With `spool`, a create's 2xx answer is written there and synced first (see `spool`).
+
+        Raises NotSent (ConnectFailed, GatePaused) where a create certainly never left; OutcomeLost (AnswerLost) where
+        nobody can know; Unreachable (NoAnswer) where a repeatable call found no answer within its tries; BadAnswer
+        (UnreadableAnswer) where a repeatable call's answer is too large or in a strange coding.
+        """
+        request = self._request(call)
+        if call.kind == "create":
+            return await self._create(call, request, spool)
+        return await self._repeat(call, request)
+
+    async def _create(self, call: Call, request: "_Draft", spool: Path | None) -> Answer:
+        for attempt in range(1, CREATE_TRIES + 1):
+            try:
+                return await self._once(call, request, spool)
+            except ConnectFailed as error:
+                if error.lasting or attempt == CREATE_TRIES:
+                    raise
+            await self._clock.sleep(backoff_s(attempt, first_s=0.5, cap_s=4.0, chance=self._chance()))
+        raise AssertionError("the last try either answers or raises")
+
+    async def _repeat(self, call: Call, request: "_Draft") -> Answer:
+        started = self._clock.monotonic()
+        lost: OutcomeLost | None = None
+        number = 0
+
+        def wait(error: Exception) -> float | bool:
+            late = self._clock.monotonic() - started > self._budget_s
+            if late or not isinstance(error, (_Passing, NotSent, OutcomeLost)) or isinstance(error, GatePaused):
+                return False
+            if isinstance(error, ConnectFailed) and error.lasting:
+                return False
+            # After a 429 the gate does the waiting, for all calls of the provider together.
+            paused = isinstance(error, _Passing) and self.gate.paused_s > 0
+            return 0.0 if paused else backoff_s(number, first_s=0.5, cap_s=10.0, chance=self._chance())
+
+        try:
+            async for attempt in stamina.retry_context(on=wait, attempts=READ_TRIES, timeout=None):
+                with attempt:
+                    number = attempt.num
+                    try:
+                        answer = await self._once(call, request, None)
+                    except OutcomeLost as error:
+                        lost = error
+                        raise
+                    return _settled(call, answer)
+        except _Passing as passing:
+            return passing.answer
+        except (NotSent, OutcomeLost) as error:
+            raise _given_up(call, error, lost) from error
+        raise AssertionError("stamina either runs the last try or raises")
+
+    async def _once(self, call: Call, request: "_Draft", spool: Path | None) -> Answer:
+        """One exchange: the answer, or NotSent, OutcomeLost, BadAnswer (never for a create)."""
+        turn = await self.gate.enter(MAX_RETRY_AFTER_S if call.kind == "create" else self._budget_s)
+        exchange = Exchange()
+        try:
+            async with asyncio.timeout(call.timeout_s):
+                return await self._exchange(call, request, exchange, spool)
+        except TimeoutError:
+            if exchange.opened is False:
+                raise ConnectFailed(f"no connection within {call.timeout_s:.0f} s") from None
+            if call.kind == "create" and exchange.status is not None and certainly_refused(exchange.status):
+                return Answer(status=exchange.status, headers=exchange.headers, body=b"")
+            text = f"no whole answer within {call.timeout_s:.0f} s"
+            raise AnswerLost(text, why="timeout", status=exchange.status) from None
+        finally:
+            if exchange.opened is not False:
+                self.counts[call.operation] += 1
+            wait = retry_after_of(exchange.headers, self._clock.wall())
+            self.gate.leave(turn, exchange.status, wait)
+
+    async def _exchange(self, call: Call, draft: "_Draft", exchange: Exchange, spool: Path | None) -> Answer:
+        client = self._client(fresh=call.kind == "create")
+        sent = client.build_request(
+            call.method, draft.url, headers=draft.headers, content=draft.content, extensions={EXCHANGE: exchange}
+        )
+        try:
+            response = await client.send(sent, stream=True)
+        except httpx.HTTPError as error:
+            raise _lost_or_not_sent(error, exchange) from error
+        try:
+            exchange.status = response.status_code
+            exchange.headers = {name.lower(): value for name, value in response.headers.items()}
+            return await self._whole(call, exchange.status, exchange.headers, response, spool)
+        finally:
+            await response.aclose()
+
+    async def _whole(
+        self, call: Call, status: int, headers: Mapping[str, str], response: httpx.Response, spool: Path | None
+    ) -> Answer:
+        coding = headers.get("content-encoding", "")
+        keeper = Keeper(spool if 200 <= status < 300 else None, status, headers)
+        try:
+            async for piece in decoded(response.aiter_raw(), coding=coding, limit=call.limit_bytes):
+                keeper.write(piece)
+        except (CutBody, UnreadableAnswer, httpx.HTTPError) as error:
+            if call.kind == "create" and certainly_refused(status):
+                # The status alone says what matters; what could be read of the message goes along.
+                return Answer(status=status, headers=headers, body=self.mask.in_bytes(keeper.whole()))
+            keeper.close()
+            raise _unreadable(call, status, error) from error
+        except BaseException:
+            keeper.close()
+            raise
+        body = await asyncio.to_thread(keeper.whole) if keeper.on_disk else keeper.whole()
+        return Answer(status=status, headers=headers, body=self.mask.in_bytes(body))
+
+    def _client(self, *, fresh: bool) -> httpx.AsyncClient:
+        if fresh not in self._clients:
+            mounts = {} if self._transport else proxy_mounts(self._base.origin, fresh=fresh)
+            self._clients[fresh] = httpx.AsyncClient(
+                transport=self._transport or TracingTransport(fresh=fresh),
+                mounts=mounts,
+                trust_env=False,
+                follow_redirects=False,
+                timeout=None,  # noqa: S113  # one limit on the whole exchange replaces httpx's limits for each step
+                cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
+                headers={
+                    "accept": "application/json",
+                    "accept-encoding": "identity" if fresh else "gzip",
+                    "connection": "close" if fresh else "keep-alive",
+                    "user-agent": USER_AGENT,
+                },
+            )
+        return self._clients[fresh]
+
+    def _request(self, call: Call) -> "_Draft":
+        at = self._base.origin if call.at_origin else self._base
+        url = f"{at}{_checked_path(call.path)}"
+        if call.query:
+            url += "?" + urlencode(call.query, quote_via=quote)
+        headers = {name.lower(): value for name, value in call.headers.items()}
+        content: bytes | None = None
+        if call.form is not None or call.files:
+            form = httpx.Request(
+                call.method,
+                url,
+                data=dict(call.form or {}),
+                files=[(file.field, (file.filename, file.content, file.media_type)) for file in call.files],
+            )
+            content, headers["content-type"] = form.read(), form.headers["content-type"]
+        elif call.json is not None:
+            content, headers["content-type"] = _json_bytes(call.json), "application/json"
+        return _Draft(url=url, headers=headers | self._key_header, content=content)
+
+
+class SpoolingWire:
+    """A `ProviderWire` whose create's answer is on disk, synced, before the adapter reads it."""
+
+    def __init__(self, wire: ProviderWire, path: Path) -> None:
+        self._wire = wire
+        self._path = path
+
+    async def send(self, call: Call) -> Answer:
+        """As `ProviderWire.send`, with the spool for creates."""
+        return await self._wire.send(call, spool=self._path if call.kind == "create" else None)
+
+    def recall(self, key: str) -> str | None:
+        """What was remembered of this provider's address."""
+        return self._wire.recall(key)
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep a small fact about this provider's address."""
+        self._wire.remember(key, value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """A request as it will be sent, as often as needed."""
+
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | None
+
+
+class _Passing(Exception):
+    """A repeatable call's answer that another try may better."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"status {answer.status}")
+        self.answer = answer
+
+
+def _settled(call: Call, answer: Answer) -> Answer:
+    if classify(call.kind, answer.status) == "done":
+        return answer
+    raise _Passing(answer)
+
+
+def _key_header(capabilities: Capabilities, key: str | None, alias: str) -> dict[str, str]:
+    if key is None:
+        return {}
+    value = capabilities.key_prefix + key.strip()
+    if not value.isascii() or not value.isprintable():
+        raise ProviderError(
+            "the key cannot be sent",
+            f"The key of {alias} holds a line break, a control character or a letter outside ASCII.",
+            hints=("copy the key again, without quotes or line breaks",),
+            code="provider.bad_key",
+        )
+    return {capabilities.key_header.lower(): value}
+
+
+def _checked_path(path: str) -> str:
+    # An id from a provider's answer ends up here: it must not be able to name another host or climb out of the path.
+    if not path.startswith("/") or path.startswith("//") or not path.isascii() or not path.isprintable():
+        raise BadAnswer("a call's path has to start with one slash and be percent-encoded")
+    if any(char in path for char in "\\ ?#") or any(unquote(part) in {".", ".."} for part in path.split("/")):
+        raise BadAnswer("a call's path holds '..' or a character that is not percent-encoded")
+    return path
+
+
+def _json_bytes(value: Json) -> bytes:
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+_NO_CONNECTION = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+def _lost_or_not_sent(error: httpx.HTTPError, exchange: Exchange) -> NotSent | OutcomeLost:
+    """What a failure before the answer's head means: our own transport knows whether a connection stood."""
+    if exchange.opened is not True and isinstance(error, _NO_CONNECTION):
+        causes = list(_causes(error))
+        if isinstance(error, httpx.ProxyError):
+            return ConnectFailed("the proxy let no connection through; nothing was sent", code="net.proxy")
+        tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+        if tls is not None:
+            lasting = isinstance(tls, ssl.SSLCertVerificationError)
+            return ConnectFailed(f"no safe connection ({tls}); nothing was sent", code="net.tls", lasting=lasting)
+        return ConnectFailed(f"no connection ({error}); nothing was sent")
+    why: LostWhy = "timeout" if isinstance(error, httpx.TimeoutException) else "cut"
+    return AnswerLost(f"the request left, and no answer came back ({error})", why=why)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        yield from (inner for inner in vars(seen).values() if isinstance(inner, OSError))
+        seen = seen.__cause__ or seen.__context__
+
+
+def _unreadable(call: Call, status: int, error: Exception) -> Exception:
+    """What a broken body means: for a create its outcome is lost, for the rest the answer is bad or cut."""
+    why: LostWhy = "cut"
+    if isinstance(error, UnreadableAnswer):
+        if call.kind != "create":
+            return error
+        why = "too_large" if error.code == "provider.too_large" else "protocol"
+    return AnswerLost(f"the answer (status {status}) did not come whole: {error}", why=why, status=status)
+
+
+def _given_up(call: Call, error: NotSent | OutcomeLost, lost: OutcomeLost | None) -> Exception:
+    if call.kind == "buy":
+        # Paid: it matters whether any try may have arrived, not only the last.
+        return lost or error
+    code: NetCode = getattr(error, "code", "net.unreachable") if isinstance(error, NotSent) else "net.unreachable"
+    return NoAnswer(f"{call.operation} found no answer: {error}", code=code)

@@ -1,0 +1,146 @@
+"""The answers that hold the pictures themselves: on disk and synced before anybody parses them.
+
+A spool file is one line of JSON (status and headers), then the decoded body as it came. While it is written its name
+ends in `.part`; the rename is the mark that it is whole. After a crash a whole file gives the answer back, and
+`Replay` hands it to the adapter as if the provider had just spoken.
+"""
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from imagebatch.model.wire import Answer, Call, NotSent, Wire
+
+KEPT = frozenset({"content-type", "date", "x-request-id", "retry-after"})
+LONGEST_HEAD = 64 * 1024
+
+
+class Keeper:
+    """Collects one answer's body: on disk where `path` is given and the disk plays along, else in memory.
+
+    A disk that fails under a paid answer must not lose it: what was written is read back, and memory takes the rest.
+    """
+
+    def __init__(self, path: Path | None, status: int, headers: Mapping[str, str]) -> None:
+        self._path = path
+        self._memory = io.BytesIO()
+        self._file: BinaryIO | None = None
+        self._start = 0
+        if path is not None:
+            head = {"status": status, "headers": {name: headers[name] for name in sorted(KEPT & headers.keys())}}
+            with suppress(OSError):
+                self._file = _open_private(_part(path))
+                self._start = self._file.write(json.dumps(head).encode() + b"\n")
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether the body stands in a file."""
+        return self._file is not None
+
+    def write(self, piece: bytes) -> None:
+        """Add a piece of the decoded body."""
+        if self._file is not None:
+            try:
+                self._file.write(piece)
+            except OSError:
+                self._fall_back()
+            else:
+                return
+        self._memory.write(piece)
+
+    def whole(self) -> bytes:
+        """Sync, give the file its final name, and give the whole body."""
+        file, path = self._file, self._path
+        if file is None or path is None:
+            return self._memory.getvalue()
+        try:
+            os.fsync(file.fileno())
+            _part(path).replace(path)
+            sync_folder(path.parent)
+        except OSError:
+            self._fall_back()
+            return self._memory.getvalue()
+        body = self._read()
+        self.close()
+        return body
+
+    def close(self) -> None:
+        """Close the file; without `whole` its name still ends in `.part`, and no program will read it."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+
+    def _read(self) -> bytes:
+        if self._file is None:
+            return b""
+        self._file.seek(self._start)
+        return self._file.read()
+
+    def _fall_back(self) -> None:
+        with suppress(OSError):
+            self._memory.write(self._read())
+        self.close()
+        self._file = None
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _open_private(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_CREAT | os.O_TRUNC | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    # Unbuffered: a buffer that cannot be flushed would hide how much of a paid answer is on disk.
+    return os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
+
+
+def read_spool(path: Path) -> Answer | None:
+    """The answer in a whole spool file; None where there is none or its head cannot be read."""
+    try:
+        with path.open("rb") as file:
+            fields = json.loads(file.readline(LONGEST_HEAD))
+            headers = {str(name): str(value) for name, value in fields["headers"].items()}
+            return Answer(status=int(fields["status"]), headers=headers, body=file.read())
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+class Replay:
+    """A wire that answers the next create with a spooled answer, and sends nothing at all.
+
+    Everything else an adapter may ask (what is remembered of the address) goes to the real wire.
+    """
+
+    def __init__(self, answer: Answer, wire: Wire) -> None:
+        self._answer = answer
+        self._wire = wire
+
+    async def send(self, call: Call) -> Answer:
+        """The spooled answer for a create; other calls were not part of it."""
+        if call.kind != "create":
+            raise NotSent(f"{call.operation} is not asked while a kept answer is read")
+        return self._answer
+
+    def recall(self, key: str) -> str | None:
+        """What the real wire remembers."""
+        return self._wire.recall(key)
+
+    def remember(self, key: str, value: str) -> None:
+        """Kept by the real wire."""
+        self._wire.remember(key, value)
+
+
+def sync_folder(folder: Path) -> None:
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
