@@ -110,10 +110,6 @@ class ProviderWire:
         """Keep a small fact about this provider's address."""
         self._memory[f"{self._base}#{key}"] = value
 
-    def spooling(self, path: Path) -> "SpoolingWire":
-        """A wire whose create's answer goes to `path` on disk, synced, before it is given to the adapter."""
-        return SpoolingWire(self, path)
-
     async def send(self, call: Call, *, spool: Path | None = None) -> Answer:
         """Send one call and give the whole answer, whatever its status; the key is masked in its body.
 
@@ -139,12 +135,12 @@ class ProviderWire:
         raise AssertionError("the last try either answers or raises")
 
     async def _repeat(self, call: Call, request: "_Draft") -> Answer:
-        started = self._clock.monotonic()
+        started = self._clock.now()
         lost: OutcomeLost | None = None
         number = 0
 
         def wait(error: Exception) -> float | bool:
-            late = self._clock.monotonic() - started > self._budget_s
+            late = self._clock.now() - started > self._budget_s
             if late or not isinstance(error, (_Passing, NotSent, OutcomeLost)) or isinstance(error, GatePaused):
                 return False
             if isinstance(error, ConnectFailed) and error.lasting:
@@ -186,7 +182,7 @@ class ProviderWire:
         finally:
             if exchange.opened is not False:
                 self.counts[call.operation] += 1
-            wait = retry_after_of(exchange.headers, self._clock.wall())
+            wait = retry_after_of(exchange.headers)
             self.gate.leave(turn, exchange.status, wait)
 
     async def _exchange(self, call: Call, draft: "_Draft", exchange: Exchange, spool: Path | None) -> Answer:
@@ -262,26 +258,6 @@ class ProviderWire:
         elif call.json is not None:
             content, headers["content-type"] = _json_bytes(call.json), "application/json"
         return _Draft(url=url, headers=headers | self._key_header, content=content)
-
-
-class SpoolingWire:
-    """A `ProviderWire` whose create's answer is on disk, synced, before the adapter reads it."""
-
-    def __init__(self, wire: ProviderWire, path: Path) -> None:
-        self._wire = wire
-        self._path = path
-
-    async def send(self, call: Call) -> Answer:
-        """As `ProviderWire.send`, with the spool for creates."""
-        return await self._wire.send(call, spool=self._path if call.kind == "create" else None)
-
-    def recall(self, key: str) -> str | None:
-        """What was remembered of this provider's address."""
-        return self._wire.recall(key)
-
-    def remember(self, key: str, value: str) -> None:
-        """Keep a small fact about this provider's address."""
-        self._wire.remember(key, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

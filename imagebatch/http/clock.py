@@ -1,4 +1,4 @@
-"""Time, passed in: deadlines read the monotonic clock, dates in headers the wall clock."""
+"""Time, passed in. Only the monotonic clock: the wall clock can jump, and no wait may hang on it."""
 
 import asyncio
 import time
@@ -6,14 +6,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the wire needs of a clock; tests move one by hand."""
+    """What the wire needs of a clock; tests move one by hand, the executor's own clock fits."""
 
-    def monotonic(self) -> float:
+    def now(self) -> float:
         """Seconds since some start; never goes back."""
-        ...
-
-    def wall(self) -> float:
-        """Seconds since 1970, UTC."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -24,11 +20,8 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's own clock."""
 
-    def monotonic(self) -> float:
+    def now(self) -> float:
         return time.monotonic()
-
-    def wall(self) -> float:
-        return time.time()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -60,7 +60,7 @@ class Gate:
     @property
     def paused_s(self) -> float:
         """Seconds until the provider may be asked again; 0 where it is not paused."""
-        return max(0.0, self._paused_until - self._clock.monotonic())
+        return max(0.0, self._paused_until - self._clock.now())
 
     @property
     def stalled(self) -> bool:
@@ -87,7 +87,7 @@ class Gate:
             while (wait := self._until_free()) > 0:
                 await self._clock.sleep(wait)
                 await self._until_open(patience_s)
-            now = self._clock.monotonic()
+            now = self._clock.now()
             for _, stamps in self._windows:
                 stamps.append(now)
             turn = Turn(probe=self._strikes > 0)
@@ -112,7 +112,7 @@ class Gate:
 
     def pause(self, seconds: float) -> None:
         """Let nothing leave for that many seconds."""
-        self._paused_until = max(self._paused_until, self._clock.monotonic() + seconds)
+        self._paused_until = max(self._paused_until, self._clock.now() + seconds)
 
     def note_create(self, *, in_doubt: bool) -> None:
         """Count how a create ended: three in doubt (or 5xx) in a row stop the provider's creates for this run."""
@@ -151,7 +151,7 @@ class Gate:
             self._probe, self._strikes = None, 0
 
     def _until_free(self) -> float:
-        now = self._clock.monotonic()
+        now = self._clock.now()
         return max(
             (stamps[0] + per_s - now for per_s, stamps in self._windows if len(stamps) == stamps.maxlen), default=0.0
         )

@@ -7,7 +7,6 @@ section 6. What this module decides is which answers to a *repeatable* call are 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Literal
 
 from imagebatch.model.wire import CallKind
@@ -23,7 +22,18 @@ MAX_RETRY_AFTER_S = 300.0
 
 Verdict = Literal["done", "again", "pause"]
 
-_SECONDS = re.compile(r"[0-9]{1,9}")
+_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+_MONTH = "(?P<month>[A-Z][a-z]{2})"
+_DATES = tuple(
+    re.compile(pattern, re.ASCII)
+    for pattern in (
+        rf"[A-Z][a-z]{{2}}, (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} (?:GMT|UTC|[+-]0000)",
+        rf"[A-Z][a-z]{{5,8}}, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT",
+        rf"[A-Z][a-z]{{2}} {_MONTH} (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})",
+    )
+)
 
 
 def classify(kind: CallKind, status: int) -> Verdict:
@@ -43,30 +53,30 @@ def certainly_refused(status: int) -> bool:
     return status in REFUSED_STATUSES or 300 <= status < 400
 
 
-def parse_retry_after(value: str | None, date_header: str | None, now: float) -> float | None:
+def parse_retry_after(value: str | None, date_header: str | None, now: float | None = None) -> float | None:
     """Seconds to wait by a `Retry-After` header, at least 1; None where the header says nothing legal.
 
-    `value` is the header: up to nine ASCII digits, or an HTTP date in any of its three forms (one without a zone is
+    `value` is the header: up to nine ASCII digits, or an HTTP date in any of its three forms (a zone of `-0000` is
     UTC). A date is compared with the answer's own `Date` header where that can be read, else with `now` (seconds since
-    1970): a wrong clock here must not turn 3 s into an hour. A date in the past is no answer. The result is not capped;
-    callers treat more than `MAX_RETRY_AFTER_S` as a pause beyond this run. (RFC 9110, 10.2.3.)
+    1970, where the caller has them): a wrong clock here must not turn 3 s into an hour. A date in the past is no
+    answer. The result is not capped; callers treat more than `MAX_RETRY_AFTER_S` as a pause beyond this run.
+    (RFC 9110, 10.2.3.)
     """
-    if value is None:
+    text = (value or "").strip(" \t")
+    if _SECONDS.fullmatch(text):
+        return max(MIN_RETRY_AFTER_S, float(text))
+    until = http_date(text)
+    base = http_date((date_header or "").strip(" \t"))
+    if base is None:
+        base = now
+    if until is None or base is None or until <= base:
         return None
-    value = value.strip(" \t")
-    if _SECONDS.fullmatch(value):
-        return max(MIN_RETRY_AFTER_S, float(value))
-    until = _http_date(value)
-    if until is None:
-        return None
-    base = _http_date(date_header.strip(" \t")) if date_header else None
-    wait = until - (now if base is None else base)
-    return max(MIN_RETRY_AFTER_S, wait) if wait > 0 else None
+    return max(MIN_RETRY_AFTER_S, until - base)
 
 
-def retry_after_of(headers: Mapping[str, str], now: float) -> float | None:
+def retry_after_of(headers: Mapping[str, str]) -> float | None:
     """`parse_retry_after` over an answer's headers (lower-case names)."""
-    return parse_retry_after(headers.get("retry-after"), headers.get("date"), now)
+    return parse_retry_after(headers.get("retry-after"), headers.get("date"))
 
 
 def backoff_s(attempt: int, *, first_s: float, cap_s: float, chance: float) -> float:
@@ -78,11 +88,17 @@ def backoff_s(attempt: int, *, first_s: float, cap_s: float, chance: float) -> f
     return whole * (0.5 + 0.5 * chance)
 
 
-def _http_date(text: str) -> float | None:
-    if not text.isascii() or not 8 <= len(text) <= 64 or text[:1].isdigit():
+def http_date(text: str) -> float | None:
+    """An HTTP date (IMF-fixdate, RFC 850, asctime) as seconds since 1970; None where it is none."""
+    match = next((found for pattern in _DATES if (found := pattern.fullmatch(text))), None)
+    if match is None or match["month"] not in _MONTHS:
         return None
+    year = int(match["year"])
+    if len(match["year"]) == 2:
+        # RFC 9110 5.6.7 wants two digits more than 50 years ahead read as the past; 1970 to 2069 needs no clock.
+        year += 1900 if year >= 70 else 2000
+    clock = (int(match["hour"]), int(match["minute"]), min(int(match["second"]), 59))
     try:
-        parsed: datetime = parsedate_to_datetime(text)
-        return float((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, TypeError, IndexError, OverflowError):
+        return datetime(year, _MONTHS.index(match["month"]) + 1, int(match["day"]), *clock, tzinfo=UTC).timestamp()
+    except ValueError:
         return None

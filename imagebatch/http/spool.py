@@ -8,11 +8,12 @@ ends in `.part`; the rename is the mark that it is whole. After a crash a whole 
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, runtime_checkable
 
+from imagebatch.model.token import TOKEN_PATTERN
 from imagebatch.model.wire import Answer, Call, NotSent, Wire
 
 KEPT = frozenset({"content-type", "date", "x-request-id", "retry-after"})
@@ -109,6 +110,72 @@ def read_spool(path: Path) -> Answer | None:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+class Inbox:
+    """A folder of spooled answers, one for each token, until their pictures are in the store (`.imagebatch/inbox`)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, token: str) -> Path:
+        """Where the whole answer of `token` stands.
+
+        Raises ValueError for a text that is no token: a name from elsewhere must not become a path.
+        """
+        if not TOKEN_PATTERN.fullmatch(token):
+            raise ValueError(f"{token!r} is no token")
+        return self._folder / f"{token}.answer"
+
+    def wire(self, token: str, wire: Wire) -> Wire:
+        """A wire that spools the create's answer under `token`, synced, before anyone reads it."""
+        return SpoolingWire(wire, self.path(token)) if isinstance(wire, Spools) else wire
+
+    def answer(self, token: str) -> Answer | None:
+        """A whole answer from an earlier run, None where there is none."""
+        return read_spool(self.path(token))
+
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens that whole answers are kept of, sorted."""
+        names = (path.name.removesuffix(".answer") for path in self._folder.glob("ib-*.answer"))
+        return tuple(sorted(name for name in names if TOKEN_PATTERN.fullmatch(name)))
+
+    def discard(self, token: str) -> None:
+        """Forget the answer of `token`, whole or not: its pictures are in the store and recorded."""
+        path = self.path(token)
+        path.unlink(missing_ok=True)
+        _part(path).unlink(missing_ok=True)
+
+
+@runtime_checkable
+class Spools(Protocol):
+    """A wire that can put a create's answer on disk first."""
+
+    def send(self, call: Call, *, spool: Path | None = None) -> Awaitable[Answer]: ...
+
+    def recall(self, key: str) -> str | None: ...
+
+    def remember(self, key: str, value: str) -> None: ...
+
+
+class SpoolingWire:
+    """A wire whose create's answer is on disk, synced, before the adapter reads it."""
+
+    def __init__(self, wire: Spools, path: Path) -> None:
+        self._wire = wire
+        self._path = path
+
+    async def send(self, call: Call) -> Answer:
+        """As the wire below, with the spool for creates."""
+        return await self._wire.send(call, spool=self._path if call.kind == "create" else None)
+
+    def recall(self, key: str) -> str | None:
+        """What was remembered of this provider's address."""
+        return self._wire.recall(key)
+
+    def remember(self, key: str, value: str) -> None:
+        """Keep a small fact about this provider's address."""
+        self._wire.remember(key, value)
 
 
 class Replay:
