@@ -32,6 +32,11 @@ class Change:
     something new or something removed. `attempt` is the attempt that a create, redraw or retry will be. `known` is the
     draw that is adopted or shared, `leader` the address whose draw is shared where it has yet to be drawn. `released`
     says of a removal that its generation is used by no other entry and may be deleted at the provider.
+
+    `in_place` says of a retry that the provider starts the same generation again (after an update where the draw
+    changed), so that token and generation stay; else a retry is a new create. `picked` are the candidates (from 1)
+    that are to be kept, where they are known already. `use` are hashes of bytes in the store that stand for the
+    request although no draw here offered them (a file of one's own). A `buy` in `also` has its price in `costs`.
     """
 
     address: str
@@ -50,6 +55,9 @@ class Change:
     later: Cost | None = None
     released: bool = False
     warnings: tuple[str, ...] = ()
+    in_place: bool = False
+    picked: tuple[int, ...] = ()
+    use: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,154 @@
+"""Where a plan has to stop and ask. A blocker never changes the plan: it stands beside it."""
+
+from collections.abc import Sequence
+
+from imagebatch.model.money import Money, decimal_text, totals
+from imagebatch.model.settings import Brakes, Threshold
+from imagebatch.plan.options import Force, PlanOptions
+from imagebatch.plan.types import Action, Blocker, Change, Plan
+
+PERCENT_BITES_FROM = 10
+_REMOVALS: frozenset[Action] = frozenset({"forget", "delete"})
+_DRAWS: frozenset[Action] = frozenset({"create", "redraw", "retry"})
+
+
+def blockers(
+    plan: Plan, *, brakes: Brakes, options: PlanOptions, recorded: int, wanted: int, foreign: Sequence[str] = ()
+) -> tuple[Blocker, ...]:
+    """Everything that would stop an apply of `plan`.
+
+    `recorded` is how many variants the lock has, `wanted` how many the manifests ask for; `foreign` are files in the
+    way. What a command names itself (`destroy`, `redraw --now`) is no surprise and does not count against a brake.
+    """
+    found = [
+        _removals(plan, brakes.max_deletes, recorded=recorded, wanted=wanted, forced="deletes" in options.forces),
+        _redraws(plan, brakes.max_redraws, options, recorded=recorded),
+        _creates(plan, options.max_creates),
+        *_costs(plan, options.max_cost if options.max_cost is not None else brakes.max_cost, options),
+        _foreign(foreign, options),
+    ]
+    return tuple(blocker for blocker in found if blocker is not None)
+
+
+def _exceeds(count: int, threshold: Threshold, recorded: int) -> str | None:
+    """The limit that `count` is over, in words."""
+    if threshold.count is not None and count > threshold.count:
+        return f"{threshold.count}"
+    percent = threshold.percent
+    if percent is not None and recorded >= PERCENT_BITES_FROM and count * 100 > percent * recorded:
+        return f"{percent:g} %"
+    return None
+
+
+def _removals(plan: Plan, threshold: Threshold, *, recorded: int, wanted: int, forced: bool) -> Blocker | None:
+    count = sum(change.action in _REMOVALS and change.reason == "removed" for change in plan.changes)
+    if not count or forced:
+        return None
+    if not wanted:
+        message = (
+            f"The manifests ask for nothing any more, and {count} of {recorded} variants in the lock would be removed. "
+            "If that is meant, add --force deletes."
+        )
+        return Blocker(code="delete.too_many", message=message, force="deletes")
+    limit = _exceeds(count, threshold, recorded)
+    if limit is None:
+        return None
+    message = f"{count} of {recorded} variants would be removed; brakes: max_deletes allows {limit}."
+    return Blocker(code="delete.too_many", message=f"{message} Add --force deletes if it is meant.", force="deletes")
+
+
+def _redraws(plan: Plan, threshold: Threshold, options: PlanOptions, *, recorded: int) -> Blocker | None:
+    count = sum(_replaces(change) and change.address not in options.redraw for change in plan.changes)
+    limit = _exceeds(count, threshold, recorded)
+    if limit is None or "redraws" in options.forces:
+        return None
+    message = (
+        f"{count} of {recorded} pictures would be drawn anew; brakes: max_redraws allows {limit}. "
+        "Look at the reasons in the plan; add --force redraws if it is meant."
+    )
+    return Blocker(code="budget.confirm", message=message, force="redraws")
+
+
+def _replaces(change: Change) -> bool:
+    if change.action == "redraw":
+        return True
+    return change.action == "defer" and change.entry is not None and change.entry.status == "succeeded"
+
+
+def _creates(plan: Plan, limit: int | None) -> Blocker | None:
+    if limit is None:
+        return None
+    count = sum(_sends(change) for change in plan.changes)
+    if count <= limit:
+        return None
+    message = (
+        f"The plan sends {count} creates; the limit is {limit} (--max-creates). Raise it, or select fewer variants."
+    )
+    return Blocker(code="budget.exceeded", message=message)
+
+
+def _sends(change: Change) -> int:
+    parts = change.variant.parts if change.variant is not None else 1
+    if change.action in _DRAWS:
+        return 1 if change.in_place else parts
+    if change.action == "defer" and change.costs:
+        return parts
+    return parts if change.action == "wait" and change.reason == "in_doubt" else 0
+
+
+def _costs(plan: Plan, limits: Sequence[Money], options: PlanOptions) -> list[Blocker | None]:
+    if not limits:
+        return []
+    sums = {money.currency: money.amount for money in totals(plan.costs)}
+    found: list[Blocker | None] = []
+    for limit in limits:
+        cost = sums.get(limit.currency)
+        if cost is not None and cost > limit.amount and "cost" not in options.forces:
+            message = (
+                f"The plan costs {decimal_text(cost)} {limit.currency}; the limit is {limit}. "
+                "Raise it with --max-cost, select fewer variants, or add --force cost."
+            )
+            found.append(Blocker(code="budget.exceeded", message=message, force="cost"))
+    found.append(_unknown_prices(plan, limits, options))
+    return found
+
+
+def _unknown_prices(plan: Plan, limits: Sequence[Money], options: PlanOptions) -> Blocker | None:
+    lines = sorted({line for change in plan.changes for line in _price_lines(change, limits[0].currency)})
+    if not lines or "unknown-price" in options.forces:
+        return None
+    force: Force = "unknown-price"
+    count = sum(any(cost.money is None for cost in change.costs) for change in plan.changes)
+    message = (
+        f"A cost limit is set, and the price of {count} changes is unknown. Give the price in imagebatch.yaml:\n"
+        + "\n".join(lines)
+        + "\nor bound the run with --max-creates and --force unknown-price."
+    )
+    return Blocker(code="budget.unknown_price", message=message, force=force)
+
+
+def _price_lines(change: Change, currency: str) -> list[str]:
+    """Lines to paste below `providers:`, with the amount left to the user."""
+    variant = change.variant
+    if variant is None or not any(cost.money is None for cost in change.costs):
+        return []
+    draws = change.action in _DRAWS or change.action in {"defer", "wait"}
+    names = [
+        name
+        for name, cost in (("create", variant.price), ("buy", variant.buy_price.get(variant.policy.resolution)))
+        if (cost is None or cost.money is None)
+        and ((name == "create" and draws) or (name == "buy" and (change.action == "buy" or "buy" in change.also)))
+    ]
+    prices = ", ".join(f'{name}: "0.00 {currency}"' for name in names)
+    return [f"  {variant.provider}: {{price: {{{prices}}}}}"] if names else []
+
+
+def _foreign(paths: Sequence[str], options: PlanOptions) -> Blocker | None:
+    if not paths or "overwrite" in options.forces:
+        return None
+    shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    message = (
+        f"Files that imagebatch did not write stand in the way: {shown}. "
+        "Move them away, or add --force overwrite to replace them."
+    )
+    return Blocker(code="overwrite", message=message, force="overwrite")

@@ -1,0 +1,158 @@
+"""What `classify` looks at: one address, both of its sides, and the world around it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imagebatch.model.capabilities import Capabilities
+from imagebatch.model.generation import Entry
+from imagebatch.model.picks import Pick, Picks
+from imagebatch.model.recorded import Disk, Known, KnownDraw
+from imagebatch.model.settings import Redo
+from imagebatch.model.variant import Variant
+from imagebatch.plan.options import PlanOptions
+from imagebatch.plan.picking import source_of
+from imagebatch.plan.reasons import SIMULATED
+
+NO_ABILITIES = Capabilities(type="", answers="now", witness="none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything that is the same for all addresses; `capabilities` is keyed by provider type."""
+
+    known: Known
+    disk: Disk
+    picks: Picks
+    capabilities: Mapping[str, Capabilities]
+    options: PlanOptions
+
+    def abilities(self, provider_type: str) -> Capabilities:
+        """What a type can do; a simulated type can what the real one can, an unknown one nothing."""
+        found = self.capabilities.get(provider_type)
+        if found is None:
+            found = self.capabilities.get(provider_type.removeprefix(SIMULATED))
+        return found if found is not None else NO_ABILITIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """The wanted draw as another address has it in the lock.
+
+    `shares` tells that the other address is wanted too, of the same provider alias and not drawn apart: then the two
+    share one draw. Else its draw is adopted.
+    """
+
+    address: str
+    entry: Entry
+    shares: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One address to be classified.
+
+    `entry` is what the lock has (at `moved_from` where the address is new). `elsewhere` are other addresses' entries
+    of the wanted draw. `apart` asks for a draw of its own although the recorded one fits (another `distinct` variant
+    has it too). `released` says of something unwanted that nobody else uses its generation.
+    """
+
+    address: str
+    wanted: Variant | None
+    entry: Entry | None
+    world: World
+    moved_from: str | None = None
+    elsewhere: tuple[Elsewhere, ...] = ()
+    apart: bool = False
+    released: bool = True
+
+    @property
+    def pick(self) -> Pick | None:
+        """The person's choice for this address."""
+        return self.world.picks.picks.get(self.address)
+
+    @property
+    def redo(self) -> Redo | None:
+        """The redraw that `picks.yaml` asks for."""
+        return self.world.picks.redo.get(self.address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Where the wanted draw was found: in which lock entry if it was one, and what was picked of it then."""
+
+    draw: KnownDraw
+    holder: Entry | None = None
+    shares_with: str | None = None
+    picked: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawHistory:
+    """All that is known of one draw fingerprint, and which attempts are of use.
+
+    `floor` is the first attempt that satisfies what was asked for; `newest` the highest attempt known, 0 for none.
+    """
+
+    floor: int
+    newest: int
+    found: tuple[Found, ...] = field(default=())
+
+    def best(self, status: str) -> Found | None:
+        """The newest usable draw of a status."""
+        return next((found for found in self.found if found.draw.status == status), None)
+
+
+def draw_history(case: Case, variant: Variant) -> DrawHistory:
+    """Gather every draw of the wanted fingerprint: the entry and its earlier ones, other entries, the draw index."""
+    entry = case.entry
+    found: list[Found] = []
+    if entry is not None:
+        if entry.draw == variant.draw:
+            found.append(Found(draw=KnownDraw.of_entry(entry), holder=entry))
+        found += [
+            Found(draw=KnownDraw.of_earlier(earlier, variant.type), holder=entry, picked=earlier.picked)
+            for earlier in entry.earlier
+            if earlier.draw == variant.draw
+        ]
+    found += [
+        Found(
+            draw=KnownDraw.of_entry(other.entry),
+            holder=other.entry,
+            shares_with=other.address if other.shares else None,
+        )
+        for other in case.elsewhere
+    ]
+    found += [Found(draw=draw) for draw in case.world.known.draws(variant.draw) if draw.salt == variant.salt]
+    newest = max((item.draw.attempt for item in found), default=0)
+    floor = _floor(case, newest)
+    usable = [item for item in found if item.draw.attempt >= floor]
+    usable.sort(key=lambda item: (-item.draw.attempt, item.shares_with is None))
+    return DrawHistory(floor=floor, newest=newest, found=tuple(usable))
+
+
+def _floor(case: Case, newest: int) -> int:
+    asked = case.redo.attempt if case.redo is not None else 1
+    if case.address in case.world.options.redraw or case.apart:
+        return max(asked, newest + 1)
+    return asked
+
+
+def bytes_at_hand(index: int, draw: KnownDraw, holder: Entry | None, world: World) -> bool:
+    """Whether a candidate's bytes are in the store, or one of the holder's own files is just these bytes."""
+    if not 1 <= index <= len(draw.candidates):
+        return False
+    facts = source_of(draw.candidates[index - 1])
+    if facts is None:
+        return False
+    if world.known.has_bytes(facts.sha256):
+        return True
+    outputs = holder.outputs if holder is not None else ()
+    return any(
+        output.sha256 == facts.sha256 and world.disk.look(output.path, output.sha256, output.bytes) == "same"
+        for output in outputs
+    )
+
+
+def can_fetch(draw: KnownDraw, world: World) -> bool:
+    """Whether the provider can be asked for the pictures of a draw again, free of charge."""
+    return draw.generation is not None and world.abilities(draw.type).answers == "later"

@@ -1,0 +1,401 @@
+"""One address, exactly one action: the classification table.
+
+`classify` is total: every combination of what is recorded, wanted, known elsewhere and on disk has one answer. Money
+hangs on its order: first it is asked where the wanted draw already exists (the lock's entry, its earlier draws,
+other entries, the draw index), and only when it is nowhere, and nothing stands against it, a paid action is the answer.
+
+    not wanted                    keep (protected, in doubt, by policy), forget, delete
+    reference not drawn yet       defer
+    current picture fits          what upkeep finds: keep, fetch, buy, move, update, develop, or noop
+    protected, other picture due  keep
+    draw running                  wait
+    draw succeeded elsewhere      share, adopt
+    draw in doubt                 wait (the provider can list), keep
+    draw failed                   retry, redraw, keep: by its kind and the attempts made
+    draw nowhere                  create, retry in place, redraw
+
+Addresses that would draw one request twice are joined afterwards, in `sharing`.
+"""
+
+from dataclasses import replace
+
+from imagebatch.model.generation import (
+    MAX_ACCEPTED_ATTEMPTS,
+    RETRIED_BY_LATER_APPLIES,
+    Entry,
+    Failure,
+)
+from imagebatch.model.recorded import KnownDraw
+from imagebatch.model.variant import Variant
+from imagebatch.plan.case import Case, DrawHistory, Found, bytes_at_hand, can_fetch, draw_history
+from imagebatch.plan.costs import buying_after_draw
+from imagebatch.plan.picking import picked_by_bytes, wanted_files
+from imagebatch.plan.reasons import why_other_draw
+from imagebatch.plan.types import Action, Change, Reason
+from imagebatch.plan.upkeep import Due, policy_differs, upkeep
+
+# Failures after which a provider may hold a generation that its own retry can start again.
+_RESTARTABLE = frozenset({"provider", "blocked", "rejected"})
+
+
+def classify(case: Case) -> Change:
+    """The one change for an address: action, reason, price, and what else is due and free."""
+    variant, entry = case.wanted, case.entry
+    if not case.world.options.selects(case.address):
+        return _change(case, "noop", None)
+    if variant is None or case.address in case.world.options.destroy:
+        return _removal(case) if entry is not None else _change(case, "noop", None)
+    if variant.pending_references:
+        return _deferred(case, variant)
+    history = draw_history(case, variant)
+    if entry is None:
+        return _from_history(case, variant, history)
+    if entry.status == "succeeded":
+        return _with_picture(case, variant, entry, history)
+    return _without_picture(case, variant, entry, history)
+
+
+def _change(
+    case: Case,
+    action: Action,
+    reason: Reason | None,
+    detail: str = "",
+    *,
+    also: tuple[Action, ...] = (),
+) -> Change:
+    provider = (
+        case.wanted.provider if case.wanted is not None else case.entry.provider if case.entry is not None else ""
+    )
+    if case.moved_from is not None and action not in {"move", "noop"} and "move" not in also:
+        also = (*also, "move")
+    return Change(
+        address=case.address,
+        action=action,
+        reason=reason,
+        detail=detail,
+        provider=provider,
+        entry=case.entry,
+        variant=case.wanted,
+        attempt=case.entry.attempt if case.entry is not None else 1,
+        moved_from=case.moved_from,
+        also=also,
+    )
+
+
+# --- not wanted -------------------------------------------------------------------------------------------------
+
+
+def _removal(case: Case) -> Change:
+    entry = case.entry
+    if entry is None:
+        raise AssertionError("only what is recorded can be removed")
+    reason: Reason = "asked" if case.address in case.world.options.destroy else "removed"
+    if entry.protect or entry.held:
+        how = "unprotect it first" if entry.held else "take `protect` out of its manifest and apply before removing it"
+        return _change(case, "keep", "protected", how)
+    if entry.status == "in_doubt":
+        return _change(case, "keep", "in_doubt", "settle it with `imagebatch resolve` before it is removed")
+    if entry.on_remove == "keep" and reason == "removed":
+        return _change(case, "keep", "removed", "stays as an orphan, by its policy")
+    if entry.on_remove == "delete" and case.released and entry.generation is not None:
+        if case.world.abilities(entry.type).can_delete:
+            return replace(_change(case, "delete", reason), released=True)
+        return replace(_change(case, "forget", reason, "the provider cannot delete it"), released=True)
+    return replace(_change(case, "forget", reason), released=case.released)
+
+
+# --- a reference is not drawn yet ---------------------------------------------------------------------------------
+
+
+def _deferred(case: Case, variant: Variant) -> Change:
+    entry = case.entry
+    if entry is not None and entry.status == "succeeded" and (variant.policy.protect or entry.held):
+        return _change(case, "keep", "protected", "its reference changes")
+    if entry is not None and entry.status in {"pending", "in_doubt"}:
+        return _unfinished(case, variant, KnownDraw.of_entry(entry))
+    waits_for = ", ".join(variant.pending_references)
+    return _change(case, "defer", "reference_pending", f"waits for {waits_for}")
+
+
+# --- a picture is there -------------------------------------------------------------------------------------------
+
+
+def _with_picture(case: Case, variant: Variant, entry: Entry, history: DrawHistory) -> Change:
+    pick = case.pick
+    if (
+        pick is not None
+        and pick.was != "pick"
+        and pick.for_draw == variant.draw
+        and history.floor <= max(history.newest, entry.attempt, *(earlier.attempt for earlier in entry.earlier))
+    ):
+        stands = _chosen_by_hand(case, variant, entry, pick.use)
+        if stands is not None:
+            return stands
+    due_again = history.floor > entry.attempt
+    if entry.draw == variant.draw and not due_again:
+        return _maintained(case, variant, entry)
+    reason, detail = _why(case, variant, entry)
+    if variant.policy.protect or entry.held:
+        return _kept(case, variant, entry, "protected", f"a redraw is due: {detail}")
+    edited = _edited(case, entry)
+    if edited is not None:
+        return _kept(case, variant, entry, "edited", f"{edited} was changed by hand, and a redraw is due: {detail}")
+    return _from_history(case, variant, history, why=(reason, detail))
+
+
+def _why(case: Case, variant: Variant, entry: Entry) -> tuple[Reason, str]:
+    redo, pick = case.redo, case.pick
+    if case.address in case.world.options.redraw:
+        return "asked", "asked for by hand"
+    if redo is not None and redo.attempt > entry.attempt:
+        if pick is not None and not pick.use:
+            return "rejected_pick", redo.note or "none of its candidates was picked"
+        return "asked", redo.note or f"picks.yaml asks for attempt {redo.attempt}"
+    if entry.draw == variant.draw:
+        return "asked", "distinct: true asks for a picture of its own"
+    return why_other_draw(
+        old_type=entry.type, old_request=entry.request, new_type=variant.type, new_request=variant.request
+    )
+
+
+def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, use: tuple[str, ...]) -> Change | None:
+    # accept, restore and file bind bytes to the wanted draw, whoever drew them.
+    if picked_by_bytes(use, entry.candidates) is not None:
+        return _maintained(case, variant, entry)
+    for earlier in entry.earlier:
+        if picked_by_bytes(use, earlier.candidates) is not None:
+            draw = KnownDraw.of_earlier(earlier, entry.type)
+            edited = _edited(case, entry)
+            if edited is not None:
+                return _kept(case, variant, entry, "edited", f"{edited} was changed by hand")
+            return _taken(
+                case,
+                variant,
+                Found(draw=draw, holder=entry, picked=earlier.picked),
+                detail=f"attempt {earlier.attempt} is restored",
+            )
+    if all(case.world.known.has_bytes(sha256) for sha256 in use) and use:
+        change = _change(case, "adopt", "adopted", "a file of one's own stands for the request", also=("develop",))
+        return replace(change, use=use)
+    return None
+
+
+def _edited(case: Case, entry: Entry) -> str | None:
+    if "edited" in case.world.options.forces or case.wanted is None:
+        return None
+    # Only a file that a new picture would replace matters; others are left alone.
+    picks = range(1, max(len(entry.candidates), case.wanted.offers, 1) + 1)
+    wanted = {file.path for file in wanted_files(case.wanted, tuple(picks))}
+    look = case.world.disk.look
+    return next(
+        (o.path for o in entry.outputs if o.path in wanted and look(o.path, o.sha256, o.bytes) == "edited"), None
+    )
+
+
+def _maintained(case: Case, variant: Variant, entry: Entry) -> Change:
+    due = upkeep(case, variant, entry, draw=variant.draw)
+    if due.missing_bytes and "missing" in case.world.options.forces and not (variant.policy.protect or entry.held):
+        change = _drawn(case, variant, "redraw", "unavailable", "its bytes are gone")
+        return replace(change, attempt=draw_history(case, variant).newest + 1)
+    return _of_due(case, due)
+
+
+def _of_due(case: Case, due: Due, detail: str = "") -> Change:
+    ordered = due.ordered()
+    if not ordered:
+        return replace(_change(case, "noop", None), picked=due.picked, later=due.later)
+    reason, text = due.actions[ordered[0]]
+    change = _change(case, ordered[0], reason, detail or text, also=ordered[1:])
+    return replace(change, picked=due.picked, costs=due.costs, later=due.later)
+
+
+def _kept(case: Case, variant: Variant, entry: Entry, reason: Reason, detail: str) -> Change:
+    """Keep the present picture and do what is free on it."""
+    due = upkeep(case, variant, entry, draw=entry.draw)
+    due.actions.pop("buy", None)
+    also = tuple(action for action in due.ordered() if action != "keep")
+    return replace(_change(case, "keep", reason, detail, also=also), picked=due.picked)
+
+
+# --- no picture yet -----------------------------------------------------------------------------------------------
+
+
+def _without_picture(case: Case, variant: Variant, entry: Entry, history: DrawHistory) -> Change:
+    if entry.status in {"pending", "in_doubt"}:
+        return _unfinished(case, variant, KnownDraw.of_entry(entry))
+    same = entry.draw == variant.draw
+    why: tuple[Reason, str] | None = None if same else _why(case, variant, entry)
+    change = _from_history(case, variant, history, why=why)
+    # Nothing is lost by drawing what never succeeded, so protection does not stop it; the word is not `redraw` then.
+    if change.action == "redraw" and (variant.policy.protect or entry.held):
+        return replace(change, action="retry")
+    return change
+
+
+def _unfinished(case: Case, variant: Variant, draw: KnownDraw) -> Change:
+    """A draw that runs, or may run: the wanted one, or one that was wanted before."""
+    other = "" if draw.draw == variant.draw else "an earlier request; what changed since is drawn afterwards"
+    updates: tuple[Action, ...] = ()
+    if case.entry is not None and (case.entry.labels != variant.labels or policy_differs(variant, case.entry)):
+        updates = ("update",)
+    known = draw if case.entry is None or draw.token != case.entry.token else None
+    if draw.status == "in_doubt" or draw.open_intent:
+        return replace(_in_doubt(case, variant, draw, other, updates), known=known)
+    change = _change(case, "wait", "pending", other, also=updates)
+    return replace(_with_buying(change, variant), known=known)
+
+
+def _in_doubt(case: Case, variant: Variant, draw: KnownDraw, other: str, updates: tuple[Action, ...]) -> Change:
+    if case.world.abilities(draw.type).witness == "list":
+        detail = other or "the provider's listing settles it; what it does not show is sent"
+        change = _change(case, "wait", "in_doubt", detail, also=updates)
+        return _with_buying(replace(change, costs=(variant.price,)), variant)
+    if case.world.options.in_doubt == "resend":
+        change = _drawn(case, variant, "retry", "in_doubt", "sent again although the first may have been paid")
+        return replace(change, attempt=draw.attempt + 1)
+    detail = other or "it may have been paid: settle it with `imagebatch resolve`"
+    return _change(case, "keep", "in_doubt", detail, also=updates)
+
+
+# --- the wanted draw, wherever it is ------------------------------------------------------------------------------
+
+
+def _from_history(case: Case, variant: Variant, history: DrawHistory, why: tuple[Reason, str] | None = None) -> Change:
+    """`why` is the reason of a redraw; None where no picture is replaced."""
+    if (found := history.best("succeeded")) is not None:
+        return _taken(case, variant, found)
+    if (found := history.best("pending")) is not None:
+        leader = found.shares_with
+        if leader is not None and case.world.options.selects(leader):
+            return replace(_change(case, "share", "shared", f"the same request as {leader}"), leader=leader)
+        return _unfinished(case, variant, found.draw)
+    for found in history.found:
+        if found.draw.status == "in_doubt" or found.draw.open_intent:
+            return _unfinished(case, variant, found.draw)
+    failed = next((found for found in history.found if found.draw.failure or found.draw.status != "succeeded"), None)
+    if failed is not None:
+        return _after_failure(case, variant, failed.draw, why)
+    return _nowhere(case, variant, history, why)
+
+
+def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Change:
+    """Share or adopt a draw that succeeded."""
+    draw, own = found.draw, case.entry
+    promoted = Entry(
+        provider=variant.provider,
+        type=draw.type,
+        draw=draw.draw,
+        request=draw.request,
+        labels=variant.labels,
+        attempt=draw.attempt,
+        token=draw.token,
+        generation=draw.generation,
+        status="succeeded",
+        candidates=draw.candidates,
+        picked=found.picked,
+        outputs=own.outputs if own is not None else (),
+        on_remove=variant.policy.on_remove,
+        protect=variant.policy.protect,
+    )
+    due = upkeep(replace(case, moved_from=None), variant, promoted, draw=variant.draw, replaced=True)
+    if due.missing_bytes and not _all_at_hand(due, found, case):
+        if "missing" in case.world.options.forces and not (own is not None and own.held):
+            action: Action = "redraw" if own is not None else "create"
+            change = _drawn(case, variant, action, "unavailable", "its bytes are gone")
+            return replace(change, attempt=draw_history(case, variant).newest + 1)
+        return replace(_change(case, "keep", "unavailable", due.actions["keep"][1]), known=draw)
+    if due.missing_bytes:
+        due.actions.pop("keep", None)
+        due.add("develop", "output_missing")
+    also = tuple(action for action in due.ordered() if action not in {"keep", "update"})
+    taken: tuple[Action, Reason] = ("adopt", "adopted") if found.shares_with is None else ("share", "shared")
+    change = _change(case, *taken, detail or _from_where(found), also=also)
+    return replace(change, known=draw, attempt=draw.attempt, picked=due.picked, costs=due.costs, later=due.later)
+
+
+def _all_at_hand(due: Due, found: Found, case: Case) -> bool:
+    # The bytes may stand in an output of the entry that holds the draw, which upkeep did not look at.
+    return bool(due.picked) and all(bytes_at_hand(index, found.draw, found.holder, case.world) for index in due.picked)
+
+
+def _from_where(found: Found) -> str:
+    if found.shares_with is not None:
+        return f"the same request as {found.shares_with}"
+    return "drawn before" if found.holder is None else "an earlier draw"
+
+
+def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Reason, str] | None) -> Change:
+    failure = draw.failure or Failure(kind="provider", message="")
+    asked = case.address in case.world.options.retry
+    accepted = draw.generation is not None
+    action: Action = "redraw" if why is not None else "retry"
+    updates: tuple[Action, ...] = ()
+    if case.entry is not None and policy_differs(variant, case.entry):
+        updates = ("update",)
+    if draw.status == "blocked" or failure.kind == "blocked":
+        if "blocked" not in case.world.options.forces:
+            return _change(case, "keep", "blocked", _message(failure), also=updates)
+        reason: Reason = "blocked"
+    elif failure.kind not in RETRIED_BY_LATER_APPLIES and not asked:
+        if case.entry is not None and why is None and can_fetch(draw, case.world) and failure.kind != "gone":
+            updates = ("fetch", *updates)
+        detail = f"{failure.kind}: it may have been paid; `imagebatch retry` draws it again"
+        return _change(case, "keep", "paid_failure", detail, also=updates)
+    elif not asked and accepted and draw.attempt >= MAX_ACCEPTED_ATTEMPTS:
+        detail = f"failed {draw.attempt} times; change the request or use `imagebatch retry`"
+        return _change(case, "keep", "failed", detail, also=updates)
+    else:
+        reason = "asked" if asked else "failed"
+    in_place = (
+        accepted and case.entry is not None and case.entry.token == draw.token and _restartable(case, variant, failure)
+    )
+    change = _drawn(case, variant, action, reason, _message(failure))
+    known = draw if case.entry is None or case.entry.token != draw.token else None
+    return replace(change, attempt=draw.attempt + 1 if accepted else draw.attempt, in_place=in_place, known=known)
+
+
+def _restartable(case: Case, variant: Variant, failure: Failure) -> bool:
+    return case.world.abilities(variant.type).can_retry and failure.kind in _RESTARTABLE
+
+
+def _message(failure: Failure) -> str:
+    return f"{failure.kind}: {failure.message}" if failure.message else failure.kind
+
+
+def _nowhere(case: Case, variant: Variant, history: DrawHistory, why: tuple[Reason, str] | None) -> Change:
+    entry = case.entry
+    attempt = max(history.floor, history.newest + 1)
+    if entry is None:
+        return replace(_drawn(case, variant, "create", "new", "not in the lock"), attempt=attempt)
+    reason, detail = why if why is not None else _why(case, variant, entry)
+    if _fixed_in_place(case, variant, entry):
+        change = _drawn(case, variant, "retry", reason, detail)
+        return replace(change, attempt=max(entry.attempt + 1, attempt), in_place=True)
+    return replace(_drawn(case, variant, "redraw", reason, detail), attempt=attempt)
+
+
+def _fixed_in_place(case: Case, variant: Variant, entry: Entry) -> bool:
+    """A failed generation whose request changed is updated and started again under its id, where that is possible."""
+    abilities = case.world.abilities(entry.type)
+    failure = entry.failure or Failure(kind="provider", message="")
+    return (
+        entry.status in {"failed", "blocked"}
+        and entry.generation is not None
+        and not entry.parts
+        and entry.type == variant.type
+        and entry.provider == variant.provider
+        and variant.parts == 1
+        and abilities.can_update
+        and _restartable(case, variant, failure)
+    )
+
+
+def _drawn(case: Case, variant: Variant, action: Action, reason: Reason, detail: str) -> Change:
+    change = _change(case, action, reason, detail)
+    return _with_buying(replace(change, costs=(variant.price,)), variant)
+
+
+def _with_buying(change: Change, variant: Variant) -> Change:
+    now, later = buying_after_draw(variant)
+    also: tuple[Action, ...] = ("buy", *change.also) if now else change.also
+    return replace(change, costs=(*change.costs, *now), later=later, also=also)

@@ -1,0 +1,99 @@
+"""What a plan costs: figures for single changes, sums, and the plan's last line."""
+
+from collections import Counter
+from decimal import Decimal
+
+from imagebatch.model.money import UNKNOWN_COST, Basis, Cost, Money, totals
+from imagebatch.model.variant import Variant
+from imagebatch.plan.picking import picks_by_rule
+from imagebatch.plan.types import Action, Plan
+
+# The words of the last line, in its order.
+_TERMS: tuple[tuple[Action, str], ...] = (
+    ("create", "to create"),
+    ("redraw", "to redraw"),
+    ("retry", "to retry"),
+    ("buy", "to buy"),
+    ("fetch", "to fetch"),
+    ("adopt", "to adopt"),
+    ("share", "to share"),
+    ("update", "to update"),
+    ("develop", "to develop"),
+    ("move", "to move"),
+    ("wait", "to wait for"),
+    ("forget", "to forget"),
+    ("delete", "to delete"),
+    ("defer", "deferred"),
+    ("keep", "kept"),
+    ("noop", "unchanged"),
+)
+
+
+def buying(variant: Variant, count: int) -> tuple[Cost, ...]:
+    """The price of so many bought candidates in the resolution that the variant asks for."""
+    resolution = variant.policy.resolution
+    if resolution == "preview":
+        return ()
+    return (variant.buy_price.get(resolution, UNKNOWN_COST),) * count
+
+
+def buying_after_draw(variant: Variant) -> tuple[tuple[Cost, ...], Cost | None]:
+    """What is bought in the same apply once the candidates are there, and what a person's picks may cost later.
+
+    The second is the most that it can be: every candidate picked.
+    """
+    if variant.policy.resolution == "preview":
+        return (), None
+    picks = picks_by_rule(variant.policy.pick, variant.offers)
+    if picks is None:
+        return (), times(buying(variant, 1)[0], variant.offers)
+    return buying(variant, len(picks)), None
+
+
+def times(cost: Cost, count: int) -> Cost:
+    """`count` times one figure."""
+    if cost.money is None or not count:
+        return cost
+    return Cost(money=Money(amount=cost.money.amount * count, currency=cost.money.currency), basis=cost.basis)
+
+
+def money_text(sums: tuple[Money, ...]) -> str:
+    """`4.20 EUR + 0.80 USD`."""
+    return " + ".join(str(money) for money in sums)
+
+
+def summary_line(plan: Plan) -> str:
+    """The plan's last line; terms that are zero are left out."""
+    terms = [f"{plan.counts.get(action, 0)} {words}" for action, words in _TERMS if plan.counts.get(action, 0)]
+    line = f"Plan: {', '.join(terms)}." if terms else "Plan: nothing to do."
+    return line + _cost_text(plan)
+
+
+def _cost_text(plan: Plan) -> str:
+    later = f"later, for picks: up to {money_text(plan.later)}" if plan.later else ""
+    if not plan.costs:
+        return f" Cost: {later}." if later else ""
+    bases: Counter[Basis] = Counter(cost.basis for cost in plan.costs)
+    sums = money_text(totals(plan.costs)) or "unknown"
+    figures = f"{bases['exact']} exact, {bases['estimated']} estimated, {bases['unknown']} unknown"
+    return f" Cost: {sums} ({figures})" + (f"; {later}." if later else ".")
+
+
+def grouped(costs: tuple[Cost, ...]) -> list[dict[str, str | int]]:
+    """Figures for JSON: one object for each currency and basis, with the number of figures in it."""
+    sums: dict[tuple[str, Basis], Decimal] = {}
+    counts: Counter[tuple[str, Basis]] = Counter()
+    for cost in costs:
+        currency = cost.money.currency if cost.money is not None else ""
+        key = (currency, cost.basis)
+        counts[key] += 1
+        if cost.money is not None:
+            sums[key] = sums.get(key, Decimal(0)) + cost.money.amount
+    found: list[dict[str, str | int]] = []
+    for key in sorted(counts):
+        currency, basis = key
+        figure: dict[str, str | int] = {}
+        if key in sums:
+            figure = {"amount": format(sums[key], "f"), "currency": currency}
+        found.append({**figure, "basis": basis, "count": counts[key]})
+    return found

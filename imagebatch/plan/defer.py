@@ -1,0 +1,77 @@
+"""A picture that another request uses as a reference has to be final before that request is: what waits is deferred."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from imagebatch.model.variant import Variant
+from imagebatch.plan.types import Action, Change
+
+ASSET_REFERENCE = "asset:"
+_BRINGS_ANOTHER_PICTURE: frozenset[Action] = frozenset({"create", "redraw", "retry", "wait", "adopt", "share", "defer"})
+_STAYS: frozenset[Action] = frozenset({"wait", "keep", "forget", "delete"})
+
+
+def defer_dependents(changes: dict[str, Change], dependent: Sequence[Variant]) -> None:
+    """Defer what refers to pictures that this plan changes, and price what is deferred; works in place.
+
+    Their requests will hold other bytes once the references are drawn, so comparing them now would draw twice.
+    """
+    waiting = {variant.address: variant for variant in dependent}
+    again = True
+    while again:
+        again = False
+        for address in sorted(waiting):
+            variant = waiting[address]
+            sources = [source for source in _sources(variant) if _changes_picture(changes.get(source))]
+            change = changes.get(address)
+            if not sources or (change is not None and change.action in _STAYS):
+                continue
+            if change is None or change.action != "defer":
+                changes[address] = _deferred(variant, change, sources)
+                again = True
+    for address, change in changes.items():
+        if change.action == "defer" and change.variant is not None and not change.costs:
+            sources = [*_sources(change.variant), *change.variant.pending_references]
+            if any(_changes_picture(changes.get(source)) for source in sources):
+                changes[address] = replace(change, costs=(change.variant.price,))
+
+
+def _sources(variant: Variant) -> list[str]:
+    return [
+        reference.source.removeprefix(ASSET_REFERENCE)
+        for reference in variant.references
+        if reference.source.startswith(ASSET_REFERENCE)
+    ]
+
+
+def _changes_picture(change: Change | None) -> bool:
+    if change is None:
+        return False
+    if change.action in _BRINGS_ANOTHER_PICTURE:
+        return True
+    old = change.entry.picked[:1] if change.entry is not None else ()
+    return bool(change.picked) and bool(old) and change.picked[:1] != old
+
+
+def _deferred(variant: Variant, change: Change | None, sources: Sequence[str]) -> Change:
+    detail = f"waits for {', '.join(sources)}"
+    if change is None:
+        return Change(
+            address=variant.address,
+            action="defer",
+            reason="reference_pending",
+            detail=detail,
+            provider=variant.provider,
+            variant=variant,
+        )
+    return Change(
+        address=variant.address,
+        action="defer",
+        reason="reference_pending",
+        detail=detail,
+        provider=variant.provider,
+        entry=change.entry,
+        variant=variant,
+        moved_from=change.moved_from,
+        also=("move",) if change.moved_from is not None else (),
+    )

@@ -1,0 +1,223 @@
+"""Variants and the lock -> the plan: one pass over what is wanted, then what nobody wants, then what joins them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from imagebatch.errors import PlanError
+from imagebatch.model.capabilities import Capabilities
+from imagebatch.model.money import totals
+from imagebatch.model.picks import Picks
+from imagebatch.model.recorded import Disk, Known, Recorded
+from imagebatch.model.settings import Brakes, Moved
+from imagebatch.model.variant import Variant
+from imagebatch.plan.brakes import blockers
+from imagebatch.plan.case import Case, Elsewhere, World
+from imagebatch.plan.classify import classify
+from imagebatch.plan.defer import defer_dependents
+from imagebatch.plan.foreign import foreign_files
+from imagebatch.plan.index import DrawHolders, released_tokens
+from imagebatch.plan.moves import Moves, find_moves
+from imagebatch.plan.options import PlanOptions
+from imagebatch.plan.sharing import share_draws
+from imagebatch.plan.types import ACTIONS, Action, Change, Plan
+from imagebatch.plan.unchanged import certainly_unchanged
+
+__all__ = ["Case", "World", "classify", "make_plan"]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Survey:
+    """What one pass over the variants leaves: all addresses, those to look at closer, those that use other pictures."""
+
+    wanted: set[str] = field(default_factory=set)
+    closer: dict[str, Variant] = field(default_factory=dict)
+    dependent: list[Variant] = field(default_factory=list)
+    unchanged: list[Variant] = field(default_factory=list)
+
+
+def make_plan(
+    variants: Iterable[Variant],
+    recorded: Recorded,
+    known: Known,
+    disk: Disk,
+    *,
+    picks: Picks,
+    moved: Sequence[Moved] = (),
+    brakes: Brakes,
+    capabilities: Mapping[str, Capabilities],
+    options: PlanOptions,
+    lineage: str | None = None,
+    inputs: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> Plan:
+    """Compare what is wanted with what exists.
+
+    `variants` may be a generator: of the unchanged ones only the addresses are kept. `capabilities` is keyed by
+    provider type. `inputs` and `lineage` are what the plan is made from; they are carried along, not read.
+
+    Raises PlanError (`plan.too_many`) for more variants than `brakes.max_variants`.
+    """
+    world = World(known=known, disk=disk, picks=picks, capabilities=capabilities, options=options)
+    survey = _survey(variants, recorded, world, brakes.max_variants)
+    gone = [address for address in recorded if address not in survey.wanted]
+    moves = _moves(gone, survey, recorded, moved, options)
+    holders = DrawHolders(recorded)
+    changes = _wanted_changes(survey, recorded, moves, holders, world)
+    share_draws(changes)
+    defer_dependents(changes, survey.dependent)
+    moved_away = set(moves.sources.values())
+    _add_removals(changes, [a for a in gone if a not in moved_away], recorded, holders, world)
+    bare = Plan(changes=(), counts={}, lineage=lineage, inputs=dict(inputs or {}), notes=(*notes, *moves.notes))
+    return _plan(bare, changes, survey, recorded=recorded, world=world, brakes=brakes)
+
+
+def _survey(variants: Iterable[Variant], recorded: Recorded, world: World, limit: int) -> _Survey:
+    survey = _Survey()
+    options, picks = world.options, world.picks
+    named = {*picks.picks, *picks.redo, *options.redraw, *options.retry, *options.destroy}
+    wanted, closer, disk, detail = survey.wanted, survey.closer, world.disk, options.detail
+    for variant in variants:
+        address = variant.address
+        wanted.add(address)
+        if len(wanted) > limit:
+            raise _too_many(limit)
+        if variant.references:
+            survey.dependent.append(variant)
+        if (
+            address not in named
+            and address in recorded
+            and certainly_unchanged(variant, recorded.glance(address), disk)
+        ):
+            if detail:
+                survey.unchanged.append(variant)
+        else:
+            closer[address] = variant
+    return survey
+
+
+def _too_many(limit: int) -> PlanError:
+    return PlanError(
+        "Too many variants",
+        f"The manifests ask for more than {limit:,} variants, the limit that `brakes: max_variants` sets. "
+        "A matrix or a table with one axis too many is the usual cause.",
+        code="plan.too_many",
+        hints=(f"Narrow the matrix or the table, or raise the limit: brakes: {{max_variants: {limit * 2}}}",),
+    )
+
+
+def _moves(
+    gone: Sequence[str], survey: _Survey, recorded: Recorded, moved: Sequence[Moved], options: PlanOptions
+) -> Moves:
+    free = [address for address in gone if options.selects(address) and address not in options.destroy]
+    new = {
+        address: variant.draw
+        for address, variant in survey.closer.items()
+        if address not in recorded and options.selects(address)
+    }
+    if not free or not new:
+        return Moves()
+    return find_moves(gone=free, new=new, moved=moved, draw_of=lambda address: recorded.glance(address).draw)
+
+
+def _wanted_changes(
+    survey: _Survey, recorded: Recorded, moves: Moves, holders: DrawHolders, world: World
+) -> dict[str, Change]:
+    changes: dict[str, Change] = {}
+    drawn_apart: set[str] = set()
+    for address in sorted(survey.closer):
+        variant = survey.closer[address]
+        source = moves.sources.get(address)
+        at = source if source is not None else address
+        entry = recorded.entry(at) if at in recorded else None
+        apart = False
+        if variant.policy.distinct and entry is not None:
+            apart = entry.token in drawn_apart and entry.draw == variant.draw
+            drawn_apart.add(entry.token)
+        case = Case(
+            address=address,
+            wanted=variant,
+            entry=entry,
+            world=world,
+            moved_from=source,
+            elsewhere=_elsewhere(variant, at, survey=survey, recorded=recorded, holders=holders, world=world)
+            if entry is None or entry.draw != variant.draw
+            else (),
+            apart=apart,
+        )
+        changes[address] = classify(case)
+    return changes
+
+
+def _elsewhere(
+    variant: Variant, at: str, *, survey: _Survey, recorded: Recorded, holders: DrawHolders, world: World
+) -> tuple[Elsewhere, ...]:
+    if variant.policy.distinct:
+        return ()
+    found: list[Elsewhere] = []
+    for address in holders.holders(variant.draw):
+        other = survey.closer.get(address)
+        if address == at or (other is not None and other.policy.distinct):
+            continue
+        entry = recorded.entry(address)
+        stays = address in survey.wanted and address not in world.options.destroy
+        wants_it = stays and (other is None or other.draw == variant.draw)
+        found.append(Elsewhere(address=address, entry=entry, shares=wants_it and entry.provider == variant.provider))
+    return tuple(found)
+
+
+def _add_removals(
+    changes: dict[str, Change], gone: Sequence[str], recorded: Recorded, holders: DrawHolders, world: World
+) -> None:
+    cases = {
+        address: Case(address=address, wanted=None, entry=recorded.entry(address), world=world) for address in gone
+    }
+    for address, case in cases.items():
+        changes[address] = classify(case)
+    leaving = {address for address, change in changes.items() if change.action in {"forget", "delete"}}
+    if not leaving:
+        return
+    used = {change.known.token for change in changes.values() if change.known is not None}
+    used |= {change.entry.token for change in changes.values() if change.moved_from is not None and change.entry}
+    released = released_tokens(recorded, holders, leaving, used.__contains__)
+    for address in leaving - released:
+        change = changes[address]
+        case = Case(
+            address=address,
+            wanted=change.variant,
+            entry=change.entry,
+            world=world,
+            released=False,
+        )
+        changes[address] = classify(case)
+
+
+def _plan(
+    bare: Plan, changes: dict[str, Change], survey: _Survey, *, recorded: Recorded, world: World, brakes: Brakes
+) -> Plan:
+    options = world.options
+    noops = sum(change.action == "noop" for change in changes.values())
+    shown = [change for change in changes.values() if change.action != "noop" or options.detail or change.also]
+    if options.detail:
+        shown += [
+            Change(address=v.address, action="noop", reason=None, provider=v.provider, variant=v)
+            for v in survey.unchanged
+        ]
+    counted: Counter[Action] = Counter(change.action for change in changes.values())
+    counted["noop"] = noops + len(survey.wanted) - len(survey.closer)
+    later = tuple(change.later for change in changes.values() if change.later is not None)
+    shown.sort(key=lambda change: change.address)
+    plan = replace(
+        bare,
+        changes=tuple(shown),
+        counts={action: counted.get(action, 0) for action in ACTIONS},
+        costs=tuple(cost for change in shown for cost in change.costs),
+        later=totals(later),
+    )
+    foreign = foreign_files(plan.changes, recorded, world)
+    return replace(
+        plan,
+        blocked_by=blockers(
+            plan, brakes=brakes, options=options, recorded=len(recorded), wanted=len(survey.wanted), foreign=foreign
+        ),
+    )

@@ -1,0 +1,64 @@
+"""Files that stand where an output is to go and are not ours."""
+
+import json
+from collections.abc import Sequence
+
+from imagebatch.model.generation import Candidate
+from imagebatch.model.recorded import Recorded
+from imagebatch.plan.case import World
+from imagebatch.plan.picking import picks_by_rule, source_of, wanted_files
+from imagebatch.plan.types import Action, Change
+
+_WRITES: frozenset[Action] = frozenset(
+    {"create", "redraw", "retry", "wait", "adopt", "share", "buy", "move", "develop", "fetch"}
+)
+
+
+def foreign_files(changes: Sequence[Change], recorded: Recorded, world: World) -> tuple[str, ...]:
+    """Paths that the plan would write, where something stands that the lock does not know.
+
+    A file that holds just the bytes to be placed is none; neither is one that the lock lists for any address.
+    """
+    found: list[str] = []
+    ours: set[str] | None = None
+    for change in changes:
+        for path in _new_paths(change, world):
+            if not world.disk.exists(path):
+                continue
+            if ours is None:
+                ours = _recorded_paths(recorded)
+            if path not in ours:
+                found.append(path)
+    return tuple(sorted(found))
+
+
+def _new_paths(change: Change, world: World) -> list[str]:
+    variant = change.variant
+    if variant is None or not variant.outputs or not ({change.action, *change.also} & _WRITES):
+        return []
+    candidates: tuple[Candidate, ...] = ()
+    if change.known is not None:
+        candidates = change.known.candidates
+    elif change.entry is not None and change.entry.draw == variant.draw:
+        candidates = change.entry.candidates
+    picked = change.picked or picks_by_rule(variant.policy.pick, len(candidates) or variant.offers) or ()
+    mine = {output.path for output in change.entry.outputs} if change.entry is not None else set()
+    return [
+        file.path
+        for file in wanted_files(variant, picked)
+        if file.path not in mine and not _placed_already(file.path, file.candidate, candidates, world)
+    ]
+
+
+def _placed_already(path: str, index: int, candidates: Sequence[Candidate], world: World) -> bool:
+    facts = source_of(candidates[index - 1]) if index <= len(candidates) else None
+    return facts is not None and world.disk.look(path, facts.sha256, facts.bytes) == "same"
+
+
+def _recorded_paths(recorded: Recorded) -> set[str]:
+    paths: set[str] = set()
+    for address in recorded:
+        text = recorded.glance(address).outputs
+        if text != "[]":
+            paths.update(output["path"] for output in json.loads(text))
+    return paths

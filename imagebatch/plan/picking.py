@@ -1,0 +1,96 @@
+"""Which candidates are kept, and which files they become: shared by planner and executor, so that both agree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imagebatch.model.generation import Candidate, PictureFacts, Resolution
+from imagebatch.model.picks import Pick
+from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, OutputSpec, PickRule, Variant
+
+RESOLUTION_RANK: dict[Resolution, int] = {"preview": 0, "full": 1, "upscale": 2, "uhd": 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedFile:
+    """One file that is to be there: its final path, the develop fingerprint, the candidate (from 1) behind it.
+
+    `own_candidate` tells that the path names the candidate, so that a file there can be of no other one.
+    """
+
+    path: str
+    develop: str
+    candidate: int
+    spec: OutputSpec
+    own_candidate: bool = False
+
+
+def wanted_files(variant: Variant, picked: Sequence[int]) -> tuple[WantedFile, ...]:
+    """All files of a variant in the order in which the lock lists them: the outputs, and within one the picks."""
+    files: list[WantedFile] = []
+    for output in variant.outputs:
+        path = output.spec.path.replace(EXT_MARK, variant.ext)
+        files += [
+            WantedFile(
+                path=path.replace(CANDIDATE_MARK, str(index)),
+                develop=output.develop,
+                candidate=index,
+                spec=output.spec,
+                own_candidate=CANDIDATE_MARK in path,
+            )
+            for index in picked
+        ]
+    return tuple(files)
+
+
+def wanted_picks(
+    rule: PickRule, pick: Pick | None, draw: str, candidates: Sequence[Candidate]
+) -> tuple[int, ...] | None:
+    """The candidates (from 1) to be kept; None while a person has yet to choose.
+
+    `pick` counts only where it was made for `draw` and its bytes are among the candidates'; else the rule holds.
+    An empty tuple says that a person took none of them.
+    """
+    if pick is not None and pick.for_draw == draw:
+        found = picked_by_bytes(pick.use, candidates)
+        if found is not None:
+            return found
+    return picks_by_rule(rule, len(candidates))
+
+
+def picks_by_rule(rule: PickRule, offered: int) -> tuple[int, ...] | None:
+    """What the manifest's rule says of so many candidates; None for `review`."""
+    if rule == "first":
+        return (1,) if offered else ()
+    if rule == "all":
+        return tuple(range(1, offered + 1))
+    if rule == "review":
+        return None
+    return tuple(index for index in rule if 1 <= index <= offered)
+
+
+def picked_by_bytes(use: Sequence[str], candidates: Sequence[Candidate]) -> tuple[int, ...] | None:
+    """Candidates by the hashes of their bytes, as delivered or as bought; None where one of them is not there."""
+    found: list[int] = []
+    for sha256 in use:
+        index = next((at for at, candidate in enumerate(candidates, 1) if sha256 in hashes(candidate)), None)
+        if index is None:
+            return None
+        found.append(index)
+    return tuple(found)
+
+
+def hashes(candidate: Candidate) -> tuple[str, ...]:
+    """All bytes known of a candidate."""
+    bought = candidate.bought.facts if candidate.bought is not None else None
+    return tuple(facts.sha256 for facts in (candidate.facts, bought) if facts is not None)
+
+
+def source_of(candidate: Candidate) -> PictureFacts | None:
+    """The bytes that outputs are made from: what was bought, else what was delivered; None before they are known."""
+    return candidate.bought.facts if candidate.bought is not None else candidate.facts
+
+
+def has_resolution(candidate: Candidate, resolution: Resolution) -> bool:
+    """Whether a candidate was paid for in this resolution or a higher one."""
+    have = candidate.bought.resolution if candidate.bought is not None else "preview"
+    return RESOLUTION_RANK[have] >= RESOLUTION_RANK[resolution]

@@ -1,0 +1,155 @@
+"""What is due on a picture that exists: picks, purchase, bytes, files, labels, policy. Nothing here draws."""
+
+from dataclasses import dataclass, field
+
+from imagebatch.model.generation import Entry, Output
+from imagebatch.model.money import Cost
+from imagebatch.model.recorded import KnownDraw
+from imagebatch.model.variant import Variant
+from imagebatch.plan.case import Case, bytes_at_hand, can_fetch
+from imagebatch.plan.costs import buying, times
+from imagebatch.plan.picking import WantedFile, has_resolution, wanted_files, wanted_picks
+from imagebatch.plan.types import ACTIONS, Action, Reason
+
+
+@dataclass(slots=True, kw_only=True)
+class Due:
+    """The actions that are due on one address, each with the first reason for it; built up, then read once."""
+
+    actions: dict[Action, tuple[Reason, str]] = field(default_factory=dict)
+    picked: tuple[int, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    later: Cost | None = None
+    missing_bytes: bool = False
+
+    def add(self, action: Action, reason: Reason, detail: str = "") -> None:
+        """Note an action; the first reason for one stays."""
+        self.actions.setdefault(action, (reason, detail))
+
+    def ordered(self) -> tuple[Action, ...]:
+        """The actions in the contract's order."""
+        return tuple(action for action in ACTIONS if action in self.actions)
+
+
+def upkeep(case: Case, variant: Variant, entry: Entry, *, draw: str, replaced: bool = False) -> Due:
+    """All that is due on `entry`'s picture so that it is what `variant` wants, the draw apart.
+
+    `draw` is the fingerprint that a person's pick has to be made for: the wanted one, or the entry's own where an old
+    picture is kept on. `replaced` tells that `entry` is another draw than the lock's current one (it is adopted or
+    shared), so that files that stand there are of the old picture.
+    """
+    due = Due()
+    _policy(case, variant, entry, due)
+    picked = wanted_picks(variant.policy.pick, case.pick, draw, entry.candidates)
+    if picked is None:
+        picked = entry.picked
+        if not picked:
+            _unpicked(case, variant, entry, due)
+            return due
+    elif not picked and case.pick is not None and not case.pick.use:
+        due.add("keep", "rejected_pick", "none of its candidates was picked; ask for another with `imagebatch redraw`")
+        return due
+    due.picked = picked
+    _purchase(case, variant, entry, due)
+    _files(case, variant, entry, due, replaced=replaced)
+    return due
+
+
+def policy_differs(variant: Variant, entry: Entry) -> bool:
+    """Whether the lock remembers another policy or provider alias than the manifest has."""
+    policy = variant.policy
+    return entry.on_remove != policy.on_remove or entry.protect != policy.protect or entry.provider != variant.provider
+
+
+def _policy(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
+    if entry.labels != variant.labels:
+        able = entry.generation is not None and case.world.abilities(entry.type).can_update
+        due.add("update", "labels", "" if able else "recorded here only: the provider cannot change them")
+    if entry.provider != variant.provider:
+        due.add("update", "provider", f"provider {entry.provider} is now {variant.provider}")
+    elif policy_differs(variant, entry):
+        due.add("update", "policy", "recorded here only")
+    if case.moved_from is not None:
+        due.add("move", "moved", f"was {case.moved_from}")
+
+
+def _unpicked(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
+    draw = KnownDraw.of_entry(entry)
+    if variant.policy.resolution != "preview":
+        due.later = times(buying(variant, 1)[0], len(entry.candidates))
+    indexes = range(1, len(entry.candidates) + 1)
+    if can_fetch(draw, case.world) and not all(bytes_at_hand(index, draw, entry, case.world) for index in indexes):
+        due.add("fetch", "output_missing", "its candidates wait for a pick and are not here")
+
+
+def _purchase(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
+    resolution = variant.policy.resolution
+    short = [index for index in due.picked if not has_resolution(entry.candidates[index - 1], resolution)]
+    if short and case.world.abilities(entry.type).can_buy:
+        due.costs = buying(variant, len(short))
+        due.add("buy", "resolution", f"{len(short)} in {resolution}")
+        due.add("develop", "resolution")
+
+
+def _files(case: Case, variant: Variant, entry: Entry, due: Due, *, replaced: bool) -> None:
+    files = wanted_files(variant, due.picked)
+    recorded = {output.path: output for output in entry.outputs}
+    same_picks = due.picked == entry.picked and not replaced
+    spare = [] if not same_picks else [o for o in entry.outputs if o.path not in {file.path for file in files}]
+    to_make: list[WantedFile] = []
+    for file in files:
+        output = recorded.pop(file.path, None)
+        if output is None:
+            if not _renamed(case, file, spare, recorded, due):
+                to_make.append(file)
+                due.add("develop", "ladder" if entry.outputs and not replaced else "output_missing", file.path)
+        elif _to_make_again(case, file, output, due, trusted=same_picks or (file.own_candidate and not replaced)):
+            to_make.append(file)
+    if recorded:
+        due.add("develop", "ladder", f"{next(iter(recorded))} is no longer wanted")
+    if "buy" in due.actions:
+        # A bought picture brings its own bytes: the delivered ones are not needed any more.
+        resolution = variant.policy.resolution
+        to_make = [file for file in to_make if has_resolution(entry.candidates[file.candidate - 1], resolution)]
+    _bytes(case, entry, to_make, due)
+
+
+def _renamed(case: Case, file: WantedFile, spare: list[Output], recorded: dict[str, Output], due: Due) -> bool:
+    for output in spare:
+        if output.develop == file.develop and case.world.disk.look(output.path, output.sha256, output.bytes) == "same":
+            spare.remove(output)
+            del recorded[output.path]
+            due.add("move", "moved", f"{output.path} -> {file.path}")
+            return True
+    return False
+
+
+def _to_make_again(case: Case, file: WantedFile, output: Output, due: Due, *, trusted: bool) -> bool:
+    state = case.world.disk.look(output.path, output.sha256, output.bytes)
+    if state == "edited":
+        if "edited" not in case.world.options.forces:
+            due.add("keep", "edited", f"{output.path} was changed by hand")
+            return False
+        due.add("develop", "edited", output.path)
+    elif not trusted:
+        due.add("develop", "asked" if case.pick is not None else "policy", f"other candidates are picked: {file.path}")
+    elif output.develop != file.develop:
+        due.add("develop", "ladder", file.path)
+    elif state == "missing":
+        due.add("develop", "output_missing", file.path)
+    else:
+        return False
+    return True
+
+
+def _bytes(case: Case, entry: Entry, files: list[WantedFile], due: Due) -> None:
+    draw = KnownDraw.of_entry(entry)
+    lacking = sorted({file.candidate for file in files if not bytes_at_hand(file.candidate, draw, entry, case.world)})
+    if not lacking:
+        return
+    if can_fetch(draw, case.world):
+        due.add("fetch", "output_missing", f"{len(lacking)} not in the store")
+        return
+    due.missing_bytes = True
+    due.actions.pop("develop", None)
+    due.add("keep", "unavailable", "its bytes are neither here nor at the provider; `--force missing` draws it again")
