@@ -1,0 +1,222 @@
+"""The four formats, read just far enough: size, end marks, nothing after the end, no bombs in the metadata. Pure.
+
+Each reader takes the whole file and gives (width, height); it raises `BadPicture`. Sources: PNG third edition 5 and 11,
+ITU T.81 B.1 and B.2, RFC 9649 (WebP), ISO 14496-12 and the AVIF specification 1.1.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+
+from imagebatch.outputs.picture import BadPicture
+
+MAX_CHUNKS = 1000
+MAX_DATA_CHUNKS = 16_384
+MAX_TEXT = 1024 * 1024
+MAX_PROFILE = 4 * 1024 * 1024
+
+
+def png_head(data: bytes) -> tuple[int, int]:
+    """Walk all chunks with their checksums, up to an `IEND` that is the file's end."""
+    size: tuple[int, int] | None = None
+    text = others = parts = 0
+    for name, start, stop in _png_chunks(data):
+        if size is None:
+            if name != b"IHDR" or stop - start != 13:
+                raise BadPicture("image.truncated", "the PNG does not begin with its header")
+            size = struct.unpack_from(">II", data, start)
+            continue
+        if name == b"IDAT":
+            parts += 1
+        else:
+            others += 1
+        if others > MAX_CHUNKS or parts > MAX_DATA_CHUNKS:
+            raise BadPicture("image.metadata", f"the PNG has more than {MAX_CHUNKS} chunks")
+        if name in {b"acTL", b"fcTL", b"fdAT"}:
+            raise BadPicture("image.format", "it is an animated image (APNG)")
+        if name in {b"tEXt", b"zTXt", b"iTXt"}:
+            text += _png_text(name, data[start:stop])
+            if text > MAX_TEXT:
+                raise BadPicture("image.metadata", "the PNG's text chunks are too large")
+        if name == b"iCCP" and _inflated(data[start:stop].partition(b"\0")[2][1:], MAX_PROFILE) > MAX_PROFILE:
+            raise BadPicture("image.metadata", "the PNG's colour profile is too large")
+    if size is None or not parts:
+        raise BadPicture("image.truncated", "the PNG holds no picture data")
+    return size
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    at = 8
+    while at + 12 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, at)
+        start, stop = at + 8, at + 8 + length
+        if stop + 4 > len(data):
+            break
+        if zlib.crc32(memoryview(data)[at + 4 : stop]) != struct.unpack_from(">I", data, stop)[0]:
+            raise BadPicture("image.truncated", f"the PNG is damaged: the checksum of {ascii(name)[2:-1]} is wrong")
+        at = stop + 4
+        yield name, start, stop
+        if name == b"IEND":
+            if at != len(data):
+                raise _trailing("PNG", len(data) - at)
+            return
+    raise BadPicture("image.truncated", "the PNG is cut off: it has no IEND")
+
+
+def _png_text(name: bytes, content: bytes) -> int:
+    """How many bytes a text chunk holds once it is unpacked, at most a little over the limit."""
+    rest = content.partition(b"\0")[2]
+    if name == b"zTXt":
+        return _inflated(rest[1:], MAX_TEXT)
+    if name == b"iTXt" and rest[:1] == b"\x01":
+        return _inflated(rest[2:].partition(b"\0")[2].partition(b"\0")[2], MAX_TEXT)
+    return len(content)
+
+
+def _inflated(packed: bytes, limit: int) -> int:
+    try:
+        return len(zlib.decompressobj().decompress(packed, limit + 1))
+    except zlib.error:
+        raise BadPicture("image.metadata", "a compressed part of the PNG's metadata is damaged") from None
+
+
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_NO_SIZE = frozenset({0xC4, 0xC8, 0xCC})
+
+
+def jpeg_head(data: bytes) -> tuple[int, int]:
+    """Walk all segments and scans up to an end mark that is the file's end."""
+    size: tuple[int, int] | None = None
+    at, segments, profile = 2, 0, 0
+    while at + 2 <= len(data):
+        while data[at : at + 2] == b"\xff\xff":
+            at += 1
+        if data[at] != 0xFF or at + 2 > len(data):
+            raise BadPicture("image.truncated", "the JPEG is damaged between two segments")
+        marker = data[at + 1]
+        if marker == 0xD9:
+            if at + 2 != len(data):
+                raise _trailing("JPEG", len(data) - at - 2)
+            if size is None:
+                raise BadPicture("image.truncated", "the JPEG ends before its picture begins")
+            return size
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if length < 2 or at + 2 + length > len(data):
+            break
+        segments += 1
+        if segments > MAX_CHUNKS:
+            raise BadPicture("image.metadata", f"the JPEG has more than {MAX_CHUNKS} segments")
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_SIZE and length >= 8:
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            size = (width, height)
+        if marker == 0xE2 and data[at + 4 : at + 16] == b"ICC_PROFILE\0":
+            profile += length
+            if profile > MAX_PROFILE:
+                raise BadPicture("image.metadata", "the JPEG's colour profile is too large")
+        at += 2 + length
+        if marker == 0xDA:
+            found = _AFTER_SCAN.search(data, at)
+            if found is None:
+                break
+            at = found.start()
+    raise BadPicture("image.truncated", "the JPEG is cut off: it has no end mark")
+
+
+def webp_head(data: bytes) -> tuple[int, int]:
+    """Compare the container's length with the file's, then read the canvas from the first chunk that tells it."""
+    whole = 8 + int.from_bytes(data[4:8], "little")
+    if len(data) < whole or len(data) < 20:
+        raise BadPicture("image.truncated", "the WebP is cut off: its RIFF size is larger than the file")
+    if len(data) > whole + (whole & 1):
+        raise _trailing("WebP", len(data) - whole)
+    size: tuple[int, int] | None = None
+    pictures, chunks, at = 0, 0, 12
+    while at + 8 <= len(data):
+        name, length = struct.unpack_from("<4sI", data, at)
+        start = at + 8
+        chunks += 1
+        if start + length > len(data) or chunks > MAX_CHUNKS:
+            raise BadPicture("image.truncated", "the WebP is damaged: a chunk is larger than the file")
+        if name in {b"ANIM", b"ANMF"} or (name == b"VP8X" and length and data[start] & 0x02):
+            raise BadPicture("image.format", "it is an animated image (WebP)")
+        if name == b"ICCP" and length > MAX_PROFILE:
+            raise BadPicture("image.metadata", "the WebP's colour profile is too large")
+        pictures += name in {b"VP8 ", b"VP8L"}
+        size = size or _webp_size(name, data[start : start + min(length, 16)])
+        at = start + length + (length & 1)
+    if size is None or pictures != 1:
+        raise BadPicture("image.truncated", "the WebP holds no picture")
+    return size
+
+
+def _webp_size(name: bytes, start: bytes) -> tuple[int, int] | None:
+    if name == b"VP8X" and len(start) >= 10:
+        return 1 + int.from_bytes(start[4:7], "little"), 1 + int.from_bytes(start[7:10], "little")
+    if name == b"VP8 " and start[3:6] == b"\x9d\x01\x2a":
+        width, height = struct.unpack_from("<HH", start, 6)
+        return width & 0x3FFF, height & 0x3FFF
+    if name == b"VP8L" and start[:1] == b"\x2f":
+        bits = int.from_bytes(start[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + ((bits >> 14) & 0x3FFF)
+    return None
+
+
+def avif_head(data: bytes) -> tuple[int, int]:
+    """Walk the boxes to the file's end; the canvas is the largest `ispe` (a grid's tiles are smaller)."""
+    brands = data[8 : int.from_bytes(data[:4], "big")]
+    if b"avis" in brands[:4]:
+        raise BadPicture("image.format", "it is an animated image (AVIF)")
+    boxes = {name: (start, stop) for name, start, stop in _boxes(data, 0, len(data))}
+    if b"mdat" not in boxes and b"idat" not in data:
+        raise BadPicture("image.truncated", "the AVIF holds no picture data")
+    if b"meta" not in boxes:
+        raise BadPicture("image.truncated", "the AVIF holds no description of its picture")
+    start, stop = boxes[b"meta"]
+    sizes = [
+        struct.unpack_from(">II", data, at + 4)
+        for properties in _inside(data, start + 4, stop, b"iprp")
+        for container in _inside(data, *properties, b"ipco")
+        for at, end in _inside(data, *container, b"ispe")
+        if end - at >= 12
+    ]
+    if not sizes:
+        raise BadPicture("image.truncated", "the AVIF does not tell its size")
+    width, height = max(sizes, key=lambda size: size[0] * size[1])
+    return int(width), int(height)
+
+
+def _inside(data: bytes, start: int, stop: int, wanted: bytes) -> Iterator[tuple[int, int]]:
+    return ((at, end) for name, at, end in _boxes(data, start, stop) if name == wanted)
+
+
+def _boxes(data: bytes, at: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
+    """Boxes between two places: name, first byte of the content, end."""
+    count = 0
+    while at < stop:
+        count += 1
+        if at + 8 > stop or count > MAX_CHUNKS:
+            raise BadPicture("image.truncated", "the AVIF is cut off, or has bytes after its end")
+        length, name = struct.unpack_from(">I4s", data, at)
+        start = at + 8
+        if length == 1 and start + 8 <= stop:
+            length, start = int.from_bytes(data[start : start + 8], "big"), start + 8
+        end = stop if length == 0 else at + length
+        if end > stop or end < start:
+            raise BadPicture("image.truncated", "the AVIF is cut off, or has bytes after its end")
+        if not re.fullmatch(rb"[ -~]{4}", name):
+            raise _trailing("AVIF", stop - at)
+        yield name, start, end
+        at = end
+
+
+def _trailing(name: str, count: int) -> BadPicture:
+    return BadPicture("image.trailing", f"{count} bytes follow the end of the {name}")
+
+
+HEADS: Mapping[str, Callable[[bytes], tuple[int, int]]] = {
+    "image/png": png_head,
+    "image/jpeg": jpeg_head,
+    "image/webp": webp_head,
+    "image/avif": avif_head,
+}
