@@ -25,10 +25,20 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(json.dumps({"type": "ready", "port": port, "pid": os.getpid()}) + "\n")
         sys.stdout.flush()
         if not options.quiet:
-            sys.stderr.write(f"simulator on http://127.0.0.1:{port}, profile {options.profile}, data in {options.data}\n")
+            sys.stderr.write(
+                f"simulator on http://127.0.0.1:{port}, profile {options.profile}, data in {options.data}\n"
+            )
 
     try:
-        asyncio.run(serve(port=options.port, data_dir=options.data, profile=options.profile, on_ready=ready, idle_limit_s=options.idle_limit))
+        asyncio.run(
+            serve(
+                port=options.port,
+                data_dir=options.data,
+                profile=options.profile,
+                on_ready=ready,
+                idle_limit_s=options.idle_limit,
+            )
+        )
     except (SettingError, OSError) as error:
         sys.stderr.write(f"simulator: {error}\n")
         return 1
@@ -38,7 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m imagebatch.simulator", description="Simulate the providers on loopback.")
+    parser = argparse.ArgumentParser(
+        prog="python -m imagebatch.simulator", description="Simulate the providers on loopback."
+    )
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--data", type=Path, required=True, help="folder of state, ledger and pictures")
     parser.add_argument("--profile", default="calm", help="name of a profile or a YAML file")

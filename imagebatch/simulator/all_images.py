@@ -24,12 +24,24 @@ PROPOSALS = 4
 BUCKETS = {"f_images_print": "print_quota", "f_images": "image_credits"}
 EVENTS = ("test", "print.created", "print.active", "print.failed", "print.progress", "print.completed")
 FORMATS = {"preview": 1.0, "full": 2.0, "upscale": 3.0, "upscaleUHD": 4.0}
-_REASONS = {400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
+_REASONS = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    402: "Payment Required",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
+}
 
 
 def refuse(status: int, *messages: str) -> Refusal:
     """Make an error body of the documented form: `statusCode`, `error`, `message` as a list."""
-    return Refusal(Reply(status=status, json={"statusCode": status, "error": _REASONS.get(status, "Error"), "message": list(messages)}))
+    return Refusal(
+        Reply(
+            status=status,
+            json={"statusCode": status, "error": _REASONS.get(status, "Error"), "message": list(messages)},
+        )
+    )
 
 
 class AllImages:
@@ -58,7 +70,10 @@ class AllImages:
             ("DELETE", "/api-keys/webhook/unsubscribe/{id}", "webhook_delete", self.unsubscribe),
             ("GET", "/credit", "credit", self.credit),
         ]
-        routes = [web.route(verb, MOUNT + path, self._sim.endpoint(FACE, op, self._with_key(handler))) for verb, path, op, handler in keyed]
+        routes = [
+            web.route(verb, MOUNT + path, self._sim.endpoint(FACE, op, self._with_key(handler)))
+            for verb, path, op, handler in keyed
+        ]
         routes.append(web.get(MOUNT + "/images/{format}/{id}.jpg", self._sim.endpoint(FACE, "download", self.image)))
         routes.append(web.route("*", MOUNT + "/{rest:.*}", self._sim.endpoint(FACE, "unknown", self.unknown)))
         return routes
@@ -77,7 +92,12 @@ class AllImages:
     async def unknown(self, call: Call) -> Reply:
         """Answer a path that does not exist, for example the rightly spelled `images/downloaded`."""
         path = call.request.path.removeprefix("/all-images")
-        raise Refusal(Reply(status=404, json={"statusCode": 404, "message": f"Cannot {call.request.method} {path}", "error": "Not Found"}))
+        raise Refusal(
+            Reply(
+                status=404,
+                json={"statusCode": 404, "message": f"Cannot {call.request.method} {path}", "error": "Not Found"},
+            )
+        )
 
     async def create(self, call: Call) -> Reply:
         """Create a generation; two equal calls make two."""
@@ -91,7 +111,15 @@ class AllImages:
         generation_id = stable_uuid(self._sim.profile.seed, request, dump(body), draw)
         now = time.time()
         record = Record(
-            seq=0, id=generation_id, account=call.account, token=call.token, created_at=now, started_at=now, attempt=1, body=body, plan={}
+            seq=0,
+            id=generation_id,
+            account=call.account,
+            token=call.token,
+            created_at=now,
+            started_at=now,
+            attempt=1,
+            body=body,
+            plan={},
         )
         record = self._started(record, f"{request}/{draw}")
         self._sim.state.add_generation(record, self._images(record), self._bill(call, record, "create"))
@@ -109,7 +137,14 @@ class AllImages:
             at -= share
         relaxed = record.body.get("processMode") == "relax"
         seed = digest(profile.seed, seed, record.attempt)
-        plan = plan_job(profile.job_time, seed=seed, relaxed=relaxed, count=count, prompt=str(record.body["prompt"]), attempt=record.attempt)
+        plan = plan_job(
+            profile.job_time,
+            seed=seed,
+            relaxed=relaxed,
+            count=count,
+            prompt=str(record.body["prompt"]),
+            attempt=record.attempt,
+        )
         return Record(
             seq=record.seq, id=record.id, account=record.account, token=record.token, created_at=record.created_at,
             started_at=time.time(), attempt=record.attempt, body=record.body, plan={**plan, "seed": seed},
@@ -131,7 +166,13 @@ class AllImages:
             free = self._sim.chances.spread("free", image_id) < settings.free
             images.append(
                 ImageRecord(
-                    id=image_id, generation_id=record.id, account=record.account, created_at=record.created_at, lifetime_s=None, picture=picture, free=free
+                    id=image_id,
+                    generation_id=record.id,
+                    account=record.account,
+                    created_at=record.created_at,
+                    lifetime_s=None,
+                    picture=picture,
+                    free=free,
                 )
             )
         return images
@@ -140,14 +181,27 @@ class AllImages:
         price = str(self._sim.profile.rules.print_price)
         count = int(record.plan["count"]) if int(record.plan["outcome"]) == DONE else 0
         prompt = str(record.body["prompt"])
-        entry = self._sim.bill(call, operation=operation, generation_id=record.id, amount=price, currency="f_images_print", prompt=prompt, asked=PROPOSALS, given=count)
+        entry = self._sim.bill(
+            call,
+            operation=operation,
+            generation_id=record.id,
+            amount=price,
+            currency="f_images_print",
+            prompt=prompt,
+            asked=PROPOSALS,
+            given=count,
+        )
         return entry
 
     def _moment(self, record: Record, now: float) -> tuple[int, int, dict[str, Any]]:
         """Give status, visible images and what the script lays over this generation."""
         at = moment(record.plan, now - record.started_at)
         prompt = str(record.body["prompt"])
-        over = self._sim.script.views(Seen(face=FACE, op="poll", token=record.token, prompt=prompt, id=record.id)) if self._sim.script.rules else {}
+        over = (
+            self._sim.script.views(Seen(face=FACE, op="poll", token=record.token, prompt=prompt, id=record.id))
+            if self._sim.script.rules
+            else {}
+        )
         status, count = at.status, at.images
         if "status" in over:
             status = int(over["status"])
@@ -162,7 +216,11 @@ class AllImages:
         shown: dict[str, Any] = {"id": record.id, "name": body["name"], "prompt": body["prompt"], "status": status}
         shown["params"] = [{"name": p["name"], "value": str(p["value"])} for p in body.get("params") or ()]
         shown |= {"processMode": body.get("processMode", "fast"), "images": images, "nbImages": len(images)}
-        shown |= {"tags": body.get("tags") or [], "metaData": body.get("metaData") or {}, "createdAt": _iso(record.created_at)}
+        shown |= {
+            "tags": body.get("tags") or [],
+            "metaData": body.get("metaData") or {},
+            "createdAt": _iso(record.created_at),
+        }
         shown |= {key: value for key, value in over.items() if key not in ("images", "status", "url", "titles")}
         return shown
 
@@ -176,7 +234,14 @@ class AllImages:
         url = str(over.get("url") or f"{base}/images/preview/{image_id}.jpg").replace("$ID", image_id)
         free = self._sim.chances.spread("free", image_id) < settings.free
         titles = over.get("titles") or {"en": str(record.body["prompt"])[:80]}
-        return {"id": image_id, "url": url, "urlFull": f"{base}/images/full/{image_id}.jpg", "validate": False, "free": free, "titles": titles}
+        return {
+            "id": image_id,
+            "url": url,
+            "urlFull": f"{base}/images/full/{image_id}.jpg",
+            "validate": False,
+            "free": free,
+            "titles": titles,
+        }
 
     def _found(self, call: Call, generation_id: str) -> Record:
         record = self._sim.state.generation(call.account, generation_id)
@@ -205,14 +270,21 @@ class AllImages:
         total = len(records)
         if listing.page_shift and offset:
             offset = max(0, offset - 1)
-        page = (records * (limit // max(len(records), 1) + 1))[:limit] if listing.endless else records[0 if listing.offset_ignored else offset :][:limit]
+        page = (
+            (records * (limit // max(len(records), 1) + 1))[:limit]
+            if listing.endless
+            else records[0 if listing.offset_ignored else offset :][:limit]
+        )
         shown = [self._shown(record, now=now) for record in page]
         if shown and self._by_chance("duplicates", listing.duplicates, call):
             shown.append(shown[0])
         return Reply(json={"filteredResults": 10**9 if listing.endless else total, "prints": shown})
 
     def _by_chance(self, name: str, share: float, call: Call) -> bool:
-        return share > 0 and self._sim.chances.spread(name, call.request.query_string, self._sim.counts[FACE, "list"]) < share
+        return (
+            share > 0
+            and self._sim.chances.spread(name, call.request.query_string, self._sim.counts[FACE, "list"]) < share
+        )
 
     def _listed(self, record: Record, now: float) -> bool:
         lag = self._sim.profile.list.lag.at(self._sim.chances.spread("lag", record.id))
@@ -224,7 +296,9 @@ class AllImages:
         if wrong := rules.problems(call.body, partial=True, strict=self._sim.profile.rules.strict_params):
             raise refuse(400, *wrong)
         if self._moment(record, time.time())[0] in (PENDING, PROCESSING):
-            raise refuse(self._sim.profile.rules.illegal_status, "Image generation is in progress and can not be updated")
+            raise refuse(
+                self._sim.profile.rules.illegal_status, "Image generation is in progress and can not be updated"
+            )
         body = {**record.body, **{key: value for key, value in call.body.items() if value is not None}}
         if wrong := rules.problems(body):
             raise refuse(400, *wrong)
@@ -272,7 +346,11 @@ class AllImages:
         if not isinstance(image_id, str) or not image_id:
             raise refuse(400, "id should not be empty", "id must be a string")
         image = self._sim.state.image(image_id)
-        record = self._sim.state.generation(call.account, image.generation_id) if image and image.account == call.account else None
+        record = (
+            self._sim.state.generation(call.account, image.generation_id)
+            if image and image.account == call.account
+            else None
+        )
         if image is None or record is None:
             raise refuse(self._sim.profile.rules.unknown_status, "Image not found")
         visible = self._moment(record, time.time())[1]
@@ -288,7 +366,13 @@ class AllImages:
             record = self._found(call, image.generation_id)
             call.token = call.token or record.token
             bill = self._sim.bill(
-                call, operation="buy", generation_id=image.generation_id, amount=str(price), currency="f_images", prompt=str(record.body["prompt"]), image_id=image.id
+                call,
+                operation="buy",
+                generation_id=image.generation_id,
+                amount=str(price),
+                currency="f_images",
+                prompt=str(record.body["prompt"]),
+                image_id=image.id,
             )
             self._sim.state.buy(image.id, bill)
         return image
@@ -301,7 +385,11 @@ class AllImages:
     def _shown_bought(self, image_id: str, at: float) -> dict[str, Any]:
         base = f"{self._sim.origin}{MOUNT}/images"
         addresses = {"url": "preview", "urlFull": "full", "urlUpscale": "upscale", "urlUpscaleUHD": "upscaleUHD"}
-        return {"id": image_id, **{key: f"{base}/{name}/{image_id}.jpg" for key, name in addresses.items()}, "downloadedAt": _iso(at)}
+        return {
+            "id": image_id,
+            **{key: f"{base}/{name}/{image_id}.jpg" for key, name in addresses.items()},
+            "downloadedAt": _iso(at),
+        }
 
     async def download(self, call: Call) -> Reply:
         """Buy an image, once; give its bytes in full size."""
@@ -315,14 +403,26 @@ class AllImages:
             raise refuse(400, f"format must be one of the following values: {', '.join(FORMATS)}")
         if image is None:
             raise refuse(404, "Image not found")
-        paid = image.free or self._sim.profile.images.full_without_buying or self._sim.state.bought_at(image.account, image.id) is not None
+        paid = (
+            image.free
+            or self._sim.profile.images.full_without_buying
+            or self._sim.state.bought_at(image.account, image.id) is not None
+        )
         if form != "preview" and not paid:
             raise refuse(403, "Image not bought")
-        return Reply(body=await self._bytes(image, form), media_type="image/jpeg", headers={"Cache-Control": "public, max-age=86400"})
+        return Reply(
+            body=await self._bytes(image, form),
+            media_type="image/jpeg",
+            headers={"Cache-Control": "public, max-age=86400"},
+        )
 
     async def _bytes(self, image: ImageRecord, form: str) -> bytes:
         scale = FORMATS[form]
-        picture = {**image.picture, "width": round(image.picture["width"] * scale), "height": round(image.picture["height"] * scale)}
+        picture = {
+            **image.picture,
+            "width": round(image.picture["width"] * scale),
+            "height": round(image.picture["height"] * scale),
+        }
         return await self._sim.studio.picture({**picture, "quality": 82 if form == "preview" else 92})
 
     async def search(self, call: Call) -> Reply:
@@ -335,10 +435,18 @@ class AllImages:
     async def history(self, call: Call) -> Reply:
         """List what was bought (`images/downladed`, spelled as the API spells it)."""
         body = call.body if isinstance(call.body, Mapping) else {}
-        limit, offset = _whole(body.get("limit"), 10, "limit", 1, None), _whole(body.get("offset"), 0, "offset", 0, None)
+        limit, offset = (
+            _whole(body.get("limit"), 10, "limit", 1, None),
+            _whole(body.get("offset"), 0, "offset", 0, None),
+        )
         after, before = _time(body.get("afterCreatedAt"), 0.0), _time(body.get("beforeCreatedAt"), float("inf"))
         bought = [(image_id, at) for image_id, at in self._sim.state.bought(call.account) if after <= at <= before]
-        return Reply(json={"filteredResults": len(bought), "images": [self._shown_bought(*item) for item in bought[offset : offset + limit]]})
+        return Reply(
+            json={
+                "filteredResults": len(bought),
+                "images": [self._shown_bought(*item) for item in bought[offset : offset + limit]],
+            }
+        )
 
     async def check(self, call: Call) -> Reply:
         """Tell whose key it is; live accounts have no `name`."""
@@ -360,8 +468,12 @@ class AllImages:
             raise refuse(400, "url must be a URL address")
         if events is not None and (not isinstance(events, list) or not set(map(str, events)) <= set(EVENTS)):
             raise refuse(400, f"each value in events must be one of the following values: {', '.join(EVENTS)}")
-        webhook_id = stable_uuid("webhook", call.account, url, self._sim.state.next_draw(f"webhook {call.account} {url}"))
-        self._sim.state.add_webhook(webhook_id, call.account, url, events if events is not None else ["print.failed", "print.completed"])
+        webhook_id = stable_uuid(
+            "webhook", call.account, url, self._sim.state.next_draw(f"webhook {call.account} {url}")
+        )
+        self._sim.state.add_webhook(
+            webhook_id, call.account, url, events if events is not None else ["print.failed", "print.completed"]
+        )
         return Reply(status=201, json={"webhookId": webhook_id})
 
     async def webhook(self, call: Call) -> Reply:

@@ -40,14 +40,22 @@ def problems(body: Any, *, partial: bool = False, strict: bool = False) -> list[
         strict: `Time` in capitals is refused too.
     """
     if not isinstance(body, Mapping):
-        return ["name should not be empty", "mode must be one of the following values: simple, advanced", "prompt should not be empty"]
+        return [
+            "name should not be empty",
+            "mode must be one of the following values: simple, advanced",
+            "prompt should not be empty",
+        ]
     found: list[str] = []
     for field in ("name", "prompt"):
         found += _text(body, field, required=not partial)
     found += _choice(body, "mode", ("simple", "advanced"), required=not partial)
     found += _choice(body, "processMode", ("relax", "fast"), required=False)
     found += _text(body, "additionalPrompt", required=False)
-    found += [f"{name} must be shorter than or equal to {most} characters" for name, most in (("prompt", 4096), ("additionalPrompt", 1024)) if _long(body, name, most)]
+    found += [
+        f"{name} must be shorter than or equal to {most} characters"
+        for name, most in (("prompt", 4096), ("additionalPrompt", 1024))
+        if _long(body, name, most)
+    ]
     if body.get("optimizePrompt") is not None and not isinstance(body["optimizePrompt"], bool):
         found.append("optimizePrompt must be a boolean value")
     tags = body.get("tags")

@@ -23,7 +23,14 @@ from imagebatch.simulator.wire import Refusal, Reply, changed, send
 
 TOKEN = re.compile(r"ib-[a-z2-7]{16}(?![a-z2-7])")
 BODY_LIMIT = 64 * 1024 * 1024
-_LATENCY = {"create": "create", "retry": "create", "poll": "poll", "list": "list", "download": "image", "paid_download": "image"}
+_LATENCY = {
+    "create": "create",
+    "retry": "create",
+    "poll": "poll",
+    "list": "list",
+    "download": "image",
+    "paid_download": "image",
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +77,9 @@ class Call:
     @property
     def seen(self) -> Seen:
         """What rules and chances look at."""
-        return Seen(face=self.face, op=self.op, token=self.token, prompt=self.prompt, id=self.id, path=self.request.path)
+        return Seen(
+            face=self.face, op=self.op, token=self.token, prompt=self.prompt, id=self.id, path=self.request.path
+        )
 
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -114,7 +123,9 @@ class Simulator:
         self.paths[f"{request.method} {request.path}"] += 1
         call = await read_call(request, face, op)
         action = self.script.decide(call.seen) or self.chances.decide(call.seen)
-        latency = getattr(self.profile.latency, _LATENCY.get(op, "other")).at(self.chances.spread("latency", op, call.id, self.counts[face, op]))
+        latency = getattr(self.profile.latency, _LATENCY.get(op, "other")).at(
+            self.chances.spread("latency", op, call.id, self.counts[face, op])
+        )
         if latency + action.delay_s > 0:
             await asyncio.sleep(latency + action.delay_s)
         reply: Reply | None = None
@@ -131,14 +142,21 @@ class Simulator:
     def _worded(self, reply: Reply, call: Call) -> Reply:
         """Let a refusal speak the way the profile says: message as one string, or with the key in it."""
         settings, body = self.profile.json, reply.json
-        if isinstance(body, dict) and isinstance(body.get("message"), list) and self._by_chance("string", settings.message_as_string, call):
+        if (
+            isinstance(body, dict)
+            and isinstance(body.get("message"), list)
+            and self._by_chance("string", settings.message_as_string, call)
+        ):
             body = {**body, "message": "; ".join(body["message"])}
         if isinstance(body, dict) and call.key and self._by_chance("echo", settings.echo_key_in_error, call):
             body = {**body, "debug": f"request with key {call.key} ({base64.b64encode(call.key.encode()).decode()})"}
         return reply if body is reply.json else Reply(status=reply.status, json=body, headers=reply.headers)
 
     def _by_chance(self, name: str, share: float, call: Call) -> bool:
-        return share > 0 and self.chances.spread(name, call.op, call.token or call.id, self.counts[call.face, call.op]) < share
+        return (
+            share > 0
+            and self.chances.spread(name, call.op, call.token or call.id, self.counts[call.face, call.op]) < share
+        )
 
     @staticmethod
     def _corrupted(reply: Reply, action: Action, call: Call) -> Reply:
@@ -149,20 +167,38 @@ class Simulator:
             payload = reply.payload()
             if not payload.startswith(b"{"):
                 return reply
-            extra = b'"id":"not-this-one","status":3,' if action.corrupt == "duplicate_keys" else b'"x":' + b"[" * 100_000 + b"]" * 100_000 + b","
+            extra = (
+                b'"id":"not-this-one","status":3,'
+                if action.corrupt == "duplicate_keys"
+                else b'"x":' + b"[" * 100_000 + b"]" * 100_000 + b","
+            )
             return Reply(status=reply.status, body=b"{" + extra + payload[1:], headers=reply.headers)
         if action.corrupt == "html_200":
-            return Reply(body=b"<!doctype html><html><body>This link has expired.</body></html>", media_type="text/html")
+            return Reply(
+                body=b"<!doctype html><html><body>This link has expired.</body></html>", media_type="text/html"
+            )
         if action.corrupt == "truncated":
             return Reply(body=reply.body[: len(reply.body) // 2], media_type=reply.media_type)
         if action.corrupt == "wrong_type":
-            return Reply(body=b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;")
+            return Reply(
+                body=b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
+            )
         if action.corrupt == "bomb":
             return Reply(body=_bomb(), media_type="image/png")
         return Reply(status=404, json={"statusCode": 404, "message": "Not Found"})
 
     def bill(
-        self, call: Call, *, operation: str, generation_id: str, amount: str, currency: str, prompt: str, asked: int = 1, given: int = 1, image_id: str = ""
+        self,
+        call: Call,
+        *,
+        operation: str,
+        generation_id: str,
+        amount: str,
+        currency: str,
+        prompt: str,
+        asked: int = 1,
+        given: int = 1,
+        image_id: str = "",
     ) -> Entry:
         """Make a ledger row for a call."""
         body = call.body if isinstance(call.body, Mapping) else {}
@@ -248,17 +284,27 @@ def _token(call: Call) -> str:
 def _words(call: Call, reply: Reply | None) -> dict[str, str]:
     body = reply.json if reply is not None and isinstance(reply.json, dict) else {}
     encoded = base64.b64encode(call.key.encode("utf-8", "replace")).decode()
-    return {"$API_KEY_BASE64": encoded, "$API_KEY": call.key, "$ID": str(body.get("id") or call.id), "$TOKEN": call.token}
+    return {
+        "$API_KEY_BASE64": encoded,
+        "$API_KEY": call.key,
+        "$ID": str(body.get("id") or call.id),
+        "$TOKEN": call.token,
+    }
 
 
 def _bomb() -> bytes:
     """A small PNG that claims 30,000 x 30,000 pixels."""
-    import struct  # noqa: PLC0415 - rare
-    import zlib  # noqa: PLC0415 - rare
+    import struct
+    import zlib
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     size = 30_000
     rows = zlib.compress(b"\x00" * (size // 8 + 1) * size, 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", size, size, 1, 0, 0, 0, 0)) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", size, size, 1, 0, 0, 0, 0))
+        + chunk(b"IDAT", rows)
+        + chunk(b"IEND", b"")
+    )

@@ -48,7 +48,13 @@ class Action:
     @property
     def replaces(self) -> bool:
         """Whether another answer takes the place of the real one."""
-        return self.status is not None or self.body is not None or self.has_json or self.raw is not None or self.fill is not None
+        return (
+            self.status is not None
+            or self.body is not None
+            or self.has_json
+            or self.raw is not None
+            or self.fill is not None
+        )
 
     @property
     def works(self) -> bool:
@@ -175,9 +181,22 @@ def _parse_rule(item: object, index: int) -> Rule:
 
 def parse_action(written: Mapping[str, Any], place: str = "action") -> Action:
     """Read one action; `*_b64` keys carry bytes."""
-    import base64  # noqa: PLC0415 - scripts are rare
+    import base64
 
-    known = {"accept", "delay_s", "status", "headers", "json", "body", "body_b64", "patch", "generation", "raw", "raw_b64", "fill"}
+    known = {
+        "accept",
+        "delay_s",
+        "status",
+        "headers",
+        "json",
+        "body",
+        "body_b64",
+        "patch",
+        "generation",
+        "raw",
+        "raw_b64",
+        "fill",
+    }
     known |= {"then", "drip_s"}
     if unknown := set(written) - known:
         raise SettingError(f"{place}: unknown {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
@@ -254,7 +273,11 @@ class Chances:
     def _too_many(draw: tuple[object, ...], forms: Sequence[str], wait_s: float) -> Action:
         form = forms[int(unit("retry-after", *draw) * len(forms))] if forms else "absent"
         seconds = max(1, round(wait_s))
-        value = {"seconds": str(seconds), "date": formatdate(time.time() + seconds, usegmt=True), "garbage": "soon"}.get(form)
+        value = {
+            "seconds": str(seconds),
+            "date": formatdate(time.time() + seconds, usegmt=True),
+            "garbage": "soon",
+        }.get(form)
         headers = (("retry-after", value),) if value else ()
         error = {"message": "Too Many Requests", "type": "requests", "param": None, "code": "rate_limit_exceeded"}
         body = {"statusCode": 429, "message": "ThrottlerException: Too Many Requests", "error": error}
@@ -277,10 +300,10 @@ class Chances:
         at = unit("spoilt", *draw)
         if seen.op == "download":
             images = self.profile.images
-            kinds = (("html_200", images.html_200), ("truncated", images.truncated), ("wrong_type", images.wrong_type))
-            kinds = (*kinds, ("bomb", images.bomb), ("expired", images.expired))
+            kinds = [("html_200", images.html_200), ("truncated", images.truncated), ("wrong_type", images.wrong_type)]
+            kinds += [("bomb", images.bomb), ("expired", images.expired)]
         else:
-            kinds = (("duplicate_keys", self.profile.json.duplicate_keys), ("deep", self.profile.json.deep))
+            kinds = [("duplicate_keys", self.profile.json.duplicate_keys), ("deep", self.profile.json.deep)]
         for kind, share in kinds:
             if at < share:
                 return Action(corrupt=kind)

@@ -1,5 +1,6 @@
 """The AIGNE Hub face at `/aigne-hub`: the documented path, the paths real servers have, and what they say when things go wrong."""
 
+import asyncio
 import base64
 import binascii
 import re
@@ -62,11 +63,20 @@ class Hub:
             ("GET", "/api/v2/status", "status", self.status),
         ]
         for mount in (f"{MOUNT}/ai-kit", MOUNT, "/ai-kit"):
-            routes += [web.route(verb, mount + path, self._sim.endpoint(FACE, op, handler)) for verb, path, op, handler in plain]
-            routes.append(web.get(mount + "/image-bin/uploads/{id}.{ext}", self._sim.endpoint(FACE, "download", self.picture)))
-            routes.append(web.get(mount + "/generated-images/{id}.{ext}", self._sim.endpoint(FACE, "download", self.picture)))
+            routes += [
+                web.route(verb, mount + path, self._sim.endpoint(FACE, op, handler))
+                for verb, path, op, handler in plain
+            ]
+            routes.append(
+                web.get(mount + "/image-bin/uploads/{id}.{ext}", self._sim.endpoint(FACE, "download", self.picture))
+            )
+            routes.append(
+                web.get(mount + "/generated-images/{id}.{ext}", self._sim.endpoint(FACE, "download", self.picture))
+            )
         routes.append(web.get("/__blocklet__.js", self._sim.endpoint(FACE, "discovery", self._discovery(MOUNT))))
-        routes.append(web.get(MOUNT + "/__blocklet__.js", self._sim.endpoint(FACE, "discovery", self._discovery("/ai-kit"))))
+        routes.append(
+            web.get(MOUNT + "/__blocklet__.js", self._sim.endpoint(FACE, "discovery", self._discovery("/ai-kit")))
+        )
         routes.append(web.route("*", MOUNT + "/{rest:.*}", self._sim.endpoint(FACE, "unknown", self.unknown)))
         routes.append(web.route("*", "/ai-kit/{rest:.*}", self._sim.endpoint(FACE, "unknown", self.unknown)))
         return routes
@@ -75,8 +85,20 @@ class Hub:
     def _discovery(mount: str) -> Handler:
         async def discover(call: Call) -> Reply:
             """Tell where the hub is mounted."""
-            component = {"did": COMPONENT, "name": "ai-kit", "title": "AIGNE Hub", "mountPoint": mount, "version": "0.9.13", "status": "running"}
-            told = {"appName": "Simulated hub", "appUrl": str(call.request.url.origin()), "prefix": "/", "componentMountPoints": [component]}
+            component = {
+                "did": COMPONENT,
+                "name": "ai-kit",
+                "title": "AIGNE Hub",
+                "mountPoint": mount,
+                "version": "0.9.13",
+                "status": "running",
+            }
+            told = {
+                "appName": "Simulated hub",
+                "appUrl": str(call.request.url.origin()),
+                "prefix": "/",
+                "componentMountPoints": [component],
+            }
             if call.request.query.get("type") == "json":
                 return Reply(json=told)
             return Reply(body=b"window.blocklet = " + dump(told) + b";", media_type="application/javascript")
@@ -100,7 +122,12 @@ class Hub:
 
     def _paid(self, shape: str) -> Handler:
         """Wrap a create: does this dialect have the path, is there a key, does the answer go out as an event stream."""
-        served = {_SEED: (_SEED,), _HUB: (_HUB, _NATIVE), _WORKER: (_HUB, _WORKER, _NATIVE), "any": (_SEED, _HUB, _WORKER, _NATIVE)}
+        served = {
+            _SEED: (_SEED,),
+            _HUB: (_HUB, _NATIVE),
+            _WORKER: (_HUB, _WORKER, _NATIVE),
+            "any": (_SEED, _HUB, _WORKER, _NATIVE),
+        }
 
         async def create(call: Call) -> Reply:
             dialect = self._sim.profile.rules.dialect
@@ -113,7 +140,9 @@ class Hub:
             except Refusal as refusal:
                 if "text/event-stream" in call.request.headers.get("Accept", "") and dialect != _WORKER:
                     line = b"data: " + dump(refusal.reply.json) + b"\n\n"
-                    raise Refusal(Reply(status=200, body=line, media_type="text/event-stream", headers=_HEADERS)) from refusal
+                    raise Refusal(
+                        Reply(status=200, body=line, media_type="text/event-stream", headers=_HEADERS)
+                    ) from refusal
                 raise
 
         return create
@@ -134,7 +163,11 @@ class Hub:
             raise say_object(402, message, timestamp=_now(), type="NOT_ENOUGH", link=PAYMENT_LINK)
 
     def _balance(self, call: Call) -> float:
-        return 0.0 if call.key == "no-credit" else self._sim.profile.rules.hub_credits - self._sim.state.spent(call.account, "credit")
+        return (
+            0.0
+            if call.key == "no-credit"
+            else self._sim.profile.rules.hub_credits - self._sim.state.spent(call.account, "credit")
+        )
 
     def _model(self, written: Any, *, native: bool = False) -> tuple[str, str, Decimal]:
         """Resolve a model to provider, bare name and price of one image, with the errors of the real resolver."""
@@ -175,14 +208,27 @@ class Hub:
         made = await self._made(call, order, asked=asked, price=asked * rate, shape=shape)
         if shape == _SEED:
             as_text = (body.get("response_format") or body.get("responseFormat")) == "b64_json"
-            return Reply(json={"created": int(time.time()), "data": [_b64(m) if as_text else {"url": self._url(m, "generated-images")} for m in made]}, headers=_HEADERS)
+            return Reply(
+                json={
+                    "created": int(time.time()),
+                    "data": [_b64(m) if as_text else {"url": self._url(m, "generated-images")} for m in made],
+                },
+                headers=_HEADERS,
+            )
         if shape == _WORKER:
-            by_url = body.get("response_format") == "url" or (name.startswith("dall-e") and body.get("response_format") != "b64_json")
+            by_url = body.get("response_format") == "url" or (
+                name.startswith("dall-e") and body.get("response_format") != "b64_json"
+            )
             data = [{"url": self._url(m, "generated-images")} if by_url else _b64(m) for m in made]
             return Reply(json={"created": int(time.time()), "data": data, "usage": _tokens(order)})
         entries = [self._hub_entry(m, body.get("outputFileType"), name) for m in made]
         credits = None if self._sim.profile.rules.null_credits else float(asked * rate)
-        told = {"images": entries, "data": entries, "model": name, "usage": {"aigneHubCredits": credits, "creditPrefix": "$"}}
+        told = {
+            "images": entries,
+            "data": entries,
+            "model": name,
+            "usage": {"aigneHubCredits": credits, "creditPrefix": "$"},
+        }
         return Reply(json=told, headers=_HEADERS)
 
     @staticmethod
@@ -235,18 +281,55 @@ class Hub:
             raise say_object(400, "Provider error: 400") if shape == _WORKER else say(400, f"400 {REFUSED}")
         settings, now = self._sim.profile, time.time()
         request_id = call.request.headers.get("X-Request-ID", "")
-        row: dict[str, Any] = {"requestId": request_id, "providerId": stable_uuid("provider", order.model), "model": order.model.partition("/")[2]}
-        row |= {"type": "imageGeneration", "status": "processing", "credits": 0, "callTime": int(now), "totalUsage": 0, "errorReason": None}
-        recorded = self._sim.chances.spread("model-call", request_id, now if not request_id else "") >= settings.ledger.missing
+        row: dict[str, Any] = {
+            "requestId": request_id,
+            "providerId": stable_uuid("provider", order.model),
+            "model": order.model.partition("/")[2],
+        }
+        row |= {
+            "type": "imageGeneration",
+            "status": "processing",
+            "credits": 0,
+            "callTime": int(now),
+            "totalUsage": 0,
+            "errorReason": None,
+        }
+        recorded = (
+            self._sim.chances.spread("model-call", request_id, now if not request_id else "") >= settings.ledger.missing
+        )
         seq = self._sim.state.start_call(call.account, float("inf"), row) if recorded else 0
         held = settings.job_time.hold.at(self._sim.chances.spread("hold", call.token, order.prompt))
         await self._sim_sleep(held * (10 if "[slow]" in order.prompt else 1))
         shows_at = time.time() + settings.ledger.processing.at(self._sim.chances.spread("processing", request_id))
         if fails(self._sim, call, order.prompt):
-            self._finish(seq, shows_at, {**row, "status": "failed", "errorReason": "400 The image could not be generated."})
-            raise say_object(400, "Provider error: 400") if shape == _WORKER else say(400, "400 The image could not be generated.")
-        _, made = await make(self._sim, call, order, asked=asked, amount=_plain(price), currency="credit", lifetime_s=self._lifetime(shape))
-        self._finish(seq, shows_at, {**row, "status": "success", "credits": float(price), "totalUsage": asked, "duration": round(time.time() - now, 3)})
+            self._finish(
+                seq, shows_at, {**row, "status": "failed", "errorReason": "400 The image could not be generated."}
+            )
+            raise (
+                say_object(400, "Provider error: 400")
+                if shape == _WORKER
+                else say(400, "400 The image could not be generated.")
+            )
+        _, made = await make(
+            self._sim,
+            call,
+            order,
+            asked=asked,
+            amount=_plain(price),
+            currency="credit",
+            lifetime_s=self._lifetime(shape),
+        )
+        self._finish(
+            seq,
+            shows_at,
+            {
+                **row,
+                "status": "success",
+                "credits": float(price),
+                "totalUsage": asked,
+                "duration": round(time.time() - now, 3),
+            },
+        )
         return made
 
     def _finish(self, seq: int, shows_at: float, row: Mapping[str, Any]) -> None:
@@ -255,8 +338,6 @@ class Hub:
 
     @staticmethod
     async def _sim_sleep(seconds: float) -> None:
-        import asyncio  # noqa: PLC0415 - the only wait of this module
-
         if seconds > 0:
             await asyncio.sleep(seconds)
 
@@ -284,7 +365,9 @@ class Hub:
         if not isinstance(wanted, Mapping) or not isinstance(wanted.get("prompt"), str) or not wanted["prompt"]:
             raise say_object(500, "ImageModel check agent input arguments error: prompt: Required")
         options = wanted.get("modelOptions")
-        written = (options.get("model") if isinstance(options, Mapping) else None) or wanted.get("model") or body.get("model")
+        written = (
+            (options.get("model") if isinstance(options, Mapping) else None) or wanted.get("model") or body.get("model")
+        )
         provider, name, rate = self._model(written, native=True)
         self._solvent(call)
         asked = wanted.get("n") or 1
@@ -308,30 +391,51 @@ class Hub:
         images = [self._native_entry(m, wanted.get("outputFileType")) for m in made]
         credits = None if self._sim.profile.rules.null_credits else float(price)
         usage = {"inputTokens": tokens, "outputTokens": 272 * count, "aigneHubCredits": credits, "creditPrefix": "$"}
-        return Reply(json={"images": images, "usage": usage, "model": name, "modelWithProvider": order.model}, headers=_HEADERS)
+        return Reply(
+            json={"images": images, "usage": usage, "model": name, "modelWithProvider": order.model}, headers=_HEADERS
+        )
 
     async def _file(self, item: Any) -> str:
         kind = item.get("type") if isinstance(item, Mapping) else None
         if kind not in ("file", "url"):
-            raise say_object(500, "ImageModel check agent input arguments error: image: Invalid discriminator value. Expected 'local' | 'url' | 'file'")
+            raise say_object(
+                500,
+                "ImageModel check agent input arguments error: image: Invalid discriminator value. Expected 'local' | 'url' | 'file'",
+            )
         return await self._input(item.get("data") if kind == "file" else item.get("url"))
 
     def _native_entry(self, made: Made, kind: Any) -> dict[str, Any]:
         filename = f"{made.id}.{made.extension}"
         if kind == "file":
-            return {"type": "file", "data": base64.b64encode(made.data).decode(), "mimeType": made.media_type, "filename": filename}
-        return {"type": "url", "url": self._url(made, "image-bin/uploads"), "mimeType": made.media_type, "filename": filename}
+            return {
+                "type": "file",
+                "data": base64.b64encode(made.data).decode(),
+                "mimeType": made.media_type,
+                "filename": filename,
+            }
+        return {
+            "type": "url",
+            "url": self._url(made, "image-bin/uploads"),
+            "mimeType": made.media_type,
+            "filename": filename,
+        }
 
     async def picture(self, call: Call) -> Reply:
         """Give the bytes of a picture by its address, while that lives."""
         found = await fetch(self._sim, call.request.match_info["id"])
         if found is None:
-            raise Refusal(Reply(status=404, body=b"<html><body>Not Found</body></html>", media_type="text/html; charset=utf-8"))
+            raise Refusal(
+                Reply(status=404, body=b"<html><body>Not Found</body></html>", media_type="text/html; charset=utf-8")
+            )
         return Reply(body=found[0], media_type=found[1])
 
     async def list_models(self, call: Call) -> Reply:
         """List models and prices, to anyone; in the worker's dialect grouped."""
-        rows = models.listed() if call.request.query.get("type", "image") in ("image", "image_generation", "imageGeneration") else []
+        rows = (
+            models.listed()
+            if call.request.query.get("type", "image") in ("image", "image_generation", "imageGeneration")
+            else []
+        )
         if self._sim.profile.rules.dialect == _WORKER:
             grouped = [
                 {"model": r["model"], "modelDisplay": r["model"], "description": "", "providers": [r["provider"]],
@@ -346,7 +450,14 @@ class Hub:
         page, size = _number(call, "page", 1), min(_number(call, "pageSize", 20), 100)
         rows = [{"model": r["model"], "providerId": r["providerId"], "type": "imageGeneration", "inputRate": r["input_credits_per_token"],
                  "outputRate": r["output_credits_per_token"], "modelMetadata": r["modelMetadata"]} for r in models.listed()]  # fmt: skip
-        return Reply(json={"count": len(rows), "list": rows[(page - 1) * size : page * size], "paging": {"page": page, "pageSize": size}}, headers=_HEADERS)
+        return Reply(
+            json={
+                "count": len(rows),
+                "list": rows[(page - 1) * size : page * size],
+                "paging": {"page": page, "pageSize": size},
+            },
+            headers=_HEADERS,
+        )
 
     async def model_calls(self, call: Call) -> Reply:
         """List the caller's own model calls, newest first, at most 100 a page."""
@@ -355,36 +466,80 @@ class Hub:
         start, end = _number(call, "startTime", 0), _number(call, "endTime", 2**53)
         rows = []
         for seq, at, settles_at, body in self._sim.state.calls(call.account):
-            row = {"id": stable_uuid("call", seq, at), **body, "createdAt": _now(at), "updatedAt": _now(min(settles_at, now))}
+            row = {
+                "id": stable_uuid("call", seq, at),
+                **body,
+                "createdAt": _now(at),
+                "updatedAt": _now(min(settles_at, now)),
+            }
             if now < settles_at:
                 late = now - at > 1800
                 row |= {"status": "failed" if late else "processing", "credits": 0}
-            wanted = query.get("status", "") in ("", "all", row["status"]) and query.get("model", "") in ("", row["model"])
+            wanted = query.get("status", "") in ("", "all", row["status"]) and query.get("model", "") in (
+                "",
+                row["model"],
+            )
             if wanted and start <= at <= (end / 1000 if end > 10**11 else end) + 1:
                 rows.append(row)
         page, size = _number(call, "page", 1), min(_number(call, "pageSize", 100), 100)
-        return Reply(json={"count": len(rows), "list": rows[(page - 1) * size : page * size], "paging": {"page": page, "pageSize": size}}, headers=_HEADERS)
+        return Reply(
+            json={
+                "count": len(rows),
+                "list": rows[(page - 1) * size : page * size],
+                "paging": {"page": page, "pageSize": size},
+            },
+            headers=_HEADERS,
+        )
 
     async def balance(self, call: Call) -> Reply:
         """Give the balance in raw units of 10 decimals."""
         self._signed_in(call)
         unit, total = 10**10, self._sim.profile.rules.hub_credits
         currency = {"id": "currency", "name": "AIGNE Hub Credits", "symbol": "AHC", "decimal": 10}
-        told = {"balance": str(int(self._balance(call) * unit)), "total": str(total * unit), "currency": currency, "grantCount": 1, "pendingCredit": "0"}
+        told = {
+            "balance": str(int(self._balance(call) * unit)),
+            "total": str(total * unit),
+            "currency": currency,
+            "grantCount": 1,
+            "pendingCredit": "0",
+        }
         return Reply(json=told, headers=_HEADERS)
 
     async def info(self, call: Call) -> Reply:
         """Tell who the caller is and what is left."""
         self._signed_in(call)
         user = {"did": f"z1{call.account}", "fullName": "Simulated user", "email": "user@simulator.invalid"}
-        credits = {"balance": str(self._balance(call)), "total": str(self._sim.profile.rules.hub_credits), "grantCount": 1, "pendingCredit": "0"}
-        return Reply(json={"user": user, "creditBalance": credits, "paymentLink": PAYMENT_LINK, "enableCredit": True, "creditPrefix": "$"}, headers=_HEADERS)
+        credits = {
+            "balance": str(self._balance(call)),
+            "total": str(self._sim.profile.rules.hub_credits),
+            "grantCount": 1,
+            "pendingCredit": "0",
+        }
+        return Reply(
+            json={
+                "user": user,
+                "creditBalance": credits,
+                "paymentLink": PAYMENT_LINK,
+                "enableCredit": True,
+                "creditPrefix": "$",
+            },
+            headers=_HEADERS,
+        )
 
     async def quota(self, call: Call) -> Reply:
         """Give the balance in plain numbers."""
         self._signed_in(call)
         total, left = self._sim.profile.rules.hub_credits, self._balance(call)
-        return Reply(json={"total": total, "remaining": left, "used": total - left if left else total, "pendingCredit": 0, "estimatedDaysRemaining": None, "dailyAvgCredits": 0})
+        return Reply(
+            json={
+                "total": total,
+                "remaining": left,
+                "used": total - left if left else total,
+                "pendingCredit": 0,
+                "estimatedDaysRemaining": None,
+                "dailyAvgCredits": 0,
+            }
+        )
 
     async def status(self, call: Call) -> Reply:
         """Tell whether a model can be used; always with HTTP 200."""
@@ -398,7 +553,9 @@ class Hub:
             error = refusal.reply.json["error"]
             more = {"link": error["link"], "type": error["type"]} if isinstance(error, dict) and "link" in error else {}
             text = error["message"] if isinstance(error, dict) else error
-            return Reply(json={"available": False, "error": text, "code": refusal.reply.status, **more}, headers=_HEADERS)
+            return Reply(
+                json={"available": False, "error": text, "code": refusal.reply.status, **more}, headers=_HEADERS
+            )
         return Reply(json={"available": True}, headers=_HEADERS)
 
 
@@ -414,11 +571,17 @@ def _validate(body: Mapping[str, Any]) -> None:
     size = body.get("size")
     if size is not None and not isinstance(size, str):
         raise say(400, '"size" must be a string')
-    number = float(count) if isinstance(count, int | float) or (isinstance(count, str) and re.fullmatch(r"\d+(\.\d+)?", count)) else None
+    number = (
+        float(count)
+        if isinstance(count, int | float) or (isinstance(count, str) and re.fullmatch(r"\d+(\.\d+)?", count))
+        else None
+    )
     if count is not None and number is None:
         raise say(400, '"n" must be a number')
     if number is not None and not 1 <= number <= 10:
-        raise say(400, f'"n" must be {"less" if number > 10 else "greater"} than or equal to {10 if number > 10 else 1}')
+        raise say(
+            400, f'"n" must be {"less" if number > 10 else "greater"} than or equal to {10 if number > 10 else 1}'
+        )
     if isinstance(count, bool) or not isinstance(count, int):
         raise say_object(500, "ImageModel check agent input arguments error: n: Expected integer")
 
@@ -430,7 +593,12 @@ def _b64(made: Made) -> dict[str, str]:
 def _tokens(order: Order) -> dict[str, Any]:
     text = max(1, len(order.prompt) // 4)
     details = {"text_tokens": text, "image_tokens": 0}
-    return {"input_tokens": text, "output_tokens": 272 * order.count, "total_tokens": text + 272 * order.count, "input_tokens_details": details}
+    return {
+        "input_tokens": text,
+        "output_tokens": 272 * order.count,
+        "total_tokens": text + 272 * order.count,
+        "input_tokens_details": details,
+    }
 
 
 def _number(call: Call, name: str, default: int) -> int:

@@ -23,11 +23,37 @@ RATES: dict[str, str] = {
     "doubao/doubao-seedream-4-0-250828": "0.03",
 }
 RETIRED = ("dall-e-2", "dall-e-3", "gpt-image-1")
-PROVIDERS = ("openai", "anthropic", "bedrock", "deepseek", "google", "ollama", "openrouter", "xai", "doubao", "poe", "ideogram")
+PROVIDERS = (
+    "openai",
+    "anthropic",
+    "bedrock",
+    "deepseek",
+    "google",
+    "ollama",
+    "openrouter",
+    "xai",
+    "doubao",
+    "poe",
+    "ideogram",
+)
 WITH_IMAGES = ("openai", "google", "ideogram", "doubao")
-EDITABLE = ("gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "gpt-image-2", "gpt-image-2.5-sunburst", "gpt-image-2.5-flare")
+EDITABLE = (
+    "gpt-image-1",
+    "gpt-image-1-mini",
+    "gpt-image-1.5",
+    "gpt-image-2",
+    "gpt-image-2.5-sunburst",
+    "gpt-image-2.5-flare",
+)
 INPUT_RATE = "0.000005"
-_PATTERNS = (("gpt-", "openai"), ("dall-e-", "openai"), ("gemini", "google"), ("imagen", "google"), ("doubao", "doubao"), ("ideogram", "ideogram"))
+_PATTERNS = (
+    ("gpt-", "openai"),
+    ("dall-e-", "openai"),
+    ("gemini", "google"),
+    ("imagen", "google"),
+    ("doubao", "doubao"),
+    ("ideogram", "ideogram"),
+)
 
 
 def resolve(model: str) -> tuple[str, str]:
@@ -43,8 +69,16 @@ def listed() -> list[dict[str, Any]]:
     rows = []
     for key, rate in RATES.items():
         provider, _, model = key.partition("/")
-        metadata = {"imageGeneration": {"max": 10, "quality": ["low", "medium", "high"], "size": ["1024x1024"], "style": []}}
-        row: dict[str, Any] = {"key": key, "model": model, "type": "image_generation", "provider": provider, "providerId": stable_uuid("provider", provider)}
+        metadata = {
+            "imageGeneration": {"max": 10, "quality": ["low", "medium", "high"], "size": ["1024x1024"], "style": []}
+        }
+        row: dict[str, Any] = {
+            "key": key,
+            "model": model,
+            "type": "image_generation",
+            "provider": provider,
+            "providerId": stable_uuid("provider", provider),
+        }
         row |= {"input_credits_per_token": INPUT_RATE, "output_credits_per_token": rate, "modelMetadata": metadata}
         rows.append({**row, "status": None, "providerDisplayName": provider.capitalize()})
     return rows

@@ -54,7 +54,9 @@ def size_of(text: Any, default: tuple[int, int] = (1024, 1024)) -> tuple[int, in
     return min(max(int(found[1]), 1), _LARGEST), min(max(int(found[2]), 1), _LARGEST)
 
 
-async def make(simulator: Simulator, call: Call, order: Order, *, asked: int, amount: str, currency: str, lifetime_s: float | None) -> tuple[str, list[Made]]:
+async def make(
+    simulator: Simulator, call: Call, order: Order, *, asked: int, amount: str, currency: str, lifetime_s: float | None
+) -> tuple[str, list[Made]]:
     """Draw, keep and bill an order; two equal orders are two draws and two bills.
 
     Args:
@@ -69,7 +71,13 @@ async def make(simulator: Simulator, call: Call, order: Order, *, asked: int, am
     Returns:
         The id of the generation and the pictures.
     """
-    wanted = {"model": order.model, "prompt": order.prompt, "asked": asked, "size": [order.width, order.height], "format": order.format}
+    wanted = {
+        "model": order.model,
+        "prompt": order.prompt,
+        "asked": asked,
+        "size": [order.width, order.height],
+        "format": order.format,
+    }
     request = digest(call.face, dump(wanted), *order.references, order.extra, call.token)
     draw = simulator.state.next_draw(request)
     seed = digest(simulator.profile.seed, request, draw)
@@ -84,16 +92,31 @@ async def make(simulator: Simulator, call: Call, order: Order, *, asked: int, am
         image_id = stable_uuid(seed, position)
         records.append(
             ImageRecord(
-                id=image_id, generation_id=generation_id, account=call.account, created_at=now, lifetime_s=lifetime_s, picture=picture, free=False
+                id=image_id,
+                generation_id=generation_id,
+                account=call.account,
+                created_at=now,
+                lifetime_s=lifetime_s,
+                picture=picture,
+                free=False,
             )
         )
     drawn = [await simulator.studio.picture(record.picture) for record in records]
     bill = simulator.bill(
-        call, operation="create", generation_id=generation_id, amount=amount, currency=currency, prompt=order.prompt, asked=asked, given=order.count
+        call,
+        operation="create",
+        generation_id=generation_id,
+        amount=amount,
+        currency=currency,
+        prompt=order.prompt,
+        asked=asked,
+        given=order.count,
     )
     simulator.state.add_images(records, bill)
     media_type = MEDIA_TYPES[order.format]
-    return generation_id, [Made(id=record.id, data=data, media_type=media_type) for record, data in zip(records, drawn, strict=True)]
+    return generation_id, [
+        Made(id=record.id, data=data, media_type=media_type) for record, data in zip(records, drawn, strict=True)
+    ]
 
 
 async def fetch(simulator: Simulator, image_id: str) -> tuple[bytes, str] | None:

@@ -92,7 +92,9 @@ class Ledger:
 
     def paid_twice(self) -> dict[str, tuple[Entry, ...]]:
         """Give the tokens for which more than one create was billed."""
-        creates = {token: tuple(e for e in group if e.operation == "create") for token, group in self.by_token().items()}
+        creates = {
+            token: tuple(e for e in group if e.operation == "create") for token, group in self.by_token().items()
+        }
         return {token: group for token, group in creates.items() if token and len(group) > 1}
 
 

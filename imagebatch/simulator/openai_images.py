@@ -1,5 +1,6 @@
 """The OpenAI Images API at `/openai/v1`: generations, edits (multipart and JSON), models, errors with all four keys."""
 
+import asyncio
 import base64
 import binascii
 import email.parser
@@ -26,9 +27,13 @@ _KNOWN = {
 }  # fmt: skip
 
 
-def refuse(status: int, message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None) -> Refusal:
+def refuse(
+    status: int, message: str, *, kind: str = "invalid_request_error", param: str | None = None, code: str | None = None
+) -> Refusal:
     """Make OpenAI's error body; all four keys are always there."""
-    return Refusal(Reply(status=status, json={"error": {"message": message, "type": kind, "param": param, "code": code}}))
+    return Refusal(
+        Reply(status=status, json={"error": {"message": message, "type": kind, "param": param, "code": code}})
+    )
 
 
 class OpenAiImages:
@@ -47,7 +52,10 @@ class OpenAiImages:
             ("GET", "/models/{id}", "models", self.show_model),
             ("*", "/{rest:.*}", "unknown", self.unknown),
         ]
-        return [web.route(verb, MOUNT + path, self._sim.endpoint(FACE, op, self._keyed(handler))) for verb, path, op, handler in table]
+        return [
+            web.route(verb, MOUNT + path, self._sim.endpoint(FACE, op, self._keyed(handler)))
+            for verb, path, op, handler in table
+        ]
 
     def _keyed(self, handler: Handler) -> Handler:
         async def keyed(call: Call) -> Reply:
@@ -67,9 +75,18 @@ class OpenAiImages:
 
     @staticmethod
     def _with_headers(reply: Reply, call: Call, started: float) -> Reply:
-        headers = {"openai-version": "2020-10-01", "openai-processing-ms": str(round((time.monotonic() - started) * 1000))}
+        headers = {
+            "openai-version": "2020-10-01",
+            "openai-processing-ms": str(round((time.monotonic() - started) * 1000)),
+        }
         headers["x-request-id"] = f"req_{stable_uuid(id(call), started).replace('-', '')}"
-        return Reply(status=reply.status, json=reply.json, body=reply.body, media_type=reply.media_type, headers={**headers, **reply.headers})
+        return Reply(
+            status=reply.status,
+            json=reply.json,
+            body=reply.body,
+            media_type=reply.media_type,
+            headers={**headers, **reply.headers},
+        )
 
     async def unknown(self, call: Call) -> Reply:
         """Answer a path that does not exist."""
@@ -97,15 +114,26 @@ class OpenAiImages:
             body, files = _multipart(call)
         else:
             body = _json_body(call)
-            files = [_inline_image(item) for item in body.get("images") or ()] if isinstance(body.get("images"), list) else []
+            files = (
+                [_inline_image(item) for item in body.get("images") or ()]
+                if isinstance(body.get("images"), list)
+                else []
+            )
         if not files:
             raise refuse(400, "Missing required parameter: 'image'.", param="image", code="missing_required_parameter")
         if len(files) > 16:
             raise refuse(400, "Too many images: at most 16 are allowed.", param="image", code="invalid_value")
         for number, data in enumerate(files, 1):
             if not data.startswith((b"\x89PNG", b"\xff\xd8\xff", b"RIFF")):
-                raise refuse(400, f"Invalid image file or mode for image {number}, please check your image file.", param="image", code="invalid_image_file")
-        return await self._draw(call, body, references=tuple(self._sim.studio.keep_input(data) for data in files), edits=True)
+                raise refuse(
+                    400,
+                    f"Invalid image file or mode for image {number}, please check your image file.",
+                    param="image",
+                    code="invalid_image_file",
+                )
+        return await self._draw(
+            call, body, references=tuple(self._sim.studio.keep_input(data) for data in files), edits=True
+        )
 
     async def _draw(self, call: Call, body: dict[str, Any], *, references: tuple[str, ...], edits: bool) -> Reply:
         name = self._checked(body, edits=edits)
@@ -122,18 +150,33 @@ class OpenAiImages:
         hold = self._sim.profile.job_time.hold.at(self._sim.chances.spread("hold", call.token, prompt))
         await _sleep(hold * (10 if "[slow]" in prompt else 1))
         if fails(self._sim, call, prompt):
-            raise refuse(400, "The image could not be generated.", kind="image_generation_user_error", code="image_generation_failed")
+            raise refuse(
+                400,
+                "The image could not be generated.",
+                kind="image_generation_user_error",
+                code="image_generation_failed",
+            )
         order = Order(
             model=name, prompt=prompt, count=asked, width=width, height=height, format=file_format,
             quality=min(95, int(compression)) if compression is not None else 90, transparent=background == "transparent", references=references, extra=quality,
         )  # fmt: skip
         usage = _usage(name, prompt, quality, order, len(references))
         details = usage["input_tokens_details"]
-        price = models.price_of(name, text=details["text_tokens"], image=details["image_tokens"], out=usage["output_tokens"])
+        price = models.price_of(
+            name, text=details["text_tokens"], image=details["image_tokens"], out=usage["output_tokens"]
+        )
         _, made = await make(self._sim, call, order, asked=asked, amount=price, currency="USD", lifetime_s=None)
-        told = {"background": background, "output_format": file_format, "quality": quality, "size": f"{width}x{height}", "usage": usage}
+        told = {
+            "background": background,
+            "output_format": file_format,
+            "quality": quality,
+            "size": f"{width}x{height}",
+            "usage": usage,
+        }
         if _true(body.get("stream")):
-            return _events(made, told, "image_edit" if edits else "image_generation", int(body.get("partial_images") or 0))
+            return _events(
+                made, told, "image_edit" if edits else "image_generation", int(body.get("partial_images") or 0)
+            )
         return Reply(json={"created": int(time.time()), "data": [{"b64_json": _text(m)} for m in made], **told})
 
     def _checked(self, body: Mapping[str, Any], *, edits: bool) -> str:
@@ -145,9 +188,16 @@ class OpenAiImages:
             raise _no_model(name)
         prompt = body.get("prompt")
         if not isinstance(prompt, str) or not prompt:
-            raise refuse(400, "Missing required parameter: 'prompt'.", param="prompt", code="missing_required_parameter")
+            raise refuse(
+                400, "Missing required parameter: 'prompt'.", param="prompt", code="missing_required_parameter"
+            )
         if len(prompt) > 32_000:
-            raise refuse(400, "Invalid 'prompt': string too long. Expected a string with maximum length 32000.", param="prompt", code="string_above_max_length")
+            raise refuse(
+                400,
+                "Invalid 'prompt': string too long. Expected a string with maximum length 32000.",
+                param="prompt",
+                code="string_above_max_length",
+            )
         for key in body:
             if key.removesuffix("[]") not in _KNOWN:
                 raise refuse(400, f"Unknown parameter: '{key}'.", param=str(key), code="unknown_parameter")
@@ -157,24 +207,51 @@ class OpenAiImages:
 
 def _check_values(model: models.Model, body: Mapping[str, Any]) -> None:
     count = body.get("n")
-    if count is not None and (isinstance(count, bool) or not re.fullmatch(r"\d{1,3}", str(count)) or not 1 <= int(count) <= 10):
+    if count is not None and (
+        isinstance(count, bool) or not re.fullmatch(r"\d{1,3}", str(count)) or not 1 <= int(count) <= 10
+    ):
         raise refuse(400, "Invalid 'n': expected an integer between 1 and 10.", param="n", code="invalid_value")
     if wrong := models.size_problem(model, str(body.get("size") or "auto")):
         raise refuse(400, wrong, param="size", code="invalid_value")
-    choices = {"quality": model.qualities, "background": ("transparent", "opaque", "auto"), "output_format": FORMATS, "moderation": ("low", "auto")}
+    choices = {
+        "quality": model.qualities,
+        "background": ("transparent", "opaque", "auto"),
+        "output_format": FORMATS,
+        "moderation": ("low", "auto"),
+    }
     for field, values in choices.items():
         if body.get(field) is not None and body[field] not in values:
             known = ", ".join(f"'{value}'" for value in values)
-            raise refuse(400, f"Invalid value: '{body[field]}'. Supported values are: {known}.", param=field, code="invalid_value")
+            raise refuse(
+                400,
+                f"Invalid value: '{body[field]}'. Supported values are: {known}.",
+                param=field,
+                code="invalid_value",
+            )
     if body.get("background") == "transparent" and body.get("output_format") == "jpeg":
-        raise refuse(400, "Transparent background is not supported for JPEG output format.", param="background", code="invalid_value")
+        raise refuse(
+            400,
+            "Transparent background is not supported for JPEG output format.",
+            param="background",
+            code="invalid_value",
+        )
     compression = body.get("output_compression")
     if compression is not None and (not re.fullmatch(r"\d{1,3}", str(compression)) or int(compression) > 100):
-        raise refuse(400, "Invalid 'output_compression': expected an integer between 0 and 100.", param="output_compression", code="invalid_value")
+        raise refuse(
+            400,
+            "Invalid 'output_compression': expected an integer between 0 and 100.",
+            param="output_compression",
+            code="invalid_value",
+        )
 
 
 def _no_model(name: str) -> Refusal:
-    return refuse(404, f"The model '{name}' does not exist or you do not have access to it.", param="model", code="model_not_found")
+    return refuse(
+        404,
+        f"The model '{name}' does not exist or you do not have access to it.",
+        param="model",
+        code="model_not_found",
+    )
 
 
 def _model_row(name: str) -> dict[str, Any]:
@@ -234,10 +311,13 @@ def _text(made: Made) -> str:
 def _events(made: list[Made], told: dict[str, Any], name: str, partial: int) -> Reply:
     """Write the answer as server-sent events: partial images, then the completed one."""
     lines: list[bytes] = []
-    common = {key: told[key] for key in ("background", "output_format", "quality", "size")} | {"created_at": int(time.time())}
+    common = {key: told[key] for key in ("background", "output_format", "quality", "size")} | {
+        "created_at": int(time.time())
+    }
     for picture in made:
         events: list[dict[str, Any]] = [
-            {"type": f"{name}.partial_image", "b64_json": _text(picture), "partial_image_index": index, **common} for index in range(min(partial, 3))
+            {"type": f"{name}.partial_image", "b64_json": _text(picture), "partial_image_index": index, **common}
+            for index in range(min(partial, 3))
         ]
         events.append({"type": f"{name}.completed", "b64_json": _text(picture), "usage": told["usage"], **common})
         lines += [b"event: " + event["type"].encode() + b"\ndata: " + dump(event) + b"\n\n" for event in events]
@@ -249,7 +329,5 @@ def _true(value: Any) -> bool:
 
 
 async def _sleep(seconds: float) -> None:
-    import asyncio  # noqa: PLC0415 - the only wait of this module
-
     if seconds > 0:
         await asyncio.sleep(seconds)

@@ -73,7 +73,9 @@ class SimulatorProcess:
         """Give the running simulator."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop the simulator."""
         self.stop()
 
@@ -97,7 +99,12 @@ def start(data_dir: Path, profile: str | Path = "fast", port: int = 0, timeout_s
     with log_path.open("ab") as log:
         # A session of its own, so that ctrl-C in the terminal reaches the parent only, which still collects.
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module, no shell
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, start_new_session=True, env=_environment()
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            env=_environment(),
         )
     line = _first_line(process, time.monotonic() + timeout_s)
     try:
@@ -106,7 +113,9 @@ def start(data_dir: Path, profile: str | Path = "fast", port: int = 0, timeout_s
     except (ValueError, KeyError, TypeError):
         SimulatorProcess(origin="", pid=process.pid, data_dir=data_dir, _process=process).stop()
         said = _tail(log_path)
-        raise SimulatorStartError(f"the simulator did not start within {timeout_s:g} s: {said or 'it said nothing'}") from None
+        raise SimulatorStartError(
+            f"the simulator did not start within {timeout_s:g} s: {said or 'it said nothing'}"
+        ) from None
     return SimulatorProcess(origin=origin, pid=process.pid, data_dir=data_dir, _process=process)
 
 

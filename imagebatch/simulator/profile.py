@@ -161,7 +161,13 @@ class Profile:
 
 _QUICK: dict[str, Any] = {"latency": {}, "job_time": {"fast": "50ms", "relax": "100ms"}, "images": {"detail": 0.25}}
 _CALM: dict[str, Any] = {
-    "latency": {"create": "60ms..140ms", "poll": "20ms..40ms", "list": "30ms..60ms", "image": "30ms..80ms", "other": "20ms"},
+    "latency": {
+        "create": "60ms..140ms",
+        "poll": "20ms..40ms",
+        "list": "30ms..60ms",
+        "image": "30ms..80ms",
+        "other": "20ms",
+    },
     "job_time": {"fast": "0.9s..1.9s", "relax": "2s..4s", "hold": "0.5s..1.3s"},
 }
 _LOSSY: dict[str, Any] = {"drop": {"before_accept": "3%", "after_accept": "3%", "half_body": "2%", "rst": "1%"}}
@@ -179,7 +185,12 @@ _HOSTILE: dict[str, Any] = {
     "json": {"duplicate_keys": "3%", "echo_key_in_error": "100%", "deep": "2%"},
 }
 _LIMITED: dict[str, Any] = {
-    "rate_limit": {"burst": "2s", "every": "10s", "per_minute": 1200, "retry_after": ["seconds", "date", "absent", "garbage"]}
+    "rate_limit": {
+        "burst": "2s",
+        "every": "10s",
+        "per_minute": 1200,
+        "retry_after": ["seconds", "date", "absent", "garbage"],
+    }
 }
 NAMED: dict[str, tuple[dict[str, Any], ...]] = {
     "fast": (_QUICK,),
@@ -212,7 +223,13 @@ NAMED: dict[str, tuple[dict[str, Any], ...]] = {
             "storm": {"burst": "1s", "every": "30s", "accepted_share": "50%"},
             "rate_limit": {"burst": "1s", "every": "20s", "retry_after": ["seconds", "date", "absent", "garbage"]},
             "list": {"lag": "0..2s", "duplicates": "1%", "page_shift": True},
-            "images": {"expired": "2%", "html_200": "1%", "truncated": "2%", "wrong_type": "1%", "count": {"3": "1%", "5": "0.5%"}},
+            "images": {
+                "expired": "2%",
+                "html_200": "1%",
+                "truncated": "2%",
+                "wrong_type": "1%",
+                "count": {"3": "1%", "5": "0.5%"},
+            },
         },
     ),
 }
@@ -233,7 +250,7 @@ def load_profile(profile: str | Path) -> Profile:
     path = Path(profile)
     if not path.is_file():
         raise SettingError(f"no profile is called {name!r} and no such file exists; names: {', '.join(sorted(NAMED))}")
-    import yaml  # noqa: PLC0415 - only a profile from a file needs it, and starting has to be quick
+    import yaml
 
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}

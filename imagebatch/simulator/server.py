@@ -52,7 +52,9 @@ class Control:
         """Tell that the server answers, and what it is."""
         del request
         up = round(time.monotonic() - self._started, 3)
-        return web.json_response({"ok": True, "profile": self._sim.profile.name, "seed": self._sim.profile.seed, "up_s": up})
+        return web.json_response(
+            {"ok": True, "profile": self._sim.profile.name, "seed": self._sim.profile.seed, "up_s": up}
+        )
 
     async def ledger(self, request: web.Request) -> web.Response:
         """List what was billed."""
@@ -68,7 +70,16 @@ class Control:
         """Show the scripted rules and how often each was hit."""
         del request
         rules = [
-            {"face": r.face, "op": r.op, "calls": r.calls, "hits": r.hits, "times": r.times, "token": r.token, "prompt": r.prompt} for r in self._sim.script.rules
+            {
+                "face": r.face,
+                "op": r.op,
+                "calls": r.calls,
+                "hits": r.hits,
+                "times": r.times,
+                "token": r.token,
+                "prompt": r.prompt,
+            }
+            for r in self._sim.script.rules
         ]
         return web.json_response({"rules": rules})
 
@@ -106,7 +117,12 @@ def build_app(simulator: Simulator) -> web.Application:
 
 
 async def serve(
-    *, port: int, data_dir: Path, profile: str | Path = "calm", on_ready: Callable[[int], None] | None = None, idle_limit_s: float = 0.0
+    *,
+    port: int,
+    data_dir: Path,
+    profile: str | Path = "calm",
+    on_ready: Callable[[int], None] | None = None,
+    idle_limit_s: float = 0.0,
 ) -> None:
     """Serve until cancelled, or until SIGTERM or SIGINT.
 

@@ -91,7 +91,8 @@ class State:
     def next_draw(self, request: str) -> int:
         """Count one more draw of the same request and give how many there were before."""
         row = self._db.execute(
-            "INSERT INTO draws VALUES(?, 1) ON CONFLICT(request) DO UPDATE SET count = count + 1 RETURNING count", (request,)
+            "INSERT INTO draws VALUES(?, 1) ON CONFLICT(request) DO UPDATE SET count = count + 1 RETURNING count",
+            (request,),
         ).fetchone()
         return int(row[0]) - 1
 
@@ -180,19 +181,28 @@ class State:
         """Debit an image once for an account; tell whether it was debited now."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
-            fresh = self._db.execute("INSERT OR IGNORE INTO bought VALUES(?,?,?)", (image_id, bill.account, bill.at)).rowcount > 0
+            fresh = (
+                self._db.execute(
+                    "INSERT OR IGNORE INTO bought VALUES(?,?,?)", (image_id, bill.account, bill.at)
+                ).rowcount
+                > 0
+            )
             if fresh:
                 self._insert_bill(bill)
         return fresh
 
     def bought_at(self, account: str, image_id: str) -> float | None:
         """Tell when the account bought the image."""
-        row = self._db.execute("SELECT at FROM bought WHERE image_id = ? AND account = ?", (image_id, account)).fetchone()
+        row = self._db.execute(
+            "SELECT at FROM bought WHERE image_id = ? AND account = ?", (image_id, account)
+        ).fetchone()
         return float(row[0]) if row else None
 
     def bought(self, account: str) -> list[tuple[str, float]]:
         """List what the account bought, newest first."""
-        rows = self._db.execute("SELECT image_id, at FROM bought WHERE account = ? ORDER BY at DESC, image_id", (account,))
+        rows = self._db.execute(
+            "SELECT image_id, at FROM bought WHERE account = ? ORDER BY at DESC, image_id", (account,)
+        )
         return [(str(image_id), float(at)) for image_id, at in rows]
 
     def spent(self, account: str, currency: str) -> float:
@@ -211,22 +221,29 @@ class State:
     def start_call(self, account: str, settles_at: float, body: Mapping[str, Any]) -> int:
         """Write the hub's row of a model call before the model is asked; give its number."""
         seq = self._db.execute(
-            "INSERT INTO model_calls(account, at, settles_at, body) VALUES(?,?,?,?)", (account, time.time(), settles_at, _text(body))
+            "INSERT INTO model_calls(account, at, settles_at, body) VALUES(?,?,?,?)",
+            (account, time.time(), settles_at, _text(body)),
         ).lastrowid
         return int(seq or 0)
 
     def finish_call(self, seq: int, settles_at: float, body: Mapping[str, Any]) -> None:
         """Write how a model call ended; readers see it from `settles_at` on."""
-        self._db.execute("UPDATE model_calls SET settles_at = ?, body = ? WHERE seq = ?", (settles_at, _text(body), seq))
+        self._db.execute(
+            "UPDATE model_calls SET settles_at = ?, body = ? WHERE seq = ?", (settles_at, _text(body), seq)
+        )
 
     def calls(self, account: str) -> list[tuple[int, float, float, dict[str, Any]]]:
         """List the model calls of an account, newest first: number, start, when its end shows, row."""
-        rows = self._db.execute("SELECT seq, at, settles_at, body FROM model_calls WHERE account = ? ORDER BY seq DESC", (account,))
+        rows = self._db.execute(
+            "SELECT seq, at, settles_at, body FROM model_calls WHERE account = ? ORDER BY seq DESC", (account,)
+        )
         return [(int(seq), float(at), float(settles), json.loads(body)) for seq, at, settles, body in rows]
 
     def add_webhook(self, webhook_id: str, account: str, url: str, events: Sequence[str]) -> None:
         """Keep a webhook."""
-        self._db.execute("INSERT OR REPLACE INTO webhooks VALUES(?,?,?,?)", (webhook_id, account, url, _text(list(events))))
+        self._db.execute(
+            "INSERT OR REPLACE INTO webhooks VALUES(?,?,?,?)", (webhook_id, account, url, _text(list(events)))
+        )
 
     def webhooks(self, account: str) -> dict[str, tuple[str, list[str]]]:
         """Give the webhooks of an account: id to address and events."""
@@ -243,13 +260,16 @@ class State:
     def _insert_images(self, images: Sequence[ImageRecord]) -> None:
         self._db.executemany(
             "INSERT OR REPLACE INTO images VALUES(?,?,?,?,?,?,?)",
-            [(i.id, i.generation_id, i.account, i.created_at, i.lifetime_s, _text(i.picture), int(i.free)) for i in images],
+            [
+                (i.id, i.generation_id, i.account, i.created_at, i.lifetime_s, _text(i.picture), int(i.free))
+                for i in images
+            ],
         )
 
     def _insert_bill(self, bill: Entry) -> None:
         names = [name.strip() for name in COLUMNS.split(",")][1:]
         self._db.execute(
-            f"INSERT INTO ledger({', '.join(names)}) VALUES({','.join('?' * len(names))})",  # noqa: S608 - our own column names
+            f"INSERT INTO ledger({', '.join(names)}) VALUES({','.join('?' * len(names))})",
             [getattr(bill, name) for name in names],
         )
 

@@ -49,7 +49,10 @@ class Studio:
             spec: keyword arguments of `drawing.picture.Picture` as JSON; `references` are names given by `keep_input`.
         """
         if self._premade:
-            spec = {"seed": str(int(hashlib.sha256(str(spec.get("seed")).encode()).hexdigest(), 16) % _PREMADE), "format": spec.get("format", "jpeg")}
+            spec = {
+                "seed": str(int(hashlib.sha256(str(spec.get("seed")).encode()).hexdigest(), 16) % _PREMADE),
+                "format": spec.get("format", "jpeg"),
+            }
             spec |= {"prompt": "abstract", "width": 64, "height": 64}
         name = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
         if name in self._kept:
@@ -71,7 +74,7 @@ class Studio:
         return data
 
     def _draw(self, name: str, spec: dict[str, Any]) -> bytes:
-        from imagebatch.simulator.drawing.picture import Picture, draw  # noqa: PLC0415 - Pillow is heavy and starting has to be quick
+        from imagebatch.simulator.drawing.picture import Picture, draw
 
         path = self._folder / name[:2] / name
         if path.is_file() and not self._premade:

@@ -16,6 +16,7 @@ from imagebatch.simulator.faults import Action
 
 HANG_LIMIT_S = 600.0
 _CHUNK = 256 * 1024
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class Reply:
         return dump(self.json) if self.json is not None else self.body
 
 
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a defect
+class Refusal(Exception):
     """The simulated provider refuses; carries the answer."""
 
     def __init__(self, reply: Reply) -> None:
@@ -78,7 +79,10 @@ def changed(reply: Reply | None, action: Action, words: Mapping[str, str]) -> Re
             answer = Reply(status=answer.status, json=merged(answer.json, patch), headers=answer.headers)
         if action.headers:
             answer = Reply(
-                status=answer.status, body=answer.payload(), media_type=answer.media_type, headers={**answer.headers, **dict(action.headers)}
+                status=answer.status,
+                body=answer.payload(),
+                media_type=answer.media_type,
+                headers={**answer.headers, **dict(action.headers)},
             )
         return answer
     body = action.body if action.body is not None else b""
@@ -116,7 +120,9 @@ async def send(request: web.Request, reply: Reply, action: Action) -> web.Stream
         return await _ended(request, action)
     if action.replaces or action.then:
         return await _send_by_hand(request, reply, action)
-    return web.Response(status=reply.status, body=reply.payload(), headers={"Content-Type": reply.media_type, **reply.headers})
+    return web.Response(
+        status=reply.status, body=reply.payload(), headers={"Content-Type": reply.media_type, **reply.headers}
+    )
 
 
 async def _send_by_hand(request: web.Request, reply: Reply, action: Action) -> web.StreamResponse:
@@ -130,12 +136,17 @@ async def _send_by_hand(request: web.Request, reply: Reply, action: Action) -> w
     if action.fill is not None:
         length = sum(len(str(action.fill.get(k, ""))) for k in ("prefix", "suffix")) + int(action.fill.get("length", 0))
     ended_by_close = action.replaces and action.then == "close" and "content-length" not in named
-    if not named & {"content-length", "transfer-encoding"} and action.then != "endless" and not ended_by_close and reply.status != 204:
+    if (
+        not named & {"content-length", "transfer-encoding"}
+        and action.then != "endless"
+        and not ended_by_close
+        and reply.status != 204
+    ):
         headers.append(("content-length", str(length)))
     if action.then == "endless":
         headers.append(("transfer-encoding", "chunked"))
     headers.append(("connection", "close"))
-    phrase = HTTPStatus(reply.status).phrase if reply.status in HTTPStatus else "Unknown"
+    phrase = _PHRASES.get(reply.status, "Unknown")
     head = f"HTTP/1.1 {reply.status} {phrase}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers) + "\r\n"
     await _write(request, head.encode("utf-8", "surrogateescape"))
     if action.then == "half":
@@ -178,7 +189,7 @@ async def _write(request: web.Request, data: bytes) -> bool:
     for start in range(0, len(data), _CHUNK):
         transport.write(data[start : start + _CHUNK])
         # aiohttp's protocol object pauses its own writer; draining by buffer size keeps memory flat here.
-        while not transport.is_closing() and transport.get_write_buffer_size() > 4 * _CHUNK:  # type: ignore[attr-defined]  # every asyncio socket transport has it
+        while not transport.is_closing() and transport.get_write_buffer_size() > 4 * _CHUNK:
             await asyncio.sleep(0.002)
     return not transport.is_closing()
 
@@ -199,7 +210,7 @@ def _cut(request: web.Request, *, reset: bool) -> None:
         if opened is not None:
             with contextlib.suppress(OSError):
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()  # type: ignore[attr-defined]  # asyncio's TCP transports have it
+        transport.abort()
     else:
         transport.close()
 

@@ -33,7 +33,9 @@ def oval(x: float, y: float, across: float, down: float | None = None) -> list[P
     """List the points of an ellipse by centre and radii."""
     down = across if down is None else down
     steps = 40
-    return [(x + across * math.cos(i * math.tau / steps), y + down * math.sin(i * math.tau / steps)) for i in range(steps)]
+    return [
+        (x + across * math.cos(i * math.tau / steps), y + down * math.sin(i * math.tau / steps)) for i in range(steps)
+    ]
 
 
 def box(left: float, top: float, right: float, bottom: float) -> list[Point]:
@@ -44,8 +46,8 @@ def box(left: float, top: float, right: float, bottom: float) -> list[Point]:
 def round_box(left: float, top: float, right: float, bottom: float, radius: float) -> list[Point]:
     """List the points of a rectangle with round corners."""
     points: list[Point] = []
-    corners = ((right - radius, top + radius, -90), (right - radius, bottom - radius, 0))
-    corners = (*corners, (left + radius, bottom - radius, 90), (left + radius, top + radius, 180))
+    corners = [(right - radius, top + radius, -90), (right - radius, bottom - radius, 0)]
+    corners += [(left + radius, bottom - radius, 90), (left + radius, top + radius, 180)]
     for x, y, start in corners:
         points += [
             (x + radius * math.cos(math.radians(start + i * 15)), y + radius * math.sin(math.radians(start + i * 15)))
@@ -163,7 +165,11 @@ class Canvas:
     def glow(self, x: float, y: float, radius: float, colour: Colour, alpha: float) -> None:
         """Lay a round light over the picture."""
         side = max(2, round(radius * 2))
-        light = Image.radial_gradient("L").resize((side, side)).point([round((255 - v) ** 2 / 255 * alpha) for v in range(256)])
+        light = (
+            Image.radial_gradient("L")
+            .resize((side, side))
+            .point([round((255 - v) ** 2 / 255 * alpha) for v in range(256)])
+        )
         left, top = round(x - radius), round(y - radius)
         area = (max(0, left), max(0, top), min(self.width, left + side), min(self.height, top + side))
         if area[2] > area[0] and area[3] > area[1]:

@@ -71,7 +71,11 @@ def draw(picture: Picture, references: tuple[bytes, ...] = ()) -> bytes:
 def _paint(canvas: Canvas, scene: Scene, composition: int) -> None:
     scale, at, line, flip = _COMPOSITIONS[composition % len(_COMPOSITIONS)]
     chance = canvas.chance
-    at, line, scale = at + chance.uniform(-0.04, 0.04), line + chance.uniform(-0.03, 0.03), scale * chance.uniform(0.95, 1.05)
+    at, line, scale = (
+        at + chance.uniform(-0.04, 0.04),
+        line + chance.uniform(-0.03, 0.03),
+        scale * chance.uniform(0.95, 1.05),
+    )
     width, height, unit = canvas.width, canvas.height, canvas.unit
     horizon = height * line
     if scene.stage == "land":
@@ -81,7 +85,7 @@ def _paint(canvas: Canvas, scene: Scene, composition: int) -> None:
     elif scene.stage == "animal":
         _animal(canvas, scene, at, horizon, unit * 0.72 * scale, flip)
     elif scene.stage == "product":
-        size = unit * 0.66 * scale * (0.86 if scene.motif in things.WIDE else 1.0)
+        size = unit * 0.66 * scale * things.RELATIVE.get(scene.motif, 1.0)
         things.product(canvas, scene, width * (0.5 + (at - 0.5) * 0.5), height * 0.5 + size * 0.53, size, flip)
     elif scene.stage == "emblem":
         things.emblem(canvas, scene, width * (0.5 + (at - 0.5) * 0.2), height * 0.5, unit * 0.68 * scale, flip)
@@ -90,7 +94,9 @@ def _paint(canvas: Canvas, scene: Scene, composition: int) -> None:
         if scene.stage == "flower":
             figures.flowers(canvas, scene, width * (0.5 + (at - 0.5) * 0.5), height * 0.98, unit * 0.85 * scale, flip)
         else:
-            figures.portrait(canvas, scene, width * (0.5 + (at - 0.5) * 0.6), height, unit * 0.84 * scale, flip)
+            figures.portrait(
+                canvas, scene, width * (0.5 + (at - 0.5) * 0.6), height, unit * 0.84 * min(scale, 0.96), flip
+            )
         outdoors.draw_weather(canvas, scene, height * 0.5)
     else:
         _abstract(canvas, scene)
@@ -99,7 +105,11 @@ def _paint(canvas: Canvas, scene: Scene, composition: int) -> None:
 def _animal(canvas: Canvas, scene: Scene, at: float, horizon: float, size: float, flip: int) -> None:
     line = min(horizon, canvas.height * 0.56)
     outdoors.draw_sky(canvas, scene, line, 1 - at)
-    place = scene.place if scene.place in outdoors.PLACES and scene.place != "car" else ("forest" if scene.motif == "fox" else "park")
+    place = (
+        scene.place
+        if scene.place in outdoors.PLACES and scene.place != "car"
+        else ("forest" if scene.motif == "fox" else "park")
+    )
     outdoors.PLACES[place](canvas, scene, line, 1 - at)
     # The surroundings lie out of focus, so that the animal is what one sees.
     canvas.image = canvas.image.filter(ImageFilter.BoxBlur(canvas.unit * 0.006))
@@ -117,7 +127,11 @@ def _bokeh(canvas: Canvas, scene: Scene) -> None:
     tones = [mix(ground, (255, 240, 210), 0.35), mix(ground, (90, 120, 110), 0.4), lighter(ground, -0.3)]
     canvas.gradient((tones[0], ground, tones[2]))
     for _ in range(18):
-        x, y, radius = chance.random() * canvas.width, chance.random() * canvas.height, unit * chance.uniform(0.04, 0.13)
+        x, y, radius = (
+            chance.random() * canvas.width,
+            chance.random() * canvas.height,
+            unit * chance.uniform(0.04, 0.13),
+        )
         canvas.fill(oval(x, y, radius), colour=lighter(chance.choice(tones), 0.3), alpha=0.28, blur=unit * 0.008)
 
 
@@ -133,11 +147,25 @@ def _abstract(canvas: Canvas, scene: Scene) -> None:
         line = curve(*[(width * (i / 6 * 1.2 - 0.1), y + swing * math.sin(phase + i * pace)) for i in range(7)])
         tone = tones[index % len(tones)]
         wide = unit * chance.uniform(0.05, 0.16)
-        canvas.fill(stroke([(a, b + unit * 0.02) for a, b in line], [wide, wide * 0.4, wide * 1.2]), colour=(10, 12, 20), alpha=0.25, blur=unit * 0.02)
-        canvas.fill(stroke(line, [wide, wide * 0.4, wide * 1.2]), colour=lighter(tone, 0.2), low=lighter(tone, -0.15), alpha=0.92)
+        canvas.fill(
+            stroke([(a, b + unit * 0.02) for a, b in line], [wide, wide * 0.4, wide * 1.2]),
+            colour=(10, 12, 20),
+            alpha=0.25,
+            blur=unit * 0.02,
+        )
+        canvas.fill(
+            stroke(line, [wide, wide * 0.4, wide * 1.2]),
+            colour=lighter(tone, 0.2),
+            low=lighter(tone, -0.15),
+            alpha=0.92,
+        )
     for _ in range(4):
         radius = unit * chance.uniform(0.04, 0.14)
-        canvas.fill(oval(width * chance.random(), height * chance.random(), radius), colour=lighter(chance.choice(tones), 0.3), low=chance.choice(tones))
+        canvas.fill(
+            oval(width * chance.random(), height * chance.random(), radius),
+            colour=lighter(chance.choice(tones), 0.3),
+            low=chance.choice(tones),
+        )
 
 
 def _hue(turn: float) -> tuple[int, int, int]:
@@ -162,14 +190,25 @@ def _frame(canvas: Canvas, references: tuple[bytes, ...]) -> None:
         card.paste(given, (border, border), given)
         left = round(width * 0.5 - card.width / 2) if index == 0 else round(width * (0.04 + 0.24 * (index - 1)))
         top = round(height * 0.44 - card.height / 2) if index == 0 else round(height * 0.96 - card.height)
-        shade = [(left, top), (left + card.width, top), (left + card.width, top + card.height), (left, top + card.height)]
-        canvas.fill([(x + border * 0.4, y + border * 0.8) for x, y in shade], colour=(8, 10, 14), alpha=0.5, blur=border * 0.9)
+        shade = [
+            (left, top),
+            (left + card.width, top),
+            (left + card.width, top + card.height),
+            (left, top + card.height),
+        ]
+        canvas.fill(
+            [(x + border * 0.4, y + border * 0.8) for x, y in shade], colour=(8, 10, 14), alpha=0.5, blur=border * 0.9
+        )
         canvas.image.paste(card, (left, top))
 
 
 def _cut_out(image: Image.Image) -> Image.Image:
     """Give the picture a soft round mask in place of its ground."""
-    mask = Image.radial_gradient("L").resize(image.size).point([255 if v < 150 else max(0, 255 - (v - 150) * 12) for v in range(256)])
+    mask = (
+        Image.radial_gradient("L")
+        .resize(image.size)
+        .point([255 if v < 150 else max(0, 255 - (v - 150) * 12) for v in range(256)])
+    )
     image = image.convert("RGBA")
     image.putalpha(mask)
     return image

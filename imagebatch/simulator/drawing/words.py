@@ -9,42 +9,42 @@ Light = tuple[float, float, float]
 
 SUBJECTS: dict[str, tuple[str, str]] = {
     # word: (motif, stage); the stage says which kind of picture it is.
-    **{w: ("fox", "animal") for w in ("fox", "foxes")},
-    **{w: ("cat", "animal") for w in ("cat", "cats", "kitten", "kitty")},
-    **{w: ("dog", "animal") for w in ("dog", "dogs", "puppy", "wolf", "corgi", "retriever")},
-    **{w: ("bird", "animal") for w in ("bird", "birds", "owl", "robin", "sparrow", "eagle", "parrot")},
-    **{w: ("lamp", "product") for w in ("lamp", "lamps", "lantern", "luminaire")},
-    **{w: ("chair", "product") for w in ("chair", "chairs", "armchair", "stool", "sofa")},
-    **{w: ("cup", "product") for w in ("cup", "mug", "coffee", "tea", "espresso", "teacup")},
-    **{w: ("shoe", "product") for w in ("shoe", "shoes", "sneaker", "sneakers", "boot", "boots", "trainer")},
-    **{w: ("bottle", "product") for w in ("bottle", "bottles", "flask", "perfume", "wine", "thermos", "carafe")},
-    **{w: ("vase", "product") for w in ("vase", "pot", "planter", "jug", "jar")},
-    **{w: ("watch", "product") for w in ("watch", "wristwatch", "clock")},
-    **{w: ("bag", "product") for w in ("bag", "backpack", "handbag", "tote", "rucksack", "satchel")},
-    **{w: ("table", "product") for w in ("table", "desk", "shelf", "sideboard")},
-    **{w: ("book", "product") for w in ("book", "notebook", "books", "journal")},
-    **{w: ("fruit", "product") for w in ("apple", "apples", "orange", "peach", "pear", "fruit", "tomato")},
-    **{w: ("sword", "emblem") for w in ("sword", "dagger", "blade", "rapier")},
-    **{w: ("crown", "emblem") for w in ("crown", "tiara")},
-    **{w: ("shield", "emblem") for w in ("shield", "buckler")},
-    **{w: ("axe", "emblem") for w in ("axe", "hatchet", "hammer")},
-    **{w: ("potion", "emblem") for w in ("potion", "elixir")},
-    **{w: ("key", "emblem") for w in ("key", "keys")},
-    **{w: ("gem", "emblem") for w in ("gem", "diamond", "crystal", "jewel", "ruby", "emerald")},
-    **{w: ("star", "emblem") for w in ("star", "badge", "medal", "coin", "logo")},
-    **{w: ("heart", "emblem") for w in ("heart", "love")},
-    **{w: ("bow", "emblem") for w in ("bow", "arrow", "longbow")},
-    **{w: ("flower", "flower") for w in ("flower", "flowers", "rose", "tulip", "daisy", "sunflower", "bouquet", "blossom")},
-    **{w: ("car", "land") for w in ("car", "cars", "truck", "van", "convertible")},
-    **{w: ("portrait", "portrait") for w in ("portrait", "woman", "man", "girl", "boy", "person", "face", "people", "chef", "queen", "king")},
-    **{w: ("mountain", "land") for w in ("mountain", "mountains", "alps", "peak", "peaks", "hills", "volcano", "valley", "canyon")},
-    **{w: ("sea", "land") for w in ("sea", "ocean", "beach", "coast", "island", "shore", "waves", "harbour", "harbor", "boat", "sailing")},
-    **{w: ("city", "land") for w in ("city", "skyline", "cityscape", "downtown", "skyscraper", "skyscrapers", "street", "metropolis")},
-    **{w: ("forest", "land") for w in ("forest", "woods", "woodland", "jungle", "pine", "pines")},
-    **{w: ("house", "land") for w in ("house", "cottage", "cabin", "village", "farm", "barn", "home", "castle", "chalet")},
-    **{w: ("desert", "land") for w in ("desert", "dunes", "dune", "sahara", "cactus")},
-    **{w: ("lake", "land") for w in ("lake", "river", "pond", "waterfall", "fjord")},
-    **{w: ("park", "land") for w in ("park", "garden", "tree", "trees", "meadow", "field", "orchard", "avenue", "bench")},
+    **dict.fromkeys(("fox", "foxes"), ("fox", "animal")),
+    **dict.fromkeys(("cat", "cats", "kitten", "kitty"), ("cat", "animal")),
+    **dict.fromkeys(("dog", "dogs", "puppy", "wolf", "corgi", "retriever"), ("dog", "animal")),
+    **dict.fromkeys(("bird", "birds", "owl", "robin", "sparrow", "eagle", "parrot"), ("bird", "animal")),
+    **dict.fromkeys(("lamp", "lamps", "lantern", "luminaire"), ("lamp", "product")),
+    **dict.fromkeys(("chair", "chairs", "armchair", "stool", "sofa"), ("chair", "product")),
+    **dict.fromkeys(("cup", "mug", "coffee", "tea", "espresso", "teacup"), ("cup", "product")),
+    **dict.fromkeys(("shoe", "shoes", "sneaker", "sneakers", "boot", "boots", "trainer"), ("shoe", "product")),
+    **dict.fromkeys(("bottle", "bottles", "flask", "perfume", "wine", "thermos", "carafe"), ("bottle", "product")),
+    **dict.fromkeys(("vase", "pot", "planter", "jug", "jar"), ("vase", "product")),
+    **dict.fromkeys(("watch", "wristwatch", "clock"), ("watch", "product")),
+    **dict.fromkeys(("bag", "backpack", "handbag", "tote", "rucksack", "satchel"), ("bag", "product")),
+    **dict.fromkeys(("table", "desk", "shelf", "sideboard"), ("table", "product")),
+    **dict.fromkeys(("book", "notebook", "books", "journal"), ("book", "product")),
+    **dict.fromkeys(("apple", "apples", "oranges", "peach", "pear", "fruit", "tomato"), ("fruit", "product")),
+    **dict.fromkeys(("sword", "dagger", "blade", "rapier"), ("sword", "emblem")),
+    **dict.fromkeys(("crown", "tiara"), ("crown", "emblem")),
+    **dict.fromkeys(("shield", "buckler"), ("shield", "emblem")),
+    **dict.fromkeys(("axe", "hatchet", "hammer"), ("axe", "emblem")),
+    **dict.fromkeys(("potion", "elixir"), ("potion", "emblem")),
+    **dict.fromkeys(("key", "keys"), ("key", "emblem")),
+    **dict.fromkeys(("gem", "diamond", "crystal", "jewel", "ruby", "emerald"), ("gem", "emblem")),
+    **dict.fromkeys(("star", "badge", "medal", "coin", "logo"), ("star", "emblem")),
+    **dict.fromkeys(("heart", "love"), ("heart", "emblem")),
+    **dict.fromkeys(("bow", "arrow", "longbow"), ("bow", "emblem")),
+    **dict.fromkeys(("flower", "flowers", "rose", "tulip", "daisy", "sunflower", "bouquet", "blossom"), ("flower", "flower")),
+    **dict.fromkeys(("car", "cars", "truck", "van", "convertible"), ("car", "land")),
+    **dict.fromkeys(("portrait", "woman", "man", "girl", "boy", "person", "face", "people", "chef", "queen", "king"), ("portrait", "portrait")),
+    **dict.fromkeys(("mountain", "mountains", "alps", "peak", "peaks", "hills", "volcano", "valley", "canyon"), ("mountain", "land")),
+    **dict.fromkeys(("sea", "ocean", "beach", "coast", "island", "shore", "waves", "harbour", "harbor", "boat", "sailing"), ("sea", "land")),
+    **dict.fromkeys(("city", "skyline", "cityscape", "downtown", "skyscraper", "skyscrapers", "street", "metropolis"), ("city", "land")),
+    **dict.fromkeys(("forest", "woods", "woodland", "jungle", "pine", "pines"), ("forest", "land")),
+    **dict.fromkeys(("house", "cottage", "cabin", "village", "farm", "barn", "home", "castle", "chalet"), ("house", "land")),
+    **dict.fromkeys(("desert", "dunes", "dune", "sahara", "cactus"), ("desert", "land")),
+    **dict.fromkeys(("lake", "river", "pond", "waterfall", "fjord"), ("lake", "land")),
+    **dict.fromkeys(("park", "garden", "tree", "trees", "meadow", "field", "orchard", "avenue", "bench"), ("park", "land")),
 }  # fmt: skip
 _STAGE_ORDER = ("animal", "emblem", "product", "flower", "portrait", "land")
 COLOURS: dict[str, Colour] = {
@@ -74,7 +74,15 @@ _WEATHERS: dict[str, tuple[str, ...]] = {
     "cloudy": ("cloudy", "clouds", "overcast"),
     "sunny": ("sunny", "sunshine", "bright"),
 }
-_SEASONS = {"spring": "spring", "summer": "summer", "autumn": "autumn", "fall": "autumn", "winter": "winter", "snow": "winter", "snowy": "winter"}
+_SEASONS = {
+    "spring": "spring",
+    "summer": "summer",
+    "autumn": "autumn",
+    "fall": "autumn",
+    "winter": "winter",
+    "snow": "winter",
+    "snowy": "winter",
+}
 SKIES: dict[str, tuple[Colour, Colour, Colour]] = {
     "sunrise": ((98, 128, 186), (238, 176, 160), (255, 222, 170)),
     "morning": ((112, 170, 226), (182, 214, 240), (250, 240, 218)),
@@ -129,8 +137,12 @@ def read_scene(prompt: str, *, weather: str = "", time: str = "") -> Scene:
     order = re.findall(r"[a-zäöüéèàß]+", text)
     words = frozenset(order)
     found = [(word, *SUBJECTS[word]) for word in order if word in SUBJECTS]
+    found = _heads(order, found)
     stages = {stage for _, _, stage in found}
-    lead = next((item for stage in _STAGE_ORDER if stage in stages for item in found if item[2] == stage), ("", "abstract", "abstract"))
+    lead = next(
+        (item for stage in _STAGE_ORDER if stage in stages for item in found if item[2] == stage),
+        ("", "abstract", "abstract"),
+    )
     places = [motif for _, motif, stage in found if stage == "land"]
     season = next((_SEASONS[word] for word in order if word in _SEASONS), "")
     sky = weather or next((name for name, signs in _WEATHERS.items() if words & set(signs)), "")
@@ -142,4 +154,16 @@ def read_scene(prompt: str, *, weather: str = "", time: str = "") -> Scene:
     if stage == "abstract" and (season or sky or hour):
         motif, stage = "park", "land"
     place = places[0] if places else ""
-    return Scene(motif=motif, stage=stage, place=place, time=hour, season=season, weather=sky, colours=colours, words=words)
+    return Scene(
+        motif=motif, stage=stage, place=place, time=hour, season=season, weather=sky, colours=colours, words=words
+    )
+
+
+def _heads(order: list[str], found: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Keep the last of subjects that stand side by side: a desk lamp is a lamp, a city park is a park."""
+    pairs = set(zip(order, order[1:], strict=False))
+    return [
+        item
+        for index, item in enumerate(found)
+        if index + 1 == len(found) or (item[0], found[index + 1][0]) not in pairs
+    ]
