@@ -1,0 +1,284 @@
+"""The classification table over every combination of its inputs: total, and true to the laws of money."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import pytest
+
+from imagebatch.model.generation import Entry, Failure, FailureKind
+from imagebatch.model.picks import Pick, Picks
+from imagebatch.model.recorded import KnownDraw
+from imagebatch.model.settings import Redo
+from imagebatch.model.variant import Variant
+from imagebatch.plan.types import ACTIONS, PAID_ACTIONS, Change, Reason
+from tests.unit.plan.worlds import (
+    World,
+    candidates_of,
+    earlier_of,
+    entry_of,
+    facts,
+    token_of,
+    variant,
+)
+
+KINDS: tuple[FailureKind, ...] = FailureKind.__args__  # type: ignore[attr-defined]  # typing has no public way
+RECORDED = ("nothing", "succeeded", "pending", "in_doubt", "blocked", *(f"failed:{kind}" for kind in KINDS))
+KNOWN = ("nothing", "stored", "fetchable", "pending", "open", "failed", "earlier")
+REASONS: tuple[Reason, ...] = Reason.__args__  # type: ignore[attr-defined]  # likewise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One combination; `same` tells whether the lock's draw is the wanted one."""
+
+    recorded: str
+    wanted: bool
+    same: bool
+    accepted: bool
+    attempt: int
+    guard: str
+    known: str
+    disk: str
+    provider: str
+    ask: str
+
+
+def points() -> Iterator[Point]:
+    for recorded, wanted, same, guard, known, disk, provider, ask in product(
+        RECORDED,
+        (True, False),
+        (True, False),
+        ("", "protect", "held"),
+        KNOWN,
+        ("same", "missing", "edited", "lost"),
+        ("studio", "hub"),
+        ("", "redo", "accept"),
+    ):
+        failed = recorded.startswith(("failed", "blocked"))
+        if (recorded == "nothing" and (not same or guard == "held" or disk != "same")) or (
+            not wanted and (known != "nothing" or ask or not same)
+        ):
+            continue
+        if recorded not in {"succeeded", "nothing"} and disk != "same":
+            continue
+        for accepted, attempt in ((True, 1), (True, 3), (False, 1)) if failed else ((True, 1),):
+            yield Point(
+                recorded=recorded, wanted=wanted, same=same, accepted=accepted, attempt=attempt, guard=guard,
+                known=known, disk=disk, provider=provider, ask=ask,
+            )  # fmt: skip
+
+
+def build(point: Point) -> tuple[World, Variant]:
+    wanted = variant(provider=point.provider, policy={"protect": point.guard == "protect"})
+    old = variant(prompt="a wolf", provider=point.provider, policy={"protect": point.guard == "protect"})
+    world = World()
+    if point.recorded != "nothing":
+        world.have("hero", _entry(point, wanted if point.same else old))
+    if point.disk == "lost":
+        world.known.stored.clear()
+    if point.disk in {"missing", "lost"}:
+        world.disk.files.clear()
+    if point.disk == "edited":
+        world.disk.files = dict.fromkeys(world.disk.files, "sha256:by hand")
+    _know(world, point, wanted)
+    if point.ask == "redo":
+        world.picks = Picks(redo={"hero": Redo(attempt=point.attempt + 1)})
+    if point.ask == "accept" and point.recorded == "succeeded":
+        present = world.lock.entries["hero"].candidates[0].facts
+        assert present is not None
+        world.picks = Picks(picks={"hero": Pick(for_draw=wanted.draw, use=(present.sha256,), was="accept")})
+    return world, wanted
+
+
+def _entry(point: Point, drawn: Variant) -> Entry:
+    entry = entry_of(drawn, attempt=point.attempt, held=point.guard == "held")
+    status, _, kind = point.recorded.partition(":")
+    if status == "succeeded":
+        return entry
+    bare = replace(entry, candidates=(), picked=(), outputs=(), generation=entry.generation if point.accepted else None)
+    if status == "blocked":
+        return replace(bare, status="blocked", failure=Failure(kind="blocked", message="moderation"))
+    if status == "failed":
+        return replace(bare, status="failed", failure=Failure(kind=kind, message=""))  # type: ignore[arg-type]  # from KINDS
+    return replace(bare, status=status, generation=None if status == "in_doubt" else "g-1")  # type: ignore[arg-type]  # two words
+
+
+def _know(world: World, point: Point, wanted: Variant) -> None:
+    if point.known == "nothing":
+        return
+    attempt = point.attempt + (1 if point.ask == "redo" else 0)
+    draw = KnownDraw(
+        draw=wanted.draw, type=wanted.type, request=wanted.request, attempt=attempt, token=token_of(wanted, attempt),
+        generation="g-known", status="succeeded", candidates=candidates_of(wanted, attempt),
+    )  # fmt: skip
+    if point.known == "earlier" and point.recorded != "nothing":
+        entry = world.lock.entries["hero"]
+        known_before = replace(earlier_of(entry_of(wanted, attempt=attempt)), generation="g-earlier")
+        world.lock.entries["hero"] = replace(entry, earlier=(known_before,))
+        world.store(known_before.candidates)
+    elif point.known in {"stored", "earlier"}:
+        world.store(draw.candidates)
+        world.know(draw)
+    elif point.known == "fetchable":
+        world.know(draw)
+    elif point.known == "pending":
+        world.know(replace(draw, status="pending", candidates=()))
+    elif point.known == "open":
+        world.know(replace(draw, status="in_doubt", generation=None, candidates=(), open_intent=True))
+    else:
+        failure = Failure(kind="provider", message="")
+        world.know(replace(draw, status="failed", candidates=(), failure=failure))
+
+
+def change_of(point: Point, **options: Any) -> tuple[World, Variant, Change]:
+    world, wanted = build(point)
+    if not point.wanted and point.recorded == "nothing":
+        return world, wanted, Change(address="hero", action="noop", reason=None)
+    return world, wanted, world.one(wanted if point.wanted else None, **options)
+
+
+ALL = list(points())
+
+
+def has_picture(point: Point) -> bool:
+    return point.recorded == "succeeded"
+
+
+def test_every_combination_has_exactly_one_action_and_a_reason() -> None:
+    assert len(ALL) > 3000
+    seen = set()
+    for point in ALL:
+        _, _, change = change_of(point)
+        assert change.action in ACTIONS, point
+        assert (change.reason is None) == (change.action == "noop"), (point, change)
+        assert change.reason is None or change.reason in REASONS, point
+        assert change.action not in change.also, (point, change)
+        assert len(set(change.also)) == len(change.also), (point, change)
+        assert not PAID_ACTIONS & set(change.also) - {"buy"}, (point, change)
+        assert list(change.also) == [action for action in ACTIONS if action in change.also], (point, change)
+        seen.add(change.action)
+    expected = {"keep", "wait", "fetch", "adopt", "create", "redraw", "retry", "develop", "forget", "noop"}
+    assert seen == expected
+
+
+def test_what_is_protected_is_never_redrawn_forgotten_or_deleted() -> None:
+    for point in ALL:
+        if point.guard:
+            for forces in (frozenset(), frozenset({"missing", "blocked", "edited", "deletes", "redraws"})):
+                _, _, change = change_of(point, forces=forces)
+                assert change.action not in {"redraw", "forget", "delete"}, (point, change)
+
+
+def test_a_draw_known_to_have_succeeded_is_never_paid_for_again() -> None:
+    for point in ALL:
+        if point.wanted and point.known in {"stored", "fetchable", "earlier"}:
+            _, _, change = change_of(point)
+            assert change.action not in PAID_ACTIONS, (point, change)
+
+
+def test_a_draw_that_runs_or_is_in_doubt_is_never_paid_for_again() -> None:
+    for point in ALL:
+        recorded = point.recorded in {"pending", "in_doubt"}
+        elsewhere = point.known in {"pending", "open"} and not point.ask
+        if point.wanted and (recorded or elsewhere):
+            _, _, change = change_of(point)
+            assert change.action not in PAID_ACTIONS, (point, change)
+
+
+def test_what_was_blocked_is_not_sent_again_without_force() -> None:
+    for point in ALL:
+        if point.recorded == "blocked" and point.wanted and point.same and not point.ask and point.known == "nothing":
+            _, _, change = change_of(point)
+            assert (change.action, change.reason) == ("keep", "blocked"), (point, change)
+            _, _, forced = change_of(point, forces=frozenset({"blocked"}))
+            assert (forced.action, forced.reason) == ("retry", "blocked"), (point, forced)
+
+
+def test_a_picture_that_may_have_been_paid_is_drawn_again_only_when_asked() -> None:
+    for point in ALL:
+        kind = point.recorded.partition(":")[2]
+        plain = point.wanted and point.same and not point.ask and point.known == "nothing"
+        if plain and kind in {"gone", "no_images", "bad_image", "expired"}:
+            _, _, change = change_of(point)
+            assert (change.action, change.reason) == ("keep", "paid_failure"), (point, change)
+            assert ("fetch" in change.also) == (point.provider == "studio" and point.accepted and kind != "gone"), (
+                point,
+                change,
+            )
+            _, _, asked = change_of(point, retry=frozenset({"hero"}))
+            assert (asked.action, asked.reason) == ("retry", "asked"), (point, asked)
+
+
+def test_free_failures_are_retried_until_three_attempts_were_accepted() -> None:
+    for point in ALL:
+        kind = point.recorded.partition(":")[2]
+        plain = point.wanted and point.same and not point.ask and point.known == "nothing"
+        if plain and kind in {"rejected", "no_credit", "provider"}:
+            _, _, change = change_of(point)
+            if point.accepted and point.attempt == 3:
+                assert (change.action, change.reason) == ("keep", "failed"), (point, change)
+            else:
+                assert (change.action, change.reason) == ("retry", "failed"), (point, change)
+                # What the provider never took is sent under its old token: nothing of it exists.
+                assert change.attempt == point.attempt + (1 if point.accepted else 0), (point, change)
+
+
+def test_something_unwanted_follows_the_policy_in_the_lock() -> None:
+    wanted = variant()
+    for on_remove, action, reason in (
+        ("keep", "keep", "removed"),
+        ("trash", "forget", "removed"),
+        ("delete", "delete", "removed"),
+    ):
+        world = World().have("hero", entry_of(wanted, on_remove=on_remove))
+        change = world.one(None)
+        assert (change.action, change.reason) == (action, reason)
+
+
+def test_a_missing_picture_is_fetched_or_kept_and_never_redrawn_by_itself() -> None:
+    for provider, action, reason in (("studio", "fetch", "output_missing"), ("hub", "keep", "unavailable")):
+        wanted = variant(provider=provider)
+        world = World().have("hero", entry_of(wanted), placed=False, stored=False)
+        change = world.one(wanted)
+        assert (change.action, change.reason) == (action, reason)
+    forced = world.one(wanted, forces=frozenset({"missing"}))
+    assert (forced.action, forced.reason, forced.attempt) == ("redraw", "unavailable", 2)
+
+
+def test_a_second_plan_after_an_undisturbed_apply_is_empty() -> None:
+    for point in ALL:
+        world, wanted = build(point)
+        variants = [wanted] if point.wanted else []
+        first = world.plan(variants)
+        if any(change.reason == "in_doubt" for change in first.changes):
+            continue  # what settling finds is not the plan's to know
+        world.perform(first)
+        second = world.plan(variants)
+        if point.recorded == "pending" and (not point.same or point.ask == "redo"):
+            world.perform(second)  # an earlier request ran to its end first
+            second = world.plan(variants)
+        fetching = {change.address for change in second.changes if change.reason == "paid_failure"}
+        left = [change for change in second.changes if change.address not in fetching]
+        assert all(change.action == "keep" and not change.also for change in left), (point, first.changes, left)
+        assert second.costs == (), (point, second)
+
+
+def test_an_unselected_address_is_left_as_it_is() -> None:
+    for point in ALL[:: len(ALL) // 300]:
+        _, _, change = change_of(point, selected=frozenset({"other"}))
+        assert change.action == "noop", (point, change)
+
+
+@pytest.mark.parametrize("provider", ["studio", "hub"])
+def test_doubt_is_settled_by_a_listing_and_waits_for_a_person_elsewhere(provider: str) -> None:
+    wanted = variant(provider=provider)
+    doubtful = entry_of(wanted, status="in_doubt", generation=None, candidates=(), picked=(), outputs=())
+    world = World().have("hero", doubtful)
+    change = world.one(wanted)
+    assert (change.action, change.reason) == (("wait" if provider == "studio" else "keep"), "in_doubt")
+    resent = world.one(wanted, in_doubt="resend")
+    if provider == "hub":
+        assert (resent.action, resent.attempt, resent.costs) == ("retry", 2, (wanted.price,))
+    assert facts("x").bytes > 0
