@@ -110,19 +110,19 @@ class ProviderWire:
         """Keep a small fact about this provider's address."""
         self._memory[f"{self._base}#{key}"] = value
 
-    async def send(self, call: Call, *, spool: Path | None = None) -> Answer:
+    async def send(self, call: Call) -> Answer:
         """Send one call and give the whole answer, whatever its status; the key is masked in its body.
-
-        With `spool`, a create's 2xx answer is written there and synced first (see `spool`).
 
         Raises NotSent (ConnectFailed, GatePaused) where a create certainly never left; OutcomeLost (AnswerLost) where
         nobody can know; Unreachable (NoAnswer) where a repeatable call found no answer within its tries; BadAnswer
         (UnreadableAnswer) where a repeatable call's answer is too large or in a strange coding.
         """
         request = self._request(call)
-        if call.kind == "create":
-            return await self._create(call, request, spool)
-        return await self._repeat(call, request)
+        return await (self._create(call, request, None) if call.kind == "create" else self._repeat(call, request))
+
+    async def send_spooled(self, call: Call, path: Path) -> Answer:
+        """Send a create whose 2xx answer is on disk at `path`, synced, before it is given back (see `spool`)."""
+        return await self._create(call, self._request(call), path)
 
     async def _create(self, call: Call, request: "_Draft", spool: Path | None) -> Answer:
         for attempt in range(1, CREATE_TRIES + 1):

@@ -84,7 +84,7 @@ def backoff_s(attempt: int, *, first_s: float, cap_s: float, chance: float) -> f
 
     `attempt` counts from 1; `chance` is a number in [0, 1).
     """
-    whole = min(cap_s, first_s * 2 ** min(attempt - 1, 30))
+    whole = min(cap_s, first_s * 2.0 ** min(attempt - 1, 30))
     return whole * (0.5 + 0.5 * chance)
 
 

@@ -151,7 +151,9 @@ class Inbox:
 class Spools(Protocol):
     """A wire that can put a create's answer on disk first."""
 
-    def send(self, call: Call, *, spool: Path | None = None) -> Awaitable[Answer]: ...
+    def send(self, call: Call) -> Awaitable[Answer]: ...
+
+    def send_spooled(self, call: Call, path: Path) -> Awaitable[Answer]: ...
 
     def recall(self, key: str) -> str | None: ...
 
@@ -167,7 +169,9 @@ class SpoolingWire:
 
     async def send(self, call: Call) -> Answer:
         """As the wire below, with the spool for creates."""
-        return await self._wire.send(call, spool=self._path if call.kind == "create" else None)
+        if call.kind == "create":
+            return await self._wire.send_spooled(call, self._path)
+        return await self._wire.send(call)
 
     def recall(self, key: str) -> str | None:
         """What was remembered of this provider's address."""

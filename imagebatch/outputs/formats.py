@@ -88,33 +88,41 @@ _NO_SIZE = frozenset({0xC4, 0xC8, 0xCC})
 def jpeg_head(data: bytes) -> tuple[int, int]:
     """Walk all segments and scans up to an end mark that is the file's end."""
     size: tuple[int, int] | None = None
-    at, segments, profile = 2, 0, 0
+    profile = 0
+    for count, (marker, start, stop) in enumerate(_jpeg_segments(data)):
+        if count > MAX_CHUNKS:
+            raise BadPicture("image.metadata", f"the JPEG has more than {MAX_CHUNKS} segments")
+        if 0xC0 <= marker <= 0xCF and marker not in _NO_SIZE and stop - start >= 6:
+            height, width = struct.unpack_from(">HH", data, start + 1)
+            size = (width, height)
+        if marker == 0xE2 and data[start : start + 12] == b"ICC_PROFILE\0":
+            profile += stop - start
+            if profile > MAX_PROFILE:
+                raise BadPicture("image.metadata", "the JPEG's colour profile is too large")
+    if size is None:
+        raise BadPicture("image.truncated", "the JPEG ends before its picture begins")
+    return size
+
+
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, first byte and end of each segment's content; the scans between them are skipped."""
+    at = 2
     while at + 2 <= len(data):
-        while data[at : at + 2] == b"\xff\xff":
-            at += 1
-        if data[at] != 0xFF or at + 2 > len(data):
+        if data[at] != 0xFF:
             raise BadPicture("image.truncated", "the JPEG is damaged between two segments")
         marker = data[at + 1]
+        if marker == 0xFF:  # a filling byte
+            at += 1
+            continue
         if marker == 0xD9:
             if at + 2 != len(data):
                 raise _trailing("JPEG", len(data) - at - 2)
-            if size is None:
-                raise BadPicture("image.truncated", "the JPEG ends before its picture begins")
-            return size
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        if length < 2 or at + 2 + length > len(data):
+            return
+        stop = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if stop < at + 4 or stop > len(data):
             break
-        segments += 1
-        if segments > MAX_CHUNKS:
-            raise BadPicture("image.metadata", f"the JPEG has more than {MAX_CHUNKS} segments")
-        if 0xC0 <= marker <= 0xCF and marker not in _NO_SIZE and length >= 8:
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            size = (width, height)
-        if marker == 0xE2 and data[at + 4 : at + 16] == b"ICC_PROFILE\0":
-            profile += length
-            if profile > MAX_PROFILE:
-                raise BadPicture("image.metadata", "the JPEG's colour profile is too large")
-        at += 2 + length
+        yield marker, at + 4, stop
+        at = stop
         if marker == 0xDA:
             found = _AFTER_SCAN.search(data, at)
             if found is None:

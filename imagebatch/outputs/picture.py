@@ -103,7 +103,7 @@ def _no_picture(data: bytes) -> BadPicture:
             return BadPicture("image.format", f"it is {name}, which is not one of PNG, JPEG, WebP, AVIF")
     if data[4:8] == b"ftyp":
         brand = data[8:12].decode("ascii", "replace").strip()
-        return BadPicture("image.format", f"it is an ISO media file ({ascii(brand)}), not one of PNG, JPEG, WebP, AVIF")
+        return BadPicture("image.format", f"it is an ISO media file ({brand!a}), not one of PNG, JPEG, WebP, AVIF")
     return _no_picture_text(data)
 
 

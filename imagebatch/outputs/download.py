@@ -1,0 +1,167 @@
+"""From a source of bytes to a picture in the store: stream to a temporary file, check, hash, sync, rename.
+
+A picture that is none is a value (`Failure`), as every failed picture is. What may be better later (no connection, a
+server in trouble) stays an exception, because nothing is wrong with the picture.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from imagebatch.model.generation import Failure, FailureKind, PictureFacts
+from imagebatch.model.transfer import DownloadError, OpenStream
+from imagebatch.outputs.picture import MAX_BYTES
+from imagebatch.outputs.store import Store
+from imagebatch.outputs.workers import CHECK_S, WorkerGone, Workers
+
+TRIES = 3
+BACKOFF_S = 0.5
+LONGEST_WAIT_S = 30.0
+
+_NOTES: Final = {
+    "blank": "the picture is one colour all over",
+    "gps": "the picture tells where it was taken (GPS fields); files developed from it do not",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A picture in the store, and what a person should hear of it."""
+
+    facts: PictureFacts
+    warnings: tuple[str, ...] = ()
+
+
+async def take_picture(
+    open_stream: OpenStream,
+    *,
+    store: Store,
+    workers: Workers,
+    asked_size: tuple[int, int] | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Taken | Failure:
+    """Fetch one picture into the store; a transfer that breaks, or brings a cut picture, is repeated up to three times.
+
+    `open_stream` opens the source anew each time (see `model.transfer`). `asked_size` is (width, height) in pixels; a
+    picture of another size is kept, with a warning. A `Failure` has its dotted code in `provider_code`:
+    kind `expired` where the link is dead or leads to a page of text (a fresh link may help), `bad_image` otherwise.
+
+    Raises DownloadError where trying later may help: no connection, too slow, cut off, a server's 5xx or 429; OSError
+    where the disk is full.
+    """
+    for attempt in range(1, TRIES + 1):
+        last = attempt == TRIES
+        try:
+            async with open_stream() as pieces:
+                taken = await _kept(pieces, store, workers, asked_size)
+        except DownloadError as error:
+            failure = _failure_of(error)
+            if failure is not None:
+                return failure
+            if last or not error.again:
+                raise
+            wait = BACKOFF_S * 2 ** (attempt - 1) if error.wait_s is None else error.wait_s
+            await sleep(min(wait, LONGEST_WAIT_S))
+            continue
+        cut = isinstance(taken, Failure) and taken.provider_code == "image.truncated"
+        if last or not cut:
+            return taken
+    raise AssertionError("the last try returns or raises")
+
+
+async def take_bytes(
+    data: bytes, *, store: Store, workers: Workers, asked_size: tuple[int, int] | None = None
+) -> Taken | Failure:
+    """Put a picture that came inside an answer into the store, by the same checks."""
+    taken = await _kept(_once(data), store, workers, asked_size)
+    if isinstance(taken, Failure) and taken.kind == "expired":
+        # There is no link that could be renewed.
+        return Failure(kind="bad_image", message=taken.message, provider_code=taken.provider_code)
+    return taken
+
+
+def bytes_source(data: bytes) -> OpenStream:
+    """A source for `take_picture` that is already here."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[AsyncIterator[bytes]]:
+        yield _once(data)
+
+    def open_stream() -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        return opened()
+
+    return open_stream
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def _kept(
+    pieces: AsyncIterator[bytes], store: Store, workers: Workers, asked_size: tuple[int, int] | None
+) -> Taken | Failure:
+    path = store.fresh_path()
+    try:
+        sha256, count = await _written(pieces, path)
+        if count > MAX_BYTES:
+            return _bad("image.too_large", f"the picture is over {MAX_BYTES // (1024 * 1024)} MiB")
+        try:
+            found = await workers.run({"do": "check", "path": str(path)}, seconds=CHECK_S)
+        except WorkerGone as error:
+            return _bad("image.decoder", f"{error} over this picture")
+        if "bad" in found:
+            return _bad(found["bad"], found["text"])
+        facts = PictureFacts(
+            sha256=sha256,
+            width=found["width"],
+            height=found["height"],
+            media_type=found["media_type"],
+            bytes=count,
+        )
+        await asyncio.to_thread(store.adopt, path, sha256, facts.media_type)
+        return Taken(facts=facts, warnings=_warnings(found, facts, asked_size))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def _written(pieces: AsyncIterator[bytes], path: Path) -> tuple[str, int]:
+    """Write and hash what comes, until a little over the limit; gives hash and number of bytes."""
+    digest = hashlib.sha256()
+    count = 0
+    # Opening a new file and writing to the page cache do not block for long; the sync happens in a thread.
+    with path.open("xb", buffering=0) as file:
+        async for piece in pieces:
+            count += len(piece)
+            if count > MAX_BYTES:
+                break
+            digest.update(piece)
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[file.write(rest) or 0 :]
+    return "sha256:" + digest.hexdigest(), count
+
+
+def _warnings(found: Mapping[str, Any], facts: PictureFacts, asked_size: tuple[int, int] | None) -> tuple[str, ...]:
+    warnings = [_NOTES[note] for note in found["notes"]]
+    if asked_size is not None and (facts.width, facts.height) != asked_size:
+        asked = f"{asked_size[0]}x{asked_size[1]}"
+        warnings.append(f"the picture is {facts.width}x{facts.height}, not {asked} as asked; it is kept")
+    return tuple(warnings)
+
+
+def _failure_of(error: DownloadError) -> Failure | None:
+    """A failure of the picture itself; None where the transfer had bad luck."""
+    kind: FailureKind | None = {"expired": "expired", "blocked": "bad_image", "too_large": "bad_image"}.get(error.kind)  # type: ignore[assignment]  # mypy reads the values as str
+    if kind is None and error.kind == "status" and not error.again:
+        kind = "expired"
+    return None if kind is None else Failure(kind=kind, message=str(error), provider_code=error.code)
+
+
+def _bad(code: str, text: str) -> Failure:
+    # A page of text in a picture's place is how dead links look: hundreds of tools have saved those as .jpg.
+    kind: FailureKind = "expired" if code == "image.not_image" else "bad_image"
+    return Failure(kind=kind, message=text, provider_code=code)

@@ -1,0 +1,110 @@
+"""The store: pictures' bytes by their hash, below `.imagebatch/store/ab/abcdef….png`.
+
+Nothing under a final name is ever changed. A picture is written under another name in the same file system, checked,
+synced, renamed, and its folder synced: what has a final name is whole, after a power cut too.
+"""
+
+import os
+import re
+from itertools import count
+from pathlib import Path
+
+from imagebatch.outputs.paths import EXTENSIONS
+
+_HASH = re.compile(r"sha256:([0-9a-f]{64})")
+_COUNTER = count()
+
+
+class Store:
+    """The store in one folder (`.imagebatch/store`); it is made when the first picture comes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._shards: dict[str, dict[str, str]] = {}
+
+    def has(self, sha256: str) -> bool:
+        """Whether the bytes with this hash (`sha256:` and 64 hex digits) are here."""
+        return self._name(sha256) is not None
+
+    def path_of(self, sha256: str) -> Path:
+        """The file with these bytes.
+
+        Raises KeyError where the store does not have them.
+        """
+        name = self._name(sha256)
+        path = self._folder / (name or "")[:2] / (name or "")
+        if name is None or not path.is_file():
+            self._shards.pop(sha256[7:9], None)  # somebody tidied up: look again next time
+            raise KeyError(sha256)
+        return path
+
+    def hashes(self) -> frozenset[str]:
+        """All hashes that the store has."""
+        shards = (entry.name for entry in _scan(self._folder) if re.fullmatch(r"[0-9a-f]{2}", entry.name))
+        return frozenset(f"sha256:{digest}" for shard in shards for digest in self._shard(shard))
+
+    def fresh_path(self) -> Path:
+        """A name for a file that is still being written; its folder exists. Leftovers are removed by `sweep`."""
+        folder = self._folder / "new"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{os.getpid()}-{next(_COUNTER)}.part"
+
+    def adopt(self, path: Path, sha256: str, media_type: str) -> Path:
+        """Take a checked file from `fresh_path` into the store: sync, rename, sync the folder. Blocks on the disk."""
+        digest = _digest(sha256)
+        folder = self._folder / digest[:2]
+        target = folder / f"{digest}.{EXTENSIONS[media_type]}"
+        path.chmod(0o644)
+        _sync(path)
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
+        _sync(folder)
+        if made:
+            _sync(self._folder)
+        self._shard(digest[:2])[digest] = target.name
+        return target
+
+    def sweep(self) -> int:
+        """Remove what dead runs left half-written; only for the one who holds the lease. Gives how many there were."""
+        left = [Path(entry.path) for entry in _scan(self._folder / "new") if entry.name.endswith(".part")]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
+
+    def _name(self, sha256: str) -> str | None:
+        digest = _digest(sha256)
+        return self._shard(digest[:2]).get(digest)
+
+    def _shard(self, shard: str) -> dict[str, str]:
+        found = self._shards.get(shard)
+        if found is None:
+            names = (entry.name for entry in _scan(self._folder / shard))
+            found = self._shards[shard] = {name[:64]: name for name in names if re.fullmatch(r"[0-9a-f]{64}\..+", name)}
+        return found
+
+
+def _digest(sha256: str) -> str:
+    match = _HASH.fullmatch(sha256)
+    if match is None:
+        # From a lock that somebody edited; a name from elsewhere must not become a path.
+        raise KeyError(sha256)
+    return match[1]
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,323 @@
+"""The project's folder, held by a handle: outputs are placed, moved and trashed without ever following a link.
+
+Each component is opened relative to the one before it, with O_NOFOLLOW, so a link that is put there in the middle of
+it all cannot lead a write elsewhere. A file that is not ours is never replaced or removed: ours is what has the hash
+that the lock names. Needs openat and friends: Linux, macOS, the BSDs.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from imagebatch.errors import ImagebatchError, OutputError, RefusedError
+from imagebatch.outputs.paths import path_parts
+
+PIECE = 1024 * 1024
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+Placed = Literal["written", "same"]
+
+
+class Tree:
+    """The project's root; `close` gives the handle back. All methods may block on the disk: call them in a thread."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Give the folder's handle back."""
+        os.close(self._root)
+
+    def hash_of(self, path: str) -> str | None:
+        """The hash of the regular file at a project path; None where nothing is there.
+
+        Raises OutputError where a link or something else than a regular file stands on the way or at its end.
+        """
+        try:
+            with self._parent(path, make=False) as (folder, name):
+                return _hash_at(folder, name, path)
+        except FileNotFoundError:
+            return None
+
+    def place(
+        self, source: Path, path: str, *, sha256: str, replaces: str | None = None, force: bool = False
+    ) -> Placed:
+        """Put a copy of `source`, whose bytes have the hash `sha256`, at a project path.
+
+        `replaces` is the hash that the lock has for this output: only a file with it gives way. With `force` a foreign
+        file is moved to the trash first. The bytes are synced under another name in the same folder, then renamed.
+
+        Raises RefusedError (`path.not_ours`) for a foreign file, OutputError for links, folders and a full disk.
+        """
+        with _disk_errors(path), self._parent(path, make=True) as (folder, name):
+            there = _hash_at(folder, name, path)
+            if there == sha256:
+                return "same"
+            if there is not None and there != replaces:
+                if not force:
+                    raise _not_ours(path)
+                self._to_trash(folder, name, path, "overwritten")
+                there = None
+            temp = _copied(source, folder, name)
+            try:
+                _put(folder, temp, name, path, clobber=there is not None)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temp, dir_fd=folder)
+                raise
+            os.fsync(folder)
+            return "written"
+
+    def trash(self, path: str, sha256: str, day: str) -> bool:
+        """Move our output to `.imagebatch/trash/<day>/<path>`; False where it is gone or no longer ours.
+
+        Folders that this leaves empty are removed.
+        """
+        try:
+            with _disk_errors(path), self._parent(path, make=False) as (folder, name):
+                if _hash_at(folder, name, path) != sha256:
+                    return False
+                self._to_trash(folder, name, path, day)
+        except FileNotFoundError:
+            return False
+        self._tidy(path)
+        return True
+
+    def move(self, source: str, target: str, sha256: str) -> Literal["moved", "same", "gone", "not_ours"]:
+        """Rename our output; nothing is sent anywhere.
+
+        `same` where the target already has these bytes, `gone` where the source is not there, `not_ours` where it
+        is not of the locked hash. Raises RefusedError where a foreign file stands at the target.
+        """
+        if self.hash_of(target) == sha256:
+            self.remove(source, sha256)
+            return "same"
+        try:
+            with (
+                _disk_errors(target),
+                self._parent(source, make=False) as (folder, name),
+                self._parent(target, make=True) as (into, new_name),
+            ):
+                found = _hash_at(folder, name, source)
+                if found != sha256:
+                    return "gone" if found is None else "not_ours"
+                if _hash_at(into, new_name, target) is not None:
+                    raise _not_ours(target)
+                _put(into, name, new_name, target, clobber=False, source=folder)
+                os.fsync(into)
+                os.fsync(folder)
+        except FileNotFoundError:
+            return "gone"
+        self._tidy(source)
+        return "moved"
+
+    def remove(self, path: str, sha256: str) -> bool:
+        """Delete our output for good (it stands elsewhere with the same bytes); False where it is not ours."""
+        try:
+            with _disk_errors(path), self._parent(path, make=False) as (folder, name):
+                if _hash_at(folder, name, path) != sha256:
+                    return False
+                os.unlink(name, dir_fd=folder)
+        except FileNotFoundError:
+            return False
+        self._tidy(path)
+        return True
+
+    @contextmanager
+    def _parent(self, path: str, *, make: bool) -> Iterator[tuple[int, str]]:
+        """The handle of the folder that holds a path, and the last name; FileNotFoundError where there is none."""
+        *folders, name = path_parts(path)
+        handle = self._walk(folders, path, make=make)
+        try:
+            yield handle, name
+        finally:
+            os.close(handle)
+
+    def _walk(self, folders: list[str], path: str, *, make: bool) -> int:
+        handle = os.dup(self._root)
+        try:
+            for folder in folders:
+                if make:
+                    _make(folder, handle)
+                inner = _opened_folder(folder, handle, path)
+                os.close(handle)
+                handle = inner
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle
+
+    def _to_trash(self, folder: int, name: str, path: str, day: str) -> None:
+        *folders, last = path_parts(path)
+        into = self._walk([".imagebatch", "trash", day, *folders], path, make=True)
+        try:
+            for number in range(1000):
+                free = last if number == 0 else f"{number}-{last}"
+                try:
+                    os.link(name, free, src_dir_fd=folder, dst_dir_fd=into, follow_symlinks=False)
+                except FileExistsError:
+                    continue
+                except OSError:
+                    os.rename(name, free, src_dir_fd=folder, dst_dir_fd=into)
+                else:
+                    os.unlink(name, dir_fd=folder)
+                return
+            raise OutputError("the trash is full", f"{path} was removed a thousand times today.", path=path)
+        finally:
+            os.close(into)
+
+    def _tidy(self, path: str) -> None:
+        """Remove the folders that lost their last file, from the inside out."""
+        *folders, _ = path_parts(path)
+        while folders:
+            *outer, last = folders
+            try:
+                handle = self._walk(outer, path, make=False)
+            except (OSError, ImagebatchError):
+                return
+            try:
+                os.rmdir(last, dir_fd=handle)
+            except OSError:
+                return
+            finally:
+                os.close(handle)
+            folders = outer
+
+
+def _make(folder: str, handle: int) -> None:
+    try:
+        os.mkdir(folder, dir_fd=handle)
+    except FileExistsError:
+        return
+    os.fsync(handle)
+
+
+def _opened_folder(folder: str, handle: int, path: str) -> int:
+    try:
+        return os.open(folder, _FOLDER, dir_fd=handle)
+    except OSError as error:
+        if error.errno not in {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}:
+            raise
+        mode = os.stat(folder, dir_fd=handle, follow_symlinks=False).st_mode
+        if stat.S_ISLNK(mode):
+            raise _link(path, folder) from None
+        raise OutputError(
+            "a file is in the way",
+            f"{folder!r} in {path!r} is a file, not a folder.",
+            code="path.not_regular",
+            path=path,
+        ) from None
+
+
+def _hash_at(folder: int, name: str, path: str) -> str | None:
+    try:
+        handle = os.open(name, _FILE, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.EMLINK}:
+            raise _link(path, name) from None
+        if error.errno in {errno.ENXIO, errno.EISDIR}:
+            raise _not_regular(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _not_regular(path)
+    with os.fdopen(handle, "rb", buffering=0) as file:
+        digest = hashlib.sha256()
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    return "sha256:" + digest.hexdigest()
+
+
+def _copied(source: Path, folder: int, name: str) -> str:
+    """Copy to a temporary name beside the target, synced; what a dead run left there gives way."""
+    temp = f".{name}.ib-tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        handle = os.open(temp, flags, 0o644, dir_fd=folder)
+    except FileExistsError:
+        os.unlink(temp, dir_fd=folder)
+        handle = os.open(temp, flags, 0o644, dir_fd=folder)
+    try:
+        with os.fdopen(handle, "wb", buffering=0) as out, source.open("rb", buffering=0) as file:
+            while piece := file.read(PIECE):
+                rest = memoryview(piece)
+                while rest:
+                    rest = rest[out.write(rest) :]
+            os.fchmod(handle, 0o644)
+            os.fsync(handle)
+    except BaseException:
+        os.unlink(temp, dir_fd=folder)
+        raise
+    return temp
+
+
+def _put(folder: int, temp: str, name: str, path: str, *, clobber: bool, source: int | None = None) -> None:
+    """Give a file its final name; without `clobber` never over something that came there in the meantime."""
+    origin = folder if source is None else source
+    if not clobber:
+        try:
+            os.link(temp, name, src_dir_fd=origin, dst_dir_fd=folder, follow_symlinks=False)
+        except FileExistsError:
+            raise _not_ours(path) from None
+        except OSError:
+            pass  # a file system without hard links: the check a moment ago has to do
+        else:
+            os.unlink(temp, dir_fd=origin)
+            return
+    os.rename(temp, name, src_dir_fd=origin, dst_dir_fd=folder)
+
+
+@contextmanager
+def _disk_errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        code = {errno.ENOSPC: "disk.full", errno.EDQUOT: "disk.full", errno.EFBIG: "disk.limit"}.get(
+            error.errno or 0, "disk.error"
+        )
+        raise OutputError(
+            "an output cannot be written",
+            f"{path}: {error.strerror}. The picture is safe in the store; nothing has to be paid again.",
+            hints=("make room or give write access, then: imagebatch apply",),
+            code=code,
+            path=path,
+        ) from error
+
+
+def _link(path: str, name: str) -> OutputError:
+    return OutputError(
+        "output path refused",
+        f"{name!r} in {path!r} is a link. Outputs are never written through links: they could lead anywhere.",
+        code="path.symlink",
+        path=path,
+    )
+
+
+def _not_regular(path: str) -> OutputError:
+    return OutputError(
+        "output path refused",
+        f"{path!r} is there and is not a regular file; it was left alone.",
+        code="path.not_regular",
+        path=path,
+    )
+
+
+def _not_ours(path: str) -> RefusedError:
+    return RefusedError(
+        "a file that is not ours is in the way",
+        f"{path} exists and does not have the bytes that the lock names. It was left alone.",
+        hints=(f"move it away, or take it as the picture: imagebatch use ADDRESS {path}; or --force overwrite",),
+        code="path.not_ours",
+        path=path,
+    )

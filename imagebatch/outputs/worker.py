@@ -1,0 +1,149 @@
+"""The child that decodes and develops: `python -m imagebatch.outputs.worker`, one JSON line in, one out.
+
+Decoders are where strangers' bytes meet C code. So they run here, with limits on memory and CPU, without a key in the
+environment, and with nothing to lose: the parent kills and replaces a child that hangs or dies.
+"""
+
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+MEMORY: Final = 2 * 1024 * 1024 * 1024
+LARGEST_FILE: Final = 512 * 1024 * 1024
+CHECK_CPU_S: Final = 20
+DEVELOP_CPU_S: Final = 90
+
+Answer = dict[str, Any]
+
+
+def main() -> None:
+    """Serve jobs until the parent closes our input."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to handle
+    _limit_memory()
+    _load_pillow()
+    for line in sys.stdin.buffer:
+        job = json.loads(line)
+        answer = _answered(job)
+        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+        sys.stdout.buffer.flush()
+
+
+def _answered(job: Mapping[str, Any]) -> Answer:
+    from imagebatch.outputs.picture import BadPicture
+
+    do, cpu_s = JOBS[job["do"]]
+    _limit_cpu(cpu_s)
+    try:
+        return do(job)
+    except BadPicture as error:
+        return {"bad": error.code, "text": str(error)}
+    except MemoryError:
+        return {"bad": "image.decoder", "text": "decoding it takes more memory than a picture may"}
+    except Exception as error:  # noqa: BLE001  # decoders raise whatever they like; each of it means 'no picture'
+        return {"bad": "image.decoder", "text": f"it cannot be decoded ({type(error).__name__}: {error})"[:300]}
+
+
+def check(job: Mapping[str, Any]) -> Answer:
+    """`{do: check, path}` gives width, height, media_type, bytes and notes, or why it is no picture."""
+    from PIL import Image
+
+    from imagebatch.outputs.picture import BadPicture, check_bytes
+
+    data = Path(job["path"]).read_bytes()
+    head = check_bytes(data)
+    try:
+        with Image.open(Path(job["path"]), formats=(_pillow_name(head.media_type),)) as image:
+            if sorted(image.size) != sorted((head.width, head.height)):  # a turned AVIF swaps them
+                raise BadPicture("image.truncated", "the picture's header and its decoder disagree about the size")
+            if getattr(image, "is_animated", False):
+                raise BadPicture("image.format", "it is an animated image")
+            image.load()
+            notes = _notes(image)
+    except (OSError, SyntaxError) as error:
+        # Pillow says 'truncated', 'broken data stream' and the like; the bytes were whole, so it is their content.
+        raise BadPicture("image.truncated", f"it does not decode whole ({error})"[:300]) from None
+    return {
+        "width": head.width,
+        "height": head.height,
+        "media_type": head.media_type,
+        "bytes": len(data),
+        "notes": notes,
+    }
+
+
+def _notes(image: Any) -> list[str]:  # noqa: ANN401  # Pillow is imported in this process only when it is needed
+    notes = []
+    ranges = image.getextrema()
+    if all(low == high for low, high in (ranges if isinstance(ranges[0], tuple) else (ranges,))):
+        notes.append("blank")
+    if 0x8825 in image.getexif():
+        notes.append("gps")
+    return notes
+
+
+def develop(job: Mapping[str, Any]) -> Answer:
+    """`{do: develop, source, target, media_type, width, height, fit, quality}` writes `target`."""
+    from imagebatch.outputs.darkroom import developed
+
+    size, count = developed(
+        Path(job["source"]),
+        Path(job["target"]),
+        media_type=job["media_type"],
+        width=job["width"],
+        height=job["height"],
+        fit=job["fit"],
+        quality=job["quality"],
+    )
+    return {"width": size[0], "height": size[1], "bytes": count}
+
+
+def _pillow_name(media_type: str) -> str:
+    return media_type.removeprefix("image/").upper()
+
+
+def _load_pillow() -> None:
+    from PIL import Image
+
+    # Sizes are checked before anything is opened, against our own limit.
+    Image.MAX_IMAGE_PIXELS = None
+    warnings.simplefilter("ignore")
+
+
+def _limit_memory() -> None:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    for what, most in (
+        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_FSIZE, LARGEST_FILE),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(what)[1]
+        resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _limit_cpu(seconds: int) -> None:
+    """Let the coming job use that many seconds of CPU; the limit counts from the process's start."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    used = int(sum(os.times()[:2])) + 1
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    soft = used + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
+JOBS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Answer], int]] = {
+    "check": (check, CHECK_CPU_S),
+    "develop": (develop, DEVELOP_CPU_S),
+}
+
+if __name__ == "__main__":
+    main()
