@@ -13,7 +13,6 @@ from imagebatch.model.canonical import Json
 from imagebatch.model.generation import Failure, FailureKind
 from imagebatch.model.wire import Answer, BadAnswer, Unreachable, parse_json
 from imagebatch.providers.base import Refused, Unclear
-from imagebatch.providers.retry_after import retry_after_s
 
 Verdict = Literal["accepted", "refused", "wait", "redirect", "unclear"]
 Stops = Literal["auth", "no_credit", "path", "redirect"]
@@ -62,11 +61,12 @@ def classify_create(status: int) -> Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorText:
-    """An error answer's words: message in one line, and code, type, link and status where its body names them."""
+    """An error answer's words: message in one line, and what else its body names."""
 
     message: str
     code: str | None = None
     type: str | None = None
+    param: str | None = None
     link: str | None = None
     status: int | None = None
 
@@ -104,6 +104,7 @@ def error_in(value: Json) -> ErrorText | None:
         message=clean_text("; ".join(words)),
         code=_short(where.get("code")),
         type=_short(where.get("type")),
+        param=_short(where.get("param")),
         link=link,
         status=status if isinstance(status, int) and not isinstance(status, bool) else None,
     )
@@ -130,7 +131,7 @@ def refusal(answer: Answer) -> Refused | Unclear:
     kind, stops = _kind_of(answer.status, error)
     wait_s = None
     if verdict == "wait" and kind not in {"no_credit", "blocked"}:
-        wait_s = retry_after_s(answer.headers) or 0.0
+        wait_s = _named_wait_s(answer.headers)
     return Refused(
         failure=Failure(
             kind=kind, message=_refusal_text(answer.status, error, stops), provider_code=_code(answer.status, error)
@@ -191,6 +192,13 @@ def _refusal_text(status: int, error: ErrorText, stops: Stops | None) -> str:
     if status == 413:
         return f"the request is too large for this provider ({status}){said}"
     return error.message or f"refused with {status}"
+
+
+def _named_wait_s(headers: Mapping[str, str]) -> float:
+    # Imported here: reading dates pulls in the email package, which `plan` does not need.
+    from imagebatch.http.retry import retry_after_of
+
+    return retry_after_of(headers) or 0.0
 
 
 def _code(status: int, error: ErrorText) -> str:

@@ -216,3 +216,14 @@ class CanWitness(Protocol):
     """Finds the billing record of a lost create by our token."""
 
     async def billing_record(self, token: str, wire: Wire) -> BillingRecord | None: ...
+
+
+@runtime_checkable
+class GoesAlone(Protocol):
+    """Learns from its first create how the provider wants to be spoken to.
+
+    The engine asks before the intent is written and sends such a create with no other in flight: those that wait have
+    no open intent, so a crash leaves one in doubt and not all of them.
+    """
+
+    def goes_alone(self, order: Order, wire: Wire) -> bool: ...

@@ -42,6 +42,10 @@ class ParamReader:
         """The param's raw value, None where it is left out; it counts as read."""
         return self._left.pop(name, None)
 
+    def peek(self, name: str) -> Json:
+        """The param's raw value, left unread."""
+        return self._left.get(name)
+
     def put_back(self, name: str, value: Json) -> None:
         """Give a value that was found under another spelling its right name."""
         self._left[name] = value
