@@ -1,0 +1,243 @@
+"""Matrix, include and exclude into combinations, as GitHub Actions reads them; nothing is built before it is counted."""
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Any, Final
+
+from imagebatch.manifest.characters import BAD_IN_NAME, describe_char, nearest, quoted
+from imagebatch.manifest.findings import Findings
+from imagebatch.manifest.written import show
+from imagebatch.manifest.yaml import YMap, find_place
+from imagebatch.model.variant import Place
+
+MAX_VALUE_CHARS: Final = 200
+MAX_MATCHES: Final = 5_000_000
+_AXIS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TAKEN = frozenset(
+    [
+        "row",
+        "vars",
+        "axes",
+        "asset",
+        "address",
+        "variant",
+        "candidate",
+        "ext",
+        "range",
+        "loop",
+        "self",
+        "true",
+        "false",
+        "none",
+        "True",
+        "False",
+        "None",
+        "and",
+        "or",
+        "not",
+        "in",
+        "is",
+        "if",
+        "else",
+        "for",
+        "set",
+        "macro",
+        "call",
+        "filter",
+        "block",
+        "import",
+        "include",
+        "from",
+        "with",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisPoint:
+    """One value of one axis: its text (in addresses), what templates see, and the settings it carries."""
+
+    text: str
+    value: Any
+    settings: YMap | None = None
+
+
+Combo = Mapping[str, AxisPoint]
+
+
+class _Refused(Exception):
+    """The asset cannot be expanded; the problem is noted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expander:
+    """Expands one asset: `node` is its mapping in the file at `path`."""
+
+    asset: str
+    node: YMap
+    path: str
+    findings: Findings
+    max_variants: int
+
+    def combos(self, rows: int) -> tuple[Combo, ...] | None:
+        """All combinations in order; one empty combination where there is no matrix.
+
+        `rows` is how many rows the asset has (1 without a table); the whole product has to stay below the limit.
+        Returns None where a problem was noted.
+        """
+        before = self.findings.count
+        matrix = {name: self._axis(name, values) for name, values in (self.node.get("matrix") or {}).items()}
+        for section in ("include", "exclude"):
+            self._check_section(section, matrix)
+        if self.findings.count > before:
+            return None
+        try:
+            return self._expanded(matrix, rows)
+        except _Refused:
+            return None
+
+    def _expanded(self, matrix: Mapping[str, list[AxisPoint]], rows: int) -> tuple[Combo, ...]:
+        include, exclude = self.node.get("include") or [], self.node.get("exclude") or []
+        count = prod(len(values) for values in matrix.values()) * rows
+        # Only `exclude` makes a product smaller, so a larger one may still be meant; it is bounded all the same.
+        if count > self.max_variants * (4 if exclude else 1):
+            self._too_many(count)
+        if (len(include) + len(exclude)) * (count // max(rows, 1)) > MAX_MATCHES:
+            self._note("too_complex", "too many combinations", "include and exclude compare too many combinations.", ())
+            raise _Refused
+        made: list[dict[str, AxisPoint]] = []
+        if matrix:
+            made = [dict(zip(matrix, points, strict=True)) for points in product(*matrix.values())]
+        excluded = [{name: show(_id(value)) for name, value in entry.items()} for entry in exclude]
+        made = [combo for combo in made if not any(_matches(combo, entry) for entry in excluded)]
+        originals = tuple(made)
+        for number, entry in enumerate(include):
+            points = {name: self._point(value, ("include", number, name)) for name, value in entry.items()}
+            if not _joined(originals, points, frozenset(matrix)):
+                made.append(points)
+        if not made and not matrix and not include:
+            made = [{}]
+        if not made:
+            self._note("empty_axis", "no combination is left", "exclude leaves out every combination.", ("exclude",))
+            raise _Refused
+        if len(made) * rows > self.max_variants:
+            self._too_many(len(made) * rows)
+        self._check_twins(made)
+        return tuple(made)
+
+    def _axis(self, name: str, values: Sequence[Any]) -> list[AxisPoint]:
+        self._check_name(name, ("matrix", name))
+        if not values:
+            self.findings.add(
+                "plan.empty_axis",
+                "axis has no values",
+                f"axis {quoted(name)} has no values, so the asset would have no variants.",
+                place=self._place(("matrix", name)),
+            )
+        points = [self._point(value, ("matrix", name, index)) for index, value in enumerate(values)]
+        seen: dict[str, int] = {}
+        for index, point in enumerate(points):
+            if point.text in seen:
+                self._note("duplicate_value", "axis value stands twice",
+                           f"axis {quoted(name)} has {quoted(point.text)} twice.", ("matrix", name, index))  # fmt: skip
+            seen[point.text] = index
+        return points
+
+    def _point(self, value: Any, loc: tuple[str | int, ...]) -> AxisPoint:
+        settings = value if isinstance(value, YMap) else None
+        shown = _id(value)
+        if isinstance(shown, (dict, list)) or shown is None:
+            what = (
+                "nothing (null)" if shown is None else "a list" if isinstance(shown, list) else "a mapping without id"
+            )
+            self._note("type", "axis value cannot be used",
+                       f"an axis value is text, a number, true or false, or a mapping with `id`; this is {what}.", loc)  # fmt: skip
+            return AxisPoint(text="?", value="?")
+        text = show(shown)
+        bad = BAD_IN_NAME.search(text)
+        if bad is not None or not text.strip() or len(text) > MAX_VALUE_CHARS:
+            why = (
+                f"holds {describe_char(bad[0])}"
+                if bad
+                else "is empty"
+                if not text.strip()
+                else "is over 200 characters"
+            )
+            self._note("id", "axis value cannot be used", f"the axis value {quoted(text, 40)} {why}.", loc)
+        return AxisPoint(text=unicodedata.normalize("NFC", text), value=shown, settings=settings)
+
+    def _check_section(self, section: str, matrix: Mapping[str, list[AxisPoint]]) -> None:
+        for number, entry in enumerate(self.node.get(section) or []):
+            if not entry:
+                self._note(
+                    "required", "combination is empty", f"an entry of {section} names no axis.", (section, number)
+                )
+            for name, value in entry.items():
+                if name not in matrix and section == "exclude":
+                    near = nearest(name, matrix)
+                    self._note("unknown_key", "unknown axis", f"{quoted(name)} is no axis of this asset.",
+                               (section, number, name), hint=f"did you mean {near}?" if near else None)  # fmt: skip
+                elif name not in matrix:
+                    self._check_name(name, (section, number, name))
+                elif section == "exclude" and show(_id(value)) not in {point.text for point in matrix[name]}:
+                    self._note("range", "unknown axis value", f"axis {quoted(name)} has no value {quoted(show(_id(value)))}.",
+                               (section, number, name))  # fmt: skip
+
+    def _check_name(self, name: str, loc: tuple[str | int, ...]) -> None:
+        if not _AXIS.fullmatch(name) or name in _TAKEN or keyword.iskeyword(name):
+            self._note("id", "axis name cannot be used",
+                       f"axis {quoted(name)}: letters, digits and _, not starting with a digit, and no word that templates "
+                       "know already.", loc)  # fmt: skip
+
+    def _check_twins(self, combos: Sequence[Combo]) -> None:
+        seen: set[frozenset[tuple[str, str]]] = set()
+        for combo in combos:
+            name = frozenset((axis, point.text) for axis, point in combo.items())
+            if name in seen:
+                shown = ", ".join(f"{axis}={text}" for axis, text in sorted(name))
+                self._note("duplicate_value", "combination stands twice", f"{shown} comes out twice.", ("include",))
+                raise _Refused
+            seen.add(name)
+
+    def _too_many(self, count: int) -> None:
+        self.findings.add(
+            "plan.too_many",
+            "too many variants",
+            f"asset {quoted(self.asset)} has {count} variants; the limit is {self.max_variants}.",
+            place=self._place(("matrix",) if "matrix" in self.node else ("for_each",)),
+            hint="raise brakes.max_variants in imagebatch.yaml, or leave axes out",
+        )
+        raise _Refused
+
+    def _place(self, loc: tuple[str | int, ...]) -> Place:
+        return find_place(self.node, self.path, loc)
+
+    def _note(
+        self, code: str, summary: str, detail: str, loc: tuple[str | int, ...], *, hint: str | None = None
+    ) -> None:
+        code = f"plan.{code}" if code == "empty_axis" else f"manifest.{code}"
+        self.findings.add(code, summary, detail, place=self._place(loc), hint=hint)
+
+
+def _id(value: Any) -> Any:
+    return value.get("id", value) if isinstance(value, dict) else value
+
+
+def _matches(combo: Combo, entry: Mapping[str, str]) -> bool:
+    return all(name in combo and combo[name].text == text for name, text in entry.items())
+
+
+def _joined(originals: Sequence[dict[str, AxisPoint]], entry: Mapping[str, AxisPoint], axes: frozenset[str]) -> bool:
+    """GitHub's rule: an entry joins each combination whose matrix values it does not overwrite, else stands alone."""
+    fixed = {name: point.text for name, point in entry.items() if name in axes}
+    hit = False
+    for combo in originals:
+        if all(combo[name].text == text for name, text in fixed.items()):
+            combo.update(entry)
+            hit = True
+    return hit

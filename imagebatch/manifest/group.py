@@ -1,0 +1,276 @@
+"""One group: the variants of an asset that share all settings; its strings, its answers, its drafts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any, Final, cast
+
+from imagebatch.manifest.characters import quoted
+from imagebatch.manifest.expand import Combo
+from imagebatch.manifest.findings import Findings
+from imagebatch.manifest.keys import make_addresses, make_slugs
+from imagebatch.manifest.layers import Settled
+from imagebatch.manifest.paths import BadPath, OutputPaths
+from imagebatch.manifest.strings import Strings
+from imagebatch.manifest.tables import Table
+from imagebatch.manifest.templating import RenderError
+from imagebatch.manifest.written import packed
+from imagebatch.model.settings import Redo
+from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, Draft, OutputSpec, Place, Policy
+
+MAX_PROMPT_BYTES: Final = 32 * 1024
+MAX_SAID: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputWish:
+    """One output as the manifest asks for it; the path is still a template."""
+
+    path: str
+    place: Place
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Group:
+    """Variants of one asset that share all settings: rows by combinations.
+
+    `rows` are numbers of rows in `table` and `keys` their keys, None without a table; they are known after the scan.
+    """
+
+    job: int
+    asset: str
+    place: Place
+    policy: Policy
+    settled: Settled
+    strings: Strings
+    combos: tuple[Combo, ...]
+    outputs: tuple[OutputWish, ...]
+    table: Table | None = None
+    table_id: int | None = None
+    rows: Sequence[int] | None = None
+    keys: Sequence[str] | None = None
+    addresses: list[str] = field(default_factory=list)
+    slugs: list[str] | None = None
+    failed: bool = False
+
+    def name_variants(self, slugs: bool) -> None:  # noqa: FBT001 - one caller
+        """Make addresses (and slugs) once rows and keys are known."""
+        self.addresses = make_addresses(self.asset, self.keys, self.combos)
+        if slugs or any(self._is_default(wish) for wish in self.outputs):
+            self.slugs = make_slugs(self.asset, self.keys, self.combos, self.addresses)
+
+    def message(self, *, address: bool, variant: bool) -> dict[str, Any]:
+        """The render job for the child."""
+        strings = self.strings
+        return {
+            "op": "render",
+            "job": self.job,
+            "asset": self.asset,
+            "table": self.table_id,
+            "rows": None if self.rows is None else list(self.rows),
+            "combos": [{name: packed(point.value) for name, point in combo.items()} for combo in self.combos],
+            "vars": strings.constants["vars"],
+            "var_slots": [
+                {"kind": slot.kind, "source": slot.source, "loc": list(slot.loc)} for slot in strings.var_slots
+            ],
+            "slots": [{"kind": slot.kind, "source": slot.source} for slot in strings.slots],
+            "first_path": strings.first_path,
+            "addresses": self.addresses if address else None,
+            "slugs": self.slugs if variant else None,
+            "marks": {"candidate": CANDIDATE_MARK, "ext": EXT_MARK},
+        }
+
+    @property
+    def complete(self) -> bool:
+        """Whether every slot has a value for every variant."""
+        return bool(self.addresses) and all(len(column) == len(self.addresses) for column in self.strings.columns)
+
+    def take(self, columns: Sequence[Sequence[Any]]) -> None:
+        """Take a piece of the rendered columns."""
+        for kept, more in zip(self.strings.columns, columns, strict=True):
+            kept.extend(more)
+
+    def report(self, error: RenderError, findings: Findings) -> None:
+        """Turn a failure in the child into a problem at its template."""
+        self.failed = True
+        slot = self.strings.all_slots[error.slot]
+        where = f"asset {quoted(self.asset)}, {slot.what}"
+        address = None
+        if error.index is not None and error.index < len(self.addresses):
+            address = self.addresses[error.index]
+            if self.table is not None and self.rows is not None:
+                where += f", row {self.table.place(self.rows[error.index // max(len(self.combos), 1)])}"
+        place = slot.place
+        if error.template is not None:
+            place = Place(path=f"templates/{error.template}", line=error.line or 1, column=1)
+        elif error.line is not None and error.line > 1:
+            where += f", line {error.line} of the template"
+        note_template(findings, error.code, error.text, where, place=place, address=address, what=slot.what)
+
+    def drafts(self, paths: OutputPaths, redo: Mapping[str, Redo], findings: Findings) -> Iterator[Draft]:
+        """The finished drafts; problems with single values are noted and their variants left out."""
+        strings = self.strings
+        policy = self.policy
+        rows: Any = repeat(None)
+        if self.table is not None and self.rows is not None:
+            table, width = self.table, len(self.combos)
+            rows = (place for place in map(table.place, self.rows) for _ in range(width))
+        fields = zip(
+            self.addresses,
+            self._prompts(redo, findings),
+            strings.values("params"),
+            strings.values("references"),
+            strings.values("name"),
+            strings.values("tags"),
+            strings.values("metadata"),
+            self._outputs(paths, findings),
+            strings.values("alt"),
+            strings.values("title"),
+            rows,
+            strict=False,
+        )
+        constant = (tuple(strings.constants["references"]), tuple(strings.constants["tags"]))
+        shared = (not strings.templated("references"), not strings.templated("tags"))
+        for address, prompt, params, references, name, tags, metadata, outputs, alt, title, row in fields:
+            yield Draft(
+                address=address,
+                policy=policy,
+                prompt=prompt,
+                params=params,
+                references=constant[0] if shared[0] else tuple(references),
+                name=name,
+                tags=constant[1] if shared[1] else tuple(tags),
+                metadata=metadata,
+                outputs=outputs,
+                alt=alt,
+                title=title,
+                row=row,
+            )
+
+    def _prompts(self, redo: Mapping[str, Redo], findings: Findings) -> Iterator[str]:
+        strings = self.strings
+        plain = "prefixes" not in strings.constants and "suffixes" not in strings.constants and not redo
+        said = 0
+        zipped = zip(
+            self.addresses,
+            strings.values("prompt"),
+            strings.values("params"),
+            strings.values("prefixes"),
+            strings.values("suffixes"),
+            strict=False,
+        )
+        for address, text, params, prefixes, suffixes in zipped:
+            prompt = text.strip()
+            if not plain:
+                wish = redo.get(address)
+                added = [wish.add] if wish is not None and wish.add else []
+                prompt = compose_prompt(
+                    prompt, prefixes or (), [*(suffixes or ()), *added], advanced=params.get("mode") == "advanced"
+                )
+            if "\r" in prompt:
+                prompt = prompt.replace("\r\n", "\n").replace("\r", "\n")
+            fault = prompt_fault(prompt)
+            if fault is not None and said < MAX_SAID:
+                said += 1
+                slot = next((slot for slot in strings.slots if slot.what == "prompt"), None)
+                place = slot.place if slot else self.settled.place("prompt") or self.place
+                findings.add(fault[0], "prompt cannot be used", f"{fault[1]}.", place=place, address=address)
+            yield prompt
+
+    def _outputs(self, paths: OutputPaths, findings: Findings) -> Iterator[tuple[OutputSpec, ...]]:
+        many = self.policy.pick == "all" or (isinstance(self.policy.pick, tuple) and len(self.policy.pick) > 1)
+        said = 0
+        wishes = self.outputs
+        for index, (address, written) in enumerate(zip(self.addresses, self.strings.values("outputs"), strict=False)):
+            made: list[OutputSpec] = []
+            for wish, path in zip(wishes, written, strict=True):
+                full = self._default_path(index) if self._is_default(wish) else path
+                try:
+                    if many and CANDIDATE_MARK not in full:
+                        raise BadPath("candidate", "several candidates are picked, so the path needs {{ candidate }}")
+                    made.append(OutputSpec(path=paths.claim(full, address), **wish.options))
+                except BadPath as error:
+                    said += 1
+                    if said <= MAX_SAID:
+                        self._bad_output(error, wish.place, address, findings)
+            yield tuple(made)
+
+    def _bad_output(self, error: BadPath, place: Place, address: str, findings: Findings) -> None:
+        code = "manifest.candidate" if error.code == "candidate" else f"path.{error.code}"
+        findings.add(code, "output path cannot be used", f"{error}.", place=place, address=address)
+
+    def _is_default(self, wish: OutputWish) -> bool:
+        return wish.path == ""
+
+    def _default_path(self, index: int) -> str:
+        assert self.slugs is not None  # noqa: S101 - name_variants makes them where a default path is asked for
+        return f"{default_head(self.asset)}{self.slugs[index]}{self._default_tail()}"
+
+    def _default_tail(self) -> str:
+        pick = self.policy.pick
+        many = pick == "all" or (isinstance(pick, tuple) and len(pick) > 1)
+        return f"-{CANDIDATE_MARK}.{EXT_MARK}" if many else f".{EXT_MARK}"
+
+
+def default_head(asset: str) -> str:
+    """The folder of an asset's outputs where the manifest names none."""
+    return f"outputs/{asset}/"
+
+
+def compose_prompt(prompt: str, prefixes: Sequence[str], suffixes: Sequence[str], *, advanced: bool) -> str:
+    """Put a style's parts (and what a redraw adds) around a prompt, joined by `, `.
+
+    In advanced mode a suffix goes before the first ` --`, because what follows are parameters.
+    """
+    tail = ""
+    if advanced:
+        at = 0 if prompt.startswith("--") else prompt.find(" --")
+        if at >= 0:
+            prompt, tail = prompt[:at], prompt[at:].strip()
+    parts = [part.strip() for part in (*prefixes, prompt, *suffixes)]
+    joined = ", ".join(part for part in parts if part)
+    return f"{joined} {tail}".strip() if tail else joined
+
+
+def prompt_fault(prompt: str) -> tuple[str, str] | None:
+    """Code and clause for a prompt that cannot be sent."""
+    if not prompt:
+        return "manifest.required", "the prompt is empty"
+    if len(prompt) * 4 > MAX_PROMPT_BYTES:
+        size = len(prompt.encode())
+        if size > MAX_PROMPT_BYTES:
+            return "manifest.prompt_too_long", f"the prompt is over 32 KiB after rendering ({size} bytes)"
+    return None
+
+
+def note_template(
+    findings: Findings, code: str, text: str, where: str, *, place: Place, address: str | None = None, what: str = ""
+) -> None:
+    """Note a failure to render."""
+    if code == "too_long":
+        code = "manifest.prompt_too_long" if what == "prompt" else "manifest.text_too_long"
+        text = text if what != "prompt" else f"the prompt is over 32 KiB: {text}"
+    elif code in {"control_char", "encoding"}:
+        code = f"manifest.{code}"
+    else:
+        code = f"template.{code}"
+    summary = _SUMMARIES.get(code.partition(".")[2], "template cannot be rendered")
+    findings.add(code, summary, f"{text} ({where}).", place=place, address=address)
+
+
+_SUMMARIES = cast(
+    "dict[str, str]",
+    {
+        "undefined": "undefined name in a template",
+        "forbidden": "not allowed in a template",
+        "syntax": "template is not Jinja",
+        "limit": "template takes too much",
+        "not_text": "expression is not text",
+        "not_bool": "condition is not true or false",
+        "missing": "template is missing",
+        "prompt_too_long": "prompt is too long",
+        "control_char": "character is not allowed",
+        "encoding": "character is not allowed",
+    },
+)

@@ -1,0 +1,87 @@
+"""Reference images: files inside the project, and pictures of other variants without going round in circles."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from imagebatch.manifest.characters import nearest, quoted
+from imagebatch.manifest.findings import Findings
+from imagebatch.manifest.source import Sources
+from imagebatch.model.address import parse_address
+from imagebatch.model.variant import Draft
+
+ASSET_PREFIX: Final = "asset:"
+
+
+def check_references(drafts: Sequence[Draft], sources: Sources, findings: Findings, *, whole: bool) -> None:
+    """Check every reference of every draft.
+
+    Args:
+        drafts: all variants.
+        sources: looks at files.
+        findings: where problems go.
+        whole: False where some assets are missing because of other problems: unknown addresses are no news then.
+    """
+    known = {draft.address for draft in drafts} if whole else set()
+    judged: dict[str, bool] = {}
+    edges: dict[str, tuple[str, ...]] = {}
+    for draft in drafts:
+        if not draft.references:
+            continue
+        for text in draft.references:
+            if text not in judged:
+                judged[text] = _judge(text, draft, sources, findings, known=known, whole=whole)
+        edges[draft.address] = tuple(
+            text.removeprefix(ASSET_PREFIX) for text in draft.references if text.startswith(ASSET_PREFIX)
+        )
+    for circle in _circles(edges):
+        place = next(draft.policy.place for draft in drafts if draft.address == circle[0])
+        findings.add("manifest.cycle", "references go round in a circle", f"{' -> '.join(circle)}: none of them could be drawn "
+                     "first.", place=place, address=circle[0])  # fmt: skip
+
+
+def _judge(text: str, draft: Draft, sources: Sources, findings: Findings, *, known: set[str], whole: bool) -> bool:
+    place = draft.policy.place
+    if not text.startswith(ASSET_PREFIX):
+        return sources.check_file(text, place=place, what="reference")
+    address = text.removeprefix(ASSET_PREFIX)
+    try:
+        right = str(parse_address(address))
+    except ValueError as error:
+        findings.add("manifest.address", "not an address", f"{error}.", place=place, address=draft.address)
+        return False
+    if right != address:
+        findings.add("manifest.address", "not an address", f"the address is written {right}.", place=place,
+                     address=draft.address)  # fmt: skip
+        return False
+    if whole and address not in known:
+        near = nearest(address, known) if len(known) <= 20_000 else None
+        findings.add("manifest.unknown_address", "unknown address", f"no variant has the address {quoted(address)}.",
+                     place=place, address=draft.address, hint=f"did you mean asset:{near}?" if near else None)  # fmt: skip
+        return False
+    return True
+
+
+def _circles(edges: Mapping[str, tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Each circle once, by walking with a stack of our own (chains may be long)."""
+    found: list[tuple[str, ...]] = []
+    done: set[str] = set()
+    for start in edges:
+        if start in done:
+            continue
+        trail: list[str] = [start]
+        on_trail = {start: 0}
+        iterators = [iter(edges[start])]
+        while iterators:
+            target = next(iterators[-1], None)
+            if target is None:
+                iterators.pop()
+                left = trail.pop()
+                del on_trail[left]
+                done.add(left)
+            elif target in on_trail:
+                found.append((*trail[on_trail[target] :], target))
+            elif target not in done and target in edges:
+                on_trail[target] = len(trail)
+                trail.append(target)
+                iterators.append(iter(edges[target]))
+    return found

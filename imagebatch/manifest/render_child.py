@@ -1,0 +1,635 @@
+"""The child that renders: a bounded Jinja sandbox, fed over stdin, answering over stdout.
+
+It is started by its path with an empty environment and imports nothing but the standard library and jinja2, so that its
+start-up overlaps with the parent's. It gets template texts and rows from the parent and opens no file after its start.
+
+In: messages of 8 bytes of length and a marshalled dictionary (the parent is trusted). Out: one JSON object a line:
+`{"start": job}`, `{"job", "at", "cols"}` with one list a slot, `{"job", "errors"}`, `{"done": job, "used": [template…]}`.
+"""
+
+import difflib
+import json
+import marshal
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+import jinja2
+import jinja2.debug
+from jinja2 import nodes
+from jinja2.defaults import DEFAULT_FILTERS, DEFAULT_NAMESPACE, DEFAULT_TESTS
+from jinja2.exceptions import SecurityError
+from jinja2.runtime import StrictUndefined, Undefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
+
+FILTERS: Final = [
+    "abs",
+    "batch",
+    "capitalize",
+    "default",
+    "dictsort",
+    "first",
+    "float",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "round",
+    "select",
+    "selectattr",
+    "sort",
+    "string",
+    "sum",
+    "title",
+    "trim",
+    "unique",
+    "upper",
+]
+TESTS: Final = [
+    "boolean",
+    "defined",
+    "divisibleby",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "float",
+    "ge",
+    "gt",
+    "in",
+    "integer",
+    "iterable",
+    "le",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "string",
+    "true",
+    "undefined",
+    "upper",
+    "==",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+]
+MAX_RANGE: Final = 10_000
+MAX_TEXT_BYTES: Final = 32 * 1024
+MAX_TEXT_KEPT: Final = 4 * 1024 * 1024
+MAX_DIGITS: Final = 400
+MAX_ERRORS: Final = 5
+CHUNK_CHARS: Final = 256 * 1024
+_TEMPLATE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*(?:/[A-Za-z0-9_][A-Za-z0-9_. -]*)*\.j2")
+# Kept equal to imagebatch.manifest.characters by a test: this file imports nothing of the package.
+BAD_IN_TEXT = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ue000\ue001]"
+)
+MARKS = str.maketrans("", "", "\ue000\ue001")  # stand for candidate and ext, and only output paths may hold them
+
+Render = Callable[[dict[str, Any]], Any]
+
+
+class Refused(Exception):
+    """A rendering that is refused; `code` is the second part of the problem's code."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja with nothing in it that is random, reads a clock or a file, or hands out objects."""
+
+    def __init__(self, templates: dict[str, str]) -> None:
+        super().__init__(
+            undefined=NamedUndefined, loader=_Loader(templates), finalize=_shown, cache_size=-1, optimized=False
+        )
+        self.filters = {name: self.filters[name] for name in FILTERS}
+        self.tests = {name: DEFAULT_TESTS[name] for name in TESTS}
+        self.globals = {"range": _range}
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A column wins over a method of the same name: `row.items` is the cell."""
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
+        return super().getattr(obj, attribute)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        found = tree.find((nodes.Extends, nodes.Block, nodes.ScopedEvalContextModifier, nodes.EvalContextModifier))
+        if found is not None:
+            word = "extends" if isinstance(found, nodes.Extends) else type(found).__name__.lower()
+            raise Refused("forbidden", f"{word} is not available; import macros or include a part instead")
+        return tree
+
+
+class NamedUndefined(StrictUndefined):
+    """An undefined value; the last one that failed is remembered, so that a message can name what is known instead."""
+
+    __slots__ = ()
+    last: "NamedUndefined | None" = None
+
+    @property
+    def _undefined_message(self) -> str:
+        NamedUndefined.last = self
+        return super()._undefined_message
+
+    @property
+    def looked_for(self) -> tuple[Any, Any]:
+        """The name and the object it was looked for in (None for a free name)."""
+        known = self._undefined_obj is not missing
+        return self._undefined_name, self._undefined_obj if known else None
+
+
+class WrittenInt(int):
+    """An integer that prints as it was written."""
+
+    def __str__(self) -> str:
+        return str(self._text)  # type: ignore[attr-defined]  # set by _unpacked; the underscore hides it from templates
+
+
+class WrittenFloat(float):
+    """A float that prints as it was written."""
+
+    def __str__(self) -> str:
+        return str(self._text)  # type: ignore[attr-defined]  # as above
+
+
+class _Loader(jinja2.BaseLoader):
+    def __init__(self, templates: dict[str, str]) -> None:
+        self.templates = templates
+        self.used: set[str] = set()
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str | None, Any]:
+        if not _TEMPLATE_NAME.fullmatch(template):
+            raise Refused("forbidden", f"{template[:100]!r} is no name below templates/ that ends in .j2")
+        source = self.templates.get(template)
+        if source is None:
+            near = difflib.get_close_matches(template, sorted(self.templates), n=1)
+            known = f"; did you mean {near[0]!r}" if near else ""
+            raise Refused("missing", f"templates/{template} is not there{known}")
+        self.used.add(template)
+        return source, template, None
+
+
+def _range(*args: int) -> range:
+    made = range(*args)
+    if len(made) > MAX_RANGE:
+        raise Refused("limit", f"range gives at most {MAX_RANGE} numbers, and {len(made)} were asked for")
+    return made
+
+
+def _shown(value: Any) -> Any:
+    """What an expression in a text may yield: text or a number."""
+    if isinstance(value, (str, Undefined)):
+        return value
+    kind = type(value)
+    if isinstance(value, int) and kind is not bool:
+        if value.bit_length() > MAX_DIGITS * 3.33:
+            raise Refused("error", "the number is too large to print")
+        return value
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN is what differs from itself
+            raise Refused("not_text", "the expression yields a number that is not finite")
+        return value
+    if kind is bool:
+        raise Refused("not_text", "the expression yields true or false, not text; write {{ 'yes' if … else 'no' }}")
+    if value is None:
+        raise Refused("not_text", "the expression yields nothing (null), not text; use |default('…', true)")
+    word = {"list": "a list", "dict": "a mapping", "tuple": "a list"}.get(kind.__name__, "an object")
+    raise Refused("not_text", f"the expression yields {word}, not text; use |join(', ') or name one part")
+
+
+def _unpacked(value: Any) -> Any:
+    kind = type(value)
+    if kind is tuple:
+        made: Any = WrittenInt(value[0]) if type(value[0]) is int else WrittenFloat(value[0])
+        made._text = value[1]
+        return made
+    if kind is dict:
+        return {key: _unpacked(item) for key, item in value.items()}
+    if kind is list:
+        return [_unpacked(item) for item in value]
+    return value
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """A whole expression's value as JSON can hold it."""
+    if isinstance(value, Undefined):
+        str(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, (str, int, float)):
+        shown = _shown(value)
+        return str(shown) if isinstance(value, str) else shown
+    if depth < 8 and isinstance(value, (list, tuple)):
+        return [_plain(item, depth + 1) for item in value]
+    if depth < 8 and isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _plain(item, depth + 1) for key, item in value.items()}
+    return _shown(value)
+
+
+class Worker:
+    """Compiles and renders jobs one after the other."""
+
+    def __init__(self, out: Any) -> None:
+        self.out = out
+        self.sandbox = Sandbox({})
+        self.tables: dict[int, list[dict[str, Any]]] = {}
+        self.renders: dict[tuple[str, str], Render] = {}
+
+    def serve(self, messages: Iterator[dict[str, Any]]) -> None:
+        """Answer until stdin ends."""
+        for message in messages:
+            kind = message["op"]
+            if kind == "limits":
+                _limit(message["memory"], message["cpu"])
+            elif kind == "templates":
+                self.sandbox = Sandbox(message["templates"])
+                self.renders = {}
+            elif kind == "table":
+                self.tables[message["id"]] = _table(message)
+            else:
+                self._say({"start": message["job"]})
+                loader = self.sandbox.loader
+                assert isinstance(loader, _Loader)  # noqa: S101 - set by Sandbox itself
+                (self._scan if kind == "scan" else self._render)(message)
+                self._say({"done": message["job"], "used": sorted(loader.used)})
+                loader.used = set()
+
+    def _scan(self, job: dict[str, Any]) -> None:
+        """`where` and `key` of each row: the kept rows' numbers and their keys."""
+        slots = [(name, job[name]) for name in ("where", "key") if job[name] is not None]
+        renders = self._compiled(job, [("condition" if name == "where" else "text", source) for name, source in slots])
+        if renders is None:
+            return
+        failures = _Failures(self, job["job"])
+        kept: list[int] = []
+        keys: list[str] = []
+        context = {"vars": _unpacked(job["vars"]), "asset": job["asset"], "range": _range}
+        for number, row in enumerate(self.tables[job["table"]]):
+            context["row"] = row
+            values: dict[str, Any] = {}
+            for index, (name, _) in enumerate(slots):
+                try:
+                    values[name] = renders[index](context)
+                except Exception as error:  # noqa: BLE001 - a template may raise anything; all of it is the user's
+                    if failures.add(number, index, error, context):
+                        return
+                    values = {"where": False}
+                if values.get("where") is False:
+                    break
+            if values.get("where", True):
+                kept.append(number)
+                keys.append(values.get("key", ""))
+        self._say({"job": job["job"], "rows": kept, "keys": keys if job["key"] is not None else None})
+
+    def _render(self, job: dict[str, Any]) -> None:
+        """All strings of all variants of one group: rows by combinations, in that order."""
+        slots = [*job["var_slots"], *job["slots"]]
+        renders = self._compiled(job, [(slot["kind"], slot["source"]) for slot in slots])
+        if renders is None:
+            return
+        failures = _Failures(self, job["job"])
+        split = len(job["var_slots"])
+        answers = _Answers(self, job["job"], len(job["slots"]))
+        for index, context in enumerate(self._contexts(job)):
+            values: list[Any] = []
+            for number, slot in enumerate(slots):
+                if number == job["first_path"] + split:
+                    context |= job["marks"]
+                    if job["slugs"] is not None:
+                        context["variant"] = job["slugs"][index]
+                try:
+                    value = renders[number](context)
+                    if number < split:
+                        _put(context["vars"], slot["loc"], value)
+                        continue
+                except Exception as error:  # noqa: BLE001 - as above
+                    if failures.add(index, number, error, context):
+                        return
+                    value = None
+                if number >= split:
+                    values.append(value)
+            answers.add(values)
+        answers.flush()
+
+    def _contexts(self, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        table = None if job["table"] is None else self.tables[job["table"]]
+        rows: list[Any] = [None] if table is None else [table[number] for number in job["rows"]]
+        combos = [_unpacked(combo) for combo in job["combos"]]
+        fixed = _unpacked(job["vars"])
+        changing = bool(job["var_slots"])
+        addresses = job["addresses"]
+        index = 0
+        for row in rows:
+            for axes in combos:
+                context = {
+                    **axes,
+                    "vars": _copied(fixed) if changing else fixed,
+                    "axes": axes,
+                    "asset": job["asset"],
+                    "range": _range,
+                }
+                if table is not None:
+                    context["row"] = row
+                if addresses is not None:
+                    context["address"] = addresses[index]
+                index += 1
+                yield context
+
+    def _compiled(self, job: dict[str, Any], wanted: list[tuple[str, str]]) -> list[Render] | None:
+        """The render functions of a job's slots, None where one does not compile (all of those are reported)."""
+        made: list[Render] = []
+        errors: list[dict[str, Any]] = []
+        for number, (kind, source) in enumerate(wanted):
+            try:
+                made.append(self._compile(kind, source))
+            except Exception as error:  # noqa: BLE001 - as above
+                errors.append({"v": None, "slot": number, **_told(error, {})})
+        if errors:
+            self._say({"job": job["job"], "errors": errors})
+            return None
+        return made
+
+    def _compile(self, kind: str, source: str) -> Render:
+        known = self.renders.get((kind, source))
+        if known is None:
+            known = self.renders[(kind, source)] = self._fresh(kind, source)
+        return known
+
+    def _fresh(self, kind: str, source: str) -> Render:
+        if kind == "condition":
+            return _condition(self.sandbox, source)
+        if kind == "native" and _whole_expression(self.sandbox, source):
+            inner = source.strip()[2:-2]
+            return _expression(self.sandbox, inner.removeprefix("-").removesuffix("-"))
+        if kind == "file":
+            return _text(self.sandbox.get_template(source), MAX_TEXT_BYTES)
+        return _text(self.sandbox.from_string(source), MAX_TEXT_BYTES, marks=kind == "path")
+
+    def _say(self, answer: dict[str, Any]) -> None:
+        self.out.write(json.dumps(answer, separators=(",", ":")).encode("ascii") + b"\n")
+        self.out.flush()
+
+
+class _Failures:
+    """Reports the first failures of a job; after `MAX_ERRORS` the rest is not worth the time."""
+
+    def __init__(self, worker: Worker, job: int) -> None:
+        self.worker = worker
+        self.job = job
+        self.count = 0
+
+    def add(self, index: int, slot: int, error: Exception, context: dict[str, Any]) -> bool:
+        self.worker._say({"job": self.job, "errors": [{"v": index, "slot": slot, **_told(error, context)}]})
+        self.count += 1
+        return self.count >= MAX_ERRORS
+
+
+class _Answers:
+    """Collects values by slot and sends them in chunks."""
+
+    def __init__(self, worker: Worker, job: int, slots: int) -> None:
+        self.worker = worker
+        self.job = job
+        self.rows: list[list[Any]] = []
+        self.size = 0
+        self.slots = slots
+
+    def add(self, values: list[Any]) -> None:
+        self.rows.append(values)
+        self.size += 16
+        for value in values:
+            if value.__class__ is str:
+                self.size += len(value)
+        if self.size > CHUNK_CHARS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self.rows:
+            cols = [list(col) for col in zip(*self.rows, strict=True)] if self.slots else []
+            self.worker._say({"job": self.job, "n": len(self.rows), "cols": cols})
+        self.rows = []
+        self.size = 0
+
+
+def _text(template: jinja2.Template, limit: int, *, marks: bool = False) -> Render:
+    new_context, root, join = template.new_context, template.root_render_func, "".join
+
+    def render(context: dict[str, Any]) -> str:
+        made = join(root(new_context(context, True)))  # noqa: FBT003 - jinja2's own signature
+        if len(made) * 4 > limit:
+            size = len(made.encode("utf-8", "surrogatepass"))
+            if size > limit:
+                raise Refused("too_long", f"{size} bytes after rendering; at most {limit} are allowed")
+        if not made.isascii() or not made.isprintable():
+            _check_chars(made.translate(MARKS) if marks else made)
+        return made
+
+    return render
+
+
+def _expression(sandbox: Sandbox, source: str) -> Render:
+    template = sandbox.compile_expression(source, undefined_to_none=False)._template
+    new_context, root = template.new_context, template.root_render_func
+
+    def render(context: dict[str, Any]) -> Any:
+        made = new_context(context, True)  # noqa: FBT003 - jinja2's own signature
+        for _ in root(made):
+            pass
+        value = _plain(made.vars["result"])
+        if isinstance(value, str):
+            if len(value) > MAX_TEXT_KEPT:
+                raise Refused("too_long", f"the value has {len(value)} characters")
+            _check_chars(value)
+        return value
+
+    return render
+
+
+def _condition(sandbox: Sandbox, source: str) -> Render:
+    inner = source.strip()
+    if inner.startswith("{{") and inner.endswith("}}"):
+        inner = inner[2:-2]
+    evaluate = _expression(sandbox, inner)
+
+    def render(context: dict[str, Any]) -> bool:
+        value = evaluate(context)
+        if not isinstance(value, bool):
+            raise Refused("not_bool", f"`where` has to be true or false, and yields {value!r:.60}; compare: … == 'yes'")
+        return value
+
+    return render
+
+
+def _whole_expression(sandbox: Sandbox, source: str) -> bool:
+    if not (source.startswith("{{") and source.endswith("}}")):
+        return False
+    body = sandbox.parse(source).body
+    return len(body) == 1 and isinstance(body[0], nodes.Output) and len(body[0].nodes) == 1
+
+
+def _check_chars(text: str) -> None:
+    bad = BAD_IN_TEXT.search(text)
+    if bad is not None:
+        point = ord(bad[0])
+        if 0xD800 <= point <= 0xDFFF:
+            raise Refused("encoding", f"the rendered text holds a lone surrogate, U+{point:04X}")
+        raise Refused("control_char", f"the rendered text holds U+{point:04X}, a control or direction character")
+
+
+def _told(error: Exception, context: dict[str, Any]) -> dict[str, Any]:
+    """An exception as code, sentence, template and line."""
+    code, text = _judged(error, context)
+    name, line = _place(error)
+    return {"code": code, "text": text[:600], "template": name, "line": line}
+
+
+def _judged(error: Exception, context: dict[str, Any]) -> tuple[str, str]:
+    result: tuple[str, str]
+    if isinstance(error, Refused):
+        result = error.code, str(error)
+    elif isinstance(error, SecurityError):
+        result = "forbidden", "access is blocked by the sandbox"
+    elif isinstance(error, jinja2.UndefinedError):
+        result = _undefined(error, context)
+    elif isinstance(error, MemoryError):
+        result = "limit", "the memory limit was reached"
+    elif isinstance(error, RecursionError):
+        result = "syntax" if not context else "error", "the expression is too long, or calls itself without end"
+    elif isinstance(error, (jinja2.TemplateAssertionError, jinja2.exceptions.TemplateRuntimeError)):
+        result = _no_such(str(error))
+    elif isinstance(error, jinja2.TemplateSyntaxError):
+        result = "syntax", f"{error.message}"
+    elif "integer string conversion" in str(error):
+        result = "error", "the number is too large to print"
+    else:
+        result = "error", f"{type(error).__name__}: {error}"
+    return result
+
+
+def _undefined(error: jinja2.UndefinedError, context: dict[str, Any]) -> tuple[str, str]:
+    found = NamedUndefined.last
+    name, obj = found.looked_for if found is not None else (None, None)
+    if not isinstance(name, str):
+        return "undefined", str(error)
+    if name.startswith("__"):
+        return "forbidden", "access is blocked by the sandbox"
+    if obj is None and name in DEFAULT_NAMESPACE:
+        why = " (it is random)" if name == "lipsum" else ""
+        return "forbidden", f"{name} is not available in templates{why}"
+    where = next((word for word in ("row", "vars", "axes") if context.get(word) is obj and obj is not None), None)
+    shown = f"{where}.{name}" if where else name
+    hidden = {"range"}
+    known = [key for key in (obj if isinstance(obj, dict) else context if obj is None else {}) if key not in hidden]
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    text = f"{shown} is undefined"
+    if near:
+        text += f"; did you mean {near[0]}"
+    elif obj is None and isinstance(context.get("row"), dict) and name in context["row"]:
+        text += f"; did you mean row.{name}"
+    elif obj is None and isinstance(context.get("vars"), dict) and name in context["vars"]:
+        text += f"; did you mean vars.{name}"
+    if known:
+        text += f"; known: {', '.join(sorted(known)[:12])}"
+    return "undefined", text
+
+
+def _no_such(text: str) -> tuple[str, str]:
+    match = re.search(r"No (filter|test) named '([^']*)'", text)
+    if match is None:
+        return "error", text
+    kind, name = match[1], match[2]
+    if name == "random":
+        return "forbidden", "filter random would change the plan, and so pay, on every run"
+    offered = FILTERS if kind == "filter" else TESTS
+    if name in (DEFAULT_FILTERS if kind == "filter" else DEFAULT_TESTS):
+        return "forbidden", f"{kind} {name} is not available; there are: {', '.join(offered)}"
+    near = difflib.get_close_matches(name, offered, n=1)
+    return "forbidden", f"there is no {kind} {name}" + (f"; did you mean {near[0]}" if near else "")
+
+
+def _place(error: Exception) -> tuple[str | None, int | None]:
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return error.name, error.lineno
+    name, line = None, None
+    trace = error.__traceback__
+    while trace is not None:
+        template = trace.tb_frame.f_globals.get("__jinja_template__")
+        if template is not None:
+            name, line = template.name, template.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return name, line
+
+
+def _put(target: Any, loc: list[Any], value: Any) -> None:
+    for step in loc[:-1]:
+        target = target[step]
+    target[loc[-1]] = value
+
+
+def _copied(value: Any) -> Any:
+    if type(value) is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_copied(item) for item in value]
+    return value
+
+
+def _table(message: dict[str, Any]) -> list[dict[str, Any]]:
+    columns = message["columns"]
+    if columns is not None:
+        return [dict(zip(columns, row, strict=True)) for row in message["rows"]]
+    return [_unpacked(row) for row in message["rows"]]
+
+
+def _limit(memory: int, cpu: int) -> None:
+    try:
+        import resource
+    except ImportError:  # not a POSIX system: the parent's clock is the only limit there
+        return
+    for name, value in (("AS", memory), ("CPU", cpu), ("CORE", 0), ("NOFILE", 3), ("NPROC", 0), ("FSIZE", 0)):
+        number = getattr(resource, f"RLIMIT_{name}", None)
+        if number is not None:
+            with suppress(ValueError, OSError):
+                resource.setrlimit(number, (value, value))
+
+
+def _messages(stream: Any) -> Iterator[dict[str, Any]]:
+    while True:
+        head = stream.read(8)
+        if len(head) < 8:
+            return
+        yield marshal.loads(stream.read(int.from_bytes(head, "big")))  # noqa: S302 - from the parent, over our own pipe
+
+
+def main() -> None:
+    """Serve stdin."""
+    # Warm what is loaded on first use: once the limits hold, no file can be opened.
+    "".encode("ascii", "backslashreplace").decode("unicode-escape")
+    jinja2.Environment().from_string("{% macro m(x) %}{{ x|upper }}{% endmacro %}{{ m('a') }}").render()  # noqa: S701 - text, not HTML
+    worker = Worker(sys.stdout.buffer)
+    worker.serve(_messages(sys.stdin.buffer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,336 @@
+"""Pydantic models of the project file, the manifests and `picks.yaml`: their shape, and the JSON Schemas made of it."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        raise PydanticCustomError("manifest.required", "is empty; write a value or leave the key out")
+    return value
+
+
+def _no_checks(_: Any) -> Any:
+    raise PydanticCustomError("manifest.unsupported", "is of a later release: this version has no checks yet")
+
+
+def _not_yet(_: Any) -> Any:
+    raise PydanticCustomError("manifest.unsupported", "is of a later release: this version cannot read it yet")
+
+
+def _pick(value: Any) -> Any:
+    if value in ("first", "all", "review") and isinstance(value, str):
+        return value
+    numbers = isinstance(value, list) and value and all(type(item) is int and item > 0 for item in value)
+    if numbers and len(set(value)) == len(value):
+        return value
+    raise PydanticCustomError(
+        "manifest.type", "must be first, all, review or a list of different candidate numbers like [1, 3]"
+    )
+
+
+def _texts(value: Any) -> Any:
+    """Accept one text where a list of texts is meant."""
+    return [value] if isinstance(value, str) else value
+
+
+Given = BeforeValidator(_given)
+Text = Annotated[str | None, Given]
+Flag = Annotated[bool | None, Given]
+Texts = Annotated[list[str] | None, Given]
+OneOrMore = Annotated[
+    list[str] | None,
+    BeforeValidator(_texts),
+    Given,
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+Values = Annotated[dict[str, Any] | None, Given]
+_SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean"]}
+Duration = Annotated[str | None, Given, WithJsonSchema({"type": "string", "examples": ["60s", "30m", "2h"]})]
+Checks = Annotated[Any, BeforeValidator(_no_checks), WithJsonSchema({"description": "not in this version"})]
+Later = Annotated[Any, BeforeValidator(_not_yet), WithJsonSchema({"description": "not in this version"})]
+Limits = Annotated[
+    Any,
+    Given,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": ["string", "integer"]},
+                {"type": "array", "items": {"type": ["string", "integer"]}},
+            ]
+        }
+    ),
+]
+
+
+class Closed(BaseModel):
+    """A mapping whose keys are all known; values are taken as they are, never converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Style(Closed):
+    """A named look that assets put on."""
+
+    prompt_prefix: Text = Field(default=None, description="Goes before the prompt, joined with ', '.")
+    prompt_suffix: Text = Field(
+        default=None,
+        description="Goes after the prompt, joined with ', '; in advanced mode before the first ' --'.",
+        examples=["soft studio light, seamless white background"],
+    )
+    params: Values = Field(default=None, description="Params that the style sets.")
+    vars: Values = Field(default=None, description="Variables that the style sets.")
+
+
+class OutputFile(Closed):
+    """One file made from a picked picture."""
+
+    path: str = Field(
+        description="Where the file goes, below the project's root; a template.",
+        examples=["assets/products/{{ row.sku }}.png"],
+    )
+    width: Annotated[int | None, Given] = Field(default=None, ge=1, le=16384, description="Pixels.")
+    height: Annotated[int | None, Given] = Field(default=None, ge=1, le=16384, description="Pixels.")
+    fit: Annotated[Literal["contain", "cover", "fill"] | None, Given] = Field(
+        default=None, description="How the picture fits into width and height."
+    )
+    quality: Annotated[int | None, Given] = Field(default=None, ge=1, le=100, description="Of the encoder, 1 to 100.")
+    format: Annotated[Literal["png", "jpg", "jpeg", "webp", "avif"] | None, Given] = Field(
+        default=None, description="Follows the extension; may be written where it agrees."
+    )
+
+
+class Common(Closed):
+    """What defaults, assets and axis values may all set."""
+
+    prompt: Text = Field(
+        default=None, description="The prompt; a template.", examples=["A {{ season }} morning in a city park"]
+    )
+    template: Text = Field(
+        default=None, description="A file below templates/ that gives the prompt.", examples=["product.j2"]
+    )
+    provider: Text = Field(default=None, description="A provider of imagebatch.yaml, or a built-in type.")
+    params: Values = Field(
+        default=None, description="What decides the picture, in the provider's words.", examples=[{"format": "3:2"}]
+    )
+    vars: Values = Field(default=None, description="Values that templates see as `vars`.")
+    styles: OneOrMore = Field(default=None, description="Styles to put on, in order.")
+    references: OneOrMore = Field(
+        default=None,
+        description="Images to start from: project paths or `asset:ADDRESS`.",
+        examples=[["data/logo.png"]],
+    )
+    resolution: Annotated[Literal["preview", "full", "upscale", "uhd"] | None, Given] = Field(
+        default=None, description="What is bought for the picks; preview costs nothing more."
+    )
+    pick: Annotated[
+        Any,
+        BeforeValidator(_pick),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"enum": ["first", "all", "review"]},
+                    {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1},
+                ]
+            }
+        ),
+    ] = Field(default=None, description="Which candidates become outputs.")
+    distinct: Flag = Field(default=None, description="Draw apart from variants with an equal request.")
+    name: Text = Field(default=None, description="The generation's name at the provider.")
+    tags: OneOrMore = Field(default=None, description="Tags at the provider.")
+    metadata: Values = Field(default=None, description="Metadata at the provider.")
+    alt: Text = Field(default=None, description="Text for those who cannot see the picture.")
+    title: Text = Field(default=None, description="The picture's title.")
+    protect: Flag = Field(default=None, description="No redraw and no removal.")
+    on_remove: Annotated[Literal["keep", "trash", "delete"] | None, Given] = Field(
+        default=None, description="What happens when the variant leaves the manifest."
+    )
+    on_replace: Annotated[Literal["keep", "delete"] | None, Given] = Field(
+        default=None, description="What happens at the provider with a drawing that was replaced."
+    )
+    retries: Annotated[int | None, Given] = Field(
+        default=None, ge=0, le=10, description="New attempts within one run after a failure that allows them."
+    )
+    checks: Checks = None
+
+
+class Defaults(Common):
+    """Settings for every asset below."""
+
+    output: Text = Field(default=None, description="Where the file goes; a template.")
+    outputs: Annotated[list[OutputFile] | None, Given] = Field(default=None, description="Files to make.")
+
+
+_AXIS_VALUE = {
+    "anyOf": [
+        _SCALAR,
+        {"type": "object", "required": ["id"], "description": "An axis value that carries settings."},
+    ]
+}
+
+
+class AxisValue(Common):
+    """An axis value that carries settings."""
+
+    id: Annotated[Any, Given, WithJsonSchema(_SCALAR)] = Field(description="The value's name in addresses.")
+
+
+class Asset(Defaults):
+    """One declaration: a picture, or a family of pictures."""
+
+    matrix: Annotated[
+        dict[str, list[Any]] | None,
+        Given,
+        WithJsonSchema({"type": "object", "additionalProperties": {"type": "array", "items": _AXIS_VALUE}}),
+    ] = Field(default=None, description="Axes and their values; every combination is a variant.")
+    include: Annotated[list[dict[str, Any]] | None, Given] = Field(
+        default=None, description="Combinations to add, as in GitHub Actions."
+    )
+    exclude: Annotated[list[dict[str, Any]] | None, Given] = Field(
+        default=None, description="Combinations to leave out, as in GitHub Actions."
+    )
+    for_each: Text = Field(
+        default=None, description="A table (CSV, TSV, JSON, JSONL, YAML) or a glob.", examples=["data/products.csv"]
+    )
+    key: OneOrMore = Field(default=None, description="A column, columns or a template that names each row.")
+    where: Text = Field(default=None, description="Rows to take; an expression.", examples=["row.active == 'yes'"])
+
+
+class Move(Closed):
+    """A rename, so that nothing is drawn again."""
+
+    from_: str = Field(alias="from", description="The old address; * and ? are wild.", examples=["old-hero[*]"])
+    to: str = Field(description="The new address, with as many wildcards.", examples=["hero[*]"])
+
+
+class Manifest(Closed):
+    """A file of manifests/: assets and what they share."""
+
+    assets: Annotated[dict[str, Asset] | None, Given] = Field(default=None, description="Assets by id.")
+    defaults: Annotated[Defaults | None, Given] = Field(
+        default=None, description="Settings of every asset in this file."
+    )
+    styles: Annotated[dict[str, Style] | None, Given] = Field(default=None, description="Styles of this file.")
+    vars: Values = Field(default=None, description="Variables of every asset in this file.")
+    moved: Annotated[list[Move] | None, Given] = Field(default=None, description="Renames.")
+
+
+class Provider(Closed):
+    """An account at a provider."""
+
+    type: Text = Field(default=None, description="all-images, aigne-hub, openai or a plug-in's name.")
+    base_url: Text = Field(default=None, description="Its address, or `simulator`.")
+    api_key: Text = Field(
+        default=None, description="One reference to an environment variable.", examples=["${ALL_IMAGES_API_KEY}"]
+    )
+    without_key: Annotated[Literal["error", "simulate"] | None, Given] = Field(
+        default=None, description="What to do where the variable is not set."
+    )
+    max_concurrency: Annotated[int | None, Given] = Field(
+        default=None, ge=1, le=10000, description="Generations in flight."
+    )
+    rate_limit: OneOrMore = Field(
+        default=None, description="Requests of all kinds in a time.", examples=["60/min", ["10/s", "600/h"]]
+    )
+    consistency_window: Duration = Field(default=None, description="How long absence from a listing proves nothing.")
+    deadline: Duration = Field(default=None, description="How long to ask, from acceptance on.")
+    price: Annotated[dict[str, str] | None, Given] = Field(
+        default=None, description="Overrides the built-in table.", examples=[{"create": "0 EUR", "buy": "0.35 EUR"}]
+    )
+    mount: Text = Field(default=None, description="aigne-hub: the path below which the hub is mounted.")
+    dialect: Text = Field(default=None, description="aigne-hub: which of its paths the server speaks.")
+    extra_body: Values = Field(default=None, description="openai: fields added to each create.")
+    capabilities: Values = Field(default=None, description="openai: what a compatible server can do.")
+
+
+class BrakeLimits(Closed):
+    """Where a plan has to stop and ask."""
+
+    max_deletes: Limits = Field(default=None, description="A share, a number, or both.", examples=[["30%", 25]])
+    max_redraws: Limits = Field(default=None, description="A share, a number, or both.", examples=["30%"])
+    max_cost: OneOrMore = Field(default=None, description="For each currency.", examples=[["20 EUR", "10 USD"]])
+    max_variants: Annotated[int | None, Given] = Field(default=None, ge=1, le=10_000_000, description="Limit of input.")
+
+
+class Project(Closed):
+    """imagebatch.yaml: the project's settings."""
+
+    version: int = Field(description="Of this format: 1.", examples=[1])
+    lineage: Annotated[str | None, Given] = Field(
+        default=None, pattern="^[0-9a-f]{32}$", description="Names the project for ever; written by imagebatch."
+    )
+    providers: Annotated[dict[str, Provider] | None, Given] = Field(default=None, description="Accounts by alias.")
+    defaults: Annotated[Defaults | None, Given] = Field(default=None, description="Settings of every asset.")
+    styles: Annotated[dict[str, Style] | None, Given] = Field(default=None, description="Styles of every manifest.")
+    vars: Values = Field(default=None, description="Variables of every manifest.")
+    brakes: Annotated[BrakeLimits | None, Given] = Field(default=None, description="Where a plan has to stop and ask.")
+    budget: Later = None
+    state: Later = None
+    store: Later = None
+
+
+_HASH = "^sha256:[0-9a-f]{64}$"
+
+
+class PickEntry(Closed):
+    """A choice, bound to bytes."""
+
+    for_: Annotated[str, Field(pattern=_HASH)] = Field(alias="for", description="The draw fingerprint it was made for.")
+    use: list[Annotated[str, Field(pattern=_HASH)]] = Field(description="The chosen pictures' hashes, in order.")
+    was: Literal["pick", "accept", "restore", "file"] = Field(default="pick", description="Which command chose.")
+    file: Text = Field(default=None, description="A file of one's own.", examples=["art/crown.png"])
+
+
+class RedoEntry(Closed):
+    """A new attempt that was asked for."""
+
+    attempt: int = Field(ge=1, le=10000, description="The attempt to reach.")
+    note: Text = Field(default=None, description="Why; for people.")
+    add: Text = Field(default=None, description="Words that enter the prompt.")
+
+
+class PicksFile(Closed):
+    """picks.yaml: what people decided."""
+
+    version: int = Field(description="Of this format: 1.", examples=[1])
+    picks: Annotated[dict[str, PickEntry] | None, Given] = Field(default=None, description="Choices by address.")
+    redo: Annotated[dict[str, RedoEntry] | None, Given] = Field(default=None, description="Redraws by address.")
+
+
+SchemaKind = Literal["project", "manifest", "picks"]
+_KINDS: dict[SchemaKind, type[Closed]] = {"project": Project, "manifest": Manifest, "picks": PicksFile}
+
+
+def json_schema(kind: SchemaKind) -> dict[str, Any]:
+    """The JSON Schema (draft-07) of one kind of file, as yaml-language-server reads it."""
+    schema: dict[str, Any] = _draft07(
+        _KINDS[kind].model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
+    )
+    definitions = schema.pop("$defs", None)
+    if kind != "picks":
+        schema["patternProperties"] = {"^x(-.*)?$": {"description": "Ignored; a place for anchors."}}
+    made = {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+    if definitions:
+        made["definitions"] = definitions
+    return made
+
+
+def _draft07(node: Any) -> Any:
+    """Drop what only says 'or left out': `null` as an alternative, and defaults that are null."""
+    if isinstance(node, list):
+        return [_draft07(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: _draft07(item) for key, item in node.items() if not (key == "default" and item is None)}
+    choices = made.get("anyOf")
+    if isinstance(choices, list) and {"type": "null"} in choices:
+        left = [choice for choice in choices if choice != {"type": "null"}]
+        del made["anyOf"]
+        made = {**left[0], **made} if len(left) == 1 else {"anyOf": left, **made}
+    if "$ref" in made and len(made) > 1:  # draft-07 ignores what stands beside a $ref
+        made = {"allOf": [{"$ref": made.pop("$ref")}], **made}
+    return made

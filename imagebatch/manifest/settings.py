@@ -1,0 +1,315 @@
+"""The project file into `ProjectSettings`: providers with their references to the environment, and brakes."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from imagebatch.manifest.characters import quoted
+from imagebatch.manifest.findings import Findings
+from imagebatch.manifest.schema import BrakeLimits, Project, Provider
+from imagebatch.manifest.yaml import Document
+from imagebatch.model.money import Money, parse_money
+from imagebatch.model.settings import SIMULATOR_BASE, Brakes, ProjectSettings, ProviderSettings, RateLimit, Threshold
+
+BUILT_IN_TYPES: Final = ("all-images", "aigne-hub", "openai")
+HUB_VARIABLE: Final = "AIGNE_HUB_URL"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|min|h|d)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_RATE = re.compile(r"([0-9]+)\s*/\s*([0-9]+)?\s*(s|sec|second|m|min|minute|h|hour|d|day)")
+_RATE_UNITS = {
+    "s": 1,
+    "sec": 1,
+    "second": 1,
+    "m": 60,
+    "min": 60,
+    "minute": 60,
+    "h": 3600,
+    "hour": 3600,
+    "d": 86400,
+    "day": 86400,
+}
+_PERCENT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
+_MAX_SECONDS: Final = 30 * 86400.0
+
+
+class _Unset(Exception):
+    """A referenced variable is not set and has no default."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def read_settings(
+    project: Project,
+    document: Document,
+    findings: Findings,
+    *,
+    variables: Mapping[str, str],
+    used: frozenset[str],
+    simulate: bool,
+) -> ProjectSettings:
+    """The settings with every default filled in.
+
+    Args:
+        project: the validated project file.
+        document: the same, for places.
+        findings: where problems go.
+        variables: the environment; read for `${NAME}` in addresses, never for keys.
+        used: provider names that assets use; an address whose variable is not set is only a fault for those.
+        simulate: True where no provider is going to be called at all.
+    """
+    providers: dict[str, ProviderSettings] = {}
+    for alias, given in (project.providers or {}).items():
+        reader = _ProviderReader(alias, given, document, findings, variables, needed=alias in used and not simulate)
+        providers[alias] = reader.read()
+    for name in BUILT_IN_TYPES:
+        if name not in providers:
+            base = variables.get(HUB_VARIABLE) or None if name == "aigne-hub" else None
+            providers[name] = ProviderSettings(alias=name, type=name, base_url=base)
+    defaults = project.defaults
+    return ProjectSettings(
+        lineage=project.lineage,
+        providers=providers,
+        brakes=_brakes(project.brakes, document, findings),
+        on_remove=(defaults.on_remove if defaults else None) or "trash",
+    )
+
+
+def reference(text: str) -> tuple[str, str | None] | None:
+    """The name and default of a text that is nothing but one `${NAME}` or `${NAME:-default}`."""
+    match = _REFERENCE.fullmatch(text.strip())
+    return (match[1], match[2]) if match else None
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an http(s) address leads to this machine by its text alone."""
+    try:
+        host = (urlsplit(address).hostname or "").lower()
+    except ValueError:
+        return False
+    return host == "localhost" or host == "::1" or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
+
+
+class _ProviderReader:
+    def __init__(
+        self,
+        alias: str,
+        given: Provider,
+        document: Document,
+        findings: Findings,
+        variables: Mapping[str, str],
+        *,
+        needed: bool,
+    ) -> None:
+        self.alias = alias
+        self.given = given
+        self.document = document
+        self.findings = findings
+        self.variables = variables
+        self.needed = needed
+
+    def read(self) -> ProviderSettings:
+        """The provider's settings; faults are noted and replaced by defaults."""
+        given = self.given
+        if not _NAME.fullmatch(self.alias):
+            self._note(
+                "id", f"the provider name {quoted(self.alias)} has other characters than letters, digits, . _ -", ()
+            )
+        kind = given.type or (self.alias if self.alias in BUILT_IN_TYPES else None)
+        if kind is None:
+            self._note("required", f"type is missing; write one of {', '.join(BUILT_IN_TYPES)}", ())
+            kind = ""
+        base_url = self._base_url(kind)
+        variable, default = self._key(base_url)
+        window = self._seconds("consistency_window", given.consistency_window)
+        return ProviderSettings(
+            alias=self.alias,
+            type=kind,
+            base_url=base_url,
+            key_variable=variable,
+            key_default=default,
+            without_key=given.without_key or "error",
+            max_concurrency=given.max_concurrency or 8,
+            rate_limits=self._rates(),
+            consistency_window_s=60.0 if window is None else window,
+            deadline_s=self._seconds("deadline", given.deadline),
+            price=self._price(),
+            options=self._options(),
+            place=self.document.place(("providers", self.alias), key=True),
+        )
+
+    def _base_url(self, kind: str) -> str | None:
+        text = self.given.base_url
+        if text is None:
+            return self.variables.get(HUB_VARIABLE) or None if kind == "aigne-hub" else None
+        try:
+            address = self._filled(text)
+        except _Unset as unset:
+            if self.needed and self.given.without_key != "simulate":
+                self._note("variable", f"the variable {unset.name} is not set, so there is no address", ("base_url",))
+            return None
+        if address == SIMULATOR_BASE:
+            return address
+        try:
+            parts = urlsplit(address)
+            bad = parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0
+            extra = bool(parts.username or parts.password or parts.query or parts.fragment)
+        except ValueError:
+            bad, extra = True, False
+        if bad or not address.isprintable() or " " in address:
+            self._note("base_url", "base_url has to be an http(s) address, or `simulator`", ("base_url",))
+        elif extra:
+            self._note("base_url", "base_url may hold no user, password, query or fragment", ("base_url",))
+        elif parts.scheme == "http" and not is_loopback(address):
+            self._note(
+                "base_url", "a key never travels unencrypted: base_url has to start with https://", ("base_url",)
+            )
+        return address.rstrip("/")
+
+    def _key(self, base_url: str | None) -> tuple[str | None, str | None]:
+        text = self.given.api_key
+        if text is None:
+            return None, None
+        found = reference(text)
+        if found is None:
+            self.findings.add(
+                "manifest.secret",
+                "key stands in a file",
+                f"providers.{self.alias}.api_key has to be exactly one ${{NAME}}: keys come from the environment. If this "
+                "was a real key, it is in git now: revoke it.",
+                place=self._place(("api_key",)),
+                hint=f"api_key: ${{{_usual(self.given.type or self.alias)}}}",
+            )
+            return None, None
+        name, default = found
+        if default is not None and not (base_url is not None and is_loopback(base_url)):
+            self.findings.add(
+                "manifest.secret",
+                "key stands in a file",
+                f"providers.{self.alias}.api_key has a default, which only a base_url on this machine may have.",
+                place=self._place(("api_key",)),
+            )
+            return name, None
+        return name, default
+
+    def _filled(self, text: str) -> str:
+        def value(match: re.Match[str]) -> str:
+            found = self.variables.get(match[1]) or match[2]
+            if found is None:
+                raise _Unset(match[1])
+            return found
+
+        return _REFERENCE.sub(value, text)
+
+    def _rates(self) -> tuple[RateLimit, ...]:
+        made: list[RateLimit] = []
+        for text in self.given.rate_limit or []:
+            match = _RATE.fullmatch(text.strip())
+            if match is None or int(match[1]) == 0 or len(match[1]) > 9 or int(match[2] or 1) == 0:
+                self._note(
+                    "range", f"rate_limit {quoted(text, 40)} has to look like 60/min, 10/s or 600/h", ("rate_limit",)
+                )
+                continue
+            made.append(RateLimit(count=int(match[1]), per_s=float(int(match[2] or 1) * _RATE_UNITS[match[3]])))
+        return tuple(made)
+
+    def _seconds(self, key: str, text: str | None) -> float | None:
+        if text is None:
+            return None
+        match = _DURATION.fullmatch(text.strip())
+        seconds = float(match[1]) * _UNITS[match[2]] if match else -1.0
+        if not 0 <= seconds <= _MAX_SECONDS:
+            self._note("range", f"{key} has to be a time like 60s, 30m or 2h, at most 30d", (key,))
+            return None
+        return seconds
+
+    def _price(self) -> Mapping[str, Money]:
+        made: dict[str, Money] = {}
+        for key, text in (self.given.price or {}).items():
+            try:
+                made[key] = parse_money(text)
+            except ValueError as error:
+                self._note("range", f"price.{key}: {error}", ("price", key))
+        return made
+
+    def _options(self) -> dict[str, Any]:
+        given = self.given
+        made = {"mount": given.mount, "dialect": given.dialect}
+        options: dict[str, Any] = {}
+        for key, text in made.items():
+            if text is not None:
+                try:
+                    options[key] = self._filled(text)
+                except _Unset as unset:
+                    if self.needed:
+                        self._note("variable", f"the variable {unset.name} is not set", (key,))
+        from imagebatch.manifest.written import plain
+
+        options |= {
+            key: plain(value)
+            for key, value in (("extra_body", given.extra_body), ("capabilities", given.capabilities))
+            if value is not None
+        }
+        return options
+
+    def _place(self, loc: tuple[str | int, ...]) -> Any:
+        return self.document.place(("providers", self.alias, *loc))
+
+    def _note(self, code: str, detail: str, loc: tuple[str | int, ...]) -> None:
+        self.findings.add(
+            f"manifest.{code}", "provider cannot be used", f"providers.{self.alias}: {detail}.", place=self._place(loc)
+        )
+
+
+def _usual(kind: str) -> str:
+    names = {"aigne-hub": "AIGNE_HUB_API_KEY", "openai": "OPENAI_API_KEY", "all-images": "ALL_IMAGES_API_KEY"}
+    return names.get(kind, "MY_API_KEY")
+
+
+def _brakes(given: BrakeLimits | None, document: Document, findings: Findings) -> Brakes:
+    usual = Brakes()
+    if given is None:
+        return usual
+    money: list[Money] = []
+    for text in given.max_cost or []:
+        try:
+            amount = parse_money(text)
+        except ValueError as error:
+            findings.add("manifest.range", "brake cannot be used", f"brakes.max_cost: {error}.",
+                         place=document.place(("brakes", "max_cost")))  # fmt: skip
+            continue
+        if any(known.currency == amount.currency for known in money):
+            findings.add("manifest.duplicate_value", "brake cannot be used", f"brakes.max_cost names {amount.currency} twice.",
+                         place=document.place(("brakes", "max_cost")))  # fmt: skip
+        money.append(amount)
+    return Brakes(
+        max_deletes=_threshold("max_deletes", given.max_deletes, usual.max_deletes, document, findings),
+        max_redraws=_threshold("max_redraws", given.max_redraws, usual.max_redraws, document, findings),
+        max_cost=tuple(money),
+        max_variants=given.max_variants or usual.max_variants,
+    )
+
+
+def _threshold(name: str, given: Any, usual: Threshold, document: Document, findings: Findings) -> Threshold:
+    if given is None:
+        return usual
+    percent: float | None = None
+    count: int | None = None
+    wrong = False
+    for item in given if isinstance(given, list) else [given]:
+        match = _PERCENT.fullmatch(item) if isinstance(item, str) else None
+        if match is not None and percent is None and float(match[1]) <= 100:
+            percent = float(match[1])
+        elif isinstance(item, int) and not isinstance(item, bool) and item >= 0 and count is None:
+            count = int(item)
+        else:
+            wrong = True
+    if wrong or (percent is None and count is None):
+        findings.add("manifest.range", "brake cannot be used", f"brakes.{name} has to be a share like 30%, a number, or "
+                     "both: [30%, 25].", place=document.place(("brakes", name)))  # fmt: skip
+        return usual
+    return Threshold(percent=percent, count=count)

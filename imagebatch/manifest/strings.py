@@ -1,0 +1,147 @@
+"""Which strings of an asset are templates, and how rendered columns become the fields of drafts."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any
+
+from imagebatch.manifest.layers import Settled, StylePart, as_list
+from imagebatch.manifest.templating import SlotKind, needs_rendering
+from imagebatch.manifest.written import packed, plain
+from imagebatch.model.variant import Place
+
+Loc = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One template of a group: which field, where in it, its source, how it is rendered, and where it was written."""
+
+    what: str
+    loc: Loc
+    source: str
+    kind: SlotKind
+    place: Place
+
+
+@dataclass(slots=True, kw_only=True)
+class Strings:
+    """All strings of one group of variants: constants, and slots whose columns the child fills in.
+
+    `constants` holds each field whole, with templates still in it; `slots` lists the templates, output paths last.
+    """
+
+    constants: dict[str, Any] = field(default_factory=dict)
+    slots: list[Slot] = field(default_factory=list)
+    var_slots: list[Slot] = field(default_factory=list)
+    columns: list[list[Any]] = field(default_factory=list)
+
+    def add(self, what: str, value: Any, settled: Settled, *, kind: SlotKind, place: Place) -> None:
+        """Take a field; its templates become slots."""
+        self.constants[what] = plain(value)
+        for loc, source in _templates(value):
+            found = settled.place(what, *loc) or place
+            self.slots.append(Slot(what=what, loc=loc, source=source, kind=kind, place=found))
+
+    def text(self, what: str, source: str, *, kind: SlotKind, place: Place) -> None:
+        """Take one text."""
+        self.constants[what] = source
+        if kind == "file" or needs_rendering(source):
+            self.slots.append(Slot(what=what, loc=(), source=source, kind=kind, place=place))
+
+    def parts(self, what: str, parts: Sequence[StylePart]) -> None:
+        """Take a style's texts."""
+        if parts:
+            self.constants[what] = [part.text for part in parts]
+            for index, part in enumerate(parts):
+                if needs_rendering(part.text):
+                    self.slots.append(Slot(what=what, loc=(index,), source=part.text, kind="text", place=part.place))
+
+    def variables(self, values: Mapping[str, Any], settled: Settled, *, place: Place) -> None:
+        """Take `vars`: rendered once for each variant, before everything else."""
+        self.constants["vars"] = packed(dict(values))
+        for loc, source in _templates(values):
+            found = settled.place("vars", *loc) or place
+            self.var_slots.append(Slot(what="vars", loc=loc, source=source, kind="native", place=found))
+
+    @property
+    def all_slots(self) -> list[Slot]:
+        """Variables first, as the child numbers them."""
+        return [*self.var_slots, *self.slots]
+
+    @property
+    def first_path(self) -> int:
+        """The number of the first output path among `slots`."""
+        return next((number for number, slot in enumerate(self.slots) if slot.kind == "path"), len(self.slots))
+
+    def mentions(self, word: str) -> bool:
+        """Whether any template may use a name."""
+        return any(slot.kind == "file" or word in slot.source for slot in self.all_slots)
+
+    def values(self, what: str) -> Iterator[Any] | Iterable[Any]:
+        """One field for all variants: the same object for ever where nothing in it is a template."""
+        found = [(slot.loc, self.columns[number]) for number, slot in enumerate(self.slots) if slot.what == what]
+        constant = self.constants.get(what)
+        if not found:
+            return repeat(constant)
+        if len(found) == 1 and not found[0][0]:
+            return found[0][1]
+        return _filled(constant, found)
+
+    def templated(self, what: str) -> bool:
+        """Whether a field differs between variants."""
+        return any(slot.what == what for slot in self.slots)
+
+
+def _filled(constant: Any, found: Sequence[tuple[Loc, Sequence[Any]]]) -> Iterator[Any]:
+    for index in range(len(found[0][1])):
+        value = _copied(constant)
+        for loc, column in found:
+            target = value
+            for step in loc[:-1]:
+                target = target[step]
+            target[loc[-1]] = column[index]
+        yield value
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
+
+
+def _templates(value: Any, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:
+    if isinstance(value, str):
+        if needs_rendering(value):
+            yield loc, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _templates(item, (*loc, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _templates(item, (*loc, index))
+
+
+def take_strings(settled: Settled, place: Place, outputs: Sequence[tuple[str, Place]]) -> Strings:
+    """All strings of a group; `outputs` are its output paths with their places."""
+    made = Strings()
+    values = settled.values
+    made.variables(values.get("vars", {}), settled, place=place)
+    if "template" in values:
+        made.text("prompt", values["template"], kind="file", place=settled.place("template") or place)
+    else:
+        made.text("prompt", values.get("prompt", ""), kind="text", place=settled.place("prompt") or place)
+    made.parts("prefixes", settled.prefixes)
+    made.parts("suffixes", settled.suffixes)
+    for what in ("params", "metadata"):
+        made.add(what, values.get(what, {}), settled, kind="native", place=place)
+    for what in ("tags", "references"):
+        made.add(what, as_list(values.get(what, [])), settled, kind="text", place=place)
+    for what in ("name", "alt", "title"):
+        if what in values:
+            made.text(what, values[what], kind="text", place=settled.place(what) or place)
+    made.constants["outputs"] = [path for path, _ in outputs]
+    for index, (path, written) in enumerate(outputs):
+        if needs_rendering(path):
+            made.slots.append(Slot(what="outputs", loc=(index,), source=path, kind="path", place=written))
+    return made
