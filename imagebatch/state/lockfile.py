@@ -31,7 +31,7 @@ MERGE_HINTS: Final = ("Merge both sides: imagebatch lock merge", "See what is wr
 
 _KNOWN_HEADER: Final = frozenset({"format", "version", "lineage", "generations"})
 _HEADER: Final = re.compile(rb'\{\n((?:"[^\n]*\n)*?)"generations": \{\n\n')
-_HEAD: Final = re.compile(rb'\n\n("(?:[^"\\\n]|\\[^\n])*"): \{\n')
+_HEAD: Final = re.compile(rb'\n\n("[^\n]*"): \{\n')
 _NEWER: Final = re.compile(rb'"version"\s*:\s*([0-9]{1,9})\b')
 _MARKER: Final = re.compile(rb"^(?:<{7}|>{7}|\|{7})(?: |$)|^={7}$", re.MULTILINE)
 _TEXT: Final = '"([^"]*)"'
@@ -250,18 +250,19 @@ def decode_lock(data: bytes, path: str = LOCK_NAME) -> Lock:
     data = data.removeprefix(b"\xef\xbb\xbf")
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n")
-    return _by_blocks(data, path) or _as_a_whole(data, path)
+    try:
+        lock = _by_blocks(data, path)
+    except ValueError:
+        lock = None
+    return _as_a_whole(data, path) if lock is None else lock
 
 
 def _by_blocks(data: bytes, path: str) -> Lock | None:
-    """The lock, if its text is in our form; None where it has to be parsed as a whole."""
+    """The lock, if its text is in our form; None or ValueError where it has to be parsed as a whole."""
     head = _HEADER.match(data)
     if head is None:
         return None
-    try:
-        header = parse_json(f"{{{head[1].decode().rstrip()[:-1]}}}")
-    except ValueError:
-        return None
+    header = parse_json(f"{{{head[1].decode().rstrip()[:-1]}}}")
     lineage, rest = _checked_header(header, path)
     tail = data.rfind(b"}\n}")
     if data[tail + 3 :].strip():
@@ -275,7 +276,10 @@ def _by_blocks(data: bytes, path: str) -> Lock | None:
         stop = end - 3 if data[end - 4 : end] == b"},\n\n" else _end_of_block(data, end)
         if data[stop - 2 : stop] != b"\n}":
             return None
-        address = key[1:-1].decode("utf-8", "replace") if b"\\" not in key else str(parse_json(key.decode()))
+        if b"\\" not in key and key.count(b'"') == 2:
+            address = key[1:-1].decode("utf-8", "replace")
+        else:
+            address = _quoted_address(key)
         if address in blocks:
             raise _twice(path, address, data.count(b"\n", 0, start) + 1)
         blocks[address] = start << _SHIFT | (stop - start)
@@ -289,6 +293,13 @@ def _by_blocks(data: bytes, path: str) -> Lock | None:
     if not is_sorted:
         blocks = {address: blocks[address] for address in sorted(blocks)}
     return Lock(lineage=lineage, header=rest, blocks=blocks, data=data, path=path)
+
+
+def _quoted_address(key: bytes) -> str:
+    value = parse_json(key.decode())
+    if not isinstance(value, str):
+        raise ValueError("the key is no text")
+    return value
 
 
 def _end_of_block(data: bytes, end: int) -> int:
