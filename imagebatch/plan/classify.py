@@ -28,9 +28,10 @@ from imagebatch.model.generation import (
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, DrawHistory, Found, bytes_at_hand, can_fetch, draw_history
-from imagebatch.plan.costs import buying_after_draw
+from imagebatch.plan.outcome import drawing, outcome, waiting
 from imagebatch.plan.picking import picked_by_bytes, wanted_files
 from imagebatch.plan.reasons import why_other_draw
+from imagebatch.plan.removal import removal
 from imagebatch.plan.types import Action, Change, Reason
 from imagebatch.plan.upkeep import Due, policy_differs, upkeep
 
@@ -42,9 +43,9 @@ def classify(case: Case) -> Change:
     """The one change for an address: action, reason, price, and what else is due and free."""
     variant, entry = case.wanted, case.entry
     if not case.world.options.selects(case.address):
-        return _change(case, "noop", None)
+        return outcome(case, "noop", None)
     if variant is None or case.address in case.world.options.destroy:
-        return _removal(case) if entry is not None else _change(case, "noop", None)
+        return removal(case, entry) if entry is not None else outcome(case, "noop", None)
     if variant.pending_references:
         return _deferred(case, variant)
     history = draw_history(case, variant)
@@ -55,66 +56,17 @@ def classify(case: Case) -> Change:
     return _without_picture(case, variant, entry, history)
 
 
-def _change(
-    case: Case,
-    action: Action,
-    reason: Reason | None,
-    detail: str = "",
-    *,
-    also: tuple[Action, ...] = (),
-) -> Change:
-    provider = (
-        case.wanted.provider if case.wanted is not None else case.entry.provider if case.entry is not None else ""
-    )
-    if case.moved_from is not None and action not in {"move", "noop"} and "move" not in also:
-        also = (*also, "move")
-    return Change(
-        address=case.address,
-        action=action,
-        reason=reason,
-        detail=detail,
-        provider=provider,
-        entry=case.entry,
-        variant=case.wanted,
-        attempt=case.entry.attempt if case.entry is not None else 1,
-        moved_from=case.moved_from,
-        also=also,
-    )
-
-
-# --- not wanted -------------------------------------------------------------------------------------------------
-
-
-def _removal(case: Case) -> Change:
-    entry = case.entry
-    if entry is None:
-        raise AssertionError("only what is recorded can be removed")
-    reason: Reason = "asked" if case.address in case.world.options.destroy else "removed"
-    if entry.protect or entry.held:
-        how = "unprotect it first" if entry.held else "take `protect` out of its manifest and apply before removing it"
-        return _change(case, "keep", "protected", how)
-    if entry.status == "in_doubt":
-        return _change(case, "keep", "in_doubt", "settle it with `imagebatch resolve` before it is removed")
-    if entry.on_remove == "keep" and reason == "removed":
-        return _change(case, "keep", "removed", "stays as an orphan, by its policy")
-    if entry.on_remove == "delete" and case.released and entry.generation is not None:
-        if case.world.abilities(entry.type).can_delete:
-            return replace(_change(case, "delete", reason), released=True)
-        return replace(_change(case, "forget", reason, "the provider cannot delete it"), released=True)
-    return replace(_change(case, "forget", reason), released=case.released)
-
-
 # --- a reference is not drawn yet ---------------------------------------------------------------------------------
 
 
 def _deferred(case: Case, variant: Variant) -> Change:
     entry = case.entry
     if entry is not None and entry.status == "succeeded" and (variant.policy.protect or entry.held):
-        return _change(case, "keep", "protected", "its reference changes")
+        return outcome(case, "keep", "protected", "its reference changes")
     if entry is not None and entry.status in {"pending", "in_doubt"}:
         return _unfinished(case, variant, KnownDraw.of_entry(entry))
     waits_for = ", ".join(variant.pending_references)
-    return _change(case, "defer", "reference_pending", f"waits for {waits_for}")
+    return outcome(case, "defer", "reference_pending", f"waits for {waits_for}")
 
 
 # --- a picture is there -------------------------------------------------------------------------------------------
@@ -175,8 +127,8 @@ def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, use: tuple[str, 
                 detail=f"attempt {earlier.attempt} is restored",
             )
     if all(case.world.known.has_bytes(sha256) for sha256 in use) and use:
-        change = _change(case, "adopt", "adopted", "a file of one's own stands for the request", also=("develop",))
-        return replace(change, use=use)
+        detail = "a file of one's own stands for the request"
+        return outcome(case, "adopt", "adopted", detail, also=("develop",), use=use)
     return None
 
 
@@ -195,18 +147,26 @@ def _edited(case: Case, entry: Entry) -> str | None:
 def _maintained(case: Case, variant: Variant, entry: Entry) -> Change:
     due = upkeep(case, variant, entry, draw=variant.draw)
     if due.missing_bytes and "missing" in case.world.options.forces and not (variant.policy.protect or entry.held):
-        change = _drawn(case, variant, "redraw", "unavailable", "its bytes are gone")
-        return replace(change, attempt=draw_history(case, variant).newest + 1)
+        attempt = draw_history(case, variant).newest + 1
+        return drawing(case, variant, "redraw", "unavailable", "its bytes are gone", attempt=attempt)
     return _of_due(case, due)
 
 
 def _of_due(case: Case, due: Due, detail: str = "") -> Change:
     ordered = due.ordered()
     if not ordered:
-        return replace(_change(case, "noop", None), picked=due.picked, later=due.later)
+        return outcome(case, "noop", None, picked=due.picked, later=due.later)
     reason, text = due.actions[ordered[0]]
-    change = _change(case, ordered[0], reason, detail or text, also=ordered[1:])
-    return replace(change, picked=due.picked, costs=due.costs, later=due.later)
+    return outcome(
+        case,
+        ordered[0],
+        reason,
+        detail or text,
+        also=ordered[1:],
+        picked=due.picked,
+        costs=due.costs,
+        later=due.later,
+    )
 
 
 def _kept(case: Case, variant: Variant, entry: Entry, reason: Reason, detail: str) -> Change:
@@ -214,7 +174,7 @@ def _kept(case: Case, variant: Variant, entry: Entry, reason: Reason, detail: st
     due = upkeep(case, variant, entry, draw=entry.draw)
     due.actions.pop("buy", None)
     also = tuple(action for action in due.ordered() if action != "keep")
-    return replace(_change(case, "keep", reason, detail, also=also), picked=due.picked)
+    return outcome(case, "keep", reason, detail, also=also, picked=due.picked)
 
 
 # --- no picture yet -----------------------------------------------------------------------------------------------
@@ -240,21 +200,23 @@ def _unfinished(case: Case, variant: Variant, draw: KnownDraw) -> Change:
         updates = ("update",)
     known = draw if case.entry is None or draw.token != case.entry.token else None
     if draw.status == "in_doubt" or draw.open_intent:
-        return replace(_in_doubt(case, variant, draw, other, updates), known=known)
-    change = _change(case, "wait", "pending", other, also=updates)
-    return replace(_with_buying(change, variant), known=known)
+        return _in_doubt(case, variant, draw, other, updates, known=known)
+    if other:
+        return outcome(case, "wait", "pending", other, also=updates, known=known)
+    return waiting(case, variant, "pending", "", also=updates, known=known)
 
 
-def _in_doubt(case: Case, variant: Variant, draw: KnownDraw, other: str, updates: tuple[Action, ...]) -> Change:
+def _in_doubt(
+    case: Case, variant: Variant, draw: KnownDraw, other: str, updates: tuple[Action, ...], *, known: KnownDraw | None
+) -> Change:
     if case.world.abilities(draw.type).witness == "list":
         detail = other or "the provider's listing settles it; what it does not show is sent"
-        change = _change(case, "wait", "in_doubt", detail, also=updates)
-        return _with_buying(replace(change, costs=(variant.price,)), variant)
+        return waiting(case, variant, "in_doubt", detail, also=updates, known=known, costs=(variant.price,))
     if case.world.options.in_doubt == "resend":
-        change = _drawn(case, variant, "retry", "in_doubt", "sent again although the first may have been paid")
-        return replace(change, attempt=draw.attempt + 1)
+        detail = "sent again although the first may have been paid"
+        return drawing(case, variant, "retry", "in_doubt", detail, attempt=draw.attempt + 1, known=known)
     detail = other or "it may have been paid: settle it with `imagebatch resolve`"
-    return _change(case, "keep", "in_doubt", detail, also=updates)
+    return outcome(case, "keep", "in_doubt", detail, also=updates, known=known)
 
 
 # --- the wanted draw, wherever it is ------------------------------------------------------------------------------
@@ -267,7 +229,7 @@ def _from_history(case: Case, variant: Variant, history: DrawHistory, why: tuple
     if (found := history.best("pending")) is not None:
         leader = found.shares_with
         if leader is not None and case.world.options.selects(leader):
-            return replace(_change(case, "share", "shared", f"the same request as {leader}"), leader=leader)
+            return outcome(case, "share", "shared", f"the same request as {leader}", leader=leader)
         return _unfinished(case, variant, found.draw)
     for found in history.found:
         if found.draw.status == "in_doubt" or found.draw.open_intent:
@@ -301,16 +263,25 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
     if due.missing_bytes and not _all_at_hand(due, found, case):
         if "missing" in case.world.options.forces and not (own is not None and own.held):
             action: Action = "redraw" if own is not None else "create"
-            change = _drawn(case, variant, action, "unavailable", "its bytes are gone")
-            return replace(change, attempt=draw_history(case, variant).newest + 1)
-        return replace(_change(case, "keep", "unavailable", due.actions["keep"][1]), known=draw)
+            attempt = draw_history(case, variant).newest + 1
+            return drawing(case, variant, action, "unavailable", "its bytes are gone", attempt=attempt)
+        return outcome(case, "keep", "unavailable", due.actions["keep"][1], known=draw)
     if due.missing_bytes:
         due.actions.pop("keep", None)
         due.add("develop", "output_missing")
     also = tuple(action for action in due.ordered() if action not in {"keep", "update"})
     taken: tuple[Action, Reason] = ("adopt", "adopted") if found.shares_with is None else ("share", "shared")
-    change = _change(case, *taken, detail or _from_where(found), also=also)
-    return replace(change, known=draw, attempt=draw.attempt, picked=due.picked, costs=due.costs, later=due.later)
+    return outcome(
+        case,
+        *taken,
+        detail or _from_where(found),
+        also=also,
+        known=draw,
+        attempt=draw.attempt,
+        picked=due.picked,
+        costs=due.costs,
+        later=due.later,
+    )
 
 
 def _all_at_hand(due: Due, found: Found, case: Case) -> bool:
@@ -334,24 +305,24 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
         updates = ("update",)
     if draw.status == "blocked" or failure.kind == "blocked":
         if "blocked" not in case.world.options.forces:
-            return _change(case, "keep", "blocked", _message(failure), also=updates)
+            return outcome(case, "keep", "blocked", _message(failure), also=updates)
         reason: Reason = "blocked"
     elif failure.kind not in RETRIED_BY_LATER_APPLIES and not asked:
         if case.entry is not None and why is None and can_fetch(draw, case.world) and failure.kind != "gone":
             updates = ("fetch", *updates)
         detail = f"{failure.kind}: it may have been paid; `imagebatch retry` draws it again"
-        return _change(case, "keep", "paid_failure", detail, also=updates)
+        return outcome(case, "keep", "paid_failure", detail, also=updates)
     elif not asked and accepted and draw.attempt >= MAX_ACCEPTED_ATTEMPTS:
         detail = f"failed {draw.attempt} times; change the request or use `imagebatch retry`"
-        return _change(case, "keep", "failed", detail, also=updates)
+        return outcome(case, "keep", "failed", detail, also=updates)
     else:
         reason = "asked" if asked else "failed"
     in_place = (
         accepted and case.entry is not None and case.entry.token == draw.token and _restartable(case, variant, failure)
     )
-    change = _drawn(case, variant, action, reason, _message(failure))
     known = draw if case.entry is None or case.entry.token != draw.token else None
-    return replace(change, attempt=draw.attempt + 1 if accepted else draw.attempt, in_place=in_place, known=known)
+    attempt = draw.attempt + 1 if accepted else draw.attempt
+    return drawing(case, variant, action, reason, _message(failure), attempt=attempt, in_place=in_place, known=known)
 
 
 def _restartable(case: Case, variant: Variant, failure: Failure) -> bool:
@@ -366,12 +337,12 @@ def _nowhere(case: Case, variant: Variant, history: DrawHistory, why: tuple[Reas
     entry = case.entry
     attempt = max(history.floor, history.newest + 1)
     if entry is None:
-        return replace(_drawn(case, variant, "create", "new", "not in the lock"), attempt=attempt)
+        return drawing(case, variant, "create", "new", "not in the lock", attempt=attempt)
     reason, detail = why if why is not None else _why(case, variant, entry)
     if _fixed_in_place(case, variant, entry):
-        change = _drawn(case, variant, "retry", reason, detail)
-        return replace(change, attempt=max(entry.attempt + 1, attempt), in_place=True)
-    return replace(_drawn(case, variant, "redraw", reason, detail), attempt=attempt)
+        attempt = max(entry.attempt + 1, attempt)
+        return drawing(case, variant, "retry", reason, detail, attempt=attempt, in_place=True)
+    return drawing(case, variant, "redraw", reason, detail, attempt=attempt)
 
 
 def _fixed_in_place(case: Case, variant: Variant, entry: Entry) -> bool:
@@ -388,14 +359,3 @@ def _fixed_in_place(case: Case, variant: Variant, entry: Entry) -> bool:
         and abilities.can_update
         and _restartable(case, variant, failure)
     )
-
-
-def _drawn(case: Case, variant: Variant, action: Action, reason: Reason, detail: str) -> Change:
-    change = _change(case, action, reason, detail)
-    return _with_buying(replace(change, costs=(variant.price,)), variant)
-
-
-def _with_buying(change: Change, variant: Variant) -> Change:
-    now, later = buying_after_draw(variant)
-    also: tuple[Action, ...] = ("buy", *change.also) if now else change.also
-    return replace(change, costs=(*change.costs, *now), later=later, also=also)

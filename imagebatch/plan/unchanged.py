@@ -35,11 +35,15 @@ def certainly_unchanged(variant: Variant, glance: Glance, disk: Disk) -> bool:
         or variant.pending_references
     ):
         return False
-    if policy.pick == "first" and glance.picked == "[1]" and policy.resolution == "preview":
-        if len(variant.outputs) == 1:
-            return _one_file(variant, glance, disk)
-        return _all_files(variant, glance, disk, (1,))
-    return _closer(variant, glance, disk)
+    try:
+        if policy.pick == "first" and glance.picked == "[1]" and policy.resolution == "preview":
+            if len(variant.outputs) == 1:
+                return _one_file(variant, glance, disk)
+            return _all_files(variant, glance, disk, (1,))
+        return _closer(variant, glance, disk)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        # A field that is not what it should be: `Recorded.entry` says so with its place.
+        return False
 
 
 def _one_file(variant: Variant, glance: Glance, disk: Disk) -> bool:
@@ -63,13 +67,9 @@ def _one_file(variant: Variant, glance: Glance, disk: Disk) -> bool:
 
 def _closer(variant: Variant, glance: Glance, disk: Disk) -> bool:
     policy = variant.policy
-    try:
-        candidates = json.loads(glance.candidates)
-        picked = tuple(json.loads(glance.picked))
-    except ValueError:
-        return False
+    candidates, picked = json.loads(glance.candidates), tuple(json.loads(glance.picked))
     expected = picked if policy.pick == "review" else picks_by_rule(policy.pick, len(candidates))
-    if not picked or picked != expected:
+    if not picked or picked != expected or min(picked) < 1:
         return False
     if policy.resolution != "preview":
         rank = RESOLUTION_RANK[policy.resolution]
@@ -81,10 +81,7 @@ def _closer(variant: Variant, glance: Glance, disk: Disk) -> bool:
 
 
 def _all_files(variant: Variant, glance: Glance, disk: Disk, picked: tuple[int, ...]) -> bool:
-    try:
-        recorded = json.loads(glance.outputs)
-    except ValueError:
-        return False
+    recorded = json.loads(glance.outputs)
     files = wanted_files(variant, picked)
     if len(recorded) != len(files):
         return False

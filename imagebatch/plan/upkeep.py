@@ -42,7 +42,7 @@ def upkeep(case: Case, variant: Variant, entry: Entry, *, draw: str, replaced: b
     _policy(case, variant, entry, due)
     picked = wanted_picks(variant.policy.pick, case.pick, draw, entry.candidates)
     if picked is None:
-        picked = entry.picked
+        picked = tuple(index for index in entry.picked if 1 <= index <= len(entry.candidates))
         if not picked:
             _unpicked(case, variant, entry, due)
             return due
@@ -118,7 +118,7 @@ def _renamed(case: Case, file: WantedFile, spare: list[Output], recorded: dict[s
     for output in spare:
         if output.develop == file.develop and case.world.disk.look(output.path, output.sha256, output.bytes) == "same":
             spare.remove(output)
-            del recorded[output.path]
+            recorded.pop(output.path, None)
             due.add("move", "moved", f"{output.path} -> {file.path}")
             return True
     return False

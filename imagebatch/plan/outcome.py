@@ -1,0 +1,96 @@
+"""Changes for a case: what every action has in common, and the price of a draw."""
+
+from imagebatch.model.money import Cost
+from imagebatch.model.recorded import KnownDraw
+from imagebatch.model.variant import Variant
+from imagebatch.plan.case import Case
+from imagebatch.plan.costs import buying_after_draw
+from imagebatch.plan.types import Action, Change, Reason
+
+
+def outcome(
+    case: Case,
+    action: Action,
+    reason: Reason | None,
+    detail: str = "",
+    *,
+    also: tuple[Action, ...] = (),
+    attempt: int | None = None,
+    known: KnownDraw | None = None,
+    leader: str | None = None,
+    costs: tuple[Cost, ...] = (),
+    later: Cost | None = None,
+    picked: tuple[int, ...] = (),
+    in_place: bool = False,
+    released: bool = False,
+    use: tuple[str, ...] = (),
+) -> Change:
+    """The change of a case; a new address takes the old one's files along whatever else happens to it."""
+    variant, entry = case.wanted, case.entry
+    if case.moved_from is not None and action not in {"move", "noop"} and "move" not in also:
+        also = (*also, "move")
+    if attempt is None:
+        attempt = entry.attempt if entry is not None else 1
+    return Change(
+        address=case.address,
+        action=action,
+        reason=reason,
+        detail=detail,
+        provider=variant.provider if variant is not None else entry.provider if entry is not None else "",
+        entry=entry,
+        variant=variant,
+        attempt=attempt,
+        known=known,
+        leader=leader,
+        moved_from=case.moved_from,
+        also=also,
+        costs=costs,
+        later=later,
+        released=released,
+        in_place=in_place,
+        picked=picked,
+        use=use,
+    )
+
+
+def drawing(
+    case: Case,
+    variant: Variant,
+    action: Action,
+    reason: Reason,
+    detail: str,
+    *,
+    attempt: int,
+    in_place: bool = False,
+    known: KnownDraw | None = None,
+) -> Change:
+    """A paid draw, with the price of what is bought right after it."""
+    now, later = buying_after_draw(variant)
+    return outcome(
+        case,
+        action,
+        reason,
+        detail,
+        also=("buy",) if now else (),
+        attempt=attempt,
+        known=known,
+        costs=(variant.price, *now),
+        later=later,
+        in_place=in_place,
+    )
+
+
+def waiting(
+    case: Case,
+    variant: Variant,
+    reason: Reason,
+    detail: str,
+    *,
+    also: tuple[Action, ...],
+    known: KnownDraw | None,
+    costs: tuple[Cost, ...] = (),
+) -> Change:
+    """A draw that runs already; what is bought after it has a price all the same."""
+    now, later = buying_after_draw(variant)
+    due = ("buy", *also) if now else also
+    return outcome(case, "wait", reason, detail, also=due, known=known, costs=(*costs, *now), later=later)
