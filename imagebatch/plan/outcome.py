@@ -5,7 +5,7 @@ from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case
 from imagebatch.plan.costs import buying_after_draw
-from imagebatch.plan.types import Action, Change, Reason
+from imagebatch.plan.types import ACTIONS, Action, Change, Reason
 
 
 def outcome(
@@ -28,7 +28,8 @@ def outcome(
     """The change of a case; a new address takes the old one's files along whatever else happens to it."""
     variant, entry = case.wanted, case.entry
     if case.moved_from is not None and action not in {"move", "noop"} and "move" not in also:
-        also = (*also, "move")
+        due = {*also, "move"}
+        also = tuple(each for each in ACTIONS if each in due)
     if attempt is None:
         attempt = entry.attempt if entry is not None else 1
     return Change(

@@ -102,7 +102,7 @@ def _files(case: Case, variant: Variant, entry: Entry, due: Due, *, replaced: bo
         if output is None:
             if not _renamed(case, file, spare, recorded, due):
                 to_make.append(file)
-                due.add("develop", "ladder" if entry.outputs and not replaced else "output_missing", file.path)
+                due.add("develop", _why_new(case, entry, same_picks=same_picks), file.path)
         elif _to_make_again(case, file, output, due, trusted=same_picks or (file.own_candidate and not replaced)):
             to_make.append(file)
     if recorded:
@@ -112,6 +112,12 @@ def _files(case: Case, variant: Variant, entry: Entry, due: Due, *, replaced: bo
         resolution = variant.policy.resolution
         to_make = [file for file in to_make if has_resolution(entry.candidates[file.candidate - 1], resolution)]
     _bytes(case, entry, to_make, due)
+
+
+def _why_new(case: Case, entry: Entry, *, same_picks: bool) -> Reason:
+    if not same_picks and case.pick is not None:
+        return "asked"
+    return "ladder" if same_picks and entry.outputs else "output_missing"
 
 
 def _renamed(case: Case, file: WantedFile, spare: list[Output], recorded: dict[str, Output], due: Due) -> bool:
