@@ -19,7 +19,8 @@ class Intended:
     """A paid step is about to be sent. Durable before the first byte leaves.
 
     `token` names the generation's create; for a retry `attempt` is the new attempt on the same generation; for a buy
-    `candidate` is its id. `address` is for people who read the journal; nothing is keyed by it.
+    `candidate` is its id. `address` is for people who read the journal; nothing is keyed by it. `parts` is how many
+    creates the whole request needs, so that a crash between them is not taken for a finished draw.
     """
 
     step: PaidStep
@@ -35,16 +36,18 @@ class Intended:
     candidate: str | None = None
     resolution: str | None = None
     generation: str | None = None
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The provider took it. Durable before anything else is done with the id."""
+    """The provider took it. Durable before anything else is done with the id. `candidate` is that of a buy."""
 
     step: PaidStep
     token: str
     attempt: int
     generation: str
+    candidate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class Refused:
     step: PaidStep
     token: str
     failure: Failure
+    candidate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,7 @@ class Doubted:
     step: PaidStep
     token: str
     why: str
+    candidate: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +108,17 @@ class BoughtStored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
+    """A file of ours is about to appear at an output path; durable before it does.
+
+    After a crash between the file and the lock's block, this tells our file from one that a person put there.
+    """
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """The lock's block of one address, as it is from now on."""
 
@@ -119,7 +135,17 @@ class Dropped:
 
 
 Event: TypeAlias = (
-    Intended | Accepted | Refused | Doubted | Abandoned | Observed | Fetched | BoughtStored | Kept | Dropped
+    Intended
+    | Accepted
+    | Refused
+    | Doubted
+    | Abandoned
+    | Observed
+    | Fetched
+    | BoughtStored
+    | Placing
+    | Kept
+    | Dropped
 )
 
 

@@ -1,0 +1,237 @@
+"""What is known of single paid attempts, and how the parts of one draw are seen as one; pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from imagebatch.model.event import (
+    Abandoned,
+    Accepted,
+    BoughtStored,
+    Doubted,
+    Event,
+    Fetched,
+    Intended,
+    Observed,
+    Refused,
+)
+from imagebatch.model.generation import Candidate, Failure, Part, Status
+from imagebatch.model.money import Cost, Money, parse_money, totals
+from imagebatch.model.recorded import KnownDraw
+from imagebatch.model.token import make_token
+from imagebatch.state.machine import Phase, advance
+
+TokenEvent = Intended | Accepted | Refused | Doubted | Abandoned | Observed | Fetched | BoughtStored
+_WORST: Final[tuple[Status, ...]] = ("in_doubt", "pending", "blocked", "failed", "succeeded")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One token and all that is known of it.
+
+    `phase` is where the machine stands; `steps` are the paid steps that were begun and never settled, each its
+    `Intended`. `accepted` tells that the provider took it at some time: then it belongs in the draw index.
+    """
+
+    token: str
+    phase: Phase | None = None
+    attempt: int = 1
+    part: int = 0
+    parts: int = 1
+    type: str = ""
+    draw: str = ""
+    request: str = ""
+    salt: str = ""
+    generation: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+    failure: Failure | None = None
+    cost: tuple[str, ...] = ()
+    steps: tuple[Intended, ...] = ()
+    doubt: str | None = None
+    accepted: bool = False
+
+    def after(self, event: TokenEvent, lineage: str) -> "Attempt":
+        """This attempt once `event` has happened. Raises StateError for a move that is not legal."""
+        grown = replace(self, phase=advance(self.phase, event))
+        match event:
+            case Intended():
+                return grown._begun(event, lineage)
+            case Accepted():
+                fresh = event.step != "buy"
+                return replace(
+                    grown._settled(event.step, event.candidate),
+                    accepted=True,
+                    attempt=event.attempt,
+                    generation=event.generation if fresh else grown.generation,
+                    failure=None if fresh else grown.failure,
+                    doubt=None,
+                )
+            case Refused():
+                return replace(grown._settled(event.step, event.candidate), doubt=None)
+            case Doubted():
+                return replace(grown, doubt=event.why)
+            case Abandoned():
+                return replace(grown, steps=(), doubt=None)
+            case Observed():
+                return replace(
+                    grown,
+                    accepted=True,
+                    candidates=merged_candidates(event.candidates or grown.candidates, grown.candidates),
+                    failure=event.failure,
+                    cost=event.cost or grown.cost,
+                )
+            case Fetched():
+                return grown._with_candidate(event.index, Candidate(id=str(event.index), facts=event.facts))
+            case BoughtStored():
+                told = Candidate(id=str(event.index), bought=event.bought)
+                grown = grown._with_candidate(event.index, told)
+                return grown._settled("buy", grown.candidates[event.index - 1].id)
+
+    def _begun(self, event: Intended, lineage: str) -> "Attempt":
+        steps = tuple(step for step in self.steps if (step.step, step.candidate) != (event.step, event.candidate))
+        grown = replace(self, steps=(*steps, event))
+        if event.step == "buy":
+            return grown if self.draw else grown._named(event, lineage)
+        return replace(
+            grown._named(event, lineage),
+            attempt=event.attempt,
+            generation=event.generation if event.step == "retry" else None,
+            cost=(str(event.cost.money),) if event.cost.money is not None else (),
+        )
+
+    def _named(self, event: Intended, lineage: str) -> "Attempt":
+        return replace(
+            self,
+            part=event.part,
+            parts=event.parts,
+            type=event.type,
+            draw=event.draw,
+            request=event.request,
+            salt=salt_of(
+                lineage, draw=event.draw, attempt=event.attempt, part=event.part, token=event.token,
+                address=event.address,
+            ),
+            generation=event.generation,
+        )  # fmt: skip
+
+    def _settled(self, step: str, candidate: str | None) -> "Attempt":
+        left: list[Intended] = []
+        found = False
+        for one in self.steps:
+            same = one.step == step and (step != "buy" or candidate is None or one.candidate == candidate)
+            if same and not found:
+                found = True
+            else:
+                left.append(one)
+        return replace(self, steps=tuple(left)) if found else self
+
+    def _with_candidate(self, index: int, told: Candidate) -> "Attempt":
+        known = list(self.candidates)
+        known += [Candidate(id=str(at)) for at in range(len(known) + 1, index + 1)]
+        known[index - 1] = _merged(known[index - 1], told)
+        return replace(self, candidates=tuple(known))
+
+
+def known_draw(parts: Sequence[Attempt], lineage: str) -> KnownDraw:
+    """The parts of one draw (same fingerprint, attempt and salt) as the planner knows a draw."""
+    by_part = {attempt.part: attempt for attempt in parts}
+    first = parts[0]
+    count = max(max(by_part) + 1, *(attempt.parts for attempt in parts))
+    if count == 1:
+        return _single(by_part[0])
+    whole: list[Part] = []
+    for index in range(count):
+        attempt = by_part.get(index)
+        token = make_token(lineage=lineage, draw=first.draw, attempt=first.attempt, part=index, salt=first.salt)
+        if attempt is None or attempt.phase == "closed":
+            whole.append(Part(token=token, generation=None, status="failed"))
+        else:
+            whole.append(
+                Part(
+                    token=attempt.token,
+                    generation=attempt.generation,
+                    status=_status(attempt),
+                    candidates=len(attempt.candidates) if attempt.phase == "succeeded" else 0,
+                )
+            )
+    status = min((part.status for part in whole), key=_WORST.index)
+    told = [by_part[index] for index in sorted(by_part) if by_part[index].phase == "succeeded"]
+    candidates = [candidate for attempt in told for candidate in attempt.candidates]
+    failure = next((attempt.failure for attempt in parts if attempt.failure is not None), None)
+    if status == "failed" and failure is None:
+        failure = Failure(kind="provider", message="some of its creates were not sent before the run ended")
+    return KnownDraw(
+        draw=first.draw,
+        type=first.type,
+        request=first.request,
+        attempt=first.attempt,
+        token=whole[0].token,
+        generation=None if status == "in_doubt" else whole[0].generation,
+        status=status,
+        candidates=tuple(replace(one, id=str(at)) for at, one in enumerate(candidates, start=1)),
+        cost=_summed(attempt.cost for attempt in parts),
+        parts=tuple(whole),
+        failure=failure if status in {"failed", "blocked"} else None,
+        open_intent=any(attempt.steps for attempt in parts),
+        salt=first.salt,
+    )
+
+
+def salt_of(lineage: str, *, draw: str, attempt: int, part: int, token: str, address: str) -> str:
+    """The salt that a token was made with: its address where the variant is drawn apart, else empty."""
+    apart = make_token(lineage=lineage, draw=draw, attempt=attempt, part=part, salt=address)
+    return address if token == apart else ""
+
+
+def merged_candidates(one: Sequence[Candidate], other: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """`one`, with the facts and purchases that only `other` knows of candidates of the same id and place."""
+    return tuple(
+        _merged(candidate, other[index]) if index < len(other) and _same(candidate, other[index]) else candidate
+        for index, candidate in enumerate(one)
+    )
+
+
+def _same(one: Candidate, other: Candidate) -> bool:
+    return one.id == other.id or one.facts is None or one.facts == other.facts
+
+
+def _merged(candidate: Candidate, told: Candidate) -> Candidate:
+    return replace(candidate, facts=told.facts or candidate.facts, bought=told.bought or candidate.bought)
+
+
+def _single(attempt: Attempt) -> KnownDraw:
+    status = _status(attempt)
+    return KnownDraw(
+        draw=attempt.draw,
+        type=attempt.type,
+        request=attempt.request,
+        attempt=attempt.attempt,
+        token=attempt.token,
+        generation=attempt.generation,
+        status=status,
+        candidates=attempt.candidates,
+        cost=attempt.cost,
+        failure=attempt.failure if status in {"failed", "blocked"} else None,
+        open_intent=bool(attempt.steps),
+        salt=attempt.salt,
+    )
+
+
+def _status(attempt: Attempt) -> Status:
+    match attempt.phase:
+        case "intended" | None:
+            return "in_doubt"
+        case "closed":
+            return "failed"
+        case phase:
+            return phase
+
+
+def _summed(costs: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    sums: list[Money] = [parse_money(text) for cost in costs for text in cost]
+    return tuple(str(money) for money in totals(Cost(money=money, basis="exact") for money in sums))
+
+
+def is_token_event(event: Event) -> bool:
+    """Whether the event is about one paid attempt."""
+    return isinstance(event, TokenEvent)

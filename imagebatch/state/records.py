@@ -1,0 +1,238 @@
+"""Events <-> text, and batches of them <-> checked, packed records: what the journal's rows hold.
+
+One record is a byte for its version, four for the CRC-32 of what follows, then the events' JSON lines, deflated against
+a fixed dictionary of our own words. The dictionary is part of version 1 and never changes.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, cast
+
+from imagebatch.model.canonical import Json
+from imagebatch.model.event import (
+    Abandoned,
+    Accepted,
+    BoughtStored,
+    Doubted,
+    Dropped,
+    Event,
+    Fetched,
+    Intended,
+    Kept,
+    Observed,
+    PaidStep,
+    Placing,
+    Refused,
+)
+from imagebatch.model.generation import Failure
+from imagebatch.model.money import Basis, Cost, parse_money
+from imagebatch.state.entries import (
+    bare,
+    bought_json,
+    candidate_json,
+    decode_bought,
+    decode_candidates,
+    decode_entry,
+    decode_facts,
+    decode_failure,
+    encode_entry_text,
+    facts_json,
+    failure_json,
+    prefixed,
+)
+from imagebatch.state.strict import Fields, compact, parse_json
+
+RECORD_VERSION: Final = 1
+_STEPS: Final[frozenset[PaidStep]] = frozenset({"create", "retry", "buy"})
+_BASES: Final[frozenset[Basis]] = frozenset({"exact", "estimated", "unknown"})
+_ENDS: Final = frozenset({"succeeded", "failed", "blocked"})
+_WORDS: Final = (
+    b'"width":1024,"height":1024,"media_type":"image/png","bytes":}],"failure":{"kind":"provider","message":"'
+    b'{"event":"refused","step":"create","token":"ib-{"event":"doubted","step":"create","token":"ib-,"why":"'
+    b'{"event":"bought","token":"ib-","index":1,"bought":{"resolution":"{"event":"fetched","token":"ib-","index":1,'
+    b'"facts":{"sha256":"","width":,"height":,"media_type":"image/jpeg","bytes":}}\n{"event":"dropped","address":"'
+    b'{"event":"observed","token":"ib-","status":"succeeded","candidates":[{"id":"1"},{"id":"a2"},{"id":"a3"}],'
+    b'"cost":["0 EUR"]}\n{"event":"accepted","step":"create","token":"ib-","attempt":1,"generation":"ib-'
+    b'"}\n{"event":"kept","address":"","entry":{"provider":"studio","type":"all-images","draw":"sha256:","request":{'
+    b'"metaData":"mode":"simple","model":"openai/gpt-image-1","n":1,"params":{"format":"3:2","quality":"high",'
+    b'"size":"1024x1024"},"prompt":"A ","labels":"sha256:","attempt":1,"token":"ib-","generation":"","status":'
+    b'"succeeded","candidates":[{"id":"","sha256":"","width":1344,"height":896,"media_type":"image/jpeg","bytes":'
+    b'},{"id":""}],"picked":[1],"outputs":[{"path":"outputs/","develop":"sha256:","sha256":"","bytes":}],"cost":'
+    b'["0.35 EUR"],"on_remove":"trash"}}\n{"event":"intended","step":"create","token":"ib-","attempt":1,"provider":'
+    b'"studio","type":"all-images","draw":"sha256:","request":"{\\"mode\\":\\"simple\\",\\"params\\":{\\"format\\":'
+    b'\\"},\\"prompt\\":\\"","address":"","cost":{"money":"0.35 EUR","basis":"estimated"}}\n'
+)
+
+
+def pack(lines: Iterable[str]) -> bytes:
+    """One record that holds these lines."""
+    packer = zlib.compressobj(level=6, wbits=-15, zdict=_WORDS)
+    body = packer.compress("\n".join(lines).encode()) + packer.flush()
+    return bytes([RECORD_VERSION]) + zlib.crc32(body).to_bytes(4, "big") + body
+
+
+def unpack(record: bytes) -> list[str]:
+    """The lines of a record.
+
+    Raises ValueError with a sentence for one that is damaged, and for one of a newer version.
+    """
+    if len(record) < 5:
+        raise ValueError("the record is cut")
+    if record[0] > RECORD_VERSION:
+        raise ValueError(f"the record has version {record[0]}, this imagebatch reads up to {RECORD_VERSION}")
+    body = record[5:]
+    if record[0] != RECORD_VERSION or zlib.crc32(body) != int.from_bytes(record[1:5], "big"):
+        raise ValueError("the record's checksum is wrong")
+    try:
+        text = zlib.decompressobj(wbits=-15, zdict=_WORDS).decompress(body).decode()
+    except (zlib.error, UnicodeDecodeError) as error:
+        raise ValueError(f"the record cannot be unpacked: {error}") from None
+    return text.split("\n")
+
+
+def encode_event(event: Event) -> str:
+    """One event as compact JSON on one line."""
+    value: dict[str, Json]
+    match event:
+        case Kept():
+            return f'{{"event":"kept","address":{compact(event.address)},"entry":{encode_entry_text(event.entry)}}}'
+        case Intended():
+            value = {"event": "intended", "step": event.step, "token": event.token, "attempt": event.attempt}
+            value |= {"part": event.part} if event.part else {}
+            value |= {"parts": event.parts} if event.parts != 1 else {}
+            value |= {"provider": event.provider, "type": event.type, "draw": event.draw, "request": event.request}
+            value |= {"address": event.address, "cost": _cost_json(event.cost)}
+            value |= _present(candidate=event.candidate, resolution=event.resolution, generation=event.generation)
+        case Accepted():
+            value = {"event": "accepted", "step": event.step, "token": event.token, "attempt": event.attempt}
+            value |= {"generation": event.generation} | _present(candidate=event.candidate)
+        case Refused():
+            value = {"event": "refused", "step": event.step, "token": event.token}
+            value |= {"failure": failure_json(event.failure)} | _present(candidate=event.candidate)
+        case Doubted():
+            value = {"event": "doubted", "step": event.step, "token": event.token, "why": event.why}
+            value |= _present(candidate=event.candidate)
+        case Abandoned():
+            value = {"event": "abandoned", "token": event.token, "why": event.why}
+        case Observed():
+            value = {"event": "observed", "token": event.token, "status": event.status}
+            value |= {"candidates": [candidate_json(one) for one in event.candidates]} if event.candidates else {}
+            value |= {"failure": failure_json(event.failure)} if event.failure is not None else {}
+            value |= {"cost": list(event.cost)} if event.cost else {}
+        case Fetched():
+            value = {"event": "fetched", "token": event.token, "index": event.index, "facts": facts_json(event.facts)}
+        case BoughtStored():
+            value = {"event": "bought", "token": event.token, "index": event.index, "bought": bought_json(event.bought)}
+        case Placing():
+            value = {"event": "placing", "path": event.path, "sha256": bare(event.sha256)}
+        case Dropped():
+            value = {"event": "dropped", "address": event.address} | _present(moved_to=event.moved_to)
+    return compact(value)
+
+
+def decode_event(text: str) -> Event:
+    """One event from its line. Raises ValueError with a sentence."""
+    fields = Fields(parse_json(text))
+    name = fields.text("event")
+    reader = _READERS.get(name)
+    if reader is None:
+        raise ValueError(f"there is no event {name[:40]!r}")
+    return reader(fields)
+
+
+def _intended(fields: Fields) -> Event:
+    return Intended(
+        step=fields.choice("step", _STEPS),
+        token=fields.text("token"),
+        attempt=fields.number("attempt", least=1),
+        part=fields.number("part", default=0),
+        provider=fields.text("provider"),
+        type=fields.text("type"),
+        draw=fields.text("draw"),
+        request=fields.text("request"),
+        address=fields.text("address"),
+        cost=_cost(fields.inner("cost")),
+        candidate=fields.optional_text("candidate"),
+        resolution=fields.optional_text("resolution"),
+        generation=fields.optional_text("generation"),
+        parts=fields.number("parts", least=1, default=1),
+    )
+
+
+def _accepted(fields: Fields) -> Event:
+    return Accepted(
+        step=fields.choice("step", _STEPS),
+        token=fields.text("token"),
+        attempt=fields.number("attempt", least=1),
+        generation=fields.text("generation"),
+        candidate=fields.optional_text("candidate"),
+    )
+
+
+def _refused(fields: Fields) -> Event:
+    return Refused(
+        step=fields.choice("step", _STEPS),
+        token=fields.text("token"),
+        failure=decode_failure(fields.inner("failure")),
+        candidate=fields.optional_text("candidate"),
+    )
+
+
+def _doubted(fields: Fields) -> Event:
+    return Doubted(
+        step=fields.choice("step", _STEPS),
+        token=fields.text("token"),
+        why=fields.text("why"),
+        candidate=fields.optional_text("candidate"),
+    )
+
+
+def _observed(fields: Fields) -> Event:
+    failure: Failure | None = decode_failure(fields.inner("failure")) if fields.has("failure") else None
+    return Observed(
+        token=fields.text("token"),
+        status=fields.choice("status", _ENDS),  # type: ignore[arg-type]  # checked against the three words one line up
+        candidates=decode_candidates(fields.items("candidates")),
+        failure=failure,
+        cost=fields.texts("cost"),
+    )
+
+
+def _fetched(fields: Fields) -> Event:
+    facts = decode_facts(Fields(fields.inner("facts"), "facts"))
+    if facts is None:
+        raise ValueError("facts have no sha256")
+    return Fetched(token=fields.text("token"), index=fields.number("index", least=1), facts=facts)
+
+
+_READERS: Final[Mapping[str, Callable[[Fields], Event]]] = {
+    "intended": _intended,
+    "accepted": _accepted,
+    "refused": _refused,
+    "doubted": _doubted,
+    "abandoned": lambda fields: Abandoned(token=fields.text("token"), why=fields.text("why")),
+    "observed": _observed,
+    "fetched": _fetched,
+    "bought": lambda fields: BoughtStored(
+        token=fields.text("token"),
+        index=fields.number("index", least=1),
+        bought=decode_bought(fields.inner("bought")),
+    ),
+    "placing": lambda fields: Placing(path=fields.text("path"), sha256=prefixed(fields.text("sha256"))),
+    "kept": lambda fields: Kept(address=fields.text("address"), entry=decode_entry(fields.inner("entry"))),
+    "dropped": lambda fields: Dropped(address=fields.text("address"), moved_to=fields.optional_text("moved_to")),
+}
+
+
+def _cost_json(cost: Cost) -> dict[str, Json]:
+    return _present(money=str(cost.money) if cost.money is not None else None) | {"basis": cost.basis}
+
+
+def _cost(value: Json) -> Cost:
+    fields = Fields(value, "cost")
+    money = fields.optional_text("money")
+    return Cost(money=parse_money(money) if money is not None else None, basis=fields.choice("basis", _BASES))
+
+
+def _present(**values: str | None) -> dict[str, Json]:
+    return cast("dict[str, Json]", {name: value for name, value in values.items() if value is not None})
