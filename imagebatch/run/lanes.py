@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from imagebatch.http.client import ProviderWire
+from imagebatch.http.downloader import Downloader
+from imagebatch.http.limits import Gate
 from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.settings import ProviderSettings
-from imagebatch.model.wire import Wire
 from imagebatch.providers.base import Adapter
 
 DOUBTS_BEFORE_STOP = 3
@@ -24,11 +26,13 @@ class Lane:
     type: str
     settings: ProviderSettings
     adapter: Adapter
-    wire: Wire
+    wire: ProviderWire
+    downloader: Downloader
+    gate: Gate
     places: asyncio.Semaphore
     stopped: str | None = None
+    paused: bool = False
     doubts: int = 0
-    requests: dict[str, int] = field(default_factory=dict)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -42,10 +46,14 @@ class Lane:
         relaxed = extras.get("processMode") == "relax"
         return 7200.0 if relaxed else self.capabilities.deadline_s
 
-    def stop_creates(self, why: str) -> None:
-        """No further create of this provider makes sense in this run; the first reason stands."""
+    def stop_creates(self, why: str, *, paused: bool = False) -> None:
+        """No further create of this provider makes sense in this run; the first reason stands.
+
+        `paused` where the provider only asks us to come back later.
+        """
         if self.stopped is None:
             self.stopped = why
+            self.paused = paused
 
     def answered_clearly(self) -> None:
         """A create was answered so that its end is known: the row of doubts is broken."""

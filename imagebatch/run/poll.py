@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
+from imagebatch.http.clock import Clock
 from imagebatch.model.generation import Failure
 from imagebatch.model.wire import BadAnswer, OutcomeLost, Unreachable
 from imagebatch.providers.base import CanList, CanObserve, Observation
-from imagebatch.run.clock import Clock
 from imagebatch.run.lanes import Lane
 from imagebatch.run.settle import PAGE_SIZE, ListingFailed, read_listing
 

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from imagebatch.http.clock import Clock
 from imagebatch.model.token import TOKEN_PATTERN
 from imagebatch.model.wire import BadAnswer, OutcomeLost, Unreachable
 from imagebatch.providers.base import CanList, Observation
-from imagebatch.run.clock import Clock
 from imagebatch.run.lanes import Lane
 
 PAGE_SIZE = 100

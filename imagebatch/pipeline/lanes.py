@@ -1,0 +1,101 @@
+"""Lanes for a run: each provider's wire, built only for those that are used, with its key checked first."""
+
+import asyncio
+from collections.abc import Mapping, MutableMapping
+from contextlib import AsyncExitStack
+
+from imagebatch.errors import ProviderError
+from imagebatch.http.client import ProviderWire
+from imagebatch.http.downloader import Downloader
+from imagebatch.http.limits import Gate
+from imagebatch.http.trust import PictureRules, Trust, base_of, check_key_target, parse_base, picture_rules
+from imagebatch.model.settings import ProviderSettings
+from imagebatch.pipeline.project import Project
+from imagebatch.providers.base import Adapter
+from imagebatch.run.lanes import Lane
+
+SIMULATOR_KEY = "simulator"
+SIMULATOR_PATHS = {"all-images": "/all-images/v1", "aigne-hub": "/aigne-hub", "openai": "/openai/v1"}
+
+
+async def open_lane(
+    stack: AsyncExitStack,
+    project: Project,
+    alias: str,
+    *,
+    simulator: str | None,
+    memory: MutableMapping[str, str],
+    trust: Trust,
+    places: int | None = None,
+) -> Lane:
+    """One provider's lane; `simulator` is the simulator's origin where it runs, `places` bounds what is in flight.
+
+    Raises ProviderError where the key or the base address is missing, RefusedError where the key may not go there.
+    """
+    target = project.targets[alias]
+    settings = target.adapter.settings
+    variables = project.setup.variables
+    gate = Gate(settings.rate_limits)
+    if target.simulated:
+        if simulator is None:
+            raise ValueError(f"the simulator does not run, and {alias} needs it")
+        base = parse_base(simulator + SIMULATOR_PATHS[target.adapter.capabilities.type])
+        key: str | None = SIMULATOR_KEY
+        rules = PictureRules(origin=base.origin)
+        secret = False
+    else:
+        capabilities = target.adapter.capabilities
+        base, source = base_of(capabilities=capabilities, base_url=settings.base_url, environ=variables, alias=alias)
+        key, secret = _key(settings, target.adapter, variables, loopback=base.origin.loopback)
+        if key is not None:
+            check_key_target(
+                capabilities=capabilities,
+                base=base,
+                trust=trust,
+                variable=settings.key_variable,
+                literal=not secret,
+                source=source,
+            )
+        rules = picture_rules(capabilities, base, trust, source=source)
+    wire = ProviderWire(
+        settings=settings,
+        capabilities=target.adapter.capabilities,
+        base=base,
+        key=key,
+        gate=gate,
+        memory=memory,
+        secret=secret,
+    )
+    await stack.enter_async_context(wire)
+    downloader = await stack.enter_async_context(Downloader(rules, gate=gate))
+    return Lane(
+        alias=alias,
+        type=target.type,
+        settings=settings,
+        adapter=target.adapter,
+        wire=wire,
+        downloader=downloader,
+        gate=gate,
+        places=asyncio.Semaphore(min(settings.max_concurrency, places or settings.max_concurrency)),
+    )
+
+
+def _key(
+    settings: ProviderSettings, adapter: Adapter, variables: Mapping[str, str], *, loopback: bool
+) -> tuple[str | None, bool]:
+    """The key, and whether it is a secret (a default in the project file is none)."""
+    variable = settings.key_variable or adapter.capabilities.key_variable
+    value = variables.get(variable, "").strip() if variable is not None else ""
+    if value:
+        return value, True
+    if settings.key_default:
+        return settings.key_default, False
+    if loopback or variable is None:
+        return None, True
+    raise ProviderError(
+        "no key",
+        f"The provider {settings.alias} needs a key, and the environment variable {variable} is not set. "
+        "Nothing was sent.",
+        hints=(f"export {variable}=…, or say `without_key: simulate` for {settings.alias}",),
+        code="provider.no_key",
+    )

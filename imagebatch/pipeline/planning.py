@@ -1,0 +1,175 @@
+"""From a loaded project to a plan: what is wanted beside what is recorded. Sends nothing, needs no key."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from imagebatch.errors import UsageError
+from imagebatch.model.money import Money
+from imagebatch.model.recorded import Disk, Known, Recorded
+from imagebatch.model.variant import Variant
+from imagebatch.pipeline.project import Project, wanted
+from imagebatch.plan.diff import make_plan as compare
+from imagebatch.plan.options import Force, InDoubt, PlanOptions
+from imagebatch.plan.select import Subject, files_of, select, uses_states
+from imagebatch.plan.states import states_of
+from imagebatch.plan.types import Plan
+
+
+class Book(Recorded, Known, Protocol):
+    """State as the planner reads it: the lock with the journal folded in, and all known draws."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """What a command asks of the planner.
+
+    `select`, `exclude`, `retry` and `redraw` are selectors; an empty `select` means everything. `destroy` asks for the
+    removal of what is selected.
+    """
+
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    force: frozenset[Force] = frozenset()
+    retry: tuple[str, ...] = ()
+    redraw: tuple[str, ...] = ()
+    destroy: bool = False
+    max_cost: tuple[Money, ...] = ()
+    max_creates: int | None = None
+    in_doubt: InDoubt = "skip"
+    detail: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a plan is compared with: state, output files, and the lock's digest."""
+
+    recorded: Recorded
+    known: Known
+    disk: Disk
+    lineage: str | None
+    lock_digest: str
+    apply_running: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan with what it was made from. `simulated` names the provider aliases that the simulator stands in for."""
+
+    plan: Plan
+    options: PlanOptions
+    variants: Mapping[str, Variant]
+    simulated: tuple[str, ...]
+    lock_digest: str
+    apply_running: str | None = None
+
+
+def plan_against(project: Project, world: World, request: PlanRequest, options: PlanOptions | None = None) -> Planned:
+    """Make the plan; `options` given (from a saved plan) replace the request's selectors.
+
+    Raises ManifestError for requests that a provider cannot take, PlanError and UsageError for selectors that name
+    nothing.
+    """
+    found = wanted(project, world.recorded)
+    variants = found.variants
+    if options is None:
+        options = _options(project, world, request, variants)
+    plan = _compared(project, world, variants, options)
+    warnings = tuple(problem.detail for problem in found.problems if problem.severity == "warning")
+    used = {variant.provider for variant in variants}
+    return Planned(
+        plan=replace(plan, notes=(*plan.notes, *_table_notes(project), *warnings)),
+        options=options,
+        variants={variant.address: variant for variant in variants},
+        simulated=tuple(sorted(alias for alias in used if project.targets[alias].simulated)),
+        lock_digest=world.lock_digest,
+        apply_running=world.apply_running,
+    )
+
+
+def subjects(project: Project, world: World, *, states: bool) -> tuple[Subject, ...]:
+    """Every address that a selector may name: wanted, recorded, or both; with their states where a selector asks."""
+    variants = {variant.address: variant for variant in wanted(project, world.recorded).variants}
+    return _subjects(project, world, variants, states=states)
+
+
+def read_selector_files(root: Path, expressions: tuple[str, ...]) -> Mapping[str, str]:
+    """The texts behind `@FILE` selectors; raises UsageError for one that cannot be read."""
+    texts: dict[str, str] = {}
+    for name in files_of(expressions):
+        try:
+            texts[name] = (root / name).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError("Selector file cannot be read", f"@{name}: {error}.") from None
+    return texts
+
+
+def _compared(project: Project, world: World, variants: tuple[Variant, ...], options: PlanOptions) -> Plan:
+    return compare(
+        variants,
+        world.recorded,
+        world.known,
+        world.disk,
+        picks=project.loaded.picks,
+        moved=project.loaded.moved,
+        brakes=project.settings.brakes,
+        capabilities=project.capabilities,
+        options=options,
+        lineage=world.lineage,
+        inputs=project.inputs,
+    )
+
+
+def _options(project: Project, world: World, request: PlanRequest, variants: tuple[Variant, ...]) -> PlanOptions:
+    expressions = (*request.select, *request.exclude, *request.retry, *request.redraw)
+    selected: frozenset[str] | None = None
+    retry = redraw = destroy = frozenset[str]()
+    if expressions or request.destroy:
+        files = read_selector_files(project.root, expressions)
+        listed = _subjects(
+            project, world, {one.address: one for one in variants}, states=uses_states(expressions, files)
+        )
+        if request.select or request.exclude:
+            selected = select(request.select, listed, exclude=request.exclude, files=files)
+        retry = select(request.retry, listed, files=files) if request.retry else retry
+        redraw = select(request.redraw, listed, files=files) if request.redraw else redraw
+        if retry or redraw:
+            selected = (retry | redraw) if selected is None else selected & (retry | redraw)
+        if request.destroy:
+            everything = frozenset(one.address for one in listed)
+            destroy = everything if selected is None else selected
+    return PlanOptions(
+        selected=selected,
+        forces=request.force,
+        retry=retry,
+        redraw=redraw,
+        destroy=destroy,
+        max_cost=request.max_cost or None,
+        max_creates=request.max_creates,
+        in_doubt=request.in_doubt,
+        detail=request.detail,
+    )
+
+
+def _subjects(project: Project, world: World, variants: Mapping[str, Variant], *, states: bool) -> tuple[Subject, ...]:
+    found: Mapping[str, AbstractSet[str]] = {}
+    if states:
+        everything = PlanOptions(detail=True)
+        found = states_of(_compared(project, world, tuple(variants.values()), everything))
+    recorded = world.recorded
+    addresses = sorted({*variants, *recorded})
+    return tuple(
+        Subject(
+            address=address,
+            variant=variants.get(address),
+            glance=recorded.glance(address) if address in recorded else None,
+            states=frozenset(found.get(address, ())),
+        )
+        for address in addresses
+    )
+
+
+def _table_notes(project: Project) -> tuple[str, ...]:
+    return tuple(f"{table.asset}: {table.rows} rows in {table.path}" for table in project.loaded.tables)

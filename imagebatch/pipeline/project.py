@@ -1,0 +1,132 @@
+"""A project as the commands see it: its files read, its providers known, nothing asked and nothing changed yet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imagebatch.errors import ManifestError, Problem
+from imagebatch.manifest import project as manifests
+from imagebatch.manifest.project import Loaded
+from imagebatch.model.capabilities import Capabilities
+from imagebatch.model.recorded import Recorded
+from imagebatch.model.settings import SIMULATOR_BASE, ProjectSettings, ProviderSettings
+from imagebatch.model.variant import Reference
+from imagebatch.providers import registry
+from imagebatch.providers.wanted import Target, Wanted, file_reference, file_references, resolve_wanted
+
+SIMULATED_HOME = Path(".imagebatch") / "simulated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """Where a command works: the project's root, the environment's variables, and whether everything is simulated."""
+
+    root: Path
+    variables: Mapping[str, str]
+    simulate: bool = False
+
+    @property
+    def home(self) -> Path:
+        """Where lock, outputs and `.imagebatch/` are: the root, or a place apart for `--simulate`."""
+        return self.root / SIMULATED_HOME if self.simulate else self.root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A loaded project. `targets` holds every provider alias that is declared or built in."""
+
+    setup: Setup
+    loaded: Loaded
+    targets: Mapping[str, Target]
+    references: Mapping[str, Reference]
+    warnings: tuple[Problem, ...] = ()
+    capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Path:
+        """The project's root."""
+        return self.setup.root
+
+    @property
+    def home(self) -> Path:
+        """Where lock, outputs and `.imagebatch/` are."""
+        return self.setup.home
+
+    @property
+    def settings(self) -> ProjectSettings:
+        """What `imagebatch.yaml` says."""
+        return self.loaded.settings
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """Every file that a plan depends on, with its sha256: a saved plan is refused where one differs."""
+        hashes = {path: ref.sha256.removeprefix("sha256:") for path, ref in self.references.items() if ref.sha256}
+        return {**self.loaded.sources, **hashes}
+
+
+def find_project(start: Path) -> Path:
+    """The nearest folder upward that holds `imagebatch.yaml`."""
+    return manifests.find_root(start)
+
+
+def load(setup: Setup) -> Project:
+    """Read and check everything that the project's files say.
+
+    Raises ManifestError with all problems of all files.
+    """
+    loaded = manifests.load_project(setup.root, variables=setup.variables, simulate=setup.simulate)
+    targets = {alias: _target(one, setup) for alias, one in loaded.settings.providers.items()}
+    references = {path: _read_reference(setup.root, path) for path in file_references(loaded.drafts)}
+    capabilities = {target.type: target.adapter.capabilities for target in targets.values()}
+    for target in targets.values():  # the lock may speak of a type that is simulated today and was not yesterday
+        plain = target.adapter.capabilities.type
+        capabilities.setdefault(plain, target.adapter.capabilities)
+        capabilities.setdefault(registry.SIMULATED + plain, target.adapter.capabilities)
+    return Project(
+        setup=setup,
+        loaded=loaded,
+        targets=targets,
+        references=references,
+        warnings=loaded.warnings,
+        capabilities=capabilities,
+    )
+
+
+def wanted(project: Project, recorded: Recorded) -> Wanted:
+    """All variants in wire form.
+
+    Raises ManifestError where a provider cannot take a request; what is only doubtful is in the result's `problems`.
+    """
+    found = resolve_wanted(project.loaded.drafts, project.targets, references=project.references, recorded=recorded)
+    errors = tuple(problem for problem in found.problems if problem.severity == "error")
+    if errors:
+        raise ManifestError(errors)
+    return found
+
+
+def is_simulated(settings: ProviderSettings, setup: Setup) -> bool:
+    """Whether the built-in simulator stands in for this provider.
+
+    A missing key means that only where `without_key: simulate` says so, and never in CI, where nothing may be simulated
+    by accident.
+    """
+    if setup.simulate or settings.base_url == SIMULATOR_BASE:
+        return True
+    if settings.without_key != "simulate" or setup.variables.get("CI"):
+        return False
+    return key_of(settings, setup.variables) is None
+
+
+def key_of(settings: ProviderSettings, variables: Mapping[str, str]) -> str | None:
+    """The provider's key from the environment; None where there is none."""
+    variable = settings.key_variable or registry.capabilities(settings.type).key_variable
+    value = variables.get(variable, "").strip() if variable is not None else ""
+    return value or settings.key_default or None
+
+
+def _target(settings: ProviderSettings, setup: Setup) -> Target:
+    return Target(adapter=registry.build(settings), simulated=is_simulated(settings, setup))
+
+
+def _read_reference(root: Path, path: str) -> Reference:
+    return file_reference(path, (root / path).read_bytes())

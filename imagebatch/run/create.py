@@ -1,0 +1,396 @@
+"""The paid-call protocol for one create, from intent to a final state.
+
+The order is the promise. An intent is durable before the first byte leaves; the id is durable before anything else is
+done with it; what nobody can know is looked up, and sent again only where absence is proof. Nothing here decides
+*whether* to draw: the plan did.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from random import random
+from typing import Literal, Protocol
+
+from imagebatch.http.clock import Clock
+from imagebatch.http.errors import GatePaused
+from imagebatch.http.retry import backoff_s
+from imagebatch.http.spool import Inbox, Replay
+from imagebatch.model.event import Abandoned, Accepted, Doubted, Event, Intended, Observed, PaidStep, Refused, Told
+from imagebatch.model.generation import Candidate, Failure, PictureFacts, Status
+from imagebatch.model.money import UNKNOWN_COST
+from imagebatch.model.token import lineage_tag
+from imagebatch.model.variant import Variant
+from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable, Wire
+from imagebatch.providers import base
+from imagebatch.providers.base import CanWitness, Observation, Offer, Order, ReferenceImage
+from imagebatch.run.ends import End, Try
+from imagebatch.run.entries import cost_text
+from imagebatch.run.poll import Poller, PollFailed
+from imagebatch.run.settle import ListingFailed, Listings
+from imagebatch.run.stop import Stop
+
+MAX_SENDS = 3
+LONGEST_REFUSAL_S = 300.0
+
+InDoubtPolicy = Literal["stop", "skip", "resend"]
+
+
+class Recorder(Protocol):
+    """Writes events down; durable ones are on disk when it returns."""
+
+    async def record(self, event: Event, *, durable: bool = True) -> None: ...
+
+
+class Intake(Protocol):
+    """Takes a candidate's bytes into the store."""
+
+    async def take(self, this: Try, offer: Offer) -> PictureFacts | Failure:
+        """Store an offer's bytes, checked and hashed; raises Trouble where trying later may help."""
+        ...
+
+    def noted(self, generation: str, offers: tuple[Offer, ...]) -> None:
+        """Remember where a generation's pictures can be fetched, so that they need not be asked for again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the user said about this run."""
+
+    in_doubt: InDoubtPolicy = "skip"
+    wait: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creator:
+    """Everything a create needs, bound together once for a run."""
+
+    lineage: str
+    recorder: Recorder
+    listings: Listings
+    pollers: Mapping[str, Poller]
+    inbox: Inbox
+    intake: Intake
+    clock: Clock
+    stop: Stop
+    rules: Rules
+    tell: Callable[[Told], None]
+    open_steps: Mapping[str, Intended]
+    reference_images: Callable[[Variant], tuple[ReferenceImage, ...]]
+
+    async def create(self, this: Try) -> End:
+        """Have one part drawn, unless it is there already under its token."""
+        before = await self._looked_up(this)
+        if before is not None:
+            return before
+        if not this.send:
+            return End(token=this.token, status=None, code="create.absent", message="it was never taken")
+        for _ in range(MAX_SENDS):
+            end = await self._send(this)
+            if end.code != "create.unclear":
+                return end
+            settled = await self._settle(this, end.message)
+            if settled is not None:
+                return settled
+        return self._doubt(this, "the provider never answered clearly, though nothing of ours is found there")
+
+    async def follow(self, this: Try, generation: str, *, cost: tuple[str, ...] = (), adopted: bool = False) -> End:
+        """Wait for a generation that was accepted before."""
+        async with this.lane.places:
+            end = await self.polled(this, generation, cost)
+        return replace(end, adopted=adopted)
+
+    async def polled(self, this: Try, generation: str, cost: tuple[str, ...]) -> End:
+        """Poll a generation to its end; `pending` where the deadline or the user says to leave it to a later run."""
+        pending = End(token=this.token, status="pending", generation=generation, cost=cost)
+        if not self.rules.wait:
+            return pending
+        address = this.variant.address
+
+        def seen(found: Observation) -> None:
+            if found.offers:
+                self.tell(Told(kind="progress", address=address, data={"images": len(found.offers)}))
+
+        deadline_s = this.lane.deadline_s(this.variant.extras)
+        try:
+            found = await self.pollers[this.lane.alias].wait(generation, this.token, deadline_s, seen)
+        except PollFailed as error:
+            return replace(pending, code=error.code, message=str(error))
+        return pending if found is None else await self._ended(this, found, cost)
+
+    # What is there already ----------------------------------------------------------------------------------------
+
+    async def _looked_up(self, this: Try) -> End | None:
+        """What is there under this token: in the inbox, at the provider; None where it may be sent."""
+        if this.lane.capabilities.witness == "list":
+            try:
+                found = (await self.listings.first(this.lane)).by_token.get(this.token)
+            except ListingFailed as error:
+                this.lane.stop_creates(str(error))
+                return End(token=this.token, status=None, code="provider.listing", message=str(error))
+            if found is not None:
+                return await self._adopt(this, found, intended=this.token in self.open_steps)
+        if this.token not in self.open_steps:
+            return None
+        answer = self.inbox.answer(this.token)
+        if answer is not None:
+            submission = await this.lane.adapter.submit(self.order(this), Replay(answer, this.lane.wire))
+            if isinstance(submission, base.Completed):
+                return await self._completed(this, submission)
+        return await self._settle(this, "the run before this one ended while it was being sent")
+
+    # Sending ------------------------------------------------------------------------------------------------------
+
+    async def _send(self, this: Try) -> End:
+        order = self.order(this)
+        waited, refusals = 0.0, 0
+        async with this.lane.places:
+            while True:
+                unsent = self.unsent(this)
+                if unsent is not None:
+                    return unsent
+                try:
+                    await this.lane.gate.wait_open()  # before the intent: what waits here is not in doubt
+                except GatePaused as paused:
+                    return self._paused(this, paused.wait_s)
+                await self.intend(this, "create")
+                self.tell(Told(kind="sending", address=this.variant.address))
+                submission = await self._submitted(this, order)
+                if isinstance(submission, End):
+                    return submission
+                if not isinstance(submission, base.Refused) or submission.wait_s is None:
+                    return await self._answered(this, submission)
+                await self.recorder.record(Refused(step="create", token=this.token, failure=submission.failure))
+                refusals += 1
+                pause = submission.wait_s or backoff_s(refusals, first_s=1.0, cap_s=60.0, chance=random())  # noqa: S311 - spreads requests
+                waited += pause
+                if waited > LONGEST_REFUSAL_S:
+                    return self._paused(this, pause)
+                self.tell(Told(kind="paused", address=this.variant.address, data={"seconds": pause}))
+                await self._pause(pause)
+
+    async def _submitted(self, this: Try, order: Order) -> base.Submission | End:
+        try:
+            return await this.lane.adapter.submit(order, self._wire(this))
+        except GatePaused as paused:
+            await self.recorder.record(
+                Refused(step="create", token=this.token, failure=Failure(kind="rejected", message=str(paused)))
+            )
+            return self._paused(this, paused.wait_s)
+        except NotSent as error:
+            return await self.not_sent(this, "create", str(error))
+        except (OutcomeLost, BadAnswer, Unreachable) as error:
+            return base.Unclear(why=str(error))
+
+    async def _answered(self, this: Try, submission: base.Submission) -> End:
+        if isinstance(submission, base.Unclear):
+            this.lane.answered_unclearly()
+            await self.recorder.record(Doubted(step="create", token=this.token, why=submission.why))
+            return End(token=this.token, status=None, code="create.unclear", message=submission.why)
+        this.lane.answered_clearly()
+        if isinstance(submission, base.Refused):
+            return await self.refused(this, "create", submission)
+        if isinstance(submission, base.Completed):
+            return await self._completed(this, submission)
+        generation = submission.generation
+        await self.recorder.record(
+            Accepted(step="create", token=this.token, attempt=this.attempt, generation=generation)
+        )
+        self.tell(Told(kind="accepted", address=this.variant.address, data={"generation": generation}))
+        return await self.polled(this, generation, cost_text(this.price))
+
+    async def _completed(self, this: Try, submission: base.Completed) -> End:
+        """The pictures came with the answer: into the store with all of them, now."""
+        cost = (str(submission.cost),) if submission.cost is not None else cost_text(this.price)
+        token = this.token
+        await self.recorder.record(Accepted(step="create", token=token, attempt=this.attempt, generation=token))
+        taken = await asyncio.gather(*(self.intake.take(this, offer) for offer in submission.offers))
+        candidates = tuple(
+            Candidate(id=str(index), facts=facts if isinstance(facts, PictureFacts) else None)
+            for index, facts in enumerate(taken, start=1)
+        )
+        failures = [facts for facts in taken if isinstance(facts, Failure)]
+        failure = None
+        if not taken:
+            failure = Failure(kind="no_images", message="the provider answered without a picture")
+        elif len(failures) == len(taken):
+            failure = failures[0]
+        status: Literal["succeeded", "failed"] = "failed" if failure is not None else "succeeded"
+        await self.recorder.record(
+            Observed(token=token, status=status, candidates=candidates, failure=failure, cost=cost)
+        )
+        self.inbox.discard(token)
+        warnings = (*submission.warnings, *(f"a candidate is no picture: {one.message}" for one in failures))
+        return End(
+            token=token, status=status, generation=token, candidates=candidates, failure=failure, cost=cost,
+            warnings=warnings,
+        )  # fmt: skip
+
+    async def _ended(self, this: Try, found: Observation, cost: tuple[str, ...]) -> End:
+        self.intake.noted(found.generation, found.offers)
+        candidates = tuple(Candidate(id=offer.id) for offer in found.offers)
+        status: Literal["succeeded", "failed", "blocked"] = "failed" if found.state == "pending" else found.state
+        failure = found.failure
+        if status == "succeeded" and not candidates:
+            status = "failed"
+            failure = Failure(kind="no_images", message=f"generation {found.generation} is done and offers no image")
+        if status != "succeeded" and failure is None:
+            failure = Failure(kind="provider", message=f"generation {found.generation} ended in error")
+        if found.cost is not None:
+            cost = (str(found.cost),)
+        await self.recorder.record(
+            Observed(token=this.token, status=status, candidates=candidates, failure=failure, cost=cost)
+        )
+        return End(
+            token=this.token,
+            status=status,
+            generation=found.generation,
+            candidates=candidates,
+            failure=failure,
+            cost=cost,
+        )
+
+    # Doubt --------------------------------------------------------------------------------------------------------
+
+    async def _settle(self, this: Try, why: str) -> End | None:
+        """What became of an unclear create; None where it certainly was not taken and may be sent again."""
+        witness = this.lane.capabilities.witness
+        self.tell(Told(kind="settling", address=this.variant.address, message=why))
+        if witness == "list":
+            try:
+                found = await self.listings.find(this.lane, this.token)
+            except ListingFailed as error:
+                return self._doubt(this, f"{why}; {error}")
+            if found is not None:
+                return await self._adopt(this, found, intended=True)
+            await self._absent(this, "not in the listing for the whole consistency window")
+            return None
+        adapter = this.lane.adapter
+        if witness == "billing" and isinstance(adapter, CanWitness):
+            doubt = await self._billed(adapter, this, why)
+            if doubt is None:
+                await self._absent(this, "the provider's own record says that it failed")
+                return None
+        else:
+            doubt = f"{why}; this provider keeps no record that we could ask"
+        if self.rules.in_doubt == "resend":
+            await self._absent(this, "sent again because --in-doubt resend says so")
+            return None
+        return self._doubt(this, doubt)
+
+    async def _billed(self, adapter: CanWitness, this: Try, why: str) -> str | None:
+        """Why a create stays in doubt, by the provider's billing record; None where that says that it failed."""
+        try:
+            record = await adapter.billing_record(this.token, this.lane.wire)
+        except (Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
+            return f"{why}; its billing record cannot be read: {error}"
+        if record is None:
+            return f"{why}; the provider has no billing record of it, which proves nothing"
+        if record.state == "failed":
+            return None
+        paid = f" for {record.cost}" if record.cost is not None else ""
+        return f"{why}; billing record {record.id} says {record.state}{paid}: its picture cannot be fetched again"
+
+    async def _absent(self, this: Try, why: str) -> None:
+        await self.recorder.record(Abandoned(token=this.token, why=why))
+
+    async def _adopt(self, this: Try, found: Observation, *, intended: bool) -> End:
+        """A generation of ours that exists already: written down as if its answer had reached us."""
+        if not intended:
+            await self.intend(this, "create", paid=False)
+        await self.recorder.record(
+            Accepted(step="create", token=this.token, attempt=this.attempt, generation=found.generation)
+        )
+        cost = cost_text(this.price)
+        if found.state != "pending":
+            return replace(await self._ended(this, found, cost), adopted=True)
+        return await self.follow(this, found.generation, cost=cost, adopted=True)
+
+    def _doubt(self, this: Try, why: str) -> End:
+        if self.rules.in_doubt == "stop":
+            this.lane.stop_creates("a create is in doubt, and --in-doubt stop says to send no more")
+        return End(token=this.token, status="in_doubt", code="create.in_doubt", message=why)
+
+    # Small steps, shared with the retry ------------------------------------------------------------------------------
+
+    async def intend(self, this: Try, step: PaidStep, *, generation: str | None = None, paid: bool = True) -> None:
+        """Write the intent down, durably."""
+        await self.recorder.record(
+            Intended(
+                step=step,
+                token=this.token,
+                attempt=this.attempt,
+                part=this.part,
+                provider=this.lane.alias,
+                type=this.variant.type,
+                draw=this.variant.draw,
+                request=this.variant.request,
+                address=this.variant.address,
+                cost=this.price if paid else UNKNOWN_COST,
+                generation=generation,
+            )
+        )
+
+    async def not_sent(self, this: Try, step: PaidStep, why: str) -> End:
+        """No connection was opened: the intent is closed, and the provider gets no more creates in this run."""
+        await self.recorder.record(Refused(step=step, token=this.token, failure=Failure(kind="rejected", message=why)))
+        this.lane.stop_creates(f"{this.lane.alias} cannot be reached: {why}")
+        return End(token=this.token, status=None, code="net.unreachable", message=f"nothing was sent: {why}")
+
+    async def refused(self, this: Try, step: PaidStep, answer: base.Refused) -> End:
+        """A clear no: written down, and the provider's creates stopped where no other would fare better."""
+        failure = answer.failure
+        await self.recorder.record(Refused(step=step, token=this.token, failure=failure))
+        self.inbox.discard(this.token)
+        if answer.stops is not None:
+            this.lane.stop_creates(f"{this.lane.alias}: {failure.message}")
+        code = f"provider.{answer.stops or failure.kind}"
+        message = failure.message + (f" ({answer.link})" if answer.link else "")
+        if answer.stops in {"auth", "path", "redirect"}:  # the fault is not the request's: it stays new
+            return End(token=this.token, status=None, code=code, message=message)
+        status: Status = "blocked" if failure.kind == "blocked" else "failed"
+        return End(token=this.token, status=status, failure=failure, code=code, message=message)
+
+    def unsent(self, this: Try) -> End | None:
+        """Why nothing may be sent any more, or None."""
+        if self.stop.asked:
+            message = "the run was stopped before it was sent"
+            return End(token=this.token, status=None, code="run.stopped", message=message)
+        if this.lane.stopped is not None:
+            code = "provider.paused" if this.lane.paused else "provider.stopped"
+            return End(token=this.token, status=None, code=code, message=f"not sent: {this.lane.stopped}")
+        return None
+
+    def order(self, this: Try) -> Order:
+        """The create as the adapter wants it."""
+        variant = this.variant
+        labels = json.loads(variant.labels_body)
+        return Order(
+            token=this.token,
+            lineage_tag=lineage_tag(self.lineage),
+            body=json.loads(variant.request),
+            extras=variant.extras,
+            name=labels.get("name") or f"{variant.policy.asset} {this.token}",
+            tags=tuple(labels.get("tags", ())),
+            metadata=labels.get("metadata", {}),
+            references=self.reference_images(variant),
+            count=1 if variant.parts > 1 else variant.count,
+        )
+
+    def _paused(self, this: Try, pause: float) -> End:
+        message = f"{this.lane.alias} asks us to wait {pause:.0f} s; nothing was sent and nothing was paid"
+        this.lane.stop_creates(message, paused=True)
+        return End(token=this.token, status=None, code="provider.paused", message=message)
+
+    def _wire(self, this: Try) -> Wire:
+        """Where pictures come with the answer, it is on disk and synced before anyone reads it."""
+        wire = this.lane.wire
+        return wire if this.lane.capabilities.answers == "later" else self.inbox.wire(this.token, wire)
+
+    async def _pause(self, seconds: float) -> None:
+        pause = asyncio.create_task(self.clock.sleep(seconds))
+        asked = asyncio.create_task(self.stop.wait())
+        await asyncio.wait({pause, asked}, return_when=asyncio.FIRST_COMPLETED)
+        pause.cancel()
+        asked.cancel()

@@ -1,0 +1,305 @@
+"""Carrying out a plan: one coroutine for each change, free of each other.
+
+A failure is a value: one variant never stops another. Moves come first, because they free paths; removals come last.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from imagebatch.errors import ImagebatchError
+from imagebatch.model.event import Dropped, Kept, Told
+from imagebatch.model.generation import Entry, OnReplace, Status
+from imagebatch.model.money import Money, parse_money
+from imagebatch.model.picks import Picks
+from imagebatch.model.recorded import KnownDraw
+from imagebatch.model.variant import Variant
+from imagebatch.plan.picking import wanted_picks
+from imagebatch.plan.schedule import schedule
+from imagebatch.plan.types import Change, Plan
+from imagebatch.run.create import Recorder
+from imagebatch.run.draw import Drawing
+from imagebatch.run.entries import Drawn, adopted_entry, entry_of, with_labels, with_outputs
+from imagebatch.run.files import Files
+from imagebatch.run.labels import update_labels
+from imagebatch.run.lanes import Lane
+from imagebatch.run.pictures import Pictures
+from imagebatch.run.removal import Removal
+from imagebatch.run.result import End, Outcome
+from imagebatch.run.stop import Stop
+from imagebatch.run.trouble import Trouble
+
+SPARE_TASKS = 24
+
+_ENDS: dict[Status, End] = {
+    "pending": "pending",
+    "failed": "failed",
+    "blocked": "blocked",
+    "in_doubt": "in_doubt",
+    "succeeded": "done",
+}
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What one change has come to so far: its entry, what it cost in this run, what it has to say."""
+
+    entry: Entry | None
+    paid: list[Money] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executor:
+    """Carries out the changes of one plan."""
+
+    lanes: Mapping[str, Lane]
+    drawing: Drawing
+    pictures: Pictures
+    files: Files
+    removal: Removal
+    recorder: Recorder
+    picks: Picks
+    stop: Stop
+    tell: Callable[[Told], None]
+    leaders: dict[str, "asyncio.Future[Entry | None]"] = field(default_factory=dict)
+
+    async def run(self, plan: Plan) -> tuple[Outcome, ...]:
+        """Carry out all changes but the deferred ones; the outcomes come in the order in which they ended."""
+        outcomes: list[Outcome] = []
+        for wave in schedule(plan):
+            changes = [step.change for step in wave.steps]
+            if wave.name == "move":
+                outcomes += await self._moved(changes)
+            elif wave.name == "remove":
+                outcomes += await self._removed(changes)
+            else:
+                outcomes += await self._all(changes)
+        outcomes += [await self._doubted(change) for change in plan.changes if _new_doubt(change)]
+        return tuple(outcomes)
+
+    async def _moved(self, changes: list[Change]) -> list[Outcome]:
+        """One after the other, because a target may be free only once another file has left it."""
+        outcomes: dict[str, Outcome] = {}
+        waiting = changes
+        while waiting:
+            blocked = []
+            for change in waiting:
+                outcomes[change.address] = outcome = await self._one(change)
+                if outcome.code == "path.not_ours":
+                    blocked.append(change)
+            if len(blocked) == len(waiting):
+                break
+            waiting = blocked
+        return list(outcomes.values())
+
+    async def _removed(self, changes: list[Change]) -> list[Outcome]:
+        if self.stop.asked:
+            return []
+        troubles = await self.removal.remove(changes)
+        outcomes = []
+        for change in changes:
+            trouble = troubles[change.address]
+            end: End = "done" if trouble is None else "failed"
+            code, message = (None, "") if trouble is None else (trouble.code, str(trouble))
+            outcomes.append(_outcome(change, _Progress(entry=None), end, code=code, message=message))
+        return outcomes
+
+    async def _all(self, changes: list[Change]) -> list[Outcome]:
+        """Run the changes with only so many under way at once that every provider's places are filled."""
+        loop = asyncio.get_running_loop()
+        for change in changes:
+            if change.leader is not None:
+                self.leaders.setdefault(change.leader, loop.create_future())
+        width = SPARE_TASKS + 2 * sum(lane.settings.max_concurrency for lane in self.lanes.values())
+        room = asyncio.Semaphore(width)
+        outcomes: list[Outcome] = []
+
+        async def one(change: Change) -> None:
+            try:
+                outcome = await self._one(change)
+            finally:
+                room.release()
+            outcomes.append(outcome)
+            self.tell(Told(kind="ended", address=change.address, message=outcome.message, data={"end": outcome.end}))
+
+        # Those that share another's draw wait for it, so they must not take the room that it needs.
+        ordered = sorted(changes, key=lambda change: change.leader is not None)
+        async with asyncio.TaskGroup() as group:
+            for change in ordered:
+                await room.acquire()
+                group.create_task(one(change))
+        return outcomes
+
+    async def _doubted(self, change: Change) -> Outcome:
+        """A doubt that only the journal knew of gets its place in the lock."""
+        if change.variant is None or change.known is None:
+            raise ValueError(f"{change.address} is in doubt about nothing")
+        entry = adopted_entry(change.variant, replace(change.known, status="in_doubt"), None)
+        await self.recorder.record(Kept(address=change.address, entry=entry))
+        return _outcome(change, _Progress(entry=entry), "in_doubt", code="create.in_doubt", message=change.detail)
+
+    async def _one(self, change: Change) -> Outcome:
+        progress = _Progress(entry=change.entry)
+        try:
+            return await self._carried_out(change, progress)
+        except ImagebatchError as error:
+            return _outcome(change, progress, "failed", code=error.code, message=f"{error.summary}: {error.detail}")
+        except Trouble as trouble:
+            return _outcome(change, progress, "failed", code=trouble.code, message=str(trouble))
+        finally:
+            leader = self.leaders.get(change.address)
+            if leader is not None and not leader.done():
+                leader.set_result(progress.entry)
+
+    async def _carried_out(self, change: Change, progress: _Progress) -> Outcome:
+        variant = change.variant
+        if variant is None:
+            raise ValueError(f"{change.address} has nothing that is wanted, so {change.action} makes no sense")
+        lane = self.lanes[variant.provider]
+        ended = await self._drawn(change, variant, lane, progress)
+        if ended is not None:
+            return ended
+        return await self._maintained(change, variant, lane, progress)
+
+    # The draw -----------------------------------------------------------------------------------------------------
+
+    async def _drawn(self, change: Change, variant: Variant, lane: Lane, progress: _Progress) -> Outcome | None:
+        """Get the draw that is wanted; an outcome only where that is the end of it."""
+        action = change.action
+        known = change.known or (KnownDraw.of_entry(change.entry) if change.entry is not None else None)
+        if change.leader is not None and change.known is None:
+            return await self._shared(change, variant, progress)
+        if action in {"create", "redraw", "retry"}:
+            if change.in_place and known is not None:
+                drawn = await self.drawing.retry(variant, lane, change.attempt, known)
+            else:
+                drawn = await self.drawing.draw(variant, lane, change.attempt, change.known)
+        elif action == "wait" and known is not None:
+            drawn = await self._waited(change, variant, lane, known)
+        elif action in {"adopt", "share"} and change.known is not None:
+            progress.entry = adopted_entry(variant, change.known, change.entry)
+            progress.adopted = action == "adopt"
+            return None
+        else:
+            return None
+        return await self._after_draw(change, variant, drawn, progress)
+
+    async def _waited(self, change: Change, variant: Variant, lane: Lane, known: KnownDraw) -> Drawn:
+        """Wait for what runs; settle what is in doubt first, and send it only if it is still what is wanted."""
+        if change.reason != "in_doubt":
+            return await self.drawing.wait_for(variant, lane, known)
+        if known.draw == variant.draw:
+            return await self.drawing.draw(variant, lane, known.attempt)
+        settled = await self.drawing.settle(variant, lane, known)
+        return settled if settled.status is not None else await self.drawing.draw(variant, lane, change.attempt)
+
+    async def _after_draw(self, change: Change, variant: Variant, drawn: Drawn, progress: _Progress) -> Outcome | None:
+        progress.adopted = drawn.adopted
+        progress.warnings += drawn.warnings
+        if drawn.status in {"succeeded", "pending", "in_doubt"} and not drawn.adopted and change.action != "wait":
+            progress.paid += [parse_money(text) for text in drawn.cost]
+        if drawn.status is None:
+            return _outcome(change, progress, "unsent", code=drawn.code, message=drawn.message)
+        if drawn.status == "succeeded":
+            before = change.entry
+            progress.entry = entry_of(variant, drawn, before)
+            if before is not None and before.token != drawn.token:
+                await self._replaced(variant.policy.on_replace, before)
+            return None
+        if change.entry is None or change.entry.status != "succeeded":
+            progress.entry = entry_of(variant, drawn, change.entry)
+            await self.recorder.record(Kept(address=change.address, entry=progress.entry))
+        # Otherwise the old picture stays current; the draw index remembers what was learnt of the new one.
+        message = drawn.message or (drawn.failure.message if drawn.failure is not None else "")
+        code = drawn.code or (f"provider.{drawn.failure.kind}" if drawn.failure is not None else drawn.status)
+        end = "failed" if drawn.status == "pending" and drawn.code is not None else _ENDS[drawn.status]
+        return _outcome(change, progress, end, code=code, message=message)
+
+    async def _replaced(self, rule: OnReplace, before: Entry) -> None:
+        if rule == "delete" and before.generation is not None:
+            await self.removal.delete_generation(before.provider, before)
+
+    async def _shared(self, change: Change, variant: Variant, progress: _Progress) -> Outcome | None:
+        leader = await self.leaders[change.leader or ""]
+        if leader is None or leader.status != "succeeded" or leader.draw != variant.draw:
+            message = f"shares the draw of {change.leader}, which has no picture yet"
+            return _outcome(change, progress, "unsent", code="share.waiting", message=message)
+        progress.entry = adopted_entry(variant, KnownDraw.of_entry(leader), change.entry)
+        return None
+
+    # The pictures and files ---------------------------------------------------------------------------------------
+
+    async def _maintained(self, change: Change, variant: Variant, lane: Lane, progress: _Progress) -> Outcome:
+        """Pictures into the store, bought where asked for, labels told, files made; then the lock's block."""
+        entry = progress.entry
+        if entry is None:
+            raise ValueError(f"{change.address} has no entry after its draw")
+        frozen = change.action == "keep"  # the present picture stays; only what is free on it is done
+        if entry.status == "succeeded" and not frozen:
+            entry = await self._pictured(change, variant, lane, entry, progress)
+        progress.entry = entry
+        if entry.status == "succeeded":
+            if "update" in {change.action, *change.also}:
+                await update_labels(variant, lane, entry, self.drawing.creator)
+            entry = with_labels(entry, variant)
+            if not frozen or {"develop", "move", "fetch"} & set(change.also):
+                outputs, warnings = await self.files.develop(variant, entry, change.entry)
+                progress.warnings += warnings
+                entry = with_outputs(entry, outputs)
+        elif "update" in {change.action, *change.also}:
+            entry = with_labels(entry, variant)
+        progress.entry = entry
+        progress.warnings += self.pictures.warnings.pop(change.address, [])
+        if change.moved_from is not None:
+            await self.recorder.record(Dropped(address=change.moved_from, moved_to=change.address), durable=False)
+        await self.recorder.record(Kept(address=change.address, entry=entry))
+        return self._ended(change, variant, entry, progress)
+
+    def _ended(self, change: Change, variant: Variant, entry: Entry, progress: _Progress) -> Outcome:
+        if entry.status != "succeeded":
+            failure = entry.failure
+            code = (failure.provider_code or f"provider.{failure.kind}") if failure is not None else entry.status
+            message = failure.message if failure is not None else ""
+            return _outcome(change, progress, _ENDS[entry.status], code=code, message=message)
+        unpicked = not entry.picked and variant.policy.pick == "review"
+        return _outcome(change, progress, "done", unpicked=unpicked)
+
+    async def _pictured(self, change: Change, variant: Variant, lane: Lane, entry: Entry, progress: _Progress) -> Entry:
+        """The entry with its pick, and with the bytes that a choice or a file needs in the store."""
+        rule, pick = variant.policy.pick, self.picks.picks.get(change.address)
+        picked = wanted_picks(rule, pick, variant.draw, entry.candidates)
+        entry = replace(entry, picked=picked or ())
+        unseen = tuple(index for index, one in enumerate(entry.candidates, start=1) if one.facts is None)
+        needed = unseen if picked is None else tuple(index for index in entry.picked if index in unseen)
+        lacking = self.files.lacking(variant, entry, change.entry)
+        needs_preview = variant.policy.resolution == "preview"
+        wanted = {*needed, *(lacking if needs_preview else ())}
+        entry = await self.pictures.fetch(variant, lane, entry, sorted(wanted))
+        if entry.status == "succeeded" and not needs_preview:
+            entry, paid = await self.pictures.buy(variant, lane, entry)
+            progress.paid += paid
+        return entry
+
+
+def _new_doubt(change: Change) -> bool:
+    """Whether the journal knows of a doubt that the lock does not show yet."""
+    return change.action == "keep" and change.reason == "in_doubt" and change.entry is None and change.known is not None
+
+
+def _outcome(
+    change: Change, progress: _Progress, end: End, *,
+    code: str | None = None, message: str = "", unpicked: bool = False,
+) -> Outcome:  # fmt: skip
+    return Outcome(
+        address=change.address,
+        action=change.action,
+        end=end,
+        code=code,
+        message=message,
+        cost=tuple(progress.paid),
+        warnings=tuple(progress.warnings),
+        unpicked=unpicked,
+        adopted=progress.adopted,
+    )

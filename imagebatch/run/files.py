@@ -1,0 +1,128 @@
+"""The files that the project keeps: made from picks, renamed, put away. Never touches a file that is not ours."""
+
+from dataclasses import dataclass
+
+from imagebatch.model.event import Placing
+from imagebatch.model.generation import Entry, Output
+from imagebatch.model.variant import Variant, WantedOutput
+from imagebatch.outputs.develop import Outputs
+from imagebatch.outputs.disk import StatDisk
+from imagebatch.plan.options import Force
+from imagebatch.plan.picking import WantedFile, source_of, wanted_files
+from imagebatch.run.create import Recorder
+from imagebatch.run.trouble import Trouble
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Brings an address's output files in line with its entry. `day` names the trash folder (`2026-11-21`)."""
+
+    outputs: Outputs
+    disk: StatDisk
+    recorder: Recorder
+    forces: frozenset[Force]
+    day: str
+
+    def lacking(self, variant: Variant, entry: Entry, before: Entry | None) -> tuple[int, ...]:
+        """The candidates (from 1) whose bytes are needed to make files that are not there yet."""
+        files = wanted_files(variant, entry.picked)
+        return tuple(sorted({file.candidate for file in files if not self._stands(file, entry, before)}))
+
+    async def develop(
+        self, variant: Variant, entry: Entry, before: Entry | None
+    ) -> tuple[tuple[Output, ...], list[str]]:
+        """Make, rename and put away files until they are those that are wanted; with what is to be said about it.
+
+        `before` is the entry as it was, whose outputs are on disk. Raises Trouble or OutputError; files that were made
+        until then are ours and are found again.
+        """
+        recorded = {output.path: output for output in (before.outputs if before is not None else entry.outputs)}
+        files = wanted_files(variant, entry.picked)
+        wanted = {file.path for file in files}
+        spare = [output for path, output in recorded.items() if path not in wanted]
+        made: list[Output] = []
+        warnings: list[str] = []
+        for file in files:
+            old = recorded.get(file.path)
+            if old is not None and self._stands(file, entry, before):
+                made.append(old)
+            elif old is not None and self._edited(old):
+                made.append(old)
+                warnings.append(f"{old.path} was changed by hand and is kept; --force edited replaces it")
+            else:
+                moved = await self._renamed(file, spare, entry, before)
+                made.append(moved or await self._written(variant, file, entry, old))
+        left = [output.path for output in spare if not await self.put_away(output)]
+        warnings += [f"{path} is no longer wanted; it was changed by hand, so it stays" for path in left]
+        return tuple(made), warnings
+
+    async def put_away(self, output: Output) -> bool:
+        """Move an output to the trash; False where it was edited and therefore stays."""
+        gone = await self.outputs.trash(output, self.day)
+        self.disk.forget(output.path)
+        return gone or not self.disk.exists(output.path)
+
+    async def put_away_all(self, entry: Entry) -> tuple[str, ...]:
+        """Move all outputs of an entry to the trash; the paths of those that stay because they were edited."""
+        return tuple([output.path for output in entry.outputs if not await self.put_away(output)])
+
+    def _stands(self, file: WantedFile, entry: Entry, before: Entry | None) -> bool:
+        """Whether a wanted file is on disk already, made from the same bytes by the same steps."""
+        if before is None:
+            return False
+        old = next((output for output in before.outputs if output.path == file.path), None)
+        return (
+            old is not None
+            and old.develop == file.develop
+            and _same_source(file, entry, before)
+            and self.disk.look(old.path, old.sha256, old.bytes) == "same"
+        )
+
+    def _edited(self, output: Output) -> bool:
+        if "edited" in self.forces:
+            return False
+        return self.disk.look(output.path, output.sha256, output.bytes) == "edited"
+
+    async def _renamed(
+        self, file: WantedFile, spare: list[Output], entry: Entry, before: Entry | None
+    ) -> Output | None:
+        """A file of ours that nobody wants under its old name, and that is just what is wanted here."""
+        if before is None or before.token != entry.token or before.picked != entry.picked or len(entry.picked) != 1:
+            return None
+        for output in spare:
+            if output.develop != file.develop or output.path.rpartition(".")[2] != file.path.rpartition(".")[2]:
+                continue
+            await self.recorder.record(Placing(path=file.path, sha256=output.sha256))
+            if await self.outputs.move(output, file.path) in {"moved", "same"}:
+                spare.remove(output)
+                self.disk.forget(output.path)
+                self.disk.note(file.path, output.sha256)
+                return Output(path=file.path, develop=output.develop, sha256=output.sha256, bytes=output.bytes)
+        return None
+
+    async def _written(self, variant: Variant, file: WantedFile, entry: Entry, old: Output | None) -> Output:
+        facts = source_of(entry.candidates[file.candidate - 1])
+        if facts is None or not self.outputs.store.has(facts.sha256):
+            raise Trouble("picture.unavailable", f"{file.path} cannot be made: its picture is not here")
+        output = await self.outputs.write(
+            WantedOutput(spec=file.spec, develop=file.develop),
+            facts,
+            candidate=file.candidate,
+            ext=variant.ext,
+            replaces=old.sha256 if old is not None else None,
+            force="overwrite" in self.forces or "edited" in self.forces,
+            announce=self._announce,
+        )
+        self.disk.note(output.path, output.sha256)
+        return output
+
+    async def _announce(self, path: str, sha256: str) -> None:
+        await self.recorder.record(Placing(path=path, sha256=sha256))
+
+
+def _same_source(file: WantedFile, entry: Entry, before: Entry) -> bool:
+    if before.token != entry.token or not (before.picked == entry.picked or file.own_candidate):
+        return False
+    now = source_of(entry.candidates[file.candidate - 1])
+    was = source_of(before.candidates[file.candidate - 1])
+    return now is not None and was is not None and now.sha256 == was.sha256

@@ -1,0 +1,195 @@
+"""Candidates' bytes: into the store, bought where asked for."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from imagebatch.model.event import Accepted, BoughtStored, Doubted, Fetched, Intended, Refused, Told
+from imagebatch.model.generation import Bought, Candidate, Entry, Failure, PictureFacts
+from imagebatch.model.money import UNKNOWN_COST, Cost, Money, parse_money, totals
+from imagebatch.model.transfer import DownloadError
+from imagebatch.model.variant import Variant
+from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
+from imagebatch.outputs.download import Taken, take_bytes, take_picture
+from imagebatch.outputs.store import Store
+from imagebatch.outputs.workers import Workers
+from imagebatch.plan.picking import has_resolution
+from imagebatch.providers import base
+from imagebatch.providers.base import CanBuy, CanObserve, Offer
+from imagebatch.run.create import Recorder
+from imagebatch.run.ends import Try
+from imagebatch.run.entries import cost_text, with_candidate
+from imagebatch.run.lanes import Lane
+from imagebatch.run.trouble import Trouble
+
+DOWNLOADS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """Gets candidates into the store. Nothing here draws: fetching again is free, buying again is billed once."""
+
+    store: Store
+    workers: Workers
+    recorder: Recorder
+    tell: Callable[[Told], None]
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DOWNLOADS_AT_ONCE))
+    offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
+    warnings: dict[str, list[str]] = field(default_factory=dict)
+
+    def noted(self, generation: str, offers: Sequence[Offer]) -> None:
+        """Remember where a generation's pictures can be fetched, so that they need not be asked for again."""
+        self.offers.update(((generation, offer.id), offer) for offer in offers)
+
+    async def take(self, this: Try, offer: Offer) -> PictureFacts | Failure:
+        """Store an offer's bytes, checked and hashed; raises Trouble where trying later may help."""
+        return await self._taken(this.variant, this.lane, offer)
+
+    async def fetch(self, variant: Variant, lane: Lane, entry: Entry, indexes: Sequence[int]) -> Entry:
+        """The entry with the bytes of these candidates (from 1) in the store, as far as they can be had.
+
+        Raises Trouble where trying later may help; a candidate that is no picture makes the entry `failed`.
+        """
+        missing = [index for index in indexes if not self._here(entry.candidates[index - 1])]
+        found = await asyncio.gather(*(self._fetched(variant, lane, entry, index) for index in missing))
+        for index, facts in zip(missing, found, strict=True):
+            if isinstance(facts, Failure):
+                return replace(entry, status="failed", failure=facts)
+            candidate = replace(entry.candidates[index - 1], facts=facts)
+            await self.recorder.record(Fetched(token=entry.token, index=index, facts=facts), durable=False)
+            entry = with_candidate(entry, index, candidate)
+        return entry
+
+    async def buy(self, variant: Variant, lane: Lane, entry: Entry) -> tuple[Entry, list[Money]]:
+        """The entry with its picks bought in the resolution that the variant asks for, and what that cost."""
+        paid: list[Money] = []
+        resolution = variant.policy.resolution
+        for index in entry.picked:
+            candidate = entry.candidates[index - 1]
+            if resolution == "preview" or has_resolution(candidate, resolution):
+                continue
+            cost = variant.buy_price.get(resolution, UNKNOWN_COST)
+            entry = await self._bought(variant, lane, entry, index, cost)
+            paid += [cost.money] if cost.money is not None else []
+        return entry, paid
+
+    def _here(self, candidate: Candidate) -> bool:
+        return candidate.facts is not None and self.store.has(candidate.facts.sha256)
+
+    async def _fetched(self, variant: Variant, lane: Lane, entry: Entry, index: int) -> PictureFacts | Failure:
+        candidate = entry.candidates[index - 1]
+        offer = await self._offer(lane, entry, candidate, fresh=False)
+        facts = await self._taken(variant, lane, offer)
+        if isinstance(facts, Failure) and facts.kind == "expired":
+            # The link died: the generation itself tells a fresh one.
+            facts = await self._taken(variant, lane, await self._offer(lane, entry, candidate, fresh=True))
+        if isinstance(facts, Failure) or candidate.facts is None or facts.sha256 == candidate.facts.sha256:
+            return facts
+        text = f"{candidate.id} came with other bytes than before; the new ones are kept"
+        self.warnings.setdefault(variant.address, []).append(text)
+        return facts
+
+    async def _offer(self, lane: Lane, entry: Entry, candidate: Candidate, *, fresh: bool) -> Offer:
+        generation = entry.generation or ""
+        known = None if fresh else self.offers.get((generation, candidate.id))
+        if known is not None:
+            return known
+        if not isinstance(lane.adapter, CanObserve):
+            raise Trouble("picture.unavailable", f"{lane.alias} cannot send a picture again, and it is not here")
+        try:
+            found = await lane.adapter.observe(generation, lane.wire)
+        except (Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
+            raise Trouble("provider.unreachable", f"the picture's address cannot be asked for: {error}") from error
+        if found is None:
+            raise Trouble("provider.gone", f"{lane.alias} no longer knows generation {generation}")
+        if found.token is not None and found.token != entry.token:
+            raise Trouble("provider.token_mismatch", f"generation {generation} does not carry our token")
+        self.noted(generation, found.offers)
+        offer = self.offers.get((generation, candidate.id))
+        if offer is None:
+            raise Trouble("picture.unavailable", f"generation {generation} no longer offers {candidate.id}")
+        return offer
+
+    async def _taken(self, variant: Variant, lane: Lane, offer: Offer) -> PictureFacts | Failure:
+        asked = variant.asked_size if variant.policy.resolution == "preview" else None
+        try:
+            async with self.places:
+                if offer.data is not None:
+                    taken = await take_bytes(offer.data, store=self.store, workers=self.workers, asked_size=asked)
+                elif offer.url is not None:
+                    source = lane.downloader.source(offer.url)
+                    taken = await take_picture(source, store=self.store, workers=self.workers, asked_size=asked)
+                else:
+                    return Failure(kind="no_images", message=f"candidate {offer.id} has neither bytes nor an address")
+        except DownloadError as error:
+            raise Trouble(error.code, f"the picture did not arrive: {error}") from error
+        if isinstance(taken, Taken):
+            if taken.warnings:
+                self.warnings.setdefault(variant.address, []).extend(taken.warnings)
+            return taken.facts
+        return taken
+
+    # Buying ---------------------------------------------------------------------------------------------------------
+
+    async def _bought(self, variant: Variant, lane: Lane, entry: Entry, index: int, cost: Cost) -> Entry:
+        candidate = entry.candidates[index - 1]
+        offer = await self._buy(variant, lane, entry, candidate, cost)
+        facts = await self._taken(variant, lane, offer)
+        if isinstance(facts, Failure):
+            raise Trouble(facts.provider_code or f"provider.{facts.kind}", f"bought, and not stored: {facts.message}")
+        bought = Bought(resolution=variant.policy.resolution, facts=facts)
+        await self.recorder.record(BoughtStored(token=entry.token, index=index, bought=bought))
+        entry = with_candidate(entry, index, replace(candidate, bought=bought))
+        return replace(entry, cost=_added(entry.cost, cost_text(cost)))
+
+    async def _buy(self, variant: Variant, lane: Lane, entry: Entry, candidate: Candidate, cost: Cost) -> Offer:
+        """Buy one candidate. Documented as debited once an image, so a lost answer may be asked for again."""
+        adapter = lane.adapter
+        if not isinstance(adapter, CanBuy) or entry.generation is None:
+            raise Trouble("provider.cannot_buy", f"{lane.alias} sells no {variant.policy.resolution} pictures")
+        await self.recorder.record(self._buy_intent(variant, lane, entry, candidate, cost))
+        try:
+            answer = await adapter.buy(entry.generation, candidate.id, variant.policy.resolution, lane.wire)
+        except NotSent as error:
+            await self._buy_refused(entry, str(error))
+            raise Trouble("net.unreachable", f"nothing was bought: {error}") from error
+        except (OutcomeLost, Unreachable, BadAnswer) as error:
+            await self.recorder.record(Doubted(step="buy", token=entry.token, why=str(error)))
+            raise Trouble(
+                "buy.in_doubt", f"whether it was bought is unclear ({error}); it is billed once only"
+            ) from error
+        if isinstance(answer, base.Refused):
+            await self._buy_refused(entry, answer.failure.message)
+            if answer.stops is not None:
+                lane.stop_creates(f"{lane.alias}: {answer.failure.message}")
+            raise Trouble(f"provider.{answer.stops or answer.failure.kind}", f"not bought: {answer.failure.message}")
+        await self.recorder.record(
+            Accepted(step="buy", token=entry.token, attempt=entry.attempt, generation=entry.generation)
+        )
+        return answer
+
+    async def _buy_refused(self, entry: Entry, why: str) -> None:
+        failure = Failure(kind="rejected", message=why)
+        await self.recorder.record(Refused(step="buy", token=entry.token, failure=failure))
+
+    def _buy_intent(self, variant: Variant, lane: Lane, entry: Entry, candidate: Candidate, cost: Cost) -> Intended:
+        return Intended(
+            step="buy",
+            token=entry.token,
+            attempt=entry.attempt,
+            part=0,
+            provider=lane.alias,
+            type=variant.type,
+            draw=entry.draw,
+            request=entry.request,
+            address=variant.address,
+            cost=cost,
+            candidate=candidate.id,
+            resolution=variant.policy.resolution,
+            generation=entry.generation,
+        )
+
+
+def _added(have: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    known = [Cost(money=parse_money(text), basis="exact") for text in (*have, *more)]
+    return tuple(str(money) for money in totals(known))

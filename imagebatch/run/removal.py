@@ -1,0 +1,111 @@
+"""What is no longer wanted: outputs to the trash, generations deleted where the policy says so.
+
+Order matters for crashes: the provider's copy first, then our files, then the lock. Each of these may be repeated.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from imagebatch.model.event import Dropped
+from imagebatch.model.generation import Entry
+from imagebatch.model.token import lineage_tag
+from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
+from imagebatch.plan.types import Change
+from imagebatch.providers.base import CanDelete, CanList, CanObserve
+from imagebatch.run.create import Recorder
+from imagebatch.run.lanes import Lane
+from imagebatch.run.settle import ListingFailed, read_listing
+from imagebatch.run.trouble import Trouble
+
+FEW = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """Removes addresses: `trash` moves an entry's own, unedited outputs away."""
+
+    lineage: str
+    lanes: Mapping[str, Lane]
+    recorder: Recorder
+    trash: Callable[[Entry], Awaitable[tuple[str, ...]]]
+
+    async def remove(self, changes: Sequence[Change]) -> Mapping[str, Trouble | None]:
+        """Remove all of `changes`; what went wrong, by address, and None where nothing did."""
+        ends: dict[str, Trouble | None] = {change.address: None for change in changes}
+        deletions: dict[str, list[Change]] = {}
+        for change in changes:
+            entry = change.entry
+            if change.action == "delete" and change.released and entry is not None and entry.generation is not None:
+                deletions.setdefault(entry.provider, []).append(change)
+        for alias, wanted in deletions.items():
+            ends.update(await self._delete_at(alias, wanted))
+        for change in changes:
+            if ends[change.address] is None and change.entry is not None:
+                await self.trash(change.entry)
+                await self.recorder.record(Dropped(address=change.address))
+        return ends
+
+    async def delete_generation(self, alias: str, entry: Entry) -> None:
+        """Delete one generation that another one replaced; raises Trouble where it is still there."""
+        if entry.generation is not None:
+            trouble = await self._deleted(alias, {entry.generation: entry.token})
+            for one in trouble.values():
+                raise one
+
+    async def _delete_at(self, alias: str, changes: Sequence[Change]) -> Mapping[str, Trouble | None]:
+        wanted: dict[str, str] = {}
+        for change in changes:
+            if change.entry is not None and change.entry.generation is not None:
+                wanted[change.entry.generation] = change.entry.token
+        troubles = await self._deleted(alias, wanted)
+        return {
+            change.address: troubles.get(change.entry.generation or "") if change.entry is not None else None
+            for change in changes
+        }
+
+    async def _deleted(self, alias: str, wanted: Mapping[str, str]) -> Mapping[str, Trouble]:
+        """Delete generations that carry their token; troubles by generation. The answer to a delete proves nothing."""
+        lane = self.lanes.get(alias)
+        if lane is None:
+            gone = Trouble(
+                "provider.unknown", f"the provider {alias} is no longer declared, so nothing can be deleted there"
+            )
+            return dict.fromkeys(wanted, gone)
+        adapter = lane.adapter
+        if not isinstance(adapter, CanDelete):
+            return {}
+        try:
+            there = await self._tokens(lane, wanted)
+            troubles = {
+                one: Trouble("delete.not_ours", f"generation {one} does not carry our token; it was not deleted")
+                for one, token in wanted.items()
+                if one in there and there[one] != token
+            }
+            ours = [one for one in wanted if one in there and one not in troubles]
+            if ours:
+                await adapter.delete(ours, lane.wire)
+                left = await self._tokens(lane, {one: wanted[one] for one in ours})
+                for one in left:
+                    text = f"generation {one} is still there after it was deleted"
+                    troubles[one] = Trouble("provider.delete_partial", text)
+        except (Unreachable, OutcomeLost, NotSent, BadAnswer, ListingFailed) as error:
+            unreachable = Trouble("provider.unreachable", f"nothing was deleted at {alias}: {error}")
+            return dict.fromkeys(wanted, unreachable)
+        return troubles
+
+    async def _tokens(self, lane: Lane, wanted: Mapping[str, str]) -> dict[str, str | None]:
+        """Which of the generations exist, and the token that each carries."""
+        if isinstance(lane.adapter, CanList) and len(wanted) > FEW:
+            listing = await read_listing(lane, lineage_tag(self.lineage))
+            listed: dict[str, str | None] = {
+                one.generation: one.token for one in listing.by_token.values() if one.generation in wanted
+            }
+            missing = [one for one in wanted if one not in listed]
+        else:
+            listed, missing = {}, list(wanted)
+        if isinstance(lane.adapter, CanObserve):
+            for generation in missing:
+                found = await lane.adapter.observe(generation, lane.wire)
+                if found is not None:
+                    listed[generation] = found.token
+        return listed
