@@ -42,8 +42,8 @@ async def system_lookup(host: str, port: int) -> list[str]:
 class Downloader:
     """Fetches the pictures of one provider by its rules; use it inside `async with`, or call `aclose` at the end.
 
-    `total_s` bounds a whole transfer with all its hops, `limit` its bytes. `gate` is the provider's: requests to its own
-    origin count there. `lookup` replaces the name service in tests.
+    `total_s` bounds a whole transfer with all its hops, `limit` its bytes. `gate` is the provider's: requests to its
+    own origin count there. `lookup` replaces the name service in tests.
     """
 
     def __init__(
@@ -121,13 +121,15 @@ class Downloader:
         if self._gate is None or target.origin != self._rules.origin:
             return await self._get(target)
         turn = await self._gate.enter()
-        status: int | None = None
+        response: aiohttp.ClientResponse | None = None
         try:
             response = await self._get(target)
-            status = response.status
             return response
         finally:
-            self._gate.leave(turn, status)
+            if response is None:
+                self._gate.leave(turn, None)
+            else:
+                self._gate.leave(turn, response.status, _wait_of(response))
 
     async def _get(self, target: PictureTarget) -> aiohttp.ClientResponse:
         host = target.origin.host
@@ -146,8 +148,6 @@ class Downloader:
                 raise DownloadError(f"{host} {refused}; nothing was asked there", kind="blocked") from None
             if isinstance(error, (aiohttp.ClientConnectorError, TimeoutError)):
                 raise DownloadError(f"no connection to {host} ({_short(error)})", kind="unreachable") from error
-            if isinstance(error, asyncio.CancelledError):
-                raise
             raise DownloadError(f"{host} broke the transfer off ({_short(error)})", kind="cut") from error
 
     def _checked(self, response: aiohttp.ClientResponse, target: PictureTarget) -> aiohttp.ClientResponse:
@@ -155,8 +155,8 @@ class Downloader:
         if status in DEAD_LINK:
             raise DownloadError(f"{host} answers {status}: the link is dead", kind="expired", status=status)
         if status != 200:
-            wait_s = parse_retry_after(response.headers.get("retry-after"), response.headers.get("date"))
-            raise DownloadError(f"{host} answers {status}", kind="status", status=status, wait_s=wait_s)
+            text = f"{host} answers {status}"
+            raise DownloadError(text, kind="status", status=status, wait_s=_wait_of(response))
         coding = response.headers.get("content-encoding", "identity").strip().lower()
         if coding not in {"", "identity"}:
             raise DownloadError(f"{host} packed the picture as {coding[:20]!a}, unasked", kind="coding")
@@ -238,6 +238,10 @@ def _result(host: str, address: str, port: int) -> ResolveResult:
         # The address is a literal already: nothing may be looked up again.
         flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
     )
+
+
+def _wait_of(response: aiohttp.ClientResponse) -> float | None:
+    return parse_retry_after(response.headers.get("retry-after"), response.headers.get("date"))
 
 
 def _refusal_behind(error: BaseException) -> RefusedAddress | None:

@@ -34,7 +34,7 @@ def trust_path(environ: Mapping[str, str]) -> Path:
 def read_trust(environ: Mapping[str, str]) -> Trust:
     """What the user trusts: their file and `IMAGEBATCH_ALLOWED_HOSTS`.
 
-    Raises StateError for a file that cannot be read, or that others may write; UsageError for a bad host in the variable.
+    Raises StateError for a file that cannot be read or that others may write, UsageError for a bad host there.
     """
     entries = _entries(trust_path(environ)) if _has_home(environ) else {}
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -93,15 +93,20 @@ class Outputs:
         ext: str,
         replaces: str | None = None,
         force: bool = False,
+        announce: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> Output:
         """Develop one picture into one output file and give the lock's record of it.
 
         `candidate` counts from 1, `ext` stands for `{{ ext }}`; `replaces` is the hash that the lock has for the file
-        that may stand there. Raises RefusedError for a foreign file in the way, OutputError for everything else.
+        that may stand there. `announce` is told path and hash before the file appears.
+
+        Raises RefusedError for a foreign file in the way, OutputError for everything else.
         """
         path = final_path(wanted.spec.path, candidate=candidate, ext=ext)
         made = await develop(wanted.spec, path, facts, store=self.store, workers=self.workers)
         try:
+            if announce is not None:
+                await announce(path, made.sha256)
             await asyncio.to_thread(
                 self.tree.place, made.path, path, sha256=made.sha256, replaces=replaces, force=force
             )

@@ -7,7 +7,6 @@ server in trouble) stays an exception, because nothing is wrong with the picture
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -55,9 +54,12 @@ async def take_picture(
     """
     for attempt in range(1, TRIES + 1):
         last = attempt == TRIES
+        path = store.fresh_path()
         try:
             async with open_stream() as pieces:
-                taken = await _kept(pieces, store, workers, asked_size)
+                written = await _written(pieces, path)
+            # The check stands outside: its time is not the transfer's.
+            taken = await _judged(path, written, store, workers, asked_size)
         except DownloadError as error:
             failure = _failure_of(error)
             if failure is not None:
@@ -67,6 +69,8 @@ async def take_picture(
             wait = BACKOFF_S * 2 ** (attempt - 1) if error.wait_s is None else error.wait_s
             await sleep(min(wait, LONGEST_WAIT_S))
             continue
+        finally:
+            path.unlink(missing_ok=True)
         cut = isinstance(taken, Failure) and taken.provider_code == "image.truncated"
         if last or not cut:
             return taken
@@ -77,55 +81,43 @@ async def take_bytes(
     data: bytes, *, store: Store, workers: Workers, asked_size: tuple[int, int] | None = None
 ) -> Taken | Failure:
     """Put a picture that came inside an answer into the store, by the same checks."""
-    taken = await _kept(_once(data), store, workers, asked_size)
+    path = store.fresh_path()
+    try:
+        taken = await _judged(path, await _written(_once(data), path), store, workers, asked_size)
+    finally:
+        path.unlink(missing_ok=True)
     if isinstance(taken, Failure) and taken.kind == "expired":
         # There is no link that could be renewed.
         return Failure(kind="bad_image", message=taken.message, provider_code=taken.provider_code)
     return taken
 
 
-def bytes_source(data: bytes) -> OpenStream:
-    """A source for `take_picture` that is already here."""
-
-    @asynccontextmanager
-    async def opened() -> AsyncIterator[AsyncIterator[bytes]]:
-        yield _once(data)
-
-    def open_stream() -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        return opened()
-
-    return open_stream
-
-
 async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def _kept(
-    pieces: AsyncIterator[bytes], store: Store, workers: Workers, asked_size: tuple[int, int] | None
+async def _judged(
+    path: Path, written: tuple[str, int], store: Store, workers: Workers, asked_size: tuple[int, int] | None
 ) -> Taken | Failure:
-    path = store.fresh_path()
+    """Check what was written, and take it into the store under its hash."""
+    sha256, count = written
+    if count > MAX_BYTES:
+        return _bad("image.too_large", f"the picture is over {MAX_BYTES // (1024 * 1024)} MiB")
     try:
-        sha256, count = await _written(pieces, path)
-        if count > MAX_BYTES:
-            return _bad("image.too_large", f"the picture is over {MAX_BYTES // (1024 * 1024)} MiB")
-        try:
-            found = await workers.run({"do": "check", "path": str(path)}, seconds=CHECK_S)
-        except WorkerGone as error:
-            return _bad("image.decoder", f"{error} over this picture")
-        if "bad" in found:
-            return _bad(found["bad"], found["text"])
-        facts = PictureFacts(
-            sha256=sha256,
-            width=found["width"],
-            height=found["height"],
-            media_type=found["media_type"],
-            bytes=count,
-        )
-        await asyncio.to_thread(store.adopt, path, sha256, facts.media_type)
-        return Taken(facts=facts, warnings=_warnings(found, facts, asked_size))
-    finally:
-        path.unlink(missing_ok=True)
+        found = await workers.run({"do": "check", "path": str(path)}, seconds=CHECK_S)
+    except WorkerGone as error:
+        return _bad("image.decoder", f"{error} over this picture")
+    if "bad" in found:
+        return _bad(found["bad"], found["text"])
+    facts = PictureFacts(
+        sha256=sha256,
+        width=found["width"],
+        height=found["height"],
+        media_type=found["media_type"],
+        bytes=count,
+    )
+    await asyncio.to_thread(store.adopt, path, sha256, facts.media_type)
+    return Taken(facts=facts, warnings=_warnings(found, facts, asked_size))
 
 
 async def _written(pieces: AsyncIterator[bytes], path: Path) -> tuple[str, int]:
