@@ -1,6 +1,6 @@
 """One group: the variants of an asset that share all settings; its strings, its answers, its drafts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, Final, cast
@@ -9,6 +9,7 @@ from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.expand import Combo
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.keys import make_addresses, make_slugs
+from imagebatch.manifest.labels import check_labels
 from imagebatch.manifest.layers import Settled
 from imagebatch.manifest.paths import BadPath, OutputPaths
 from imagebatch.manifest.strings import Strings
@@ -29,6 +30,15 @@ class OutputWish:
     path: str
     place: Place
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wants:
+    """What all groups share while drafts are made: output paths taken so far, redraws, and where problems go."""
+
+    paths: OutputPaths
+    redo: Mapping[str, Redo]
+    findings: Findings
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +63,8 @@ class Group:
     addresses: list[str] = field(default_factory=list)
     slugs: list[str] | None = None
     failed: bool = False
+    done: int = 0
+    made: list[Draft] = field(default_factory=list)
 
     def name_variants(self, slugs: bool) -> None:  # noqa: FBT001 - one caller
         """Make addresses (and slugs) once rows and keys are known."""
@@ -83,13 +95,20 @@ class Group:
 
     @property
     def complete(self) -> bool:
-        """Whether every slot has a value for every variant."""
-        return bool(self.addresses) and all(len(column) == len(self.addresses) for column in self.strings.columns)
+        """Whether there is a draft for every variant."""
+        return not self.failed and len(self.made) == len(self.addresses)
 
-    def take(self, columns: Sequence[Sequence[Any]]) -> None:
-        """Take a piece of the rendered columns."""
-        for kept, more in zip(self.strings.columns, columns, strict=True):
-            kept.extend(more)
+    def take(self, columns: Sequence[Sequence[Any]], count: int, wants: "Wants") -> None:
+        """Make drafts of a piece of the rendered columns (all at once where nothing had to be rendered).
+
+        The child goes on rendering meanwhile, which is why pieces are worked off as they come.
+        """
+        if self.failed or self.done + count > len(self.addresses):
+            return
+        self.strings.columns = columns
+        piece = range(self.done, self.done + count)
+        self.done += count
+        self.made += check_labels(self, self._drafts(piece, wants), wants.findings)
 
     def report(self, error: RenderError, findings: Findings) -> None:
         """Turn a failure in the child into a problem at its template."""
@@ -108,30 +127,26 @@ class Group:
             where += f", line {error.line} of the template"
         note_template(findings, error.code, error.text, where, place=place, address=address, what=slot.what)
 
-    def drafts(self, paths: OutputPaths, redo: Mapping[str, Redo], findings: Findings) -> Iterator[Draft]:
-        """The finished drafts; problems with single values are noted and their variants left out."""
+    def _drafts(self, piece: range, wants: "Wants") -> Iterator[Draft]:
         strings = self.strings
         policy = self.policy
-        rows: Any = repeat(None)
-        if self.table is not None and self.rows is not None:
-            table, width = self.table, len(self.combos)
-            rows = (place for place in map(table.place, self.rows) for _ in range(width))
+        addresses = self.addresses[piece.start : piece.stop]
+        constant = (tuple(strings.constants["references"]), tuple(strings.constants["tags"]))
+        shared = (not strings.templated("references"), not strings.templated("tags"))
         fields = zip(
-            self.addresses,
-            self._prompts(redo, findings),
+            addresses,
+            self._prompts(addresses, wants),
             strings.values("params"),
             strings.values("references"),
             strings.values("name"),
             strings.values("tags"),
             strings.values("metadata"),
-            self._outputs(paths, findings),
+            self._outputs(piece, addresses, wants),
             strings.values("alt"),
             strings.values("title"),
-            rows,
+            self._row_names(piece),
             strict=False,
         )
-        constant = (tuple(strings.constants["references"]), tuple(strings.constants["tags"]))
-        shared = (not strings.templated("references"), not strings.templated("tags"))
         for address, prompt, params, references, name, tags, metadata, outputs, alt, title, row in fields:
             yield Draft(
                 address=address,
@@ -148,12 +163,22 @@ class Group:
                 row=row,
             )
 
-    def _prompts(self, redo: Mapping[str, Redo], findings: Findings) -> Iterator[str]:
+    def _row_names(self, piece: range) -> Iterable[str | None]:
+        if self.table is None or self.rows is None:
+            return repeat(None)
+        width = len(self.combos)
+        head, lines, rows = f"{self.table.path}:", self.table.lines, self.rows
+        if width == 1:
+            return (f"{head}{lines[row]}" for row in rows[piece.start : piece.stop])
+        return (f"{head}{lines[rows[index // width]]}" for index in piece)
+
+    def _prompts(self, addresses: Sequence[str], wants: "Wants") -> Iterator[str]:
         strings = self.strings
+        redo = wants.redo
         plain = "prefixes" not in strings.constants and "suffixes" not in strings.constants and not redo
         said = 0
         zipped = zip(
-            self.addresses,
+            addresses,
             strings.values("prompt"),
             strings.values("params"),
             strings.values("prefixes"),
@@ -170,35 +195,40 @@ class Group:
                 )
             if "\r" in prompt:
                 prompt = prompt.replace("\r\n", "\n").replace("\r", "\n")
-            fault = prompt_fault(prompt)
-            if fault is not None and said < MAX_SAID:
-                said += 1
-                slot = next((slot for slot in strings.slots if slot.what == "prompt"), None)
-                place = slot.place if slot else self.settled.place("prompt") or self.place
-                findings.add(fault[0], "prompt cannot be used", f"{fault[1]}.", place=place, address=address)
+            if (not prompt or len(prompt) * 4 > MAX_PROMPT_BYTES) and said < MAX_SAID:
+                said += self._check_prompt(prompt, address, wants.findings)
             yield prompt
 
-    def _outputs(self, paths: OutputPaths, findings: Findings) -> Iterator[tuple[OutputSpec, ...]]:
+    def _check_prompt(self, prompt: str, address: str, findings: Findings) -> int:
+        fault = prompt_fault(prompt)
+        if fault is None:
+            return 0
+        slot = next((slot for slot in self.strings.slots if slot.what == "prompt"), None)
+        place = slot.place if slot else self.settled.place("prompt") or self.place
+        findings.add(fault[0], "prompt cannot be used", f"{fault[1]}.", place=place, address=address)
+        return 1
+
+    def _outputs(self, piece: range, addresses: Sequence[str], wants: "Wants") -> Iterator[tuple[OutputSpec, ...]]:
         many = self.policy.pick == "all" or (isinstance(self.policy.pick, tuple) and len(self.policy.pick) > 1)
+        wishes = [(wish, wish.options) for wish in self.outputs]
+        columns = [
+            map(self._default_path, piece) if self._is_default(wish) else self.strings.output(number)
+            for number, wish in enumerate(self.outputs)
+        ]
+        claim = wants.paths.claim
         said = 0
-        wishes = self.outputs
-        for index, (address, written) in enumerate(zip(self.addresses, self.strings.values("outputs"), strict=False)):
+        for address, *written in zip(addresses, *columns, strict=False):
             made: list[OutputSpec] = []
-            for wish, path in zip(wishes, written, strict=True):
-                full = self._default_path(index) if self._is_default(wish) else path
+            for (wish, options), path in zip(wishes, written, strict=True):
                 try:
-                    if many and CANDIDATE_MARK not in full:
-                        raise BadPath("candidate", "several candidates are picked, so the path needs {{ candidate }}")
-                    made.append(OutputSpec(path=paths.claim(full, address), **wish.options))
+                    if many and CANDIDATE_MARK not in path:
+                        raise _no_candidate()
+                    made.append(OutputSpec(path=claim(path, address), **options))
                 except BadPath as error:
                     said += 1
                     if said <= MAX_SAID:
-                        self._bad_output(error, wish.place, address, findings)
+                        _bad_output(error, wish.place, address, wants.findings)
             yield tuple(made)
-
-    def _bad_output(self, error: BadPath, place: Place, address: str, findings: Findings) -> None:
-        code = "manifest.candidate" if error.code == "candidate" else f"path.{error.code}"
-        findings.add(code, "output path cannot be used", f"{error}.", place=place, address=address)
 
     def _is_default(self, wish: OutputWish) -> bool:
         return wish.path == ""
@@ -211,6 +241,15 @@ class Group:
         pick = self.policy.pick
         many = pick == "all" or (isinstance(pick, tuple) and len(pick) > 1)
         return f"-{CANDIDATE_MARK}.{EXT_MARK}" if many else f".{EXT_MARK}"
+
+
+def _no_candidate() -> BadPath:
+    return BadPath("candidate", "several candidates are picked, so the path needs {{ candidate }}")
+
+
+def _bad_output(error: BadPath, place: Place, address: str, findings: Findings) -> None:
+    code = "manifest.candidate" if error.code == "candidate" else f"path.{error.code}"
+    findings.add(code, "output path cannot be used", f"{error}.", place=place, address=address)
 
 
 def default_head(asset: str) -> str:

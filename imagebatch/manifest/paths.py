@@ -20,6 +20,11 @@ _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³
 _SHORT_NAME = re.compile(r"[^.]{1,6}~[0-9]+(?:\.[^.]{0,3})?")
 _FORBIDDEN = re.compile(r'[<>:"|?*\\]')
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]*(?:\.[A-Za-z0-9_-]+)*")
+# Nearly every name is of this form, and needs no other check.
+_SAFE_NAME = re.compile(
+    rf"(?!(?:con|prn|aux|nul|com|lpt))[a-z0-9_][a-z0-9_-]*(?:\.[a-z0-9_-]+)*\.(?:{'|'.join(EXTENSIONS)}|{EXT_MARK})",
+    re.IGNORECASE | re.ASCII,
+)
 _RESERVED_TOPS = frozenset(
     {"imagebatch.yaml", "imagebatch.lock", "imagebatch.lock.d", "picks.yaml", "manifests", "templates"}
 )
@@ -133,7 +138,7 @@ class OutputPaths:
 
     root: Path
     owners: dict[str, str] = field(default_factory=dict)
-    _folders: dict[str, tuple[str, frozenset[str], frozenset[str]]] = field(default_factory=dict)
+    _folders: dict[str, "_Folder"] = field(default_factory=dict)
 
     def claim(self, path: str, owner: str) -> str:
         """Take `path` for the address `owner`; gives the normal form.
@@ -142,21 +147,16 @@ class OutputPaths:
         """
         folder, _, name = path.rpartition("/")
         known = self._folders.get(folder)
-        if known is None:
-            normal = normal_path(path)
-            known = self._folders[folder] = self._look(normal.rpartition("/")[0])
-        elif (
-            len(name) > 60 or not _PLAIN.fullmatch(name) or " " in name or name.rpartition(".")[2] not in EXTENSIONS
-            or _DEVICE.match(name) or len(path) > 400
-        ):  # fmt: skip
-            normal = normal_path(path)
+        if known is not None and known.plain and len(name) < 100 and _SAFE_NAME.fullmatch(name):
+            normal = path
         else:
-            normal = path if known[0] == folder else normal_path(path)
-        final = name if normal is path else normal.rpartition("/")[2]
-        if known[1] and final in known[1]:
-            raise BadPath("symlink", f"{quoted(normal)} is a link; pictures are not written through links")
-        if known[2] and final in known[2]:
-            raise BadPath("not_regular", f"{quoted(normal)} is there and is not a regular file")
+            normal = normal_path(path)
+            folder, _, name = normal.rpartition("/")
+            known = self._folders.get(folder)
+            if known is None:
+                known = self._folders[folder] = self._look(folder)
+        if name in known.odd:
+            self._refuse_odd(normal)
         key = collision_key(normal)
         count = len(self.owners)
         other = self.owners.setdefault(key, owner)
@@ -168,31 +168,44 @@ class OutputPaths:
     def nested(self) -> Iterable[tuple[str, str]]:
         """Pairs (path, owner) of files that stand where another path needs a folder."""
         for folder in self._folders:
-            parts = collision_key(self._folders[folder][0]).split("/") if folder else []
+            parts = collision_key(folder).split("/") if folder else []
             for stop in range(1, len(parts) + 1):
                 prefix = "/".join(parts[:stop])
                 if prefix in self.owners:
                     yield prefix, self.owners[prefix]
 
-    def _look(self, folder: str) -> tuple[str, frozenset[str], frozenset[str]]:
-        """The normal folder, and in it the names of links and of what is no regular file."""
-        at = str(self.root)
+    def _look(self, folder: str) -> "_Folder":
+        """What stands in the way in an existing folder: links, and things that are no regular file."""
+        plain = len(folder) < 400
+        at = self.root
         walked = ""
         for part in folder.split("/") if folder else []:
-            at = os.path.join(at, part)
+            at /= part
             walked = f"{walked}/{part}" if walked else part
             try:
-                mode = os.lstat(at).st_mode
+                mode = at.lstat().st_mode
             except OSError:  # not there yet
-                return folder, frozenset(), frozenset()
+                return _Folder(plain=plain, odd=frozenset())
             if stat.S_ISLNK(mode):
                 raise BadPath("symlink", f"{quoted(walked)} is a link; pictures are not written through links")
             if not stat.S_ISDIR(mode):
                 raise BadPath("not_regular", f"{quoted(walked)} is there and is not a folder")
         try:
             with os.scandir(at) as entries:
-                odd = [entry for entry in entries if not entry.is_file(follow_symlinks=False)]
-        except OSError:
-            return folder, frozenset(), frozenset()
-        links = frozenset(entry.name for entry in odd if entry.is_symlink())
-        return folder, links, frozenset(entry.name for entry in odd) - links
+                odd = frozenset(entry.name for entry in entries if not entry.is_file(follow_symlinks=False))
+        except OSError:  # nothing can be seen there; writing will say why
+            odd = frozenset()
+        return _Folder(plain=plain, odd=odd)
+
+    def _refuse_odd(self, path: str) -> None:
+        if (self.root / path).is_symlink():
+            raise BadPath("symlink", f"{quoted(path)} is a link; pictures are not written through links")
+        raise BadPath("not_regular", f"{quoted(path)} is there and is not a regular file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folder:
+    """A folder that outputs go to; `plain` where a safe name in it makes a path that is not too long."""
+
+    plain: bool
+    odd: frozenset[str]

@@ -19,10 +19,12 @@ from typing import Any, Final
 import jinja2
 import jinja2.debug
 from jinja2 import nodes
-from jinja2.defaults import DEFAULT_FILTERS, DEFAULT_NAMESPACE, DEFAULT_TESTS
+from jinja2.defaults import DEFAULT_NAMESPACE
 from jinja2.exceptions import SecurityError
+from jinja2.filters import FILTERS as DEFAULT_FILTERS
 from jinja2.runtime import StrictUndefined, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.tests import TESTS as DEFAULT_TESTS
 from jinja2.utils import missing
 
 FILTERS: Final = [
@@ -134,7 +136,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        found = tree.find((nodes.Extends, nodes.Block, nodes.ScopedEvalContextModifier, nodes.EvalContextModifier))
+        found = next(tree.find_all((nodes.Extends, nodes.Block, nodes.EvalContextModifier)), None)
         if found is not None:
             word = "extends" if isinstance(found, nodes.Extends) else type(found).__name__.lower()
             raise Refused("forbidden", f"{word} is not available; import macros or include a part instead")

@@ -8,7 +8,7 @@ from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.checking import check_part
 from imagebatch.manifest.expand import Combo, Expander
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.group import Group, note_template
+from imagebatch.manifest.group import Group, Wants, note_template
 from imagebatch.manifest.keys import key_fault
 from imagebatch.manifest.layers import Layer, Settled, as_list, settle
 from imagebatch.manifest.paths import OutputPaths
@@ -18,7 +18,7 @@ from imagebatch.manifest.strings import take_strings
 from imagebatch.manifest.tables import Table, read_table, unknown_column
 from imagebatch.manifest.templates import Templates
 from imagebatch.manifest.templating import Answer, Died, Renderer, needs_rendering
-from imagebatch.manifest.wishes import check_labels, output_wishes, read_policy
+from imagebatch.manifest.wishes import output_wishes, read_policy
 from imagebatch.manifest.written import packed
 from imagebatch.manifest.yaml import Document, YMap
 from imagebatch.model.settings import Redo
@@ -94,11 +94,11 @@ class Resolver:
         self.renderer = renderer
         self.max_variants = max_variants
         self.providers = providers
-        self.redo = redo
         self.templates = Templates(sources, findings)
         self.tables: dict[str, tuple[int, Table] | None] = {}
         self.facts: list[TableFacts] = []
         self.jobs = 0
+        self.wants = Wants(paths=OutputPaths(root=sources.root), redo=redo, findings=findings)
 
     def resolve(self, assets: Sequence[AssetText]) -> tuple[Draft, ...]:
         """All drafts, sorted by address; incomplete where problems were noted."""
@@ -234,7 +234,6 @@ class Resolver:
         strings = take_strings(settled, text.place, [(wish.path, wish.place) for wish in outputs])
         if self.findings.count > before:
             return None
-        strings.columns = [[] for _ in strings.slots]
         self.jobs += 1
         return Group(
             job=self.jobs, asset=text.id, place=text.place, policy=policy, settled=settled, strings=strings, combos=combos,
@@ -333,7 +332,7 @@ class Resolver:
             for error in answer.errors:
                 groups[answer.job].report(error, self.findings)
         elif answer.columns is not None:
-            groups[answer.job].take(answer.columns)
+            groups[answer.job].take(answer.columns, answer.count, self.wants)
 
     def _scanned(self, asset: _Asset, rows: Sequence[int], keys: Sequence[str] | None) -> bool:
         if asset.failed:
@@ -402,10 +401,10 @@ class Resolver:
     ) -> None:
         place = assets[0].text.place
         name = assets[0].text.id
-        if died.job in waiting:
+        if died.job is not None and died.job in waiting:
             asset = waiting[died.job]
             place, name = asset.text.at("where" if asset.where is not None else "key"), asset.text.id
-        elif died.job in groups:
+        elif died.job is not None and died.job in groups:
             group = groups[died.job]
             slot = next((slot for slot in group.strings.all_slots if slot.what == "prompt"), group.strings.all_slots[0])
             place, name = slot.place, group.asset
@@ -425,18 +424,16 @@ class Resolver:
         return True
 
     def _finish(self, assets: Sequence[_Asset]) -> tuple[Draft, ...]:
-        paths = OutputPaths(root=self.sources.root)
         drafts: list[Draft] = []
         for asset in assets:
-            if asset.failed:
-                continue
             for group in asset.groups:
-                if not group.failed and group.complete:
-                    drafts += check_labels(group, group.drafts(paths, self.redo, self.findings), self.findings)
-        for path, owner in paths.nested():
-            self.findings.add("path.collision", "output path cannot be used",
-                              f"{quoted(path)} is a file of {owner}, and another output needs a folder of that name.",
-                              address=owner)  # fmt: skip
+                if not asset.failed and not group.strings.all_slots:
+                    group.take((), len(group.addresses), self.wants)
+                if not asset.failed and group.complete:
+                    drafts += group.made
+        for path, owner in self.wants.paths.nested():
+            detail = f"{quoted(path)} is a file of {owner}, and another output needs a folder of that name."
+            self.findings.add("path.collision", "output path cannot be used", detail, address=owner)
         drafts.sort(key=_address)
         return tuple(drafts)
 

@@ -70,7 +70,7 @@ Limits = Annotated[
 class Closed(BaseModel):
     """A mapping whose keys are all known; values are taken as they are, never converted."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class Style(Closed):

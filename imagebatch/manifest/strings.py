@@ -34,7 +34,7 @@ class Strings:
     constants: dict[str, Any] = field(default_factory=dict)
     slots: list[Slot] = field(default_factory=list)
     var_slots: list[Slot] = field(default_factory=list)
-    columns: list[list[Any]] = field(default_factory=list)
+    columns: Sequence[Sequence[Any]] = ()
 
     def add(self, what: str, value: Any, settled: Settled, *, kind: SlotKind, place: Place) -> None:
         """Take a field; its templates become slots."""
@@ -87,6 +87,13 @@ class Strings:
         if len(found) == 1 and not found[0][0]:
             return found[0][1]
         return _filled(constant, found)
+
+    def output(self, number: int) -> Iterable[str]:
+        """The paths of one output for all variants."""
+        for at, slot in enumerate(self.slots):
+            if slot.what == "outputs" and slot.loc == (number,):
+                return self.columns[at]
+        return repeat(self.constants["outputs"][number])
 
     def templated(self, what: str) -> bool:
         """Whether a field differs between variants."""

@@ -7,7 +7,7 @@ import queue
 import subprocess  # the child is our own file, started by path
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -103,7 +103,7 @@ class Renderer:
         self._budget = _Budget(wall_s=4.0 * cpu + 20.0, answer_bytes=ANSWER_BASE + ANSWER_PER_VARIANT * variants)
         self.send({"op": "limits", "memory": MEMORY_BASE + MEMORY_PER_VARIANT * variants, "cpu": cpu})
 
-    def send(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: dict[str, Any]) -> None:
         """Queue a message: `limits`, `templates`, `table`, `scan` or `render`."""
         if self._writer is None:
             self._writer = threading.Thread(target=self._write, name="imagebatch-render", daemon=True)

@@ -1,19 +1,12 @@
 """What settled values ask for besides the prompt: policy, outputs, labels."""
 
-import re
-from collections.abc import Iterable, Iterator
 from typing import Any
 
-from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.group import MAX_SAID, Group, OutputWish
+from imagebatch.manifest.group import OutputWish
 from imagebatch.manifest.layers import Settled
 from imagebatch.manifest.paths import BadPath, check_extension
-from imagebatch.manifest.written import show
-from imagebatch.model.canonical import MAX_SAFE_INTEGER
-from imagebatch.model.variant import Draft, Place, Policy
-
-_TOKEN = re.compile(r"\bib-[a-z2-7]{16}\b|\bibl-[0-9a-f]{16}\b")
+from imagebatch.model.variant import Place, Policy
 
 
 def read_policy(asset: str, place: Place, settled: Settled) -> Policy:
@@ -78,49 +71,3 @@ def _check_ending(wish: OutputWish, findings: Findings) -> None:
             check_extension("x" + tail)
         except BadPath as error:
             findings.add(f"path.{error.code}", "output path cannot be used", f"{error}.", place=wish.place)
-
-
-def check_labels(group: Group, drafts: Iterable[Draft], findings: Findings) -> Iterator[Draft]:
-    """Refuse labels that imagebatch keeps for itself, and numbers that no request can carry; pass the drafts on."""
-    strings = group.strings
-    varying = any(strings.templated(what) for what in ("tags", "metadata", "name", "params"))
-    said = 0
-    for index, draft in enumerate(drafts):
-        if (index == 0 or varying) and said < MAX_SAID:
-            for key, code, detail in _faults(draft):
-                said += 1
-                place = group.settled.place(key) or group.place
-                findings.add(f"manifest.{code}", "value cannot be used", detail, place=place, address=draft.address)
-        yield draft
-
-
-def _faults(draft: Draft) -> Iterator[tuple[str, str, str]]:
-    for tag in draft.tags:
-        if tag.casefold().startswith(("ib-", "ibl-")):
-            yield (
-                "tags",
-                "reserved",
-                f"the tag {quoted(tag)}: tags that start with ib- or ibl- are imagebatch's own marks.",
-            )
-        elif not tag.strip():
-            yield "tags", "required", "a tag is empty."
-    for key, value in draft.metadata.items():
-        if key.strip().casefold() == "imagebatch":
-            yield "metadata", "reserved", f"the metadata key {quoted(key)} is reserved for imagebatch's own marks."
-        if isinstance(value, str) and _TOKEN.search(value):
-            yield "metadata", "reserved", f"metadata {quoted(key)} holds text of the form of an imagebatch token."
-    if draft.name is not None and _TOKEN.search(draft.name):
-        yield "name", "reserved", "name holds text of the form of an imagebatch token."
-    yield from (("params", "type", f"params.{where} {why}.") for where, why in _numbers(draft.params, ""))
-    yield from (("metadata", "type", f"metadata.{where} {why}.") for where, why in _numbers(draft.metadata, ""))
-
-
-def _numbers(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _numbers(item, f"{where}.{key}" if where else str(key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _numbers(item, f"{where}[{index}]")
-    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
-        yield where, f"is the integer {show(value)}, beyond 2^53; quote it"
