@@ -1,1 +1,3 @@
 """imagebatch: images as code."""
+
+__version__ = "0.1.0"

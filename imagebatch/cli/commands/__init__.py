@@ -1,0 +1,1 @@
+"""The commands: argument handling only; what they do lives in `pipeline`."""

@@ -1,0 +1,270 @@
+"""`apply`, `wait`, `retry`, `destroy`: what may cost money or remove something is shown first, and asked for."""
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imagebatch.cli.commands.planning import has_changes, plan_request, quoted_path, show_plan
+from imagebatch.cli.opening import open_project
+from imagebatch.cli.options import Shell, braking, command, running, selecting
+from imagebatch.cli.options import complete_addresses as complete
+from imagebatch.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from imagebatch.cli.progress import Progress
+    from imagebatch.model.event import Event, Told
+    from imagebatch.pipeline.applying import Applied, ApplyOptions
+    from imagebatch.pipeline.planning import Planned, PlanRequest
+    from imagebatch.pipeline.project import Project
+    from imagebatch.plan.saved import SavedPlan
+    from imagebatch.plan.types import Blocker
+
+SELECTORS = click.argument("selectors", nargs=-1, required=True, metavar="SEL...", shell_complete=complete)
+
+
+@command("apply", json=True)
+@click.argument("plan_file", required=False, metavar="[PLAN]", type=click.Path(dir_okay=False, path_type=Path))
+@selecting
+@braking
+@running
+def apply(shell: Shell, *, plan_file: Path | None, **flags: Any) -> int:  # noqa: ANN401  # the shared flags
+    """Do what the plan says: draw, fetch, write files, remove; then save the lock.
+
+    Shows the plan and asks, unless -y. With a saved PLAN it applies exactly that one, or refuses it as stale.
+    """
+    options, wishes = run_options(**flags)
+    saved = None
+    if plan_file is not None:
+        from imagebatch.pipeline.planning import load_saved
+
+        if (
+            any(wishes[name] for name in ("select", "exclude", "force", "max_cost"))
+            or wishes["max_creates"] is not None
+        ):
+            raise UsageError(
+                "a saved plan is applied as it is",
+                "--select, --exclude, --force and the cost limits belong to the plan that is being saved.",
+                hints=(f"imagebatch plan --out {quoted_path(plan_file)} with these flags",),
+            )
+        saved = load_saved(plan_file)
+    project = open_project(shell)
+    return carry_out(shell, project, plan_request(**wishes), options, yes=bool(flags["yes"]), saved=saved)
+
+
+@command("wait", json=True)
+@selecting
+@running
+def wait(shell: Shell, **flags: Any) -> int:  # noqa: ANN401  # the shared flags
+    """Collect what is being drawn at the providers; sends no new draw.
+
+    Exits with 75 where something is still being drawn when the time is up.
+    """
+    options, wishes = run_options(**flags)
+    project = open_project(shell)
+    wishes["collect_only"] = True
+    return carry_out(shell, project, plan_request(**wishes), options, yes=True, brief=True)
+
+
+@command("retry", json=True)
+@SELECTORS
+@braking
+@running
+def retry(shell: Shell, *, selectors: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401  # the shared flags
+    """Draw again what failed, also where the failed draw may have been paid. Costs money."""
+    options, wishes = run_options(**flags)
+    project = open_project(shell)
+    return carry_out(shell, project, plan_request(retry=selectors, **wishes), options, yes=bool(flags["yes"]))
+
+
+@command("destroy", json=True)
+@click.argument("selectors", nargs=-1, metavar="[SEL]...", shell_complete=complete)
+@click.option("--all", "everything", is_flag=True, help="Everything that the lock knows.")
+@braking
+@running
+def destroy(shell: Shell, *, selectors: tuple[str, ...], everything: bool, **flags: Any) -> int:  # noqa: ANN401  # the shared flags
+    """Remove pictures by their policy: lock entry, files (to the trash), and the generation where `delete` says so.
+
+    What the manifests still want is drawn again by the next apply.
+    """
+    if not selectors and not everything:
+        raise UsageError(
+            "nothing is named", "Name what is to be removed, or say --all.", hints=("imagebatch destroy SEL",)
+        )
+    options, wishes = run_options(**flags)
+    project = open_project(shell)
+    wishes["select"] = selectors
+    return carry_out(shell, project, plan_request(destroy=True, **wishes), options, yes=bool(flags["yes"]))
+
+
+def run_options(
+    *,
+    jobs: int | None,
+    in_doubt: str,
+    no_wait: bool,
+    timeout: float | None,
+    lock_timeout: float,
+    require_picks: bool,
+    **flags: Any,  # noqa: ANN401  # what is left belongs to the plan
+) -> tuple["ApplyOptions", dict[str, Any]]:
+    """How the run goes, and the flags that are the planner's."""
+    from imagebatch.pipeline.applying import ApplyOptions
+
+    doubt = "skip" if in_doubt == "skip" else "resend" if in_doubt == "resend" else "stop"
+    options = ApplyOptions(
+        jobs=jobs,
+        in_doubt=doubt,  # type: ignore[arg-type]  # one of three words
+        wait=not no_wait,
+        timeout_s=timeout,
+        lock_timeout_s=lock_timeout,
+        require_picks=require_picks,
+    )
+    flags.pop("yes", None)
+    return options, {**flags, "in_doubt": in_doubt}
+
+
+def carry_out(
+    shell: Shell,
+    project: "Project",
+    request: "PlanRequest",
+    options: "ApplyOptions",
+    *,
+    yes: bool,
+    saved: "SavedPlan | None" = None,
+    brief: bool = False,
+) -> int:
+    """Plan, show, ask, apply, report; gives the exit code. `brief` leaves the plan out (a `wait`)."""
+    from imagebatch.cli.progress import open_progress
+    from imagebatch.pipeline.applying import apply_project
+
+    if shell.json:
+        from imagebatch import __version__
+        from imagebatch.cli.views.events_json import version_line
+
+        context = click.get_current_context(silent=True)
+        shell.screen.json_line(version_line(__version__, (context.info_name if context else None) or "apply"))
+    with open_progress(shell) as progress:
+        session = _Session(shell=shell, progress=progress, yes=yes, brief=brief)
+        applied = apply_project(project, request, options, approve=session.approve, tell=session.tell, saved=saved)
+    return report(shell, applied)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Session:
+    """One run's two questions to the person: may I, and look."""
+
+    shell: Shell
+    progress: "Progress"
+    yes: bool
+    brief: bool
+    shown: bool = field(default=False)
+
+    def approve(self, planned: "Planned") -> bool:
+        """Show the plan, refuse what is blocked, ask where nobody said yes yet."""
+        self._show(planned)
+        if planned.plan.blocked_by:
+            raise blocked(planned.plan.blocked_by)
+        if not has_changes(planned):
+            return True
+        if not self.yes:
+            self._ask()
+        work = sum(1 for change in planned.plan.changes if change.action != "noop" or change.also)
+        self.progress.begin(work)
+        return True
+
+    def tell(self, event: "Event | Told") -> None:
+        """Show that something happened."""
+        if self.shell.json:
+            from imagebatch.cli.views.events_json import told_line
+
+            self.shell.screen.json_line(told_line(event))
+        self.progress.tell(event)
+
+    def _show(self, planned: "Planned") -> None:
+        if self.shell.json:
+            from imagebatch.cli.views.events_json import plan_lines
+
+            for text in plan_lines(planned.plan, planned.simulated):
+                self.shell.screen.json_line(text)
+        elif self.brief or not has_changes(planned):
+            pass
+        elif self.shell.screen.quiet and self.yes:
+            from imagebatch.plan.costs import summary_line
+
+            self.shell.screen.lines([summary_line(planned.plan)])
+        else:
+            show_plan(self.shell, planned)
+
+    def _ask(self) -> None:
+        if not self.shell.interactive:
+            raise RefusedError(
+                "nobody said yes",
+                "There is no terminal to ask at (or --no-input was given), and nothing was sent.",
+                hints=("say yes beforehand: imagebatch apply -y",),
+                code="apply.not_approved",
+            )
+        if not ask(self.shell, "Apply this plan?"):
+            raise RefusedError("not applied", "The answer was no; nothing was sent.", code="apply.declined")
+
+
+def ask(shell: Shell, question: str) -> bool:
+    """A question on stderr; only `y` and `yes` are a yes."""
+    paint = shell.screen.err_paint
+    shell.screen.error("")
+    answer = click.prompt(f"{paint(question, 'bold')} [y/N]", default="", show_default=False, err=True)
+    return str(answer).strip().lower() in {"y", "yes"}
+
+
+def blocked(blockers: tuple["Blocker", ...]) -> RefusedError:
+    """What stands against the apply, each with the flag that lifts it."""
+    lines = []
+    for blocker in blockers:
+        lift = f" Lift it with --force {shlex.quote(blocker.force)}." if blocker.force else ""
+        lines.append(f"{blocker.message}{lift}")
+    return RefusedError("the plan is not applied", "\n".join(lines), code=blockers[0].code)
+
+
+def report(shell: Shell, applied: "Applied") -> int:
+    """Say how the run ended; gives its exit code."""
+    from imagebatch.cli.github import write_outputs
+
+    if shell.json:
+        from imagebatch.cli.views.events_json import outcome_line, summary_line
+
+        for outcome in applied.result.outcomes if applied.result is not None else ():
+            shell.screen.json_line(outcome_line(outcome))
+        shell.screen.json_line(summary_line(applied.result, applied.exit_code))
+    else:
+        shell.screen.lines(_report_lines(shell, applied))
+    _summarise(shell, applied)
+    if shell.environ.get("GITHUB_OUTPUT"):
+        counts = dict(applied.planned.plan.counts)
+        write_outputs(shell.environ, shell.screen, {"exit_code": applied.exit_code, "planned": counts})
+    return applied.exit_code
+
+
+def _report_lines(shell: Shell, applied: "Applied") -> list[str]:
+    from imagebatch.cli.views.plan_text import nothing_line, plan_lines
+    from imagebatch.cli.views.result_text import result_lines
+
+    paint = shell.screen.out_paint
+    if applied.result is None or not applied.result.outcomes:
+        plan, lines = applied.planned.plan, []
+        if any(change.action == "keep" for change in plan.changes):
+            lines = plan_lines(plan, paint=paint, simulated=applied.planned.simulated)[:-1]
+        return [*lines, nothing_line(plan, paint=paint, simulated=applied.planned.simulated)]
+    return ["", *result_lines(applied.result, paint=paint, verbose=bool(shell.verbose))]
+
+
+def _summarise(shell: Shell, applied: "Applied") -> None:
+    if not shell.environ.get("GITHUB_STEP_SUMMARY") or applied.result is None:
+        return
+    from imagebatch.cli.github import write_summary
+    from imagebatch.cli.screen import Paint
+    from imagebatch.cli.views.markdown import result_markdown
+    from imagebatch.cli.views.result_text import result_lines
+
+    last = result_lines(applied.result, paint=Paint())[-1]
+    write_summary(shell.environ, shell.screen, result_markdown(applied.result, last))

@@ -1,0 +1,167 @@
+"""`validate` and `plan`: what the files say and what an apply would do. Nothing is sent that costs."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imagebatch.cli.opening import open_project
+from imagebatch.cli.options import Shell, braking, command, flag, selecting
+from imagebatch.errors import EXIT_CHANGES, EXIT_OK, Problem
+
+if TYPE_CHECKING:
+    from imagebatch.pipeline.planning import Planned, PlanRequest
+
+
+@command("validate", json=True)
+def validate(shell: Shell) -> int:
+    """Check the project's files; every problem of every file at once.
+
+    Sends nothing and needs no key.
+    """
+    from imagebatch.cli.views.foreign import json_text
+    from imagebatch.cli.views.problems import diagnostic
+    from imagebatch.pipeline.inspecting import check_project
+
+    project = open_project(shell, warn=False)
+    variants, warnings = check_project(project)
+    assets = len({variant.policy.asset for variant in variants})
+    if shell.json:
+        for problem in warnings:
+            shell.screen.json_line(diagnostic(problem))
+        shell.screen.json_line(
+            json_text(
+                {
+                    "type": "summary", "assets": assets, "variants": len(variants), "warnings": len(warnings),
+                    "format": "imagebatch-validate", "format_version": "1.0",
+                }
+            )
+        )  # fmt: skip
+        return EXIT_OK
+    show_problems(shell, warnings)
+    paint = shell.screen.out_paint
+    counts = [counted(assets, "asset"), counted(len(variants), "variant")]
+    if warnings:
+        counts.append(counted(len(warnings), "warning"))
+    shell.screen.data(f"{paint('Valid:', 'green', 'bold')} {', '.join(counts)}.\n")
+    return EXIT_OK
+
+
+@command("plan", json=True)
+@selecting
+@braking
+@flag(
+    "--in-doubt", "in_doubt", type=click.Choice(["stop", "skip", "resend"]), default="stop", show_default=True,
+    help="What an apply would do where nobody knows whether a draw was paid.",
+)  # fmt: skip
+@flag(
+    "--out",
+    "out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Save the plan for apply FILE.",
+)
+@flag("--detail", "detail", is_flag=True, help="Show what is unchanged, too, and fold nothing.")
+@flag("--detailed-exitcode", "detailed_exitcode", is_flag=True, help="Exit 2 where the plan has changes.")
+@flag("--refresh", "refresh", is_flag=True, help="Ask the providers first (needs keys and the network).")
+def plan(shell: Shell, *, out: Path | None, detail: bool, detailed_exitcode: bool, refresh: bool, **wishes: Any) -> int:  # noqa: ANN401  # the shared flags
+    """Show what an apply would do, and what it would cost.
+
+    Sends nothing that costs; without --refresh it needs no key and no network.
+    """
+    from imagebatch.pipeline.planning import make_plan, save_plan
+
+    project = open_project(shell)
+    if refresh:
+        from imagebatch.cli.commands.applying import refresh_project
+
+        refresh_project(shell, project)
+    planned = make_plan(project, plan_request(detail=detail, **wishes))
+    show_plan(shell, planned, detail=detail)
+    if out is not None:
+        save_plan(planned, out)
+        shell.screen.say(f"Saved the plan: apply exactly this with  imagebatch apply {quoted_path(out)}")
+    if detailed_exitcode and has_changes(planned):
+        return EXIT_CHANGES
+    return EXIT_OK
+
+
+def plan_request(
+    *,
+    select: tuple[str, ...] = (),
+    exclude: tuple[str, ...] = (),
+    force: tuple[str, ...] = (),
+    max_cost: tuple[Any, ...] = (),
+    max_creates: int | None = None,
+    in_doubt: str = "stop",
+    **more: Any,  # noqa: ANN401  # retry, redraw, destroy, detail as PlanRequest has them
+) -> "PlanRequest":
+    """The planner's request from the flags."""
+    from imagebatch.pipeline.planning import PlanRequest
+    from imagebatch.plan.options import FORCES
+
+    return PlanRequest(
+        select=select,
+        exclude=exclude,
+        force=frozenset(name for name in FORCES if name in force),
+        max_cost=max_cost,
+        max_creates=max_creates,
+        in_doubt="skip" if in_doubt == "skip" else "resend" if in_doubt == "resend" else "stop",
+        **more,
+    )
+
+
+def has_changes(planned: "Planned") -> bool:
+    """Whether anything but noop and keep is planned."""
+    return any(change.action not in {"noop", "keep"} or change.also for change in planned.plan.changes)
+
+
+def show_plan(shell: Shell, planned: "Planned", *, detail: bool = False) -> None:
+    """Print the plan on stdout, as text or as one document; into the job's summary, too."""
+    from imagebatch.cli.github import write_summary
+    from imagebatch.cli.screen import width
+
+    if planned.apply_running:
+        shell.screen.say(f"warning: an apply is running ({planned.apply_running}); this plan may be out of date soon")
+    if shell.json:
+        from imagebatch.cli.views.plan_json import plan_json
+
+        shell.screen.json_line(plan_json(planned.plan, simulated=planned.simulated, detail=detail))
+    else:
+        from imagebatch.cli.views.plan_text import plan_lines
+
+        shell.screen.lines(
+            plan_lines(
+                planned.plan,
+                paint=shell.screen.out_paint,
+                columns=width(shell.environ, shell.screen.out),
+                folded=not (detail or shell.verbose),
+                simulated=planned.simulated,
+            )
+        )
+    if shell.environ.get("GITHUB_STEP_SUMMARY"):
+        from imagebatch.cli.views.markdown import plan_markdown
+
+        write_summary(shell.environ, shell.screen, plan_markdown(planned.plan, simulated=planned.simulated))
+
+
+def show_problems(shell: Shell, problems: Iterable[Problem]) -> None:
+    """Print warnings on stderr."""
+    from imagebatch.cli.views.problems import problem_lines
+
+    for problem in problems:
+        for line in problem_lines(problem, shell.screen.err_paint):
+            shell.screen.say(line)
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 asset`, `2 assets`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def quoted_path(path: Path) -> str:
+    """A path as a shell takes it."""
+    import shlex
+
+    return shlex.quote(str(path))

@@ -1,0 +1,256 @@
+"""The program: one entry function, the list of commands, and the way every error leaves.
+
+click's own exit code for a usage error is 2, which here means *changes present*; so click runs without its standalone
+mode, commands give their exit code as a value, and `run` maps everything else (CONTRACT section 4).
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from imagebatch.cli.options import Shell, common_options, open_shell
+from imagebatch.errors import (
+    EXIT_ERROR,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_REFUSED,
+    ImagebatchError,
+    UsageError,
+)
+
+# The commands in the order in which they are shown, each with its module in `cli.commands`.
+SECTIONS: dict[str, dict[str, str]] = {
+    "Start": {"init": "project", "validate": "planning", "render": "looking", "explain": "looking"},
+    "Plan and apply": {
+        "plan": "planning", "apply": "applying", "wait": "applying", "retry": "applying", "destroy": "applying",
+    },
+    "Look": {"status": "looking", "verify": "looking"},
+    "Set up": {"schema": "project", "simulate": "project", "completion": "project"},
+}  # fmt: skip
+COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}
+COMPLETE_VARIABLE = "_IMAGEBATCH_COMPLETE"
+
+_ENVIRONMENT = (
+    "Every flag is also an environment variable: --max-cost is IMAGEBATCH_MAX_COST. Exit codes: 0 done, 1 error, 2 "
+    "changes present (only where asked for), 3 some variants failed, 4 refused, 5 picks wanted, 64 usage, 75 still "
+    "being drawn."
+)
+_SECRET_FLAGS = ("--api-key", "--api_key", "--apikey", "--secret", "--password", "--token", "--auth-token")
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def __init__(self, *args: Any, table: dict[str, str], **settings: Any) -> None:  # noqa: ANN401  # click's own settings
+        super().__init__(*args, **settings)
+        self.table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the table."""
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in self.table:
+            return None
+        found = getattr(import_module(f"imagebatch.cli.commands.{self.table[cmd_name]}"), cmd_name)
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by section, each with the first sentence of its help."""
+        for section, names in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, first_sentence(self.get_command(ctx, name))) for name in names])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, and offer the nearest name where there is none."""
+        name = args[0] if args else ""
+        if name and name not in self.table and not name.startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(name, self.table, n=1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such command {name!r}.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def first_sentence(command: click.Command | None) -> str:
+    """What a command does, in one line."""
+    text = " ".join((command.help or "").split("\n\n")[0].split()) if command is not None else ""
+    return text.removesuffix(".")
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click calls it so
+    if value and not ctx.resilient_parsing:
+        from imagebatch import __version__
+
+        click.echo(f"imagebatch {__version__}")
+        ctx.exit()
+
+
+def build() -> LazyGroup:
+    """The whole command line."""
+    return LazyGroup(
+        "imagebatch",
+        table=COMMANDS,
+        help="Images as code: manifests in, pictures and a lock file out, and no picture is paid twice.",
+        epilog=_ENVIRONMENT,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        params=[
+            *common_options(json=False, environment=False),
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_version,
+                help="Show the version.",
+            ),
+        ],
+    )
+
+
+def run() -> None:
+    """The console script: run, and leave with the contract's exit code."""
+    instruction = os.environ.get(COMPLETE_VARIABLE)
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(build(), {}, "imagebatch", COMPLETE_VARIABLE, instruction))
+    code = main(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line; give the exit code. Never raises but for a second interrupt."""
+    group = build()
+    ctx: click.Context | None = None
+    try:
+        _refuse_secrets(arguments)
+        ctx = group.make_context("imagebatch", list(arguments))
+        with ctx:
+            result = group.invoke(ctx)
+        return _with_losses(ctx.obj, result if isinstance(result, int) else EXIT_OK)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a user
+        known = ctx.obj if ctx is not None and isinstance(ctx.obj, Shell) else None
+        return _leave(error, known or _guessed_shell(arguments))
+
+
+def _leave(error: BaseException, shell: Shell) -> int:
+    """Show how a command ended that did not come to its own end; give the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        shell.screen.error("interrupted; everything learnt so far is saved")
+        return EXIT_INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        return EXIT_OK
+    if isinstance(error, (click.Abort, EOFError)):
+        shell.screen.error("not applied: the question was not answered")
+        return EXIT_REFUSED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        shell.screen.error(error.format_message())
+        return UsageError.exit_code
+    if isinstance(error, click.ClickException):
+        return _show(_usage(error), shell)
+    code = _show(error if isinstance(error, ImagebatchError) else _internal(error), shell)
+    if shell.verbose > 1:
+        _traceback(error, shell)
+    return code
+
+
+def _refuse_secrets(arguments: Sequence[str]) -> None:
+    for argument in arguments:
+        if argument == "--":
+            return
+        if argument.partition("=")[0].lower() in _SECRET_FLAGS:
+            raise UsageError(
+                "keys are not accepted on the command line",
+                "Every process of this machine can read command lines (ps), and shells keep them. Take the key back if "
+                "it was a real one.",
+                hints=("export ALL_IMAGES_API_KEY=… and name it in imagebatch.yaml: api_key: ${ALL_IMAGES_API_KEY}",),
+                code="secret.argv",
+            )
+
+
+def _with_losses(shell: object, code: int) -> int:
+    """A command that could not print what it was asked for did not succeed."""
+    if isinstance(shell, Shell) and shell.screen.lost is not None and code == EXIT_OK:
+        shell.screen.error(f"error: standard output could not be written: {shell.screen.lost.strerror}")
+        return EXIT_ERROR
+    return code
+
+
+def _guessed_shell(arguments: Sequence[str]) -> Shell:
+    """A shell for messages where the command line was not understood."""
+    words = [*arguments]
+    color = next((word.partition("=")[2] for word in words if word.startswith("--color=")), "auto")
+    return open_shell(
+        {
+            "json": "--json" in words or os.environ.get("IMAGEBATCH_JSON", "").lower() in {"1", "true", "yes", "on"},
+            "color": color if color in {"always", "never"} else "auto",
+            "verbose": 2 if "-vv" in words or words.count("-v") > 1 else 0,
+        }
+    )
+
+
+def _show(error: ImagebatchError, shell: Shell) -> int:
+    from imagebatch.cli.views.problems import diagnostic, error_lines, sorted_problems
+
+    if shell.json:
+        for problem in sorted_problems(error.problems):
+            shell.screen.json_line(diagnostic(problem))
+    for line in error_lines(error, shell.screen.err_paint):
+        shell.screen.error(line)
+    return error.exit_code
+
+
+def _usage(error: click.ClickException) -> UsageError:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context is not None else "imagebatch"
+    return UsageError("the command line cannot be understood", error.format_message(), hints=(f"{path} --help",))
+
+
+def _internal(error: BaseException) -> ImagebatchError:
+    from imagebatch import __version__
+    from imagebatch.cli.views.foreign import shown
+
+    return ImagebatchError(
+        "internal error",
+        f"imagebatch {__version__} met something it did not expect: {type(error).__name__} at {_place(error)}: "
+        f"{shown(str(error), 200)}. What was learnt before it is saved.",
+        hints=("report it with the lines above, your command, and the output of the same command with -vv",),
+        code="internal",
+    )
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    place = "?"
+    while trace is not None:
+        name = trace.tb_frame.f_globals.get("__name__", "?")
+        if name.startswith("imagebatch"):
+            place = f"{name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
+def _traceback(error: BaseException, shell: Shell) -> None:
+    import traceback
+
+    from imagebatch.cli.views.foreign import shown
+
+    for chunk in traceback.format_exception(error):
+        for line in chunk.rstrip("\n").splitlines():
+            shell.screen.error(shown(line, 2000))

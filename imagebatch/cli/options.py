@@ -1,0 +1,293 @@
+"""Flags with one meaning in every command, each also an environment variable `IMAGEBATCH_<FLAG>`.
+
+Common flags stand before or after the command's name. A flag on the command line wins over the environment.
+Imports click and the standard library only: `--help` and completion are to be quick.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from imagebatch.cli.screen import ColorChoice, Screen, is_terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagebatch.model.money import Money
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+FORCES = (
+    "deletes", "redraws", "cost", "unknown-price", "stale", "edited", "overwrite", "missing", "blocked", "new-lock",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """What every command gets: its common flags, the environment, and the screen."""
+
+    screen: Screen
+    environ: Mapping[str, str]
+    directory: "Path"
+    json: bool = False
+    verbose: int = 0
+    no_progress: bool = False
+    no_input: bool = False
+    simulate: bool = False
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can be asked."""
+        import sys
+
+        return not self.no_input and is_terminal(sys.stdin) and is_terminal(self.screen.err)
+
+
+class MoneyType(click.ParamType["Money"]):
+    """`3 USD`, `0.50 EUR`, `20 credit`; in the environment several are separated by commas."""
+
+    name = "amount currency"
+    envvar_list_splitter = ","
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> "Money":
+        """Read one amount."""
+        from imagebatch.model.money import Money, parse_money
+
+        if isinstance(value, Money):
+            return value
+        try:
+            return parse_money(str(value))
+        except ValueError as error:
+            self.fail(f"{error} (for example --max-cost '3 USD')", param, ctx)
+
+
+class DurationType(click.ParamType[float]):
+    """Seconds: `90`, `90s`, `5m`, `2h`."""
+
+    name = "seconds"
+    _form = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|h)?")
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a duration."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        match = self._form.fullmatch(str(value).strip())
+        if match is None:
+            self.fail(f"{value!r} is no duration; write seconds, or 90s, 5m, 2h", param, ctx)
+        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
+
+
+class WordsType(click.ParamType[str]):
+    """A text that is taken whole; in the environment, too, where blanks belong to the selector language."""
+
+    name = "selector"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take the text."""
+        return str(value)
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """The variable is one selector."""
+        return [rv] if rv.strip() else []
+
+
+class ForceType(click.Choice[str]):
+    """The name of a brake; in the environment several are separated by commas or blanks."""
+
+    def __init__(self) -> None:
+        super().__init__(FORCES)
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Names in a variable."""
+        return rv.replace(",", " ").split()
+
+
+MONEY = MoneyType()
+DURATION = DurationType()
+SELECTOR = WordsType()
+
+
+def variable(flag: str) -> str:
+    """The environment variable of a flag: `--max-cost` is `IMAGEBATCH_MAX_COST`."""
+    return "IMAGEBATCH_" + flag.lstrip("-").replace("-", "_").upper()
+
+
+def flag(*names: str, env: str | None = None, **settings: Any) -> Callable[[Decorated], Decorated]:  # noqa: ANN401  # click's own settings
+    """`click.option` with the environment variable of its longest name."""
+    longest = max((name for name in names if name.startswith("--")), key=len).partition("/")[0]
+    return click.option(*names, envvar=env or variable(longest), show_envvar=False, **settings)
+
+
+def common_options(*, json: bool, environment: bool) -> list[click.Option]:
+    """The flags that every command has; `json` where the command has a form for programs."""
+
+    def option(*names: str, **settings: Any) -> click.Option:  # noqa: ANN401  # click's own settings
+        longest = max((name for name in names if name.startswith("--")), key=len)
+        return click.Option(list(names), envvar=variable(longest) if environment else None, **settings)
+
+    options = [
+        option("-C", "--directory", "directory", metavar="DIR", help="Start from DIR instead of here."),
+        option(
+            "--color", "color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
+            help="Colours (NO_COLOR and FORCE_COLOR are heeded).",
+        ),
+        option("-q", "--quiet", "quiet", is_flag=True, help="Only data and errors."),
+        option("-v", "--verbose", "verbose", count=True, help="More detail; -vv shows tracebacks."),
+        option("--no-progress", "no_progress", is_flag=True, help="No progress bar, no progress lines."),
+        option("--no-input", "no_input", is_flag=True, help="Never ask; a question counts as a no."),
+        option("--simulate", "simulate", is_flag=True, help="Draw with the simulator, state and outputs apart."),
+    ]  # fmt: skip
+    if json:
+        options.insert(0, option("--json", "json", is_flag=True, help="Output for programs."))
+    return options
+
+
+COMMON = ("json", "directory", "color", "quiet", "verbose", "no_progress", "no_input", "simulate")
+
+
+def common_values(ctx: click.Context) -> dict[str, Any]:
+    """The common flags of a command: from its own command line, else the group's, else the environment."""
+    found: dict[str, Any] = {}
+    root = ctx.find_root()
+    for name in COMMON:
+        own = ctx.params.get(name)
+        if ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            levels = [
+                level for level in _parents(ctx) if level.get_parameter_source(name) is ParameterSource.COMMANDLINE
+            ]
+            own = levels[0].params[name] if levels else own
+        found[name] = own
+    found["root"] = root
+    return found
+
+
+def _parents(ctx: click.Context) -> list[click.Context]:
+    found = []
+    at = ctx.parent
+    while at is not None:
+        found.append(at)
+        at = at.parent
+    return found
+
+
+def open_shell(values: Mapping[str, Any]) -> Shell:
+    """The shell for one command's common flags."""
+    from pathlib import Path
+
+    color: ColorChoice = values.get("color") or "auto"
+    quiet = bool(values.get("quiet"))
+    return Shell(
+        screen=Screen.open(color=color, quiet=quiet, environ=os.environ),
+        environ=dict(os.environ),
+        directory=Path(values.get("directory") or "."),
+        json=bool(values.get("json")),
+        verbose=int(values.get("verbose") or 0),
+        no_progress=bool(values.get("no_progress")),
+        no_input=bool(values.get("no_input")),
+        simulate=bool(values.get("simulate")),
+    )
+
+
+class ShellCommand(click.Command):
+    """A command whose callback takes a `Shell` first and gives the exit code."""
+
+    def __init__(self, *args: Any, takes_json: bool = False, **settings: Any) -> None:  # noqa: ANN401  # click's own settings
+        super().__init__(*args, **settings)
+        self.params += common_options(json=takes_json, environment=True)
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Open the shell and run the callback."""
+        values = common_values(ctx)
+        shell = open_shell(values)
+        ctx.find_root().obj = shell
+        own = {name: value for name, value in ctx.params.items() if name not in COMMON}
+        if self.callback is None:
+            raise AssertionError(f"the command {self.name} has no callback")
+        with ctx:
+            return int(self.callback(shell, **own))
+
+
+def command(name: str, *, json: bool = False, **settings: Any) -> Callable[[Callable[..., int]], ShellCommand]:  # noqa: ANN401  # click's own settings
+    """Make a command of a function `(shell, …) -> exit code`; its docstring is the help."""
+
+    def decorate(function: Callable[..., int]) -> ShellCommand:
+        made = click.command(name, cls=ShellCommand, takes_json=json, **settings)(function)
+        if not isinstance(made, ShellCommand):
+            raise AssertionError("click made another class than it was asked for")
+        return made
+
+    return decorate
+
+
+def selecting(function: Decorated) -> Decorated:
+    """`--select/-s` and `--exclude`."""
+    function = flag("--exclude", "exclude", multiple=True, type=SELECTOR, metavar="SEL", help="Leave these out.")(
+        function
+    )
+    return flag(
+        "-s", "--select", "select", multiple=True, type=SELECTOR, metavar="SEL", shell_complete=complete_addresses,
+        help="Only these: addresses with * and ?, asset: tag: provider: path: state: @FILE.",
+    )(function)  # fmt: skip
+
+
+def braking(function: Decorated) -> Decorated:
+    """`--force NAME`, `--max-cost`, `--max-creates`: what a plan is held against."""
+    function = flag(
+        "--max-creates", "max_creates", type=click.IntRange(min=0), metavar="N", help="At most N paid draws."
+    )(function)
+    function = flag(
+        "--max-cost", "max_cost", multiple=True, type=MONEY, metavar="'3 USD'", help="At most so much; once a currency."
+    )(function)
+    return flag("--force", "force", multiple=True, type=ForceType(), help="Lift one brake by its name.")(function)
+
+
+def running(function: Decorated) -> Decorated:
+    """How a run goes: `-y`, `-j`, `--in-doubt`, `--timeout`, `--lock-timeout`, `--no-wait`, `--require-picks`."""
+    for decorate in (
+        flag("--require-picks", "require_picks", is_flag=True, help="Exit 5 where pictures wait for a pick."),
+        flag("--no-wait", "no_wait", is_flag=True, help="Send, and leave what is being drawn to `wait` (exit 75)."),
+        flag("--timeout", "timeout", type=DURATION, metavar="S", help="Stop waiting for pictures after S (exit 75)."),
+        locking,
+        flag(
+            "--in-doubt", "in_doubt", type=click.Choice(["stop", "skip", "resend"]), default="stop", show_default=True,
+            help="What to do where nobody knows whether a draw was paid.",
+        ),
+        flag("-j", "--jobs", "jobs", type=click.IntRange(1, 1000), metavar="N", help="Generations in flight at once."),
+        approving,
+    ):  # fmt: skip
+        function = decorate(function)
+    return function
+
+
+def approving(function: Decorated) -> Decorated:
+    """`-y/--auto-approve`."""
+    return flag("-y", "--auto-approve", "yes", is_flag=True, help="Do not ask.")(function)
+
+
+def locking(function: Decorated) -> Decorated:
+    """`--lock-timeout`."""
+    return flag(
+        "--lock-timeout",
+        "lock_timeout",
+        type=DURATION,
+        default=0.0,
+        metavar="S",
+        help="Wait S for the project's lease.",
+    )(function)
+
+
+def complete_addresses(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Addresses from the lock, for the shell's Tab: reads lines, parses nothing."""
+    from imagebatch.cli.completing import addresses_of_lock
+
+    level: click.Context | None = ctx
+    directory = None
+    while level is not None and not directory:
+        directory = level.params.get("directory")
+        level = level.parent
+    return addresses_of_lock(str(directory or "."), incomplete)

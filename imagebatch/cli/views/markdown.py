@@ -1,0 +1,75 @@
+"""The plan and the result as Markdown, for a job's summary. Foreign text stands in code spans only."""
+
+from collections.abc import Iterable, Sequence
+
+from imagebatch.cli.views.foreign import shown
+from imagebatch.cli.views.money_text import cost_text
+from imagebatch.cli.views.plan_text import REASONS, SYMBOLS, groups
+from imagebatch.plan.costs import summary_line
+from imagebatch.plan.types import Plan
+from imagebatch.run.result import RunResult
+
+# GitHub takes 1 MiB for one step; what is above it would be dropped whole.
+MOST_BYTES = 1_000_000
+
+
+def code(text: str, *, table: bool = False, limit: int = 200) -> str:
+    """Foreign text in a code span that it cannot end; in a table also without a bar that would split its cell."""
+    # In a table GitHub splits cells before it reads code spans; there, and only there, `\\|` is a bar that is text.
+    safe = shown(text, limit).replace("|", "\\|") if table else shown(text, limit)
+    longest = run = 0
+    for char in safe:
+        run = run + 1 if char == "`" else 0
+        longest = max(longest, run)
+    fence = "`" * (longest + 1)
+    pad = " " if safe.startswith("`") or safe.endswith("`") or not safe.strip() else ""
+    return f"{fence}{pad}{safe}{pad}{fence}"
+
+
+def plan_markdown(plan: Plan, *, simulated: Sequence[str] = ()) -> str:
+    """A table of changes, folded as on the screen, and the last line."""
+    head = ["### imagebatch plan", "", code(summary_line(plan), limit=2000), ""]
+    if simulated:
+        head += [f"**Simulated:** {', '.join(code(name) for name in simulated)}; nothing is paid for these.", ""]
+    head += [f"- **would stop the apply:** {code(one.message, limit=500)}" for one in plan.blocked_by]
+    if plan.blocked_by:
+        head.append("")
+    rows = []
+    for group in groups((change for change in plan.changes if change.action != "noop"), folded=True):
+        first, last, count = group.first, group.changes[-1], len(group.changes)
+        names = code(first.address, table=True)
+        if count > 1:
+            names = f"{count} × {names} … {code(last.address, table=True)}"
+        reason = REASONS[first.reason] if first.reason else ""
+        detail = f" {code(first.detail, table=True)}" if first.detail else ""
+        cost = cost_text(first.costs, count)
+        rows.append(f"| `{SYMBOLS[first.action][0]}` {first.action} | {names} | {reason}{detail} | {cost} |")
+    if not rows:
+        return _bounded(head, [])
+    return _bounded([*head, "| action | address | why | cost |", "| --- | --- | --- | --- |"], rows)
+
+
+def result_markdown(result: RunResult, last_line: str) -> str:
+    """What went wrong, as a table, and the last line."""
+    head = ["### imagebatch apply", "", code(last_line, limit=2000), ""]
+    rows = [
+        f"| {one.end} | {code(one.address, table=True)} | {code(one.message or one.code or '-', table=True)} |"
+        for one in result.outcomes
+        if one.end not in {"done", "kept"}
+    ]
+    if not rows:
+        return _bounded(head, [])
+    return _bounded([*head, "| end | address | why |", "| --- | --- | --- |"], rows)
+
+
+def _bounded(head: Sequence[str], rows: Iterable[str], most: int = MOST_BYTES) -> str:
+    lines = list(head)
+    size = sum(len(line.encode()) + 1 for line in lines)
+    rows = list(rows)
+    for index, row in enumerate(rows):
+        size += len(row.encode()) + 1
+        if size > most - 200:
+            lines += ["", f"… and {len(rows) - index} more rows that do not fit here."]
+            break
+        lines.append(row)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,130 @@
+"""How a run ended, for people: what did not work and why, the next command, and one line that sums it up."""
+
+import shlex
+from collections.abc import Sequence
+
+from imagebatch.cli.screen import Paint
+from imagebatch.cli.views.foreign import shown
+from imagebatch.plan.costs import money_text
+from imagebatch.plan.types import Action
+from imagebatch.run.result import End, Outcome, RunResult
+
+PAST: dict[Action, str] = {
+    "create": "created",
+    "redraw": "redrawn",
+    "retry": "retried",
+    "buy": "bought",
+    "fetch": "fetched",
+    "adopt": "adopted",
+    "share": "shared",
+    "update": "updated",
+    "develop": "developed",
+    "move": "moved",
+    "wait": "collected",
+    "forget": "forgotten",
+    "delete": "deleted",
+}
+_TITLES: dict[End, tuple[str, str]] = {
+    "failed": ("Failed", "red"),
+    "blocked": ("Blocked by moderation", "red"),
+    "in_doubt": ("In doubt: nobody knows whether these were paid", "red"),
+    "unsent": ("Not sent", "yellow"),
+    "pending": ("Still being drawn at the provider", "yellow"),
+}
+_NEXT: dict[End, str] = {
+    "failed": "imagebatch retry {}",
+    "blocked": "imagebatch explain {}",
+    "in_doubt": "imagebatch resolve --list",
+    "unsent": "imagebatch apply",
+    "pending": "imagebatch wait",
+}
+_SHOWN = 20
+
+
+def command_for(words: str, addresses: Sequence[str]) -> str:
+    """A command with its addresses quoted for the shell; many addresses become the first few."""
+    return words.format(" ".join(shlex.quote(address) for address in addresses[:5]))
+
+
+def seconds_text(seconds: float) -> str:
+    """`1.9 s`, `4 min 10 s`, `2 h 3 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def result_lines(result: RunResult, *, paint: Paint, verbose: bool = False) -> list[str]:
+    """The whole report."""
+    lines: list[str] = []
+    for end, (title, color) in _TITLES.items():
+        outcomes = [one for one in result.outcomes if one.end == end]
+        if outcomes:
+            lines += [
+                paint(f"{title} ({len(outcomes)})", color, "bold"),
+                *_outcomes(end, outcomes, paint, verbose=verbose),
+                "",
+            ]
+    lines += _warnings(result.outcomes, paint, verbose=verbose)
+    unpicked = [one.address for one in result.outcomes if one.unpicked]
+    if unpicked:
+        lines += [paint(f"Waiting for a pick ({len(unpicked)})", "magenta", "bold")]
+        lines += [f"  {shown(address)}" for address in unpicked[:_SHOWN]]
+        lines += [
+            *_more(unpicked),
+            f"  {paint('next:', 'cyan')} {command_for('imagebatch pick {} 1', unpicked[:1])}",
+            "",
+        ]
+    lines += [f"{paint('Note:', 'bold')} {shown(note)}" for note in result.notes]
+    return [*lines, _last_line(result, paint)]
+
+
+def _outcomes(end: End, outcomes: Sequence[Outcome], paint: Paint, *, verbose: bool) -> list[str]:
+    lines: list[str] = []
+    limit = len(outcomes) if verbose else _SHOWN
+    for one in outcomes[:limit]:
+        lines.append(f"  {shown(one.address)}")
+        code = paint(f" [{one.code}]", "dim") if one.code else ""
+        if one.message or one.code:
+            lines.append(f"    {shown(one.message)}{code}")
+        if one.hint:
+            lines.append(f"    {paint('hint:', 'cyan')} {shown(one.hint)}")
+    if limit < len(outcomes):
+        lines += _more([one.address for one in outcomes])
+    lines.append(f"  {paint('next:', 'cyan')} {command_for(_NEXT[end], [one.address for one in outcomes])}")
+    return lines
+
+
+def _warnings(outcomes: Sequence[Outcome], paint: Paint, *, verbose: bool) -> list[str]:
+    texts = [f"{shown(one.address)}: {shown(warning)}" for one in outcomes for warning in one.warnings]
+    limit = len(texts) if verbose else _SHOWN
+    lines = [f"{paint('warning:', 'yellow')} {text}" for text in texts[:limit]]
+    if limit < len(texts):
+        lines.append(f"  … and {len(texts) - limit} more warnings (-v shows them)")
+    return lines
+
+
+def _more(addresses: Sequence[str]) -> list[str]:
+    return [f"  … and {len(addresses) - _SHOWN} more (-v shows them)"] if len(addresses) > _SHOWN else []
+
+
+def _last_line(result: RunResult, paint: Paint) -> str:
+    done = [f"{result.done[action]} {word}" for action, word in PAST.items() if result.done[action]]
+    ends: tuple[tuple[End, str], ...] = (
+        ("failed", "failed"), ("blocked", "blocked"), ("in_doubt", "in doubt"), ("pending", "still being drawn"),
+        ("unsent", "not sent"),
+    )  # fmt: skip
+    bad = [f"{result.count(end)} {word}" for end, word in ends if result.count(end)]
+    word, color = ("Stopped", "yellow") if result.stopped_by is not None else ("Done", "green")
+    if bad and result.stopped_by is None:
+        word, color = "Ended", "yellow"
+    counts = ", ".join([*done, *bad]) or "nothing changed"
+    text = f"{paint(f'{word}:', color, 'bold')} {counts} in {seconds_text(result.seconds)}."
+    if result.cost:
+        text += f" Paid: {money_text(result.cost)}."
+    if result.simulated:
+        label = paint("Simulated:", "magenta", "bold")
+        text += f" {label} {result.simulated} of these pictures; nothing was paid for them."
+    return text

@@ -1,0 +1,73 @@
+"""Providers of a project: what each can do, where its key comes from, and whether the key works."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imagebatch.errors import ImagebatchError
+from imagebatch.http.trust import base_of
+from imagebatch.model.capabilities import Capabilities
+from imagebatch.pipeline.project import Project, key_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFacts:
+    """One provider as a person wants to see it; never a key's value."""
+
+    alias: str
+    type: str
+    simulated: bool
+    base: str
+    key_variable: str | None
+    has_key: bool
+    capabilities: Capabilities
+    used: int = 0
+    declared: bool = False
+
+
+def list_providers(project: Project) -> tuple[ProviderFacts, ...]:
+    """Every provider that the project declares or could use, sorted by alias."""
+    used: dict[str, int] = {}
+    for draft in project.loaded.drafts:
+        used[draft.policy.provider] = used.get(draft.policy.provider, 0) + 1
+    return tuple(_facts(project, alias, used.get(alias, 0)) for alias in sorted(project.targets))
+
+
+def _facts(project: Project, alias: str, used: int) -> ProviderFacts:
+    target = project.targets[alias]
+    settings, capabilities = target.adapter.settings, target.adapter.capabilities
+    return ProviderFacts(
+        alias=alias,
+        type=settings.type,
+        simulated=target.simulated,
+        base="built-in simulator" if target.simulated else _base(project, alias),
+        key_variable=settings.key_variable or capabilities.key_variable,
+        has_key=key_of(settings, project.setup.variables) is not None,
+        capabilities=capabilities,
+        used=used,
+        declared=settings.place is not None,
+    )
+
+
+def _base(project: Project, alias: str) -> str:
+    target = project.targets[alias]
+    try:
+        base, _ = base_of(
+            capabilities=target.adapter.capabilities,
+            base_url=target.adapter.settings.base_url,
+            environ=project.setup.variables,
+            alias=alias,
+        )
+    except ImagebatchError as error:
+        return error.summary
+    return str(base)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a key check told; `trouble` says why it did not work."""
+
+    alias: str
+    account: str | None = None
+    balances: Mapping[str, str | None] = field(default_factory=dict)
+    trouble: str = ""
+    checked: bool = True

@@ -1,0 +1,200 @@
+"""Looking without touching: validate, render, explain, status, verify. Nothing here sends or writes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from imagebatch.errors import PlanError, Problem
+from imagebatch.model.capabilities import Encoded, ParamNote
+from imagebatch.model.generation import Entry
+from imagebatch.model.picks import Pick
+from imagebatch.model.settings import Redo
+from imagebatch.model.variant import Variant
+from imagebatch.pipeline.planning import Planned
+from imagebatch.pipeline.project import Project, wanted
+from imagebatch.plan.reasons import SIMULATED
+from imagebatch.plan.select import Subject, select
+from imagebatch.plan.states import STATES, State, states_of
+from imagebatch.plan.types import Change
+from imagebatch.providers.wanted import Wanted, request_prompt
+from imagebatch.state.lockfile import empty_lock
+
+NO_LINEAGE = "0" * 32
+
+
+def want_alone(project: Project) -> Wanted:
+    """What the files ask for, whatever exists: references to other variants are still open."""
+    return wanted(project, empty_lock(project.settings.lineage or NO_LINEAGE))
+
+
+def check_project(project: Project) -> tuple[tuple[Variant, ...], tuple[Problem, ...]]:
+    """All variants and all warnings.
+
+    Raises ManifestError with every problem.
+    """
+    found = want_alone(project)
+    doubtful = tuple(problem for problem in found.problems if problem.severity == "warning")
+    return found.variants, (*project.warnings, *doubtful)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """One variant as it would be sent: request in wire form, and what becomes of each param."""
+
+    variant: Variant
+    prompt: str
+    request: Mapping[str, object]
+    params: tuple[ParamNote, ...]
+
+
+def render_variants(project: Project, selectors: Sequence[str]) -> tuple[Rendered, ...]:
+    """The selected variants, rendered; all of them without selectors."""
+    found = want_alone(project)
+    subjects = [Subject(address=variant.address, variant=variant) for variant in found.variants]
+    chosen = select(selectors, subjects) if selectors else frozenset(one.address for one in subjects)
+    return tuple(_rendered(variant, found.notes) for variant in found.variants if variant.address in chosen)
+
+
+def _rendered(variant: Variant, notes: Mapping[str, Encoded]) -> Rendered:
+    encoded = notes.get(variant.address)
+    return Rendered(
+        variant=variant,
+        prompt=request_prompt(variant.request),
+        request=json.loads(variant.request),
+        params=encoded.notes if encoded is not None else (),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One part of a request that is not as it was; None where it is absent on that side."""
+
+    name: str
+    before: object
+    after: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """Everything that decides what happens to one address."""
+
+    change: Change
+    rendered: Rendered | None
+    entry: Entry | None
+    differences: tuple[Difference, ...]
+    pick: Pick | None = None
+    redo: Redo | None = None
+
+
+def explain(project: Project, planned: Planned, address: str) -> Explained:
+    """Why an address gets what it gets; `planned` has to have been made with `detail`.
+
+    Raises PlanError for an address that is neither wanted nor recorded.
+    """
+    change = next((one for one in planned.plan.changes if one.address == address), None)
+    if change is None:
+        raise PlanError(
+            "no such address",
+            f"{address} is neither in the manifests nor in the lock.",
+            hints=("imagebatch status",),
+            code="plan.unknown_address",
+            address=address,
+        )
+    rendered = None
+    if change.variant is not None:
+        rendered = _rendered(change.variant, want_alone(project).notes)
+    return Explained(
+        change=change,
+        rendered=rendered,
+        entry=change.entry,
+        differences=differences(change.entry.request, change.variant.request)
+        if change.entry is not None and change.variant is not None
+        else (),
+        pick=project.loaded.picks.picks.get(address),
+        redo=project.loaded.picks.redo.get(address),
+    )
+
+
+def differences(before: str, after: str) -> tuple[Difference, ...]:
+    """What differs between two requests in canonical JSON, by name, params one by one."""
+    old, new = _flat(json.loads(before)), _flat(json.loads(after))
+    return tuple(
+        Difference(name=name, before=old.get(name), after=new.get(name))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    )
+
+
+def _flat(value: object, prefix: str = "") -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        return {prefix: value}
+    found: dict[str, object] = {}
+    for name, item in value.items():
+        found |= _flat(item, f"{prefix}.{name}" if prefix else str(name))
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The project at a glance: addresses by state, and the totals."""
+
+    wanted: int
+    recorded: int
+    unchanged: int
+    by_state: Mapping[State, tuple[str, ...]]
+    changes: int
+
+    @property
+    def clean(self) -> bool:
+        """Whether an apply would change nothing."""
+        return not self.changes
+
+
+def status_of(planned: Planned) -> Status:
+    """The states of everything; `planned` has to have been made with `detail` and without a selection."""
+    by_state: dict[State, list[str]] = {state: [] for state in STATES}
+    for address, states in states_of(planned.plan).items():
+        for state in states:
+            by_state[state].append(address)
+    changes = planned.plan.changes
+    return Status(
+        wanted=sum(1 for change in changes if change.variant is not None),
+        recorded=sum(1 for change in changes if change.entry is not None),
+        unchanged=sum(1 for change in changes if change.action == "noop" and not change.also),
+        by_state={state: tuple(addresses) for state, addresses in by_state.items() if addresses},
+        changes=sum(1 for change in changes if change.action not in {"noop", "keep"} or change.also),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disagreement:
+    """One thing in which lock, manifests and files disagree."""
+
+    address: str
+    code: str
+    detail: str
+    path: str | None = None
+
+
+def disagreements(planned: Planned, hashes: Mapping[str, str | None]) -> tuple[Disagreement, ...]:
+    """All that is not as the lock says; `hashes` maps output paths to `sha256:…`, None where nothing is there."""
+    found: list[Disagreement] = []
+    for change in planned.plan.changes:
+        entry = change.entry
+        if change.action != "noop" or change.also:
+            reason = change.detail or (change.reason or "").replace("_", " ")
+            found.append(Disagreement(address=change.address, code="verify.plan", detail=f"{change.action}: {reason}"))
+        if entry is None:
+            continue
+        if entry.type.startswith(SIMULATED):
+            detail = "its picture was drawn by the simulator"
+            found.append(Disagreement(address=change.address, code="verify.simulated", detail=detail))
+        for output in entry.outputs:
+            there = hashes.get(output.path)
+            if there != output.sha256:
+                code, word = (
+                    ("verify.missing", "is missing") if there is None else ("verify.differs", "has other bytes")
+                )
+                detail = f"{output.path} {word}"
+                found.append(Disagreement(address=change.address, code=code, detail=detail, path=output.path))
+    return tuple(found)

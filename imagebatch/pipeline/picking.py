@@ -1,0 +1,146 @@
+"""What people decide, as changes of `picks.yaml`: pick, accept, restore, redraw. Pure.
+
+Every choice is bound to the draw it was made for and to bytes, so that it can never land on another picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from imagebatch.errors import PlanError
+from imagebatch.model.generation import Candidate, Earlier, Entry
+from imagebatch.model.picks import Pick, PickOrigin, Picks
+from imagebatch.model.settings import Redo
+from imagebatch.plan.picking import source_of
+
+NOT_HERE_HINT = "imagebatch apply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastDraw:
+    """One draw of an address as `history` counts them: 0 is the present one, 1 the one before it, and so on."""
+
+    number: int
+    attempt: int
+    draw: str
+    request: str
+    token: str
+    generation: str | None
+    candidates: tuple[Candidate, ...]
+    picked: tuple[int, ...]
+    cost: tuple[str, ...]
+
+
+def past_draws(entry: Entry) -> tuple[PastDraw, ...]:
+    """The present draw and those that it replaced, the newest first."""
+    draws: list[Entry | Earlier] = [entry, *entry.earlier]
+    return tuple(
+        PastDraw(
+            number=number,
+            attempt=draw.attempt,
+            draw=draw.draw,
+            request=draw.request,
+            token=draw.token,
+            generation=draw.generation,
+            candidates=draw.candidates,
+            picked=draw.picked,
+            cost=draw.cost,
+        )
+        for number, draw in enumerate(draws)
+    )
+
+
+def picked(picks: Picks, address: str, entry: Entry, numbers: Sequence[int]) -> Picks:
+    """Choose candidates (from 1) of the present draw.
+
+    Raises PlanError for a number that was not offered, and for a candidate whose bytes are not here yet.
+    """
+    if entry.status != "succeeded" or not entry.candidates:
+        raise PlanError(
+            "nothing to pick from",
+            f"{address} has no candidates yet: its status is {entry.status}.",
+            hints=("imagebatch wait" if entry.status == "pending" else NOT_HERE_HINT,),
+            code="pick.nothing",
+            address=address,
+        )
+    if len(set(numbers)) != len(numbers):
+        raise PlanError(
+            "a candidate is named twice", f"{address} would have it twice.", code="pick.twice", address=address
+        )
+    use = [_bytes_of(address, entry.candidates, number) for number in numbers]
+    return _with_pick(picks, address, Pick(for_draw=entry.draw, use=tuple(use), was="pick"))
+
+
+def accepted(picks: Picks, address: str, entry: Entry, wanted_draw: str) -> Picks:
+    """Let the present picture stand for the request that the manifests make now.
+
+    Raises PlanError where there is no picture that could.
+    """
+    return _bound(picks, address, past_draws(entry)[0], wanted_draw, "accept")
+
+
+def restored(picks: Picks, address: str, entry: Entry, number: int, wanted_draw: str) -> Picks:
+    """Let an earlier picture stand for the request that the manifests make now; `number` as `history` shows it.
+
+    Raises PlanError for a number that is not there.
+    """
+    draws = past_draws(entry)
+    if not 0 < number < len(draws):
+        known = f"1 to {len(draws) - 1}" if len(draws) > 1 else "none"
+        raise PlanError(
+            "no such earlier picture",
+            f"{address} has no number {number} in its history; there are: {known}.",
+            hints=(f"imagebatch history '{address}'",),
+            code="restore.unknown",
+            address=address,
+        )
+    return _bound(picks, address, draws[number], wanted_draw, "restore")
+
+
+def redone(picks: Picks, address: str, newest: int, *, note: str | None, add: str | None) -> Picks:
+    """Ask for one more attempt after `newest`, the highest attempt known of the wanted draw.
+
+    `add` enters the prompt; without it what was added before stays, and an empty text takes it out.
+    """
+    before = picks.redo.get(address)
+    added = before.add if add is None and before is not None else add or None
+    attempt = max(newest, before.attempt if before is not None else 0) + 1
+    return replace(picks, redo={**picks.redo, address: Redo(attempt=attempt, note=note, add=added)})
+
+
+def _bound(picks: Picks, address: str, draw: PastDraw, wanted_draw: str, was: PickOrigin) -> Picks:
+    numbers = draw.picked or ((1,) if len(draw.candidates) == 1 else ())
+    if not numbers:
+        raise PlanError(
+            "no picture to keep",
+            f"{address} has no picked picture in that draw.",
+            hints=(f"imagebatch pick '{address}' 1",),
+            code=f"{was}.nothing",
+            address=address,
+        )
+    use = tuple(_bytes_of(address, draw.candidates, number) for number in numbers)
+    return _with_pick(picks, address, Pick(for_draw=wanted_draw, use=use, was=was))
+
+
+def _bytes_of(address: str, candidates: Sequence[Candidate], number: int) -> str:
+    if not 1 <= number <= len(candidates):
+        raise PlanError(
+            "no such candidate",
+            f"{address} offers {len(candidates)}; {number} is none of them.",
+            code="pick.unknown",
+            address=address,
+        )
+    candidate = candidates[number - 1]
+    facts = candidate.facts or source_of(candidate)
+    if facts is None:
+        raise PlanError(
+            "the candidate was not fetched yet",
+            f"A pick is bound to bytes, and those of candidate {number} of {address} are not here.",
+            hints=(NOT_HERE_HINT,),
+            code="pick.not_here",
+            address=address,
+        )
+    return facts.sha256
+
+
+def _with_pick(picks: Picks, address: str, pick: Pick) -> Picks:
+    return replace(picks, picks={**picks.picks, address: pick})

@@ -1,0 +1,110 @@
+"""A new project: the files that `init` writes, so that the first `plan` already works without a key."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from imagebatch.errors import RefusedError, StateError
+
+PROJECT_MODELINES = (
+    "# yaml-language-server: $schema=.imagebatch/project.schema.json\n# $schema: .imagebatch/project.schema.json\n"
+)
+MANIFEST_MODELINES = (
+    "# yaml-language-server: $schema=../.imagebatch/manifest.schema.json\n"
+    "# $schema: ../.imagebatch/manifest.schema.json\n"
+)
+SCHEMA_FILES = {"project": ".imagebatch/project.schema.json", "manifest": ".imagebatch/manifest.schema.json"}
+IGNORED = (".imagebatch/",)
+
+
+def new_lineage() -> str:
+    """32 hex characters that name a project for ever."""
+    return secrets.token_hex(16)
+
+
+def scaffold(lineage: str) -> dict[str, str]:
+    """The files of a new project by path; pure."""
+    return {
+        "imagebatch.yaml": _project(lineage),
+        "manifests/example.yaml": _MANIFEST,
+        "templates/scene.j2": _TEMPLATE,
+    }
+
+
+def ignore_lines(present: str) -> str:
+    """What has to be appended to a `.gitignore`; empty where nothing is missing."""
+    known = {line.strip() for line in present.splitlines()}
+    missing = [line for line in IGNORED if line not in known and line.rstrip("/") not in known]
+    if not missing:
+        return ""
+    start = "" if not present or present.endswith("\n") else "\n"
+    why = "# imagebatch's own folder: journal, candidates, caches. Never delete it while draws are open.\n"
+    return start + why + "".join(f"{line}\n" for line in missing)
+
+
+def write_project(root: Path, schemas: Mapping[str, Mapping[str, object]]) -> tuple[str, ...]:
+    """Write a new project below `root`; gives the paths written.
+
+    `schemas` are the JSON Schemas of project and manifest. Raises RefusedError where a file is there already: then
+    nothing at all is written.
+    """
+    files = scaffold(new_lineage())
+    present = [path for path in (*files, "imagebatch.lock") if (root / path).exists()]
+    if present:
+        raise RefusedError(
+            "a project is here already",
+            f"{', '.join(present)} would be overwritten in {root}. Nothing was written.",
+            hints=("imagebatch -C ANOTHER-FOLDER init",),
+            code="init.exists",
+        )
+    files |= schema_files(schemas)
+    try:
+        for path, text in files.items():
+            target = root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8", newline="\n")
+        ignore = root / ".gitignore"
+        added = ignore_lines(ignore.read_text("utf-8") if ignore.exists() else "")
+        if added:
+            with ignore.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(added)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StateError("the project could not be written", f"{error}.", code="init.write") from None
+    return (*files, *([".gitignore"] if added else []))
+
+
+def schema_files(schemas: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
+    """The schema files that editors read, by path."""
+    return {path: json.dumps(schemas[kind], indent=2) + "\n" for kind, path in SCHEMA_FILES.items()}
+
+
+def _project(lineage: str) -> str:
+    return f"""\
+{PROJECT_MODELINES}version: 1
+lineage: {lineage}        # names this project for ever; never change it
+
+providers:
+  studio:
+    type: all-images
+    api_key: ${{ALL_IMAGES_API_KEY}}
+    without_key: simulate         # draws with the built-in simulator until the key is set
+
+defaults:
+  provider: studio
+"""
+
+
+_MANIFEST = f"""\
+{MANIFEST_MODELINES}assets:
+  hero:
+    template: scene.j2
+    matrix:
+      season: [spring, summer]
+    params:
+      mode: simple
+      format: 3:2
+    output: "outputs/hero/{{{{ season }}}}.jpg"
+"""
+
+_TEMPLATE = "A {{ season }} morning in a city park, soft light, a wooden bench under old trees\n"
