@@ -83,6 +83,7 @@ class KeyMask:
             quote(key, safe="", errors="surrogateescape").encode(),
             quote(key, safe="", errors="surrogateescape").lower().encode(),
             json.dumps(key)[1:-1].encode(),
+            json.dumps(key, ensure_ascii=False)[1:-1].encode("utf-8", "surrogateescape"),
             *coded,
             *(form.rstrip(b"=") for form in coded),
         }

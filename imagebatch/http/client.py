@@ -10,7 +10,7 @@ import json
 import logging
 import ssl
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -137,9 +137,10 @@ class ProviderWire:
     async def _repeat(self, call: Call, request: "_Draft") -> Answer:
         started = self._clock.now()
         lost: OutcomeLost | None = None
-        number = 0
+        number, pause_s = 0, 0.0
 
         def wait(error: Exception) -> float | bool:
+            nonlocal pause_s
             late = self._clock.now() - started > self._budget_s
             if late or not isinstance(error, (_Passing, NotSent, OutcomeLost)) or isinstance(error, GatePaused):
                 return False
@@ -147,12 +148,15 @@ class ProviderWire:
                 return False
             # After a 429 the gate does the waiting, for all calls of the provider together.
             paused = isinstance(error, _Passing) and self.gate.paused_s > 0
-            return 0.0 if paused else backoff_s(number, first_s=0.5, cap_s=10.0, chance=self._chance())
+            pause_s = 0.0 if paused else backoff_s(number, first_s=0.5, cap_s=10.0, chance=self._chance())
+            return 0.0  # stamina counts the tries; the waiting is done on our own clock
 
         try:
             async for attempt in stamina.retry_context(on=wait, attempts=READ_TRIES, timeout=None):
                 with attempt:
                     number = attempt.num
+                    if pause_s > 0:
+                        await self._clock.sleep(pause_s)
                     try:
                         answer = await self._once(call, request, None)
                     except OutcomeLost as error:
@@ -169,19 +173,23 @@ class ProviderWire:
         """One exchange: the answer, or NotSent, OutcomeLost, BadAnswer (never for a create)."""
         turn = await self.gate.enter(MAX_RETRY_AFTER_S if call.kind == "create" else self._budget_s)
         exchange = Exchange()
+        sent = 1
         try:
             async with asyncio.timeout(call.timeout_s):
                 return await self._exchange(call, request, exchange, spool)
+        except ConnectFailed:
+            sent = 0
+            raise
         except TimeoutError:
             if exchange.opened is False:
+                sent = 0
                 raise ConnectFailed(f"no connection within {call.timeout_s:.0f} s") from None
             if call.kind == "create" and exchange.status is not None and certainly_refused(exchange.status):
                 return Answer(status=exchange.status, headers=exchange.headers, body=b"")
             text = f"no whole answer within {call.timeout_s:.0f} s"
             raise AnswerLost(text, why="timeout", status=exchange.status) from None
         finally:
-            if exchange.opened is not False:
-                self.counts[call.operation] += 1
+            self.counts[call.operation] += sent
             wait = retry_after_of(exchange.headers)
             self.gate.leave(turn, exchange.status, wait)
 
@@ -204,10 +212,10 @@ class ProviderWire:
     async def _whole(
         self, call: Call, status: int, headers: Mapping[str, str], response: httpx.Response, spool: Path | None
     ) -> Answer:
-        coding = headers.get("content-encoding", "")
         keeper = Keeper(spool if 200 <= status < 300 else None, status, headers)
         try:
-            async for piece in decoded(response.aiter_raw(), coding=coding, limit=call.limit_bytes):
+            coding, pieces = _body_of(response, headers)
+            async for piece in decoded(pieces, coding=coding, limit=call.limit_bytes):
                 keeper.write(piece)
         except (CutBody, UnreadableAnswer, httpx.HTTPError) as error:
             if call.kind == "create" and certainly_refused(status):
@@ -275,6 +283,13 @@ class _Passing(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(f"status {answer.status}")
         self.answer = answer
+
+
+def _body_of(response: httpx.Response, headers: Mapping[str, str]) -> tuple[str, AsyncIterator[bytes]]:
+    """The body's coding and raw pieces; a mock transport's answer is in memory, whole and decoded, already."""
+    if response.is_stream_consumed:
+        return "", response.aiter_bytes()
+    return headers.get("content-encoding", ""), response.aiter_raw()
 
 
 def _settled(call: Call, answer: Answer) -> Answer:

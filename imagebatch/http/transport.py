@@ -6,6 +6,7 @@ would say 'not sent'. Here aiohttp's trace hooks tell: until a connection stands
 have.
 """
 
+import io
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -85,7 +86,8 @@ class TracingTransport(AiohttpTransport):
                 # yarl would decode and encode the address again, which breaks signatures over its text.
                 URL(str(request.url), encoded=True),
                 headers=request.headers,
-                data=request.content or None,
+                # aiohttp wants large bodies as a file, so that it can give the loop a turn between pieces.
+                data=io.BytesIO(request.content) if request.content else None,
                 allow_redirects=False,
                 proxy=str(self.proxy.url) if self.proxy else None,
                 proxy_auth=aiohttp.BasicAuth(*self.proxy.auth) if self.proxy and self.proxy.auth else None,

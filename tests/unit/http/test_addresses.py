@@ -10,7 +10,7 @@ from imagebatch.http.addresses import is_literal, is_loopback_host, judge_addres
 @pytest.mark.parametrize(
     "address",
     [
-        "169.254.169.254", "168.63.129.16", "100.100.100.200", "192.0.0.192", "0.0.0.0", "224.0.0.1", "255.255.255.255",
+        "169.254.169.254", "168.63.129.16", "100.100.100.200", "192.0.0.192", "0.0.0.1", "224.0.0.1", "255.255.255.255",
         "192.88.99.1", "198.18.0.1", "203.0.113.9", "::", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1", "::7f00:1",
         "64:ff9b::a9fe:a9fe", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:a9fe:a9fe::1", "2001::1", "2001:db8::1",
         "fd00:ec2::254", "::ffff:169.254.169.254", "3fff::1", "100::1", "4000::1", "no address", "1.2.3",
@@ -42,7 +42,7 @@ def test_public_addresses_are_public(address: str) -> None:
     ("host", "plain"),
     [
         ("127.1", "127.0.0.1"), ("0x7f000001", "127.0.0.1"), ("2130706433", "127.0.0.1"), ("0177.0.0.1", "127.0.0.1"),
-        ("169.254.43518", "169.254.169.254"), ("0", "0.0.0.0"), ("127\u30020\u30020\u30021", "127.0.0.1"),
+        ("169.254.43518", "169.254.169.254"), ("1", "0.0.0.1"), ("127\u30020\u30020\u30021", "127.0.0.1"),
         ("１２７.0.0.1", "127.0.0.1"), ("[::ffff:169.254.169.254]", "169.254.169.254"), ("[::1]", "::1"),
         ("CDN.Example.", "cdn.example"), ("Bücher.example", "xn--bcher-kva.example"), ("a_b.example", "a_b.example"),
     ],
@@ -52,13 +52,14 @@ def test_a_host_has_one_form(host: str, plain: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", ".", "a..b", "-a.example", "08.1.1.1", "256.1.1.1", "1.2.3.4.5", "1.2.3.999", "[fe80::1%25eth0]", "[::1", "a b", "a%2eb", "x" * 300, "4294967296"]
+    "host",
+    [
+        "", ".", "a..b", "-a.example", "08.1.1.1", "256.1.1.1", "1.2.3.4.5", "1.2.3.999", "[fe80::1%25eth0]", "a b",
+        "a%2eb", "x" * 300, "4294967296",
+    ],
 )  # fmt: skip
 def test_what_is_no_host_is_refused_with_a_sentence(host: str) -> None:
-    if host == "[::1":
-        assert normalise_host(host) == "::1"  # urlsplit has refused an open bracket long before
-        return
-    with pytest.raises(ValueError, match="is no|has a zone"):
+    with pytest.raises(ValueError, match=r"is no|has a zone"):
         normalise_host(host)
 
 

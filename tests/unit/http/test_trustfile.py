@@ -20,7 +20,7 @@ def test_what_is_trusted_is_kept_for_the_user_alone(tmp_path: Path) -> None:
     path = add_trust(environ, "HUB.example")
     add_trust(environ, "hub.example", "MY_KEY")
     add_trust(environ, "other.example:8443")
-    assert names(environ, "https://hub.example/mount") == {"MY_KEY"}
+    assert names(environ, "https://hub.example/mount") == frozenset({"MY_KEY"})
     assert names(environ, "https://other.example:8443") == frozenset()
     assert names(environ, "https://other.example") is None
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
