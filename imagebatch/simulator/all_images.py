@@ -14,7 +14,9 @@ from imagebatch.simulator import all_images_rules as rules
 from imagebatch.simulator.chance import digest, stable_uuid
 from imagebatch.simulator.engine import Call, Handler, Simulator
 from imagebatch.simulator.faults import Seen
+from imagebatch.simulator.ledger import Entry
 from imagebatch.simulator.lifecycle import CREATE, DONE, ERROR, PENDING, PROCESSING, event_times, moment, plan_job
+from imagebatch.simulator.loose import Loose
 from imagebatch.simulator.state import ImageRecord, Record
 from imagebatch.simulator.wire import Refusal, Reply, dump
 
@@ -146,9 +148,16 @@ class AllImages:
             attempt=record.attempt,
         )
         return Record(
-            seq=record.seq, id=record.id, account=record.account, token=record.token, created_at=record.created_at,
-            started_at=time.time(), attempt=record.attempt, body=record.body, plan={**plan, "seed": seed},
-        )  # fmt: skip
+            seq=record.seq,
+            id=record.id,
+            account=record.account,
+            token=record.token,
+            created_at=record.created_at,
+            started_at=time.time(),
+            attempt=record.attempt,
+            body=record.body,
+            plan={**plan, "seed": seed},
+        )
 
     def _images(self, record: Record) -> list[ImageRecord]:
         body, settings = record.body, self._sim.profile.images
@@ -158,10 +167,17 @@ class AllImages:
         for position in range(int(record.plan["count"])):
             seed = str(record.plan["seed"])
             picture = {
-                "prompt": re.sub(r"\s--\w+(\s+[^\s-]\S*)?", "", prompt), "seed": "same" if settings.identical else seed, "composition": position,
-                "width": width, "height": height, "weather": rules.param(body, "weather"), "time": rules.param(body, "time"),
-                "style": rules.param(body, "templatePrompt"), "format": "jpeg", "detail": settings.detail,
-            }  # fmt: skip
+                "prompt": re.sub(r"\s--\w+(\s+[^\s-]\S*)?", "", prompt),
+                "seed": "same" if settings.identical else seed,
+                "composition": position,
+                "width": width,
+                "height": height,
+                "weather": rules.param(body, "weather"),
+                "time": rules.param(body, "time"),
+                "style": rules.param(body, "templatePrompt"),
+                "format": "jpeg",
+                "detail": settings.detail,
+            }
             image_id = stable_uuid(record.id, record.attempt, position)
             free = self._sim.chances.spread("free", image_id) < settings.free
             images.append(
@@ -177,11 +193,11 @@ class AllImages:
             )
         return images
 
-    def _bill(self, call: Call, record: Record, operation: str) -> Any:
+    def _bill(self, call: Call, record: Record, operation: str) -> Entry:
         price = str(self._sim.profile.rules.print_price)
         count = int(record.plan["count"]) if int(record.plan["outcome"]) == DONE else 0
         prompt = str(record.body["prompt"])
-        entry = self._sim.bill(
+        return self._sim.bill(
             call,
             operation=operation,
             generation_id=record.id,
@@ -191,7 +207,6 @@ class AllImages:
             asked=PROPOSALS,
             given=count,
         )
-        return entry
 
     def _moment(self, record: Record, now: float) -> tuple[int, int, dict[str, Any]]:
         """Give status, visible images and what the script lays over this generation."""
@@ -312,9 +327,16 @@ class AllImages:
             raise refuse(self._sim.profile.rules.illegal_status, "Image generation is not in error")
         self._debit(call, "f_images_print", self._sim.profile.rules.print_price)
         again = Record(
-            seq=record.seq, id=record.id, account=record.account, token=record.token, created_at=record.created_at,
-            started_at=time.time(), attempt=record.attempt + 1, body=record.body, plan=record.plan,
-        )  # fmt: skip
+            seq=record.seq,
+            id=record.id,
+            account=record.account,
+            token=record.token,
+            created_at=record.created_at,
+            started_at=time.time(),
+            attempt=record.attempt + 1,
+            body=record.body,
+            plan=record.plan,
+        )
         again = self._started(again, digest(str(record.plan["seed"]), dump(record.body)))
         call.token = call.token or record.token
         self._sim.state.restart_generation(again, self._images(again), self._bill(call, again, "retry"))
@@ -454,11 +476,11 @@ class AllImages:
 
     async def credit(self, call: Call) -> Reply:
         """Give the balances by type."""
-        credits = [{"type": "global", "credit": 0, "creditTotal": 0, "unlimited": False}]
+        told_credits = [{"type": "global", "credit": 0, "creditTotal": 0, "unlimited": False}]
         for bucket, name in BUCKETS.items():
             balance, total = self._balance(call, bucket), getattr(self._sim.profile.rules, name)
-            credits.append({"type": bucket, "credit": int(balance), "creditTotal": total, "unlimited": False})
-        return Reply(json={"credits": credits})
+            told_credits.append({"type": bucket, "credit": int(balance), "creditTotal": total, "unlimited": False})
+        return Reply(json={"credits": told_credits})
 
     async def subscribe(self, call: Call) -> Reply:
         """Attach a webhook to the key; each call makes another one."""
@@ -517,7 +539,7 @@ def _iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _time(value: Any, default: float) -> float:
+def _time(value: Loose, default: float) -> float:
     if value is None:
         return default
     try:
@@ -526,7 +548,7 @@ def _time(value: Any, default: float) -> float:
         raise refuse(400, "afterCreatedAt and beforeCreatedAt must be valid ISO 8601 date strings") from None
 
 
-def _whole(value: Any, default: int, name: str, least: int, most: int | None) -> int:
+def _whole(value: Loose, default: int, name: str, least: int, most: int | None) -> int:
     """Read a whole number; above the maximum it is cut, below the minimum refused."""
     if value is None or value == "":
         return default

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from imagebatch.simulator.loose import Loose
+
 SIZES: dict[str, tuple[int, int]] = {
     "1:1": (1024, 1024),
     "3:2": (1344, 896),
@@ -24,14 +26,25 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 RANGES: dict[str, int] = {"chaos": 100, "stylize": 1000}
 NAMES = (
-    "sujetMode", "templatePrompt", "angle", "photographe", "time", "weather", "format", "camera", "interdiction",
-    "version", "chaos", "stylize", "fromImageUrl",
-)  # fmt: skip
+    "sujetMode",
+    "templatePrompt",
+    "angle",
+    "photographe",
+    "time",
+    "weather",
+    "format",
+    "camera",
+    "interdiction",
+    "version",
+    "chaos",
+    "stylize",
+    "fromImageUrl",
+)
 _MIDJOURNEY = re.compile(r"(?:^|\s)--[a-z]+\b")
 _ASPECT = re.compile(r"--(?:aspect|ar)\s+(\d{1,3})\s*:\s*(\d{1,3})")
 
 
-def problems(body: Any, *, partial: bool = False, strict: bool = False) -> list[str]:
+def problems(body: Loose, *, partial: bool = False, strict: bool = False) -> list[str]:
     """List what is wrong with a body; an empty list means it is accepted.
 
     Args:
@@ -91,7 +104,7 @@ def _long(body: Mapping[str, Any], field: str, most: int) -> bool:
     return isinstance(body.get(field), str) and len(body[field]) > most
 
 
-def _params(params: Any, *, strict: bool) -> list[str]:
+def _params(params: Loose, *, strict: bool) -> list[str]:
     if params is None:
         return []
     if not isinstance(params, list):

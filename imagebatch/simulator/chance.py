@@ -1,4 +1,4 @@
-"""Chance that can be replayed: every decision is a hash of the seed and of what is decided, never of the order of calls."""
+"""Chance that can be replayed: a decision is a hash of the seed and of what is decided, never of the order of calls."""
 
 import hashlib
 import math

@@ -23,7 +23,8 @@ class Action:
         accept: whether the real work is done (and billed); `None` means it is done unless another answer is given.
         delay_s: extra time before the answer, in seconds.
         status, headers, json, body: the answer instead of the real one; `patch` is merged into the real one.
-        view: fields laid over generations that this rule matches, in get and list (`status`, `images`, `url`, `titles`, `stuck`, …).
+        view: fields laid over generations that this rule matches, in get and list (`status`, `images`, `url`, `titles`,
+            or any other field of the shown generation).
         raw: bytes sent as they are instead of an HTTP answer.
         fill: `{prefix, byte, length, suffix}`, a long body that is made while it is sent.
         then: how the connection ends. `half` sends half of the answer, `drip` one byte each `drip_s` seconds.

@@ -1,4 +1,4 @@
-"""The AIGNE Hub face at `/aigne-hub`: the documented path, the paths real servers have, and what they say when things go wrong."""
+"""The AIGNE Hub face at `/aigne-hub`: the documented path, the paths of real servers, and their errors."""
 
 import asyncio
 import base64
@@ -17,6 +17,7 @@ from imagebatch.simulator import hub_models as models
 from imagebatch.simulator.chance import stable_uuid
 from imagebatch.simulator.engine import Call, Handler, Simulator
 from imagebatch.simulator.instant import REFUSED, Made, Order, fails, fetch, make, size_of
+from imagebatch.simulator.loose import Loose
 from imagebatch.simulator.wire import Refusal, Reply, dump
 
 FACE = "aigne-hub"
@@ -32,7 +33,7 @@ def say(status: int, text: str) -> Refusal:
     return Refusal(Reply(status=status, json={"error": text}, headers=_HEADERS))
 
 
-def say_object(status: int, text: str, **more: Any) -> Refusal:
+def say_object(status: int, text: str, **more: Loose) -> Refusal:
     """Make an error with an object under `error`."""
     return Refusal(Reply(status=status, json={"error": {"message": text, **more}}, headers=_HEADERS))
 
@@ -169,7 +170,7 @@ class Hub:
             else self._sim.profile.rules.hub_credits - self._sim.state.spent(call.account, "credit")
         )
 
-    def _model(self, written: Any, *, native: bool = False) -> tuple[str, str, Decimal]:
+    def _model(self, written: Loose, *, native: bool = False) -> tuple[str, str, Decimal]:
         """Resolve a model to provider, bare name and price of one image, with the errors of the real resolver."""
         if written is not None and not isinstance(written, str):
             raise say_object(500, "modelName.match is not a function")
@@ -201,10 +202,16 @@ class Hub:
         references = await self._given(body.get("image"), provider, name, shape)
         file_format = str(body.get("output_format") or "png") if name.startswith("gpt-image") else "png"
         order = Order(
-            model=f"{provider}/{name}", prompt=str(body["prompt"]), count=count, width=width, height=height,
-            format=file_format if file_format in ("png", "jpeg", "webp") else "png", transparent=body.get("background") == "transparent", references=references,
+            model=f"{provider}/{name}",
+            prompt=str(body["prompt"]),
+            count=count,
+            width=width,
+            height=height,
+            format=file_format if file_format in ("png", "jpeg", "webp") else "png",
+            transparent=body.get("background") == "transparent",
+            references=references,
             extra=f"{body.get('quality')}{body.get('style')}",
-        )  # fmt: skip
+        )
         made = await self._made(call, order, asked=asked, price=asked * rate, shape=shape)
         if shape == _SEED:
             as_text = (body.get("response_format") or body.get("responseFormat")) == "b64_json"
@@ -222,12 +229,12 @@ class Hub:
             data = [{"url": self._url(m, "generated-images")} if by_url else _b64(m) for m in made]
             return Reply(json={"created": int(time.time()), "data": data, "usage": _tokens(order)})
         entries = [self._hub_entry(m, body.get("outputFileType"), name) for m in made]
-        credits = None if self._sim.profile.rules.null_credits else float(asked * rate)
+        told_credits = None if self._sim.profile.rules.null_credits else float(asked * rate)
         told = {
             "images": entries,
             "data": entries,
             "model": name,
-            "usage": {"aigneHubCredits": credits, "creditPrefix": "$"},
+            "usage": {"aigneHubCredits": told_credits, "creditPrefix": "$"},
         }
         return Reply(json=told, headers=_HEADERS)
 
@@ -247,7 +254,7 @@ class Hub:
             return 1
         return min(max(asked, 1), 10)
 
-    async def _given(self, image: Any, provider: str, name: str, shape: str) -> tuple[str, ...]:
+    async def _given(self, image: Loose, provider: str, name: str, shape: str) -> tuple[str, ...]:
         """Read input images; the real compat route never can, the documented one says it does."""
         if image is None:
             return ()
@@ -260,7 +267,7 @@ class Hub:
             raise say_object(400, "Provider error: 400")
         return tuple([await self._input(item) for item in items])
 
-    async def _input(self, item: Any) -> str:
+    async def _input(self, item: Loose) -> str:
         """Take one input image: a data URL, base64, or an address of this simulator."""
         text = item if isinstance(item, str) else ""
         if text.startswith(self._sim.origin + "/"):
@@ -347,8 +354,8 @@ class Hub:
     def _url(self, made: Made, folder: str) -> str:
         return f"{self._sim.origin}{MOUNT}/{folder}/{made.id}.{made.extension}"
 
-    def _hub_entry(self, made: Made, kind: Any, name: str) -> dict[str, Any]:
-        """Make one entry: three names for one base64 text; a URL where asked and given by DALL-E; nothing for `local`."""
+    def _hub_entry(self, made: Made, kind: Loose, name: str) -> dict[str, Any]:
+        """Make one entry: three names for one base64 text; a URL of DALL-E where asked; nothing for `local`."""
         if kind == "local":
             return {}
         if kind == "url" and name.startswith("dall-e"):
@@ -382,29 +389,41 @@ class Hub:
         file_format = str(merged.get("output_format") or merged.get("outputFormat") or "png")
         count = self._delivered(name, asked)
         order = Order(
-            model=f"{provider}/{name}", prompt=wanted["prompt"], count=count, width=width, height=height, references=references,
-            format=file_format if file_format in ("png", "jpeg", "webp") else "png", transparent=merged.get("background") == "transparent",
-        )  # fmt: skip
+            model=f"{provider}/{name}",
+            prompt=wanted["prompt"],
+            count=count,
+            width=width,
+            height=height,
+            references=references,
+            format=file_format if file_format in ("png", "jpeg", "webp") else "png",
+            transparent=merged.get("background") == "transparent",
+        )
         tokens = max(1, len(order.prompt) // 4)
         price = count * rate + tokens * Decimal(models.INPUT_RATE)
         made = await self._made(call, order, asked=asked, price=price, shape=_NATIVE)
         images = [self._native_entry(m, wanted.get("outputFileType")) for m in made]
-        credits = None if self._sim.profile.rules.null_credits else float(price)
-        usage = {"inputTokens": tokens, "outputTokens": 272 * count, "aigneHubCredits": credits, "creditPrefix": "$"}
+        told_credits = None if self._sim.profile.rules.null_credits else float(price)
+        usage = {
+            "inputTokens": tokens,
+            "outputTokens": 272 * count,
+            "aigneHubCredits": told_credits,
+            "creditPrefix": "$",
+        }
         return Reply(
             json={"images": images, "usage": usage, "model": name, "modelWithProvider": order.model}, headers=_HEADERS
         )
 
-    async def _file(self, item: Any) -> str:
+    async def _file(self, item: Loose) -> str:
         kind = item.get("type") if isinstance(item, Mapping) else None
         if kind not in ("file", "url"):
             raise say_object(
                 500,
-                "ImageModel check agent input arguments error: image: Invalid discriminator value. Expected 'local' | 'url' | 'file'",
+                "ImageModel check agent input arguments error: image: Invalid discriminator value."
+                " Expected 'local' | 'url' | 'file'",
             )
         return await self._input(item.get("data") if kind == "file" else item.get("url"))
 
-    def _native_entry(self, made: Made, kind: Any) -> dict[str, Any]:
+    def _native_entry(self, made: Made, kind: Loose) -> dict[str, Any]:
         filename = f"{made.id}.{made.extension}"
         if kind == "file":
             return {
@@ -438,9 +457,15 @@ class Hub:
         )
         if self._sim.profile.rules.dialect == _WORKER:
             grouped = [
-                {"model": r["model"], "modelDisplay": r["model"], "description": "", "providers": [r["provider"]],
-                 "rates": [{"inputRate": r["input_credits_per_token"], "outputRate": r["output_credits_per_token"]}]} for r in rows
-            ]  # fmt: skip
+                {
+                    "model": r["model"],
+                    "modelDisplay": r["model"],
+                    "description": "",
+                    "providers": [r["provider"]],
+                    "rates": [{"inputRate": r["input_credits_per_token"], "outputRate": r["output_credits_per_token"]}],
+                }
+                for r in rows
+            ]
             return Reply(json=grouped)
         return Reply(json=rows, headers=_HEADERS)
 
@@ -448,8 +473,17 @@ class Hub:
         """List the rates, paged."""
         self._signed_in(call)
         page, size = _number(call, "page", 1), min(_number(call, "pageSize", 20), 100)
-        rows = [{"model": r["model"], "providerId": r["providerId"], "type": "imageGeneration", "inputRate": r["input_credits_per_token"],
-                 "outputRate": r["output_credits_per_token"], "modelMetadata": r["modelMetadata"]} for r in models.listed()]  # fmt: skip
+        rows = [
+            {
+                "model": r["model"],
+                "providerId": r["providerId"],
+                "type": "imageGeneration",
+                "inputRate": r["input_credits_per_token"],
+                "outputRate": r["output_credits_per_token"],
+                "modelMetadata": r["modelMetadata"],
+            }
+            for r in models.listed()
+        ]
         return Reply(
             json={
                 "count": len(rows),
@@ -509,7 +543,7 @@ class Hub:
         """Tell who the caller is and what is left."""
         self._signed_in(call)
         user = {"did": f"z1{call.account}", "fullName": "Simulated user", "email": "user@simulator.invalid"}
-        credits = {
+        told_credits = {
             "balance": str(self._balance(call)),
             "total": str(self._sim.profile.rules.hub_credits),
             "grantCount": 1,
@@ -518,7 +552,7 @@ class Hub:
         return Reply(
             json={
                 "user": user,
-                "creditBalance": credits,
+                "creditBalance": told_credits,
                 "paymentLink": PAYMENT_LINK,
                 "enableCredit": True,
                 "creditPrefix": "$",

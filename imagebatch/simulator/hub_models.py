@@ -1,4 +1,4 @@
-"""The models a simulated hub has, with the price of one image in credits (price sheet of the repository, March 2026)."""
+"""The models of a simulated hub, with the price of one image in credits (price sheet of March 2026)."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ _PATTERNS = (
 
 
 def resolve(model: str) -> tuple[str, str]:
-    """Split `provider/model`, compare the provider in lower case; a bare name is found by its pattern, else the provider is empty."""
+    """Split `provider/model`; a bare name is found by its pattern, else the provider is empty."""
     provider, slash, name = model.partition("/")
     if slash and provider.lower() in PROVIDERS:
         return provider.lower(), name
@@ -65,7 +65,7 @@ def resolve(model: str) -> tuple[str, str]:
 
 
 def listed() -> list[dict[str, Any]]:
-    """List the models as `GET /api/ai-providers/models?type=image` does: prices are text, status is null or a mapping."""
+    """List the models as `GET /api/ai-providers/models?type=image` does: prices are text, status is null."""
     rows = []
     for key, rate in RATES.items():
         provider, _, model = key.partition("/")

@@ -3,17 +3,20 @@
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from imagebatch.simulator.chance import digest, stable_uuid
 from imagebatch.simulator.engine import Call, Simulator
+from imagebatch.simulator.loose import Loose
 from imagebatch.simulator.state import ImageRecord
 from imagebatch.simulator.studio import MEDIA_TYPES
 from imagebatch.simulator.wire import dump
 
 _SIZE = re.compile(r"(\d{1,5})x(\d{1,5})")
 _LARGEST = 4096
-REFUSED = "Your request was rejected by the safety system. If you believe this is an error, contact support. safety_violations=[violence]."
+REFUSED = (
+    "Your request was rejected by the safety system. If you believe this is an error, contact support."
+    " safety_violations=[violence]."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +49,7 @@ class Made:
         return {"image/jpeg": "jpg", "image/webp": "webp"}.get(self.media_type, "png")
 
 
-def size_of(text: Any, default: tuple[int, int] = (1024, 1024)) -> tuple[int, int]:
+def size_of(text: Loose, default: tuple[int, int] = (1024, 1024)) -> tuple[int, int]:
     """Read `1024x1536`; anything else, `auto` included, is the default; edges are cut at 4096 pixels."""
     found = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if not found:
@@ -85,10 +88,17 @@ async def make(
     records = []
     for position in range(order.count):
         picture = {
-            "prompt": order.prompt, "seed": "same" if simulator.profile.images.identical else seed, "composition": position, "width": order.width,
-            "height": order.height, "format": order.format, "quality": order.quality, "transparent": order.transparent,
-            "detail": simulator.profile.images.detail, "references": list(order.references),
-        }  # fmt: skip
+            "prompt": order.prompt,
+            "seed": "same" if simulator.profile.images.identical else seed,
+            "composition": position,
+            "width": order.width,
+            "height": order.height,
+            "format": order.format,
+            "quality": order.quality,
+            "transparent": order.transparent,
+            "detail": simulator.profile.images.detail,
+            "references": list(order.references),
+        }
         image_id = stable_uuid(seed, position)
         records.append(
             ImageRecord(
@@ -128,7 +138,7 @@ async def fetch(simulator: Simulator, image_id: str) -> tuple[bytes, str] | None
 
 
 def fails(simulator: Simulator, call: Call, prompt: str) -> bool:
-    """Tell whether the words in brackets want this attempt to fail (`[fail once]`: only the first with this token or prompt)."""
+    """Tell whether words in brackets want a failure (`[fail once]`: only the first time for a token or prompt)."""
     if "[fail]" in prompt:
         return True
     return "[fail once]" in prompt and simulator.state.next_draw(f"fail once {call.face} {call.token or prompt}") == 0

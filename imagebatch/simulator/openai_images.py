@@ -16,15 +16,36 @@ from imagebatch.simulator import openai_models as models
 from imagebatch.simulator.chance import stable_uuid
 from imagebatch.simulator.engine import Call, Handler, Simulator
 from imagebatch.simulator.instant import REFUSED, Made, Order, fails, make, size_of
+from imagebatch.simulator.loose import Loose
 from imagebatch.simulator.wire import Refusal, Reply, dump
 
 FACE = "openai"
 MOUNT = "/openai/v1"
 FORMATS = ("png", "jpeg", "webp")
 _KNOWN = {
-    "prompt", "model", "n", "size", "quality", "background", "output_format", "output_compression", "moderation", "stream", "partial_images",
-    "user", "safety_identifier", "image", "images", "mask", "input_fidelity", "complexity", "frame_count", "frame_duration_ms", "svg", "markup",
-}  # fmt: skip
+    "prompt",
+    "model",
+    "n",
+    "size",
+    "quality",
+    "background",
+    "output_format",
+    "output_compression",
+    "moderation",
+    "stream",
+    "partial_images",
+    "user",
+    "safety_identifier",
+    "image",
+    "images",
+    "mask",
+    "input_fidelity",
+    "complexity",
+    "frame_count",
+    "frame_duration_ms",
+    "svg",
+    "markup",
+}
 
 
 def refuse(
@@ -157,9 +178,17 @@ class OpenAiImages:
                 code="image_generation_failed",
             )
         order = Order(
-            model=name, prompt=prompt, count=asked, width=width, height=height, format=file_format,
-            quality=min(95, int(compression)) if compression is not None else 90, transparent=background == "transparent", references=references, extra=quality,
-        )  # fmt: skip
+            model=name,
+            prompt=prompt,
+            count=asked,
+            width=width,
+            height=height,
+            format=file_format,
+            quality=min(95, int(compression)) if compression is not None else 90,
+            transparent=background == "transparent",
+            references=references,
+            extra=quality,
+        )
         usage = _usage(name, prompt, quality, order, len(references))
         details = usage["input_tokens_details"]
         price = models.price_of(
@@ -282,7 +311,7 @@ def _multipart(call: Call) -> tuple[dict[str, Any], list[bytes]]:
     return body, files
 
 
-def _inline_image(item: Any) -> bytes:
+def _inline_image(item: Loose) -> bytes:
     address = item.get("image_url") if isinstance(item, Mapping) else None
     if isinstance(address, str) and address.startswith("data:") and len(address) <= 20_971_520:
         try:
@@ -324,7 +353,7 @@ def _events(made: list[Made], told: dict[str, Any], name: str, partial: int) -> 
     return Reply(body=b"".join(lines), media_type="text/event-stream; charset=utf-8")
 
 
-def _true(value: Any) -> bool:
+def _true(value: Loose) -> bool:
     return value is True or value == "true"
 
 

@@ -1,4 +1,4 @@
-"""Limits, tokens and prices of OpenAI's image models (API description of 2026-08, SDK types, price tables in the dossier)."""
+"""Limits, tokens and prices of OpenAI's image models (API description of 2026-08, SDK types, price tables)."""
 
 import math
 import re

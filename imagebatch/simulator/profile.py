@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from imagebatch.simulator.chance import SettingError, Spread, parse_seconds, parse_share, parse_spread
+from imagebatch.simulator.loose import Loose
 
 
 class Share(float):
@@ -18,45 +19,48 @@ class Seconds(float):
     """A number of seconds, written as `80ms` or `2min`."""
 
 
+_AT_ONCE, _NEVER, _NO_TIME, _AN_HOUR = Spread(), Share(0), Seconds(0), Seconds(3600)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
     """Time before an answer starts, by operation."""
 
-    create: Spread = Spread()
-    poll: Spread = Spread()
-    list: Spread = Spread()
-    image: Spread = Spread()
-    other: Spread = Spread()
+    create: Spread = _AT_ONCE
+    poll: Spread = _AT_ONCE
+    list: Spread = _AT_ONCE
+    image: Spread = _AT_ONCE
+    other: Spread = _AT_ONCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobTime:
     """Time a generation takes, the shares that get stuck, fail or show status 5, and how long hub creates are held."""
 
-    fast: Spread = Spread()
-    relax: Spread = Spread()
-    stuck: Share = Share(0)
-    fail: Share = Share(0)
-    unnamed: Share = Share(0)
-    hold: Spread = Spread()
+    fast: Spread = _AT_ONCE
+    relax: Spread = _AT_ONCE
+    stuck: Share = _NEVER
+    fail: Share = _NEVER
+    unnamed: Share = _NEVER
+    hold: Spread = _AT_ONCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
     """Shares of requests whose connection is cut; `rst` cuts by reset instead of a close."""
 
-    before_accept: Share = Share(0)
-    after_accept: Share = Share(0)
-    half_body: Share = Share(0)
-    rst: Share = Share(0)
+    before_accept: Share = _NEVER
+    after_accept: Share = _NEVER
+    half_body: Share = _NEVER
+    rst: Share = _NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
     """429: bursts by the clock, a real limit per minute, and the form of `Retry-After` (chosen by chance)."""
 
-    burst: Seconds = Seconds(0)
-    every: Seconds = Seconds(0)
+    burst: Seconds = _NO_TIME
+    every: Seconds = _NO_TIME
     per_minute: int = 0
     retry_after: tuple[str, ...] = ("seconds",)
 
@@ -65,18 +69,18 @@ class RateLimit:
 class Storm:
     """5xx storms by the clock; `accepted_share` of the creates in a storm were accepted and billed all the same."""
 
-    burst: Seconds = Seconds(0)
-    every: Seconds = Seconds(0)
-    accepted_share: Share = Share(0)
+    burst: Seconds = _NO_TIME
+    every: Seconds = _NO_TIME
+    accepted_share: Share = _NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """How truthful `GET /image-generations` is."""
 
-    lag: Spread = Spread()
-    ignores_filter: Share = Share(0)
-    duplicates: Share = Share(0)
+    lag: Spread = _AT_ONCE
+    ignores_filter: Share = _NEVER
+    duplicates: Share = _NEVER
     page_shift: bool = False
     offset_ignored: bool = False
     endless: bool = False
@@ -86,18 +90,18 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Images:
-    """Faults of picture addresses and bytes; `count` maps a number of images to the share of generations that have it."""
+    """Faults of picture addresses and bytes; `count` maps a number of images to its share of generations."""
 
-    expired: Share = Share(0)
-    html_200: Share = Share(0)
-    truncated: Share = Share(0)
-    wrong_type: Share = Share(0)
-    bomb: Share = Share(0)
-    free: Share = Share(0)
+    expired: Share = _NEVER
+    html_200: Share = _NEVER
+    truncated: Share = _NEVER
+    wrong_type: Share = _NEVER
+    bomb: Share = _NEVER
+    free: Share = _NEVER
     count: Mapping[str, Share] = field(default_factory=dict)
-    lifetime: Seconds = Seconds(3600)
-    malformed_url: Share = Share(0)
-    http_url: Share = Share(0)
+    lifetime: Seconds = _AN_HOUR
+    malformed_url: Share = _NEVER
+    http_url: Share = _NEVER
     full_without_buying: bool = False
     identical: bool = False
     detail: float = 1.0
@@ -108,18 +112,18 @@ class Images:
 class CallLedger:
     """The hub's own record of model calls: how long a row says `processing`, and the share never written."""
 
-    processing: Spread = Spread()
-    missing: Share = Share(0)
+    processing: Spread = _AT_ONCE
+    missing: Share = _NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Json:
     """Faults of JSON bodies."""
 
-    duplicate_keys: Share = Share(0)
-    echo_key_in_error: Share = Share(0)
-    deep: Share = Share(0)
-    message_as_string: Share = Share(0)
+    duplicate_keys: Share = _NEVER
+    echo_key_in_error: Share = _NEVER
+    deep: Share = _NEVER
+    message_as_string: Share = _NEVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +243,8 @@ def load_profile(profile: str | Path) -> Profile:
     """Give the profile of that name, or read it from a YAML file.
 
     Args:
-        profile: one of the names in `NAMED`, or the path of a YAML file; its key `extends` names a profile to start from.
+        profile: one of the names in `NAMED`, or the path of a YAML file, whose key `extends`
+            names a profile to start from.
 
     Raises:
         SettingError: the name is not known, the file cannot be read, or a setting is wrong.
@@ -277,7 +282,7 @@ def _build(name: str, layers: tuple[Mapping[str, Any], ...]) -> Profile:
     return profile
 
 
-def _overlay(target: Any, settings: Mapping[str, Any], place: str) -> Any:
+def _overlay(target: Loose, settings: Mapping[str, Any], place: str) -> Loose:
     hints = typing.get_type_hints(type(target))
     changes: dict[str, Any] = {}
     for key, value in settings.items():
@@ -288,7 +293,7 @@ def _overlay(target: Any, settings: Mapping[str, Any], place: str) -> Any:
     return dataclasses.replace(target, **changes)
 
 
-def _read(value: Any, kind: Any, current: Any, place: str) -> Any:
+def _read(value: Loose, kind: Loose, current: Loose, place: str) -> Loose:
     if dataclasses.is_dataclass(current) and not isinstance(current, Spread):
         if not isinstance(value, Mapping):
             raise SettingError(f"{place}: a mapping of settings is wanted, not {value!r}")
@@ -299,7 +304,7 @@ def _read(value: Any, kind: Any, current: Any, place: str) -> Any:
         raise SettingError(f"{place}: {error}") from error
 
 
-def _scalar(value: Any, kind: Any) -> Any:
+def _scalar(value: Loose, kind: Loose) -> Loose:
     if kind is Spread:
         return parse_spread(value)
     if kind is Share:

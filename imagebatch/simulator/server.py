@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
@@ -20,7 +19,7 @@ from imagebatch.simulator.engine import BODY_LIMIT, Simulator
 from imagebatch.simulator.faults import Chances, Script, parse_rules
 from imagebatch.simulator.hub import Hub
 from imagebatch.simulator.openai_images import OpenAiImages
-from imagebatch.simulator.profile import load_profile, merge_settings
+from imagebatch.simulator.profile import Profile, load_profile, merge_settings
 from imagebatch.simulator.state import State
 from imagebatch.simulator.studio import Studio
 
@@ -159,7 +158,7 @@ async def serve(
         simulator.state.close()
 
 
-def _open(settings: Any, data_dir: Path) -> Simulator:
+def _open(settings: Profile, data_dir: Path) -> Simulator:
     try:
         state = State(data_dir)
     except sqlite3.Error as error:

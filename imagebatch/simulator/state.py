@@ -19,17 +19,20 @@ CREATE TABLE IF NOT EXISTS generations(
 CREATE INDEX IF NOT EXISTS generations_account ON generations(account, deleted, seq);
 CREATE TABLE IF NOT EXISTS tags(tag TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY(tag, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS images(
-  id TEXT PRIMARY KEY, generation_id TEXT NOT NULL, account TEXT NOT NULL, created_at REAL NOT NULL, lifetime_s REAL, picture TEXT NOT NULL,
+  id TEXT PRIMARY KEY, generation_id TEXT NOT NULL, account TEXT NOT NULL, created_at REAL NOT NULL,
+  lifetime_s REAL, picture TEXT NOT NULL,
   free INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS bought(
   image_id TEXT NOT NULL, account TEXT NOT NULL, at REAL NOT NULL, PRIMARY KEY(image_id, account)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ledger(
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, face TEXT NOT NULL, operation TEXT NOT NULL, token TEXT NOT NULL,
-  request_id TEXT NOT NULL, metadata TEXT NOT NULL, generation_id TEXT NOT NULL, image_id TEXT NOT NULL, amount TEXT NOT NULL,
-  currency TEXT NOT NULL, n_requested INTEGER NOT NULL, n_delivered INTEGER NOT NULL, account TEXT NOT NULL, prompt TEXT NOT NULL);
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, face TEXT NOT NULL, operation TEXT NOT NULL,
+  token TEXT NOT NULL, request_id TEXT NOT NULL, metadata TEXT NOT NULL, generation_id TEXT NOT NULL,
+  image_id TEXT NOT NULL, amount TEXT NOT NULL, currency TEXT NOT NULL, n_requested INTEGER NOT NULL,
+  n_delivered INTEGER NOT NULL, account TEXT NOT NULL, prompt TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS ledger_account ON ledger(account, currency);
 CREATE TABLE IF NOT EXISTS model_calls(
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, at REAL NOT NULL, settles_at REAL NOT NULL, body TEXT NOT NULL);
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, at REAL NOT NULL,
+  settles_at REAL NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS webhooks(
   id TEXT PRIMARY KEY, account TEXT NOT NULL, url TEXT NOT NULL, events TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS draws(request TEXT PRIMARY KEY, count INTEGER NOT NULL) WITHOUT ROWID;
@@ -101,7 +104,8 @@ class State:
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             seq = self._db.execute(
-                "INSERT INTO generations(id, account, token, created_at, started_at, attempt, body, plan) VALUES(?,?,?,?,?,?,?,?)",
+                "INSERT INTO generations(id, account, token, created_at, started_at, attempt, body, plan)"
+                " VALUES(?,?,?,?,?,?,?,?)",
                 (
                     record.id,
                     record.account,

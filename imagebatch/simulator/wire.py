@@ -8,11 +8,11 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
 
 from aiohttp import web
 
 from imagebatch.simulator.faults import Action
+from imagebatch.simulator.loose import Loose
 
 HANG_LIMIT_S = 600.0
 _CHUNK = 256 * 1024
@@ -24,7 +24,7 @@ class Reply:
     """An answer before it is sent: JSON or bytes, status and headers."""
 
     status: int = 200
-    json: Any = None
+    json: Loose = None
     body: bytes = b""
     media_type: str = "application/json; charset=utf-8"
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ def dump(value: object) -> bytes:
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
 
 
-def merged(value: Any, patch: Any) -> Any:
+def merged(value: Loose, patch: Loose) -> Loose:
     """Lay a JSON merge patch (RFC 7396) over a value."""
     if not isinstance(patch, Mapping):
         return patch
@@ -95,7 +95,7 @@ def changed(reply: Reply | None, action: Action, words: Mapping[str, str]) -> Re
     return Reply(status=action.status or 200, body=body, media_type=media_type, headers={"x-scripted": "1"})
 
 
-def _filled(value: Any, words: Mapping[str, str]) -> Any:
+def _filled(value: Loose, words: Mapping[str, str]) -> Loose:
     if isinstance(value, str):
         for name, word in words.items():
             value = value.replace(name, word)
@@ -169,7 +169,7 @@ async def _write_body(request: web.Request, payload: bytes, action: Action) -> N
             await asyncio.sleep(action.drip_s)
     elif action.then == "endless":
         piece = payload or b"\x00" * 65536
-        while await _write(request, b"%x\r\n%b\r\n" % (len(piece), piece)):
+        while await _write(request, b"%x\r\n%b\r\n" % (len(piece), piece)):  # noqa: ASYNC110 - asyncio's transports have no event for this
             await asyncio.sleep(0.001)
     else:
         await _write(request, payload)
@@ -189,7 +189,7 @@ async def _write(request: web.Request, data: bytes) -> bool:
     for start in range(0, len(data), _CHUNK):
         transport.write(data[start : start + _CHUNK])
         # aiohttp's protocol object pauses its own writer; draining by buffer size keeps memory flat here.
-        while not transport.is_closing() and transport.get_write_buffer_size() > 4 * _CHUNK:
+        while not transport.is_closing() and transport.get_write_buffer_size() > 4 * _CHUNK:  # noqa: ASYNC110 - asyncio's transports have no event for this
             await asyncio.sleep(0.002)
     return not transport.is_closing()
 
@@ -218,7 +218,7 @@ def _cut(request: web.Request, *, reset: bool) -> None:
 class _Nothing(web.Response):
     """An answer of which not one byte is written: the connection was already used up by hand."""
 
-    async def prepare(self, request: web.BaseRequest) -> Any:
+    async def prepare(self, request: web.BaseRequest) -> Loose:
         """Write no head."""
         del request
 

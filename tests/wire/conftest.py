@@ -49,4 +49,3 @@ def aigne_client() -> Path:
                 pytest.fail(reason)
             pytest.skip(reason)
     return AIGNE
-

@@ -1,4 +1,4 @@
-"""The bodies that the API pages show, sent as they are: status, keys and types of the answers are those of the pages."""
+"""The bodies that the API pages show, sent as they are: status, keys and types of the answers are theirs."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,9 @@ def differences(shown: Any, wanted: Any, place: str = "body") -> list[str]:
     if isinstance(wanted, list):
         if wanted and not shown:
             return [f"{place}: empty"]
-        return [d for i, item in enumerate(shown if wanted else []) for d in differences(item, wanted[0], f"{place}[{i}]")]
+        return [
+            d for i, item in enumerate(shown if wanted else []) for d in differences(item, wanted[0], f"{place}[{i}]")
+        ]
     return []
 
 

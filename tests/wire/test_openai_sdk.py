@@ -40,7 +40,9 @@ def test_output_tokens_of_a_high_square_follow_the_published_figure(client: open
 
 
 def test_the_sdk_edits_a_picture_by_multipart(client: openai.OpenAI, source_png: bytes) -> None:
-    reply = client.images.edit(model="gpt-image-2", prompt="as a poster", image=[("a.png", source_png), ("b.png", source_png)])
+    reply = client.images.edit(
+        model="gpt-image-2", prompt="as a poster", image=[("a.png", source_png), ("b.png", source_png)]
+    )
     assert reply.data is not None
     with opened(reply.data[0].b64_json) as shown:
         pixel = shown.convert("RGB").getpixel((shown.width // 2, round(shown.height * 0.44)))
@@ -55,16 +57,20 @@ def test_the_sdk_reads_a_stream_of_partial_and_completed_pictures(client: openai
 
 
 def test_a_bad_key_is_an_authentication_error(simulator: SimulatorProcess) -> None:
-    with openai.OpenAI(base_url=simulator.openai_url, api_key="bad-key", max_retries=0) as client:
-        with pytest.raises(openai.AuthenticationError) as caught:
-            client.images.generate(model="gpt-image-2", prompt="x")
+    with (
+        openai.OpenAI(base_url=simulator.openai_url, api_key="bad-key", max_retries=0) as client,
+        pytest.raises(openai.AuthenticationError) as caught,
+    ):
+        client.images.generate(model="gpt-image-2", prompt="x")
     assert caught.value.code == "invalid_api_key"
 
 
 def test_an_empty_account_is_an_exhausted_quota(simulator: SimulatorProcess) -> None:
-    with openai.OpenAI(base_url=simulator.openai_url, api_key="no-credit", max_retries=0) as client:
-        with pytest.raises(openai.RateLimitError) as caught:
-            client.images.generate(model="gpt-image-2", prompt="x")
+    with (
+        openai.OpenAI(base_url=simulator.openai_url, api_key="no-credit", max_retries=0) as client,
+        pytest.raises(openai.RateLimitError) as caught,
+    ):
+        client.images.generate(model="gpt-image-2", prompt="x")
     assert caught.value.code == "insufficient_quota"
 
 

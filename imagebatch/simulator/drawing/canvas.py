@@ -1,4 +1,4 @@
-"""A canvas with soft edges: shapes are drawn as supersampled masks in their own bounding box and laid over the picture."""
+"""A canvas with soft edges: shapes become supersampled masks of their bounding box, laid over the picture."""
 
 import math
 import random

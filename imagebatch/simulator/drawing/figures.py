@@ -12,7 +12,7 @@ _COATS: dict[str, tuple[Colour, Colour]] = {
 }
 
 
-def four_legs(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, flip: int) -> None:
+def four_legs(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, flip: int) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     """Draw a sitting fox, cat or dog, `size` pixels high, looking to `flip` (1 right, -1 left)."""
     kind = scene.motif
     coat, pale = _COATS[kind]
@@ -80,7 +80,7 @@ def four_legs(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, 
     _head(canvas, kind, coat, pale, x + flip * s * 0.12, foot - s * 0.74, s, flip)
 
 
-def _head(canvas: Canvas, kind: str, coat: Colour, pale: Colour, x: float, y: float, s: float, flip: int) -> None:
+def _head(canvas: Canvas, kind: str, coat: Colour, pale: Colour, x: float, y: float, s: float, flip: int) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     dark = lighter(coat, -0.35)
 
     def at(*points: Point) -> list[Point]:
@@ -158,7 +158,7 @@ def _head(canvas: Canvas, kind: str, coat: Colour, pale: Colour, x: float, y: fl
     )
 
 
-def bird(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, flip: int) -> None:
+def bird(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, flip: int) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     """Draw a bird on a branch."""
     coat = times(scene.colours[0] if scene.colours else (74, 118, 176), scene.light)
     breast, wood, s = times((226, 128, 70), scene.light), times((104, 76, 54), scene.light), size
@@ -192,7 +192,7 @@ def bird(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, flip:
         canvas.fill(stroke(at((a, 0.24), (a + 0.02, 0.15)), [s * 0.03]), colour=times((196, 140, 60), scene.light))
 
 
-def portrait(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, flip: int) -> None:
+def portrait(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, flip: int) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     """Draw head and shoulders of a person before a blurred background."""
     del foot
     chance, s, low = canvas.chance, size, float(canvas.height)
@@ -303,7 +303,7 @@ def portrait(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, f
         )
 
 
-def flowers(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, flip: int) -> None:
+def flowers(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, flip: int) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     """Draw one large flower and smaller ones on stems."""
     chance, green = canvas.chance, times((84, 138, 74), scene.light)
     tone = (
@@ -367,7 +367,7 @@ def flowers(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, fl
             _petals(canvas, hx, hy, radius, tone, 18 if "sunflower" in scene.words or "daisy" in scene.words else 8)
 
 
-def _petals(canvas: Canvas, x: float, y: float, radius: float, tone: Colour, count: int) -> None:
+def _petals(canvas: Canvas, x: float, y: float, radius: float, tone: Colour, count: int) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     for ring, shade, share in ((0, -0.15, 1.0), (1, 0.12, 0.85)):
         petals = []
         for i in range(count):

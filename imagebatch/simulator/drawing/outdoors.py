@@ -141,7 +141,7 @@ def draw_weather(canvas: Canvas, scene: Scene, horizon: float) -> None:
             canvas.fill(*puffs, colour=veil, alpha=0.5, blur=unit * 0.035)
 
 
-def tree(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, hue: float = 0.0) -> None:
+def tree(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, hue: float = 0.0) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     """Draw a leafy tree (bare in winter), `size` pixels high, standing at `foot`."""
     trunk = times((104, 76, 54), scene.light)
     canvas.fill(
@@ -178,7 +178,7 @@ def tree(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, hue: 
         canvas.fill(*puffs, colour=lighter(crown, shade + 0.08), low=lighter(crown, shade - 0.12))
 
 
-def _bare(
+def _bare(  # noqa: PLR0917 - where, how large, which way: the order of drawing
     canvas: Canvas, x: float, y: float, length: float, angle: float, depth: int, colour: Colour, *, snow: bool
 ) -> None:
     limbs: list[list[Point]] = []
@@ -203,7 +203,7 @@ def _bare(
         )
 
 
-def pine(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, shade: float = 0.0) -> None:
+def pine(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, shade: float = 0.0) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     """Draw a conifer."""
     green = times(lighter((46, 92, 66), shade), scene.light)
     canvas.fill(
@@ -232,7 +232,7 @@ def pine(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, shade
             )
 
 
-def ridge(
+def ridge(  # noqa: PLR0917 - where, how large, which way: the order of drawing
     canvas: Canvas, base: float, height: float, colour: Colour, low: Colour, rough: float = 0.5, steps: int = 12
 ) -> list[Point]:
     """Draw a line of hills or peaks from edge to edge; give its upper line."""
@@ -502,7 +502,7 @@ def _sail(canvas: Canvas, scene: Scene, x: float, y: float, size: float) -> None
     )
 
 
-def _palm(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, lean: int) -> None:
+def _palm(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, lean: int) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     top = (x + lean * size * 0.2, foot - size * 0.8)
     bark, leaf = times((128, 96, 66), scene.light), times((60, 128, 66), scene.light)
     canvas.fill(
@@ -575,7 +575,7 @@ def city(canvas: Canvas, scene: Scene, horizon: float, at: float) -> None:
         car(canvas, scene, width * 0.3, horizon + (canvas.height - horizon) * 0.55, unit * 0.34)
 
 
-def _windows(canvas: Canvas, x: float, top: float, across: float, bottom: float, share: float) -> list[list[Point]]:
+def _windows(canvas: Canvas, x: float, top: float, across: float, bottom: float, share: float) -> list[list[Point]]:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     cell, found = canvas.unit * 0.02, []
     for row in range(1, int((bottom - top) / cell / 1.2)):
         for column in range(int(across / cell) - 1):

@@ -102,7 +102,7 @@ def _paint(canvas: Canvas, scene: Scene, composition: int) -> None:
         _abstract(canvas, scene)
 
 
-def _animal(canvas: Canvas, scene: Scene, at: float, horizon: float, size: float, flip: int) -> None:
+def _animal(canvas: Canvas, scene: Scene, at: float, horizon: float, size: float, flip: int) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     line = min(horizon, canvas.height * 0.56)
     outdoors.draw_sky(canvas, scene, line, 1 - at)
     place = (

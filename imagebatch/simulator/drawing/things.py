@@ -28,7 +28,7 @@ def backdrop(canvas: Canvas, scene: Scene, tone: Colour, floor: float) -> None:
     canvas.glow(canvas.width * 0.42, floor * 0.5, canvas.unit * 0.75, lighter(wall, 0.7), 0.6)
 
 
-def product(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, flip: int) -> None:
+def product(canvas: Canvas, scene: Scene, x: float, foot: float, size: float, flip: int) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     """Draw a product with its shadow, `size` pixels high, standing at `foot`."""
     tone = next((c for c in scene.colours if c != (238, 236, 232)), None) or canvas.chance.choice(_HUES)
     backdrop(canvas, scene, tone, foot)
@@ -380,14 +380,23 @@ def _fruit(canvas: Canvas, tone: Colour, at: Pen, s: float) -> None:
 
 
 _PRODUCTS: dict[str, Callable[[Canvas, Colour, Pen, float], None]] = {
-    "lamp": _lamp, "chair": _chair, "cup": _cup, "shoe": _shoe, "bottle": _bottle, "vase": _vase, "watch": _watch, "bag": _bag,
-    "table": _table, "book": _book, "fruit": _fruit,
-}  # fmt: skip
+    "lamp": _lamp,
+    "chair": _chair,
+    "cup": _cup,
+    "shoe": _shoe,
+    "bottle": _bottle,
+    "vase": _vase,
+    "watch": _watch,
+    "bag": _bag,
+    "table": _table,
+    "book": _book,
+    "fruit": _fruit,
+}
 RELATIVE = {"shoe": 0.98, "table": 1.05, "cup": 0.92, "fruit": 0.95}
 _WIDE = {"table": 0.66, "shoe": 0.6, "cup": 0.4, "fruit": 0.5, "chair": 0.36}
 
 
-def emblem(canvas: Canvas, scene: Scene, x: float, middle: float, size: float, flip: int) -> None:
+def emblem(canvas: Canvas, scene: Scene, x: float, middle: float, size: float, flip: int) -> None:  # noqa: PLR0917 - where, how large, which way: the order of drawing
     """Draw an emblem of `size` pixels around the middle, on a dark ground with rays."""
     chance = canvas.chance
     ground = chance.choice([(46, 52, 84), (74, 44, 66), (38, 70, 72), (86, 58, 40), (52, 60, 48)])
@@ -633,6 +642,14 @@ def _bow(canvas: Canvas, metal: Colour, at: Pen, s: float) -> None:
 
 
 _EMBLEMS: dict[str, Callable[[Canvas, Colour, Pen, float], None]] = {
-    "sword": _sword, "crown": _crown, "shield": _shield, "axe": _axe, "potion": _potion, "key": _key, "gem": _gem, "star": _star,
-    "heart": _heart, "bow": _bow,
-}  # fmt: skip
+    "sword": _sword,
+    "crown": _crown,
+    "shield": _shield,
+    "axe": _axe,
+    "potion": _potion,
+    "key": _key,
+    "gem": _gem,
+    "star": _star,
+    "heart": _heart,
+    "bow": _bow,
+}

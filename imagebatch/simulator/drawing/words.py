@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from imagebatch.simulator.drawing.canvas import Colour
 
@@ -34,28 +35,73 @@ SUBJECTS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("star", "badge", "medal", "coin", "logo"), ("star", "emblem")),
     **dict.fromkeys(("heart", "love"), ("heart", "emblem")),
     **dict.fromkeys(("bow", "arrow", "longbow"), ("bow", "emblem")),
-    **dict.fromkeys(("flower", "flowers", "rose", "tulip", "daisy", "sunflower", "bouquet", "blossom"), ("flower", "flower")),
+    **dict.fromkeys(
+        ("flower", "flowers", "rose", "tulip", "daisy", "sunflower", "bouquet", "blossom"), ("flower", "flower")
+    ),
     **dict.fromkeys(("car", "cars", "truck", "van", "convertible"), ("car", "land")),
-    **dict.fromkeys(("portrait", "woman", "man", "girl", "boy", "person", "face", "people", "chef", "queen", "king"), ("portrait", "portrait")),
-    **dict.fromkeys(("mountain", "mountains", "alps", "peak", "peaks", "hills", "volcano", "valley", "canyon"), ("mountain", "land")),
-    **dict.fromkeys(("sea", "ocean", "beach", "coast", "island", "shore", "waves", "harbour", "harbor", "boat", "sailing"), ("sea", "land")),
-    **dict.fromkeys(("city", "skyline", "cityscape", "downtown", "skyscraper", "skyscrapers", "street", "metropolis"), ("city", "land")),
+    **dict.fromkeys(
+        ("portrait", "woman", "man", "girl", "boy", "person", "face", "people", "chef", "queen", "king"),
+        ("portrait", "portrait"),
+    ),
+    **dict.fromkeys(
+        ("mountain", "mountains", "alps", "peak", "peaks", "hills", "volcano", "valley", "canyon"), ("mountain", "land")
+    ),
+    **dict.fromkeys(
+        ("sea", "ocean", "beach", "coast", "island", "shore", "waves", "harbour", "harbor", "boat", "sailing"),
+        ("sea", "land"),
+    ),
+    **dict.fromkeys(
+        ("city", "skyline", "cityscape", "downtown", "skyscraper", "skyscrapers", "street", "metropolis"),
+        ("city", "land"),
+    ),
     **dict.fromkeys(("forest", "woods", "woodland", "jungle", "pine", "pines"), ("forest", "land")),
-    **dict.fromkeys(("house", "cottage", "cabin", "village", "farm", "barn", "home", "castle", "chalet"), ("house", "land")),
+    **dict.fromkeys(
+        ("house", "cottage", "cabin", "village", "farm", "barn", "home", "castle", "chalet"), ("house", "land")
+    ),
     **dict.fromkeys(("desert", "dunes", "dune", "sahara", "cactus"), ("desert", "land")),
     **dict.fromkeys(("lake", "river", "pond", "waterfall", "fjord"), ("lake", "land")),
-    **dict.fromkeys(("park", "garden", "tree", "trees", "meadow", "field", "orchard", "avenue", "bench"), ("park", "land")),
-}  # fmt: skip
+    **dict.fromkeys(
+        ("park", "garden", "tree", "trees", "meadow", "field", "orchard", "avenue", "bench"), ("park", "land")
+    ),
+}
 _STAGE_ORDER = ("animal", "emblem", "product", "flower", "portrait", "land")
 COLOURS: dict[str, Colour] = {
-    "red": (198, 52, 48), "crimson": (170, 26, 48), "orange": (232, 128, 44), "amber": (224, 158, 46), "yellow": (238, 200, 62),
-    "gold": (214, 170, 64), "golden": (214, 170, 64), "green": (76, 146, 84), "emerald": (28, 138, 98), "olive": (120, 124, 60),
-    "teal": (32, 130, 136), "turquoise": (58, 178, 182), "blue": (58, 104, 186), "navy": (34, 52, 104), "purple": (118, 72, 156),
-    "violet": (134, 92, 182), "pink": (232, 140, 166), "white": (238, 236, 232), "black": (42, 42, 46), "grey": (138, 140, 146),
-    "gray": (138, 140, 146), "silver": (184, 188, 196), "brown": (128, 84, 54), "wooden": (166, 116, 72), "oak": (176, 132, 84),
-    "walnut": (102, 68, 46), "leather": (140, 86, 52), "brass": (196, 156, 78), "copper": (186, 108, 70), "beige": (214, 196, 168),
-    "cream": (238, 226, 200), "steel": (150, 158, 168), "iron": (104, 108, 116), "ceramic": (226, 222, 214), "terracotta": (196, 104, 72),
-}  # fmt: skip
+    "red": (198, 52, 48),
+    "crimson": (170, 26, 48),
+    "orange": (232, 128, 44),
+    "amber": (224, 158, 46),
+    "yellow": (238, 200, 62),
+    "gold": (214, 170, 64),
+    "golden": (214, 170, 64),
+    "green": (76, 146, 84),
+    "emerald": (28, 138, 98),
+    "olive": (120, 124, 60),
+    "teal": (32, 130, 136),
+    "turquoise": (58, 178, 182),
+    "blue": (58, 104, 186),
+    "navy": (34, 52, 104),
+    "purple": (118, 72, 156),
+    "violet": (134, 92, 182),
+    "pink": (232, 140, 166),
+    "white": (238, 236, 232),
+    "black": (42, 42, 46),
+    "grey": (138, 140, 146),
+    "gray": (138, 140, 146),
+    "silver": (184, 188, 196),
+    "brown": (128, 84, 54),
+    "wooden": (166, 116, 72),
+    "oak": (176, 132, 84),
+    "walnut": (102, 68, 46),
+    "leather": (140, 86, 52),
+    "brass": (196, 156, 78),
+    "copper": (186, 108, 70),
+    "beige": (214, 196, 168),
+    "cream": (238, 226, 200),
+    "steel": (150, 158, 168),
+    "iron": (104, 108, 116),
+    "ceramic": (226, 222, 214),
+    "terracotta": (196, 104, 72),
+}
 _TIMES: dict[str, tuple[str, ...]] = {
     "sunrise": ("sunrise", "dawn"),
     "sunset": ("sunset", "dusk"),
@@ -95,9 +141,14 @@ SKIES: dict[str, tuple[Colour, Colour, Colour]] = {
     "midnight": ((3, 5, 18), (10, 16, 42), (26, 36, 70)),
 }
 _LIGHTS: dict[str, Light] = {
-    "sunrise": (1.0, 0.86, 0.82), "morning": (1.0, 0.98, 0.92), "golden hour": (1.08, 0.9, 0.68), "sunset": (0.82, 0.58, 0.54),
-    "evening": (0.56, 0.52, 0.68), "night": (0.26, 0.31, 0.5), "midnight": (0.16, 0.2, 0.36),
-}  # fmt: skip
+    "sunrise": (1.0, 0.86, 0.82),
+    "morning": (1.0, 0.98, 0.92),
+    "golden hour": (1.08, 0.9, 0.68),
+    "sunset": (0.82, 0.58, 0.54),
+    "evening": (0.56, 0.52, 0.68),
+    "night": (0.26, 0.31, 0.5),
+    "midnight": (0.16, 0.2, 0.36),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +212,7 @@ def read_scene(prompt: str, *, weather: str = "", time: str = "") -> Scene:
 
 def _heads(order: list[str], found: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     """Keep the last of subjects that stand side by side: a desk lamp is a lamp, a city park is a park."""
-    pairs = set(zip(order, order[1:], strict=False))
+    pairs = set(pairwise(order))
     return [
         item
         for index, item in enumerate(found)

@@ -1,7 +1,6 @@
 """A simulator of its own for each test module, and clients for its faces."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -50,5 +49,3 @@ def settings(simulator: SimulatorProcess) -> Callable[[Body], None]:
         assert reply.status_code == 200, reply.text
 
     return change
-
-

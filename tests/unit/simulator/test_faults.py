@@ -131,7 +131,13 @@ def test_a_picture_can_be_cut_short_dripped_or_replaced(images: httpx.Client, sc
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(url, timeout=0.03)
     body = base64.b64encode(b"GIF89a").decode()
-    script({"op": "download", "times": 1, "action": {"status": 200, "headers": {"content-type": "image/png"}, "body_b64": body}})
+    script(
+        {
+            "op": "download",
+            "times": 1,
+            "action": {"status": 200, "headers": {"content-type": "image/png"}, "body_b64": body},
+        }
+    )
     assert httpx.get(url).content == b"GIF89a"
     assert httpx.get(url).content.startswith(b"\xff\xd8")
 

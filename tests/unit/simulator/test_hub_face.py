@@ -71,7 +71,9 @@ def test_gpt_image_1_bills_what_was_asked_and_gives_one(simulator: SimulatorProc
         ({"prompt": "x [blocked]"}, 400, "400 Your request was rejected"),
     ],
 )
-def test_refusals_carry_a_text_under_error(hub: httpx.Client, change: dict[str, object], status: int, text: str) -> None:
+def test_refusals_carry_a_text_under_error(
+    hub: httpx.Client, change: dict[str, object], status: int, text: str
+) -> None:
     reply = hub.post(HUB, json={**BODY, **change})
     assert reply.status_code == status
     assert reply.json()["error"].startswith(text)

@@ -2,8 +2,7 @@
 
 import pytest
 
-from imagebatch.simulator.chance import parse_share, parse_spread, stable_uuid
-from imagebatch.simulator.chance import SettingError
+from imagebatch.simulator.chance import SettingError, parse_share, parse_spread, stable_uuid
 from imagebatch.simulator.lifecycle import DONE, ERROR, PROCESSING, UNNAMED, Moment, event_times, moment, plan_job
 from imagebatch.simulator.profile import JobTime, Share, load_profile
 
@@ -70,7 +69,9 @@ def test_durations_and_shares_are_read_as_they_are_written_in_profiles() -> None
 
 def test_a_profile_file_is_laid_over_a_named_one(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.mktemp("profiles") / "own.yaml"
-    path.write_text('seed: 7\nextends: calm\nstatus: {}\n'.replace("status: {}\n", "") + "drop: {rst: 2%}\n", encoding="utf-8")
+    path.write_text(
+        "seed: 7\nextends: calm\nstatus: {}\n".replace("status: {}\n", "") + "drop: {rst: 2%}\n", encoding="utf-8"
+    )
     profile = load_profile(path)
     assert (profile.name, profile.seed, profile.drop.rst) == ("own", 7, 0.02)
     assert profile.latency == load_profile("calm").latency

@@ -71,7 +71,9 @@ def test_the_simulator_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
         "import sys, time\nfrom pathlib import Path\nfrom imagebatch.simulator.process import start\n"
         "running = start(Path(sys.argv[1]))\nprint(running.pid, flush=True)\ntime.sleep(60)\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=Path.cwd())
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=Path.cwd()
+    )
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     parent.send_signal(signal.SIGKILL)
