@@ -9,16 +9,16 @@ from imagebatch.model.event import (
     Accepted,
     BoughtStored,
     Doubted,
-    Event,
     Fetched,
     Intended,
     Observed,
     Refused,
 )
-from imagebatch.model.generation import Candidate, Failure, Part, Status
+from imagebatch.model.generation import Bought, Candidate, Failure, Part, Status
 from imagebatch.model.money import Cost, Money, parse_money, totals
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.token import make_token
+from imagebatch.state.entries import RESOLUTIONS
 from imagebatch.state.machine import Phase, advance
 
 TokenEvent = Intended | Accepted | Refused | Doubted | Abandoned | Observed | Fetched | BoughtStored
@@ -55,81 +55,99 @@ class Attempt:
         grown = replace(self, phase=advance(self.phase, event))
         match event:
             case Intended():
-                return grown._begun(event, lineage)
+                return _begun(grown, event, lineage)
+            case Accepted(step="buy"):
+                return _paid_for(grown, event)
             case Accepted():
-                fresh = event.step != "buy"
-                return replace(
-                    grown._settled(event.step, event.candidate),
-                    accepted=True,
-                    attempt=event.attempt,
-                    generation=event.generation if fresh else grown.generation,
-                    failure=None if fresh else grown.failure,
-                    doubt=None,
-                )
+                grown = replace(grown, accepted=True, attempt=event.attempt, generation=event.generation)
+                return replace(_settled(grown, event.step), failure=None, doubt=None)
             case Refused():
-                return replace(grown._settled(event.step, event.candidate), doubt=None)
+                return replace(_settled(grown, event.step, event.candidate), doubt=None)
             case Doubted():
                 return replace(grown, doubt=event.why)
             case Abandoned():
                 return replace(grown, steps=(), doubt=None)
             case Observed():
-                return replace(
-                    grown,
-                    accepted=True,
-                    candidates=merged_candidates(event.candidates or grown.candidates, grown.candidates),
-                    failure=event.failure,
-                    cost=event.cost or grown.cost,
-                )
-            case Fetched():
-                return grown._with_candidate(event.index, Candidate(id=str(event.index), facts=event.facts))
-            case BoughtStored():
-                told = Candidate(id=str(event.index), bought=event.bought)
-                grown = grown._with_candidate(event.index, told)
-                return grown._settled("buy", grown.candidates[event.index - 1].id)
+                return _seen(grown, event)
+            case Fetched() | BoughtStored():
+                return _stored(grown, event)
 
-    def _begun(self, event: Intended, lineage: str) -> "Attempt":
-        steps = tuple(step for step in self.steps if (step.step, step.candidate) != (event.step, event.candidate))
-        grown = replace(self, steps=(*steps, event))
-        if event.step == "buy":
-            return grown if self.draw else grown._named(event, lineage)
-        return replace(
-            grown._named(event, lineage),
-            attempt=event.attempt,
-            generation=event.generation if event.step == "retry" else None,
-            cost=(str(event.cost.money),) if event.cost.money is not None else (),
-        )
 
-    def _named(self, event: Intended, lineage: str) -> "Attempt":
-        return replace(
-            self,
-            part=event.part,
-            parts=event.parts,
-            type=event.type,
-            draw=event.draw,
-            request=event.request,
-            salt=salt_of(
-                lineage, draw=event.draw, attempt=event.attempt, part=event.part, token=event.token,
-                address=event.address,
-            ),
-            generation=event.generation,
-        )  # fmt: skip
+def _begun(attempt: Attempt, event: Intended, lineage: str) -> Attempt:
+    steps = tuple(step for step in attempt.steps if (step.step, step.candidate) != (event.step, event.candidate))
+    attempt = replace(attempt, steps=(*steps, event), doubt=None)
+    if event.step == "buy":
+        return attempt if attempt.draw else _named(attempt, event, lineage)
+    return replace(
+        _named(attempt, event, lineage),
+        attempt=event.attempt,
+        cost=(str(event.cost.money),) if event.cost.money is not None else (),
+    )
 
-    def _settled(self, step: str, candidate: str | None) -> "Attempt":
-        left: list[Intended] = []
-        found = False
-        for one in self.steps:
-            same = one.step == step and (step != "buy" or candidate is None or one.candidate == candidate)
-            if same and not found:
-                found = True
-            else:
-                left.append(one)
-        return replace(self, steps=tuple(left)) if found else self
 
-    def _with_candidate(self, index: int, told: Candidate) -> "Attempt":
-        known = list(self.candidates)
-        known += [Candidate(id=str(at)) for at in range(len(known) + 1, index + 1)]
-        known[index - 1] = _merged(known[index - 1], told)
-        return replace(self, candidates=tuple(known))
+def _named(attempt: Attempt, event: Intended, lineage: str) -> Attempt:
+    salt = salt_of(
+        lineage, draw=event.draw, attempt=event.attempt, part=event.part, token=event.token, address=event.address
+    )
+    return replace(
+        attempt,
+        part=event.part,
+        parts=event.parts,
+        type=event.type,
+        draw=event.draw,
+        request=event.request,
+        salt=salt or attempt.salt,
+        generation=event.generation,
+    )
+
+
+def _paid_for(attempt: Attempt, event: Accepted) -> Attempt:
+    """A purchase that was taken: the candidate is bought from now on, though its bytes have yet to come."""
+    step = next((one for one in attempt.steps if _is_step(one, "buy", event.candidate)), None)
+    if step is None or step.resolution not in RESOLUTIONS:
+        return _settled(attempt, "buy", event.candidate)
+    bought = Bought(resolution=step.resolution)
+    told = tuple(
+        replace(one, bought=bought) if one.id == step.candidate and one.bought is None else one
+        for one in attempt.candidates
+    )
+    return replace(_settled(attempt, "buy", step.candidate), candidates=told)
+
+
+def _seen(attempt: Attempt, event: Observed) -> Attempt:
+    return replace(
+        attempt,
+        accepted=True,
+        steps=tuple(step for step in attempt.steps if step.step == "buy"),
+        doubt=None,
+        candidates=merged_candidates(event.candidates or attempt.candidates, attempt.candidates),
+        failure=event.failure,
+        cost=event.cost or attempt.cost,
+    )
+
+
+def _stored(attempt: Attempt, event: Fetched | BoughtStored) -> Attempt:
+    if isinstance(event, Fetched):
+        return _with_candidate(attempt, event.index, Candidate(id=str(event.index), facts=event.facts))
+    attempt = _with_candidate(attempt, event.index, Candidate(id=str(event.index), bought=event.bought))
+    return _settled(attempt, "buy", attempt.candidates[event.index - 1].id)
+
+
+def _settled(attempt: Attempt, step: str, candidate: str | None = None) -> Attempt:
+    done = next((one for one in attempt.steps if _is_step(one, step, candidate)), None)
+    return replace(attempt, steps=tuple(one for one in attempt.steps if one is not done))
+
+
+def _is_step(one: Intended, step: str, candidate: str | None) -> bool:
+    """Whether an answer is about this step; one that names no candidate is about the oldest."""
+    return one.step == step and (step != "buy" or candidate is None or one.candidate == candidate)
+
+
+def _with_candidate(attempt: Attempt, index: int, told: Candidate) -> Attempt:
+    known = list(attempt.candidates)
+    known += [Candidate(id=str(at)) for at in range(len(known) + 1, index + 1)]
+    known[index - 1] = _merged(known[index - 1], told)
+    return replace(attempt, candidates=tuple(known))
 
 
 def known_draw(parts: Sequence[Attempt], lineage: str) -> KnownDraw:
@@ -230,8 +248,3 @@ def _status(attempt: Attempt) -> Status:
 def _summed(costs: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     sums: list[Money] = [parse_money(text) for cost in costs for text in cost]
     return tuple(str(money) for money in totals(Cost(money=money, basis="exact") for money in sums))
-
-
-def is_token_event(event: Event) -> bool:
-    """Whether the event is about one paid attempt."""
-    return isinstance(event, TokenEvent)

@@ -43,7 +43,6 @@ _GLANCE: Final = re.compile(
 )
 _SPECIAL: Final = re.compile(r'\n "(?:failure|protect|held|parts)":')
 _REQUEST: Final = re.compile(r'\n "request": ([^\n]*),\n')
-_TOKENS: Final = re.compile(rb'\n "token": "([^"\n]*)"')
 _SHIFT: Final = 40
 _MASK: Final = (1 << _SHIFT) - 1
 
@@ -170,14 +169,19 @@ class Lock:
         blocks = {address: blocks[address] for address in sorted(blocks)}
         return Lock(lineage=self.lineage, header=self.header, blocks=blocks, data=data, path=f"{LOCK_NAME}.d")
 
-    def tokens(self) -> Mapping[str, str]:
-        """Token -> one address that holds it, of all current draws, cut out without parsing."""
-        found: dict[str, str] = {}
-        for address in self._blocks:
-            match = _TOKENS.search(self.block(address))
-            token = match[1].decode() if match is not None else self.entry(address).token
-            found.setdefault(token, address)
-        return found
+    def in_doubt(self) -> tuple[str, ...]:
+        """Addresses whose draw is in doubt, found without parsing."""
+        return self._holding(b'"in_doubt"')
+
+    def with_earlier(self) -> tuple[str, ...]:
+        """Addresses that remember earlier draws, found without parsing."""
+        return self._holding(b'"earlier"')
+
+    def _holding(self, text: bytes) -> tuple[str, ...]:
+        """Addresses whose blocks hold `text`; a hit may lie in a string, so the caller looks closer."""
+        if text not in self._data and all(isinstance(where, int) for where in self._blocks.values()):
+            return ()
+        return tuple(address for address in self._blocks if text in self.block(address))
 
     def _add_to(self, blocks: dict[str, int | bytes], base: int) -> int:
         for address, where in self._blocks.items():

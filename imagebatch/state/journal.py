@@ -1,0 +1,408 @@
+"""The journal: what happened since the last checkpoint, on SQLite, made durable in groups by one thread.
+
+The rules, which everything about money leans on:
+
+1. `append(event, durable=True)` is kept when its future is done: the commit was synced (WAL, `synchronous=FULL`).
+2. Order is kept: an event is on disk no later than every event appended after it.
+3. An event that is not durable rides along with the next commit, at the latest after half a second.
+4. A commit that failed is final. Nothing is accepted afterwards, because a disk that lost one write may lose others.
+5. A torn or NUL tail was never promised to anyone and is left out; damage before a record that can be read stops.
+6. `clear` empties it in one transaction, but for the events that have to go on; then it shrinks to a few pages before
+   anything is copied from the WAL, so that an event is written to disk once and not twice.
+
+One row is one commit: a packed batch (see `records`). Pages are small because most commits are.
+"""
+
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from imagebatch.errors import RefusedError, StateError
+from imagebatch.model.event import Event
+from imagebatch.state.files import PRIVATE, point, refuse_link
+from imagebatch.state.records import decode_event, encode_event, pack, unpack
+
+SCHEMA_VERSION: Final = 1
+PAGE_BYTES: Final = 512
+LINGER_S: Final = 0.5
+BATCH_EVENTS: Final = 500
+BUSY_S: Final = 5.0
+_APPLICATION: Final = 0x69624A31  # "ibJ1"
+_DISK_CODES: Final = {
+    "SQLITE_FULL": ("disk.full", "the disk is full"),
+    "SQLITE_READONLY": ("disk.readonly", "the disk or the file is read-only"),
+    "SQLITE_CANTOPEN": ("disk.denied", "the file cannot be opened"),
+    "SQLITE_PERM": ("disk.denied", "permission was denied"),
+}
+
+
+class EventLog(Protocol):
+    """What the session needs of a journal; another store may stand behind it."""
+
+    def append(self, event: Event, *, durable: bool = True) -> "Future[None]":
+        """Write an event down; the future is done once it is kept."""
+        ...
+
+    def flush(self) -> None:
+        """Return once everything appended so far is durable."""
+        ...
+
+    def clear(self, carried: Sequence[Event], notes: dict[str, str]) -> None:
+        """Forget all events but `carried`; set `notes` in the same step."""
+        ...
+
+    def close(self) -> None:
+        """Write what is left and let go."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalText:
+    """What a journal holds: whose it is, small notes, its events in order, and how many torn records were left out."""
+
+    lineage: str | None = None
+    notes: dict[str, str]
+    events: tuple[Event, ...] = ()
+    torn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    event: Event | None
+    future: "Future[None] | None"
+
+
+class Journal:
+    """The journal of one project, open for writing by the holder of its lease."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, text: JournalText) -> None:
+        self.path = path
+        self.lineage = text.lineage
+        self.notes = dict(text.notes)
+        self.torn = text.torn
+        self._events = text.events
+        self._connection = connection
+        self._database = threading.Lock()
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._failure: StateError | None = None
+        self._unsaved: list[Event] = []
+        self._closed = False
+        self._writer = threading.Thread(target=self._write_on, name="imagebatch-journal", daemon=True)
+        self._writer.start()
+
+    @classmethod
+    def open(cls, path: Path, *, lineage: str) -> "Journal":
+        """Open or make the journal at `path`.
+
+        Raises RefusedError (`journal.lineage`) where it belongs to another project, StateError where it cannot be read
+        or written, is damaged before its end, or is of a newer version.
+        """
+        refuse_link(path)
+        try:
+            connection = _connected(path)
+            try:
+                text = _load(connection, path)
+                refuse_foreign(text, lineage)
+                with _transaction(connection):
+                    _note(connection, {"lineage": lineage})
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise journal_error(error, path) from error
+        return cls(path, connection, JournalText(lineage=lineage, notes=text.notes, events=text.events, torn=text.torn))
+
+    def replay(self) -> Iterator[Event]:
+        """The events that were there when the journal was opened, in order."""
+        return iter(self._events)
+
+    @property
+    def unsaved(self) -> tuple[Event, ...]:
+        """Events that could not be written: the last resort is to show them to a person."""
+        return tuple(self._unsaved)
+
+    def append(self, event: Event, *, durable: bool = True) -> "Future[None]":
+        """Write `event` down, in order.
+
+        The future is done when the event is on disk (`durable`), or at once; it carries the StateError of a failed
+        commit. Safe from any thread; a caller on an event loop wraps the future.
+        """
+        future: Future[None] = Future()
+        if self._failure is not None or self._closed:
+            self._unsaved.append(event)
+            future.set_exception(self._failure or _closed_error())
+            return future
+        self._queue.put(_Item(event, future if durable else None))
+        if not durable:
+            future.set_result(None)
+        return future
+
+    def flush(self) -> None:
+        """Return once everything appended so far is durable. Raises StateError where it is not."""
+        if self._failure is not None:
+            raise self._failure
+        if not self._closed:
+            future: Future[None] = Future()
+            self._queue.put(_Item(None, future))
+            future.result()
+
+    def clear(self, carried: Sequence[Event] = (), notes: dict[str, str] | None = None) -> None:
+        """Empty the journal but for `carried`, setting `notes` in the same transaction. Raises StateError.
+
+        The caller has put into the lock what the events said, and appends nothing meanwhile.
+        """
+        self.flush()
+        point("journal.clear")
+        try:
+            with self._database:
+                with _transaction(self._connection):
+                    self._connection.execute("DELETE FROM batch")
+                    _note(self._connection, notes or {})
+                    if carried:
+                        _insert(self._connection, [encode_event(event) for event in carried])
+                self._shrink()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+        self.notes.update(notes or {})
+        point("journal.cleared")
+
+    def close(self) -> None:
+        """Write what is left and close the file; closing twice does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._writer.join()
+        self._connection.close()
+
+    def _shrink(self) -> None:
+        """Give freed pages back before the WAL is copied: what is copied is the empty journal, not its past."""
+        self._connection.execute("VACUUM")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    # The writer thread ----------------------------------------------------------------------------------------------
+
+    def _write_on(self) -> None:
+        waiting: list[_Item] = []
+        while True:
+            item: _Item | None
+            try:
+                item = self._queue.get(timeout=LINGER_S) if waiting else self._queue.get()
+            except queue.Empty:
+                self._commit(waiting)
+                waiting = []
+                continue
+            ending = item is None
+            must = ending
+            while item is not None:
+                waiting.append(item)
+                must = must or item.future is not None or len(waiting) >= BATCH_EVENTS
+                try:
+                    item = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                ending = must = must or item is None
+                ending = item is None
+            if must and waiting:
+                self._commit(waiting)
+                waiting = []
+            if ending:
+                return
+
+    def _commit(self, items: list[_Item]) -> None:
+        events = [item.event for item in items if item.event is not None]
+        failure = self._failure
+        if failure is None and events:
+            try:
+                lines = [encode_event(event) for event in events]
+                point("journal.commit")
+                with self._database, _transaction(self._connection):
+                    _insert(self._connection, lines)
+                point("journal.committed")
+            except sqlite3.Error as error:
+                failure = self._failed(error)
+            except Exception as error:  # noqa: BLE001 - whatever it was, nobody may believe that these events are kept
+                failure = self._failed(error)
+        if failure is not None:
+            self._unsaved += events
+        for item in items:
+            if item.future is not None and not item.future.cancelled():
+                if failure is None:
+                    item.future.set_result(None)
+                else:
+                    item.future.set_exception(failure)
+
+    def _failed(self, error: Exception) -> StateError:
+        self._failure = journal_error(error, self.path)
+        return self._failure
+
+
+def read_journal(path: Path) -> JournalText:
+    """What the journal at `path` holds, read without a lease and without changing it; empty where none is.
+
+    Raises StateError where it cannot be read.
+    """
+    refuse_link(path)
+    if not path.exists():
+        return JournalText(notes={})
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as one:
+            return _load(one, path)
+    except sqlite3.Error as error:
+        raise journal_error(error, path) from error
+
+
+def refuse_foreign(text: JournalText, lineage: str) -> None:
+    """Raise RefusedError where a journal that holds something belongs to another project."""
+    if text.lineage in {None, lineage} or not (text.events or "lock" in text.notes):
+        return
+    raise RefusedError(
+        "the journal belongs to another project",
+        f".imagebatch/journal.db has the lineage {text.lineage}, this project has {lineage}. "
+        "It may hold paid attempts of that project, so it is neither used nor removed.",
+        hints=("Move the folder .imagebatch back to the project it came from",),
+        code="journal.lineage",
+        path=".imagebatch/journal.db",
+    )
+
+
+def journal_error(error: Exception, path: Path) -> StateError:
+    """A foreign error of the journal in our words."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    code, what = next((_DISK_CODES[key] for key in _DISK_CODES if name.startswith(key)), ("disk.io", str(error)))
+    if name in {"SQLITE_CORRUPT", "SQLITE_NOTADB"}:
+        return _damaged(path, what)
+    return StateError(
+        "the journal cannot be kept",
+        f"imagebatch could not write or read {path.name}: {what}. Nothing is sent that could not be written down first.",
+        hints=("Make room or give rights in .imagebatch, then run the same command again",),
+        code=code,
+        path=f".imagebatch/{path.name}",
+    )
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE))
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection)
+    except sqlite3.OperationalError as error:
+        # Shared memory does not work on every network file system; the old journal mode does, a little slower.
+        if not str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_IOERR_SHM", "SQLITE_PROTOCOL")):
+            connection.close()
+            raise
+        connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
+    if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        with _transaction(connection):
+            connection.execute("CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+            connection.execute("CREATE TABLE IF NOT EXISTS batch (seq INTEGER PRIMARY KEY, record BLOB NOT NULL)")
+            connection.execute(f"PRAGMA application_id={_APPLICATION}")
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    connection.execute("BEGIN IMMEDIATE")  # whether locks and shared memory work is known now, not at the first create
+    connection.execute("ROLLBACK")
+
+
+def _load(connection: sqlite3.Connection, path: Path) -> JournalText:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StateError(
+            "the journal is of a newer version",
+            f"{path.name} has version {version}; this imagebatch reads up to version {SCHEMA_VERSION}.",
+            hints=("Install a newer imagebatch: pip install --upgrade imagebatch",),
+            code="journal.version",
+            path=f".imagebatch/{path.name}",
+        )
+    if version == 0:
+        return JournalText(notes={})
+    notes = dict(connection.execute("SELECT name, value FROM note"))
+    events: list[Event] = []
+    torn: list[str] = []
+    for seq, record in _rows(connection, torn):
+        try:
+            if record is None:
+                raise ValueError(f"record {seq} is no blob")
+            lines = unpack(record)
+            decoded = [decode_event(line) for line in lines]
+        except ValueError as error:
+            torn.append(str(error))
+            continue
+        if torn:
+            raise _damaged(path, f"{torn[0]}, and a later record can be read")
+        events += decoded
+    return JournalText(lineage=notes.get("lineage"), notes=notes, events=tuple(events), torn=len(torn))
+
+
+def _rows(connection: sqlite3.Connection, torn: list[str]) -> Iterator[tuple[int, bytes | None]]:
+    """Rows in order; where pages at the end are missing, those before them."""
+    rows = connection.execute("SELECT seq, record FROM batch ORDER BY seq")
+    while True:
+        try:
+            row = rows.fetchone()
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT":
+                raise
+            torn.append(str(error))
+            return
+        if row is None:
+            return
+        yield int(row[0]), row[1] if isinstance(row[1], bytes) else None
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _insert(connection: sqlite3.Connection, lines: Sequence[str]) -> None:
+    connection.execute("INSERT INTO batch (record) VALUES (?)", (pack(lines),))
+
+
+def _note(connection: sqlite3.Connection, notes: dict[str, str]) -> None:
+    for name, value in notes.items():
+        kept = connection.execute("SELECT value FROM note WHERE name = ?", (name,)).fetchone()
+        if kept != (value,):
+            connection.execute("INSERT OR REPLACE INTO note (name, value) VALUES (?, ?)", (name, value))
+
+
+def _damaged(path: Path, what: str) -> StateError:
+    return StateError(
+        "the journal is damaged",
+        f"{path.name} cannot be trusted: {what}. It may hold paid attempts, so nothing is sent until that is settled.",
+        hints=("See what can be saved: imagebatch lock doctor",),
+        code="journal.corrupt",
+        path=f".imagebatch/{path.name}",
+    )
+
+
+def _closed_error() -> StateError:
+    return StateError("the journal is closed", "An event came after the end of the run.", code="journal.closed")

@@ -1,0 +1,288 @@
+"""The fold of lock and events: what exists now, what was begun and never settled, and every draw that is known; pure.
+
+The lock says what the project keeps, by address; the journal's events lie over it. Draws are known by token: those of
+this journal, those of the lock's blocks (current and earlier), and those of the draw index. A crash between any two
+events loses nothing, because each of them is found again by its draw fingerprint.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Final, Protocol
+
+from imagebatch.model.event import Dropped, Event, Intended, Kept, Placing
+from imagebatch.model.generation import Entry
+from imagebatch.model.money import UNKNOWN_COST, Cost, parse_money
+from imagebatch.model.recorded import Glance, KnownDraw
+from imagebatch.state.attempts import Attempt, TokenEvent, known_draw, merged_candidates, salt_of
+from imagebatch.state.lockfile import Lock, glance_of
+
+
+class PastDraws(Protocol):
+    """The draw index, as far as the ledger asks it."""
+
+    def by_draw(self, draw: str) -> tuple[Attempt, ...]:
+        """All attempts that were ever accepted for a fingerprint."""
+        ...
+
+
+class NoPast:
+    """No draw index: a machine that never drew."""
+
+    def by_draw(self, draw: str) -> tuple[Attempt, ...]:
+        """Nothing, whatever the fingerprint."""
+        del draw
+        return ()
+
+
+class Ledger:
+    """Lock and events folded; implements `Recorded`. `record` adds an event, everything else only reads."""
+
+    def __init__(self, lock: Lock, events: Iterable[Event] = (), past: PastDraws | None = None) -> None:
+        self.lock: Final = lock
+        self._past: PastDraws = past or NoPast()
+        self._kept: dict[str, Entry] = {}
+        self._dropped: set[str] = set()
+        self._attempts: dict[str, Attempt] = {}
+        self._events: dict[str, list[TokenEvent]] = {}
+        self._tokens_of: dict[str, list[str]] = {}
+        self._placing: dict[str, set[str]] = {}
+        self._order: list[str] | None = None
+        self._in_lock: dict[str, list[str]] | None = None
+        for event in events:
+            self.record(event)
+
+    # What the project keeps ---------------------------------------------------------------------------------------
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._kept or (address in self.lock and address not in self._dropped)
+
+    def __iter__(self) -> Iterator[str]:
+        """Addresses, sorted by code point."""
+        if not self._kept and not self._dropped:
+            return iter(self.lock)
+        if self._order is None:
+            names = {address for address in self.lock if address not in self._dropped}
+            self._order = sorted(names | self._kept.keys())
+        return iter(self._order)
+
+    def __len__(self) -> int:
+        gone = sum(1 for address in self._dropped if address in self.lock and address not in self._kept)
+        return len(self.lock) - gone + sum(1 for address in self._kept if address not in self.lock)
+
+    def glance(self, address: str) -> Glance:
+        """The cheap view; raises KeyError for an unknown address, StateError for a block that cannot be read."""
+        entry = self._kept.get(address)
+        if entry is not None:
+            return glance_of(entry)
+        if address in self._dropped:
+            raise KeyError(address)
+        return self.lock.glance(address)
+
+    def entry(self, address: str) -> Entry:
+        """The whole entry; raises KeyError for an unknown address, StateError for a block that cannot be read."""
+        entry = self._kept.get(address)
+        if entry is not None:
+            return entry
+        if address in self._dropped:
+            raise KeyError(address)
+        return self.lock.entry(address)
+
+    def current(self, address: str) -> Entry | None:
+        """The entry, or None for an unknown address."""
+        return self.entry(address) if address in self else None
+
+    def folded(self) -> Lock:
+        """The lock as it is to be written now."""
+        return self.lock.with_changes(self._kept, self._dropped) if self._kept or self._dropped else self.lock
+
+    @property
+    def changed(self) -> bool:
+        """Whether the lock on disk lacks something that the journal knows."""
+        return bool(self._kept or self._dropped)
+
+    # Events -------------------------------------------------------------------------------------------------------
+
+    def record(self, event: Event) -> None:
+        """Fold one event in. Raises StateError for a move that is not legal; then nothing is changed."""
+        match event:
+            case Kept():
+                self._kept[event.address] = event.entry
+                self._order = None
+            case Dropped():
+                self._kept.pop(event.address, None)
+                self._dropped.add(event.address)
+                self._order = None
+            case Placing():
+                self._placing.setdefault(event.path, set()).add(event.sha256)
+            case _:
+                before = self._attempts.get(event.token) or Attempt(token=event.token)
+                after = before.after(event, self.lock.lineage)
+                self._attempts[event.token] = after
+                self._events.setdefault(event.token, []).append(event)
+                if after.draw and after.draw != before.draw:
+                    self._tokens_of.setdefault(after.draw, []).append(event.token)
+
+    def placed(self, path: str) -> frozenset[str]:
+        """Hashes of files of ours that were about to appear at an output path when they were last heard of."""
+        return frozenset(self._placing.get(path, ()))
+
+    # Paid attempts --------------------------------------------------------------------------------------------------
+
+    def open_steps(self) -> dict[str, Intended]:
+        """Token -> the create or retry that was begun and never settled, from the journal and from the lock's doubts.
+
+        For a token with several, the newest. Purchases are in `open_buys`.
+        """
+        found = {intended.token: intended for intended in self._doubts_of_lock()}
+        for token, attempt in self._attempts.items():
+            steps = [step for step in attempt.steps if step.step != "buy"]
+            if steps:
+                found[token] = steps[-1]
+            else:
+                found.pop(token, None)
+        return found
+
+    def open_buys(self) -> tuple[Intended, ...]:
+        """Purchases that were begun and never settled."""
+        return tuple(step for one in self._attempts.values() for step in one.steps if step.step == "buy")
+
+    def attempt(self, token: str) -> Attempt | None:
+        """What this journal knows of a token."""
+        return self._attempts.get(token)
+
+    def accepted(self) -> tuple[Attempt, ...]:
+        """All attempts of this journal that a provider ever took: what the draw index has to hold."""
+        return tuple(attempt for attempt in self._attempts.values() if attempt.accepted and attempt.draw)
+
+    def unsettled_events(self) -> tuple[Event, ...]:
+        """The events that have to outlive a checkpoint: those of tokens with an open step."""
+        return tuple(
+            event for token, attempt in self._attempts.items() if attempt.steps for event in self._events[token]
+        )
+
+    # Known draws ----------------------------------------------------------------------------------------------------
+
+    def known(self, draw: str) -> tuple[KnownDraw, ...]:
+        """All draws known for a fingerprint, newest attempt first; each token once, with all that is known of it."""
+        found: dict[str, KnownDraw] = {}
+        lineage = self.lock.lineage
+        for known in (*self._journalled(draw), *self._locked(draw)):
+            found[known.token] = _richer(found[known.token], known) if known.token in found else known
+        for group in grouped(self._past.by_draw(draw)):
+            known = known_draw(group, lineage)
+            found[known.token] = _richer(found[known.token], known) if known.token in found else known
+        return tuple(sorted(found.values(), key=lambda known: (-known.attempt, known.token)))
+
+    def draws(self, draw: str) -> tuple[KnownDraw, ...]:
+        """`known` under the name of the planner's `Known`."""
+        return self.known(draw)
+
+    def _journalled(self, draw: str) -> Iterator[KnownDraw]:
+        attempts = [self._attempts[token] for token in self._tokens_of.get(draw, ())]
+        alive = [one for one in attempts if one.draw == draw]
+        for group in grouped(alive):
+            if any(one.phase != "closed" for one in group):
+                yield known_draw(group, self.lock.lineage)
+
+    def _locked(self, draw: str) -> Iterator[KnownDraw]:
+        lineage = self.lock.lineage
+        for address, entry in self._entriesreplace(draw):
+            for one in (KnownDraw.of_entry(entry), *(KnownDraw.of_earlier(old, entry.type) for old in entry.earlier)):
+                closed = (here := self._attempts.get(one.token)) is not None and here.phase == "closed"
+                if one.draw == draw and not (closed and one.status == "in_doubt"):
+                    salt = salt_of(lineage, draw=draw, attempt=one.attempt, part=0, token=one.token, address=address)
+                    yield replace(one, salt=salt, open_intent=one.status == "in_doubt")
+
+    def _entriesreplace(self, draw: str) -> Iterator[tuple[str, Entry]]:
+        if self._in_lock is None:
+            self._in_lock = _index(self.lock)
+        for address in self._in_lock.get(draw, ()):
+            if address not in self._kept and address not in self._dropped:
+                yield address, self.lock.entry(address)
+        for address, entry in self._kept.items():
+            if draw == entry.draw or any(draw == old.draw for old in entry.earlier):
+                yield address, entry
+
+    def _doubts_of_lock(self) -> Iterator[Intended]:
+        doubtful = [address for address in self.lock.in_doubt() if address in self and address not in self._kept]
+        entries = [(address, self.lock.entry(address)) for address in doubtful]
+        entries += list(self._kept.items())
+        for address, entry in entries:
+            if entry.status != "in_doubt":
+                continue
+            parts = [part.status for part in entry.parts] or ["in_doubt"]
+            tokens = [part.token for part in entry.parts] or [entry.token]
+            for index, (token, status) in enumerate(zip(tokens, parts, strict=True)):
+                if status == "in_doubt":
+                    yield Intended(
+                        step="retry" if entry.generation is not None else "create",
+                        token=token,
+                        attempt=entry.attempt,
+                        part=index,
+                        provider=entry.provider,
+                        type=entry.type,
+                        draw=entry.draw,
+                        request=entry.request,
+                        address=address,
+                        cost=_first_cost(entry.cost),
+                        generation=entry.generation,
+                        parts=len(tokens),
+                    )
+
+
+class KnownHere:
+    """The planner's `Known`: a ledger's draws, and a look into the store of pictures."""
+
+    def __init__(self, ledger: Ledger, has_bytes: Callable[[str], bool]) -> None:
+        self._ledger = ledger
+        self._has_bytes = has_bytes
+
+    def draws(self, draw: str) -> tuple[KnownDraw, ...]:
+        """All draws known for a fingerprint, the newest attempt first."""
+        return self._ledger.known(draw)
+
+    def has_bytes(self, sha256: str) -> bool:
+        """Whether the store holds these bytes."""
+        return self._has_bytes(sha256)
+
+
+def grouped(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
+    """Attempts by whole draw: those of one attempt number and salt are its parts, one for each part number."""
+    groups: dict[tuple[int, str], dict[int, Attempt]] = {}
+    loose: list[list[Attempt]] = []
+    for attempt in attempts:
+        parts = groups.setdefault((attempt.attempt, attempt.salt), {})
+        if attempt.part in parts:
+            loose.append([attempt])  # the same attempt under another token, as an import or an adoption makes it
+        else:
+            parts[attempt.part] = attempt
+    return [list(parts.values()) for parts in groups.values()] + loose
+
+
+def _richer(one: KnownDraw, other: KnownDraw) -> KnownDraw:
+    """`one`, which is newer, with the pictures that only `other` knows."""
+    if one.status == other.status == "succeeded":
+        return replace(one, candidates=merged_candidates(one.candidates or other.candidates, other.candidates))
+    if one.status == "in_doubt" and one.open_intent and other.generation is not None:
+        return replace(other, open_intent=True)  # a retry of a generation that is known is in doubt, not the generation
+    return one
+
+
+def _index(lock: Lock) -> dict[str, list[str]]:
+    """Draw fingerprint -> addresses that hold it, now or among `earlier`."""
+    found: dict[str, list[str]] = {}
+    with_past = set(lock.with_earlier())
+    for address in lock:
+        found.setdefault(lock.glance(address).draw, []).append(address)
+        if address in with_past:
+            for old in {earlier.draw for earlier in lock.entry(address).earlier}:
+                if address not in found.setdefault(old, []):
+                    found[old].append(address)
+    return found
+
+
+def _first_cost(cost: tuple[str, ...]) -> Cost:
+    try:
+        return Cost(money=parse_money(cost[0]), basis="estimated") if cost else UNKNOWN_COST
+    except ValueError:
+        return UNKNOWN_COST
