@@ -59,9 +59,10 @@ def parse_route(text: str | None) -> Route | None:
     """A remembered route; None where nothing, or nothing sensible, was remembered."""
     dialect, _, mount = (text or "").partition(" ")
     found = next((known for known in _PATHS if known == dialect), None)
-    if found is None or not mount.startswith("/"):
+    plain = _safe_mount(mount)
+    if found is None or (plain or "/") != mount:
         return None
-    return Route(dialect=found, mount=mount.rstrip("/"))
+    return Route(dialect=found, mount=plain)
 
 
 def routes(dialects: Sequence[Dialect], mounts: Sequence[str]) -> tuple[Route, ...]:

@@ -258,7 +258,7 @@ async def test_references_make_it_a_multipart_edit() -> None:
     wire = ScriptedWire([json_answer({"data": [{"b64_json": TEXT}]})])
     edit = Order(
         token="ib-abcdefghij234567", lineage_tag="ibl-0", name="n", extras={}, references=(REFERENCE, REFERENCE),
-        count=2, body={"model": "gpt-image-2", "prompt": "a fox", "n": 2, "output_compression": 80, "references": ["sha256:1"]},
+        count=2, body={"model": "gpt-image-2", "prompt": "a fox", "n": 2, "output_compression": 80, "references": []},
     )  # fmt: skip
     await adapter().submit(edit, wire)
     call = wire.calls[0]
