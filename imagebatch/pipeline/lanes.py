@@ -12,7 +12,7 @@ from imagebatch.http.trust import PictureRules, Trust, base_of, check_key_target
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.pipeline.project import Project
 from imagebatch.providers.base import Adapter
-from imagebatch.run.lanes import Lane
+from imagebatch.run.lanes import Lane, Places
 
 SIMULATOR_KEY = "simulator"
 SIMULATOR_PATHS = {"all-images": "/all-images/v1", "aigne-hub": "/aigne-hub", "openai": "/openai/v1"}
@@ -26,9 +26,10 @@ async def open_lane(
     simulator: str | None,
     memory: MutableMapping[str, str],
     trust: Trust,
-    places: int | None = None,
+    shared: asyncio.Semaphore | None = None,
 ) -> Lane:
-    """One provider's lane; `simulator` is the simulator's origin where it runs, `places` bounds what is in flight.
+    """One provider's lane; `simulator` is the simulator's origin where it runs, `shared` the places of all providers
+    together.
 
     Raises ProviderError where the key or the base address is missing, RefusedError where the key may not go there.
     """
@@ -76,7 +77,7 @@ async def open_lane(
         wire=wire,
         downloader=downloader,
         gate=gate,
-        places=asyncio.Semaphore(min(settings.max_concurrency, places or settings.max_concurrency)),
+        places=Places(settings.max_concurrency, shared),
     )
 
 

@@ -322,6 +322,7 @@ class Creator:
                 token=this.token,
                 attempt=this.attempt,
                 part=this.part,
+                parts=this.variant.parts,
                 provider=this.lane.alias,
                 type=this.variant.type,
                 draw=this.variant.draw,

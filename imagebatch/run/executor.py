@@ -64,20 +64,19 @@ class Executor:
     stop: Stop
     tell: Callable[[Told], None]
     leaders: dict[str, "asyncio.Future[Entry | None]"] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
 
-    async def run(self, plan: Plan) -> tuple[Outcome, ...]:
-        """Carry out all changes but the deferred ones; the outcomes come in the order in which they ended."""
-        outcomes: list[Outcome] = []
+    async def run(self, plan: Plan) -> None:
+        """Carry out all changes but the deferred ones; `outcomes` grows as they end, whatever interrupts the rest."""
         for wave in schedule(plan):
             changes = [step.change for step in wave.steps]
             if wave.name == "move":
-                outcomes += await self._moved(changes)
+                self.outcomes.extend(await self._moved(changes))
             elif wave.name == "remove":
-                outcomes += await self._removed(changes)
+                self.outcomes.extend(await self._removed(changes))
             else:
-                outcomes += await self._all(changes)
-        outcomes += [await self._doubted(change) for change in plan.changes if _new_doubt(change)]
-        return tuple(outcomes)
+                await self._all(changes)
+        self.outcomes.extend([await self._doubted(change) for change in plan.changes if _new_doubt(change)])
 
     async def _moved(self, changes: list[Change]) -> list[Outcome]:
         """One after the other, because a target may be free only once another file has left it."""
@@ -106,7 +105,7 @@ class Executor:
             outcomes.append(_outcome(change, _Progress(entry=None), end, code=code, message=message))
         return outcomes
 
-    async def _all(self, changes: list[Change]) -> list[Outcome]:
+    async def _all(self, changes: list[Change]) -> None:
         """Run the changes with only so many under way at once that every provider's places are filled."""
         loop = asyncio.get_running_loop()
         for change in changes:
@@ -114,14 +113,13 @@ class Executor:
                 self.leaders.setdefault(change.leader, loop.create_future())
         width = SPARE_TASKS + 2 * sum(lane.settings.max_concurrency for lane in self.lanes.values())
         room = asyncio.Semaphore(width)
-        outcomes: list[Outcome] = []
 
         async def one(change: Change) -> None:
             try:
                 outcome = await self._one(change)
             finally:
                 room.release()
-            outcomes.append(outcome)
+            self.outcomes.append(outcome)
             self.tell(Told(kind="ended", address=change.address, message=outcome.message, data={"end": outcome.end}))
 
         # Those that share another's draw wait for it, so they must not take the room that it needs.
@@ -130,7 +128,6 @@ class Executor:
             for change in ordered:
                 await room.acquire()
                 group.create_task(one(change))
-        return outcomes
 
     async def _doubted(self, change: Change) -> Outcome:
         """A doubt that only the journal knew of gets its place in the lock."""
@@ -157,27 +154,34 @@ class Executor:
         variant = change.variant
         if variant is None:
             raise ValueError(f"{change.address} has nothing that is wanted, so {change.action} makes no sense")
-        lane = self.lanes[variant.provider]
-        ended = await self._drawn(change, variant, lane, progress)
+        ended = await self._drawn(change, variant, progress)
         if ended is not None:
             return ended
-        return await self._maintained(change, variant, lane, progress)
+        return await self._maintained(change, variant, progress)
+
+    def _lane(self, variant: Variant) -> Lane:
+        """The lane of a variant; it is open where the plan needs the provider."""
+        lane = self.lanes.get(variant.provider)
+        if lane is None:
+            raise Trouble("provider.closed", f"{variant.provider} would have to be asked, and the plan did not say so")
+        return lane
 
     # The draw -----------------------------------------------------------------------------------------------------
 
-    async def _drawn(self, change: Change, variant: Variant, lane: Lane, progress: _Progress) -> Outcome | None:
+    async def _drawn(self, change: Change, variant: Variant, progress: _Progress) -> Outcome | None:
         """Get the draw that is wanted; an outcome only where that is the end of it."""
         action = change.action
         known = change.known or (KnownDraw.of_entry(change.entry) if change.entry is not None else None)
         if change.leader is not None and change.known is None:
             return await self._shared(change, variant, progress)
         if action in {"create", "redraw", "retry"}:
+            lane = self._lane(variant)
             if change.in_place and known is not None:
                 drawn = await self.drawing.retry(variant, lane, change.attempt, known)
             else:
                 drawn = await self.drawing.draw(variant, lane, change.attempt, change.known)
         elif action == "wait" and known is not None:
-            drawn = await self._waited(change, variant, lane, known)
+            drawn = await self._waited(change, variant, self._lane(variant), known)
         elif action in {"adopt", "share"} and change.known is not None:
             progress.entry = adopted_entry(variant, change.known, change.entry)
             progress.adopted = action == "adopt"
@@ -231,18 +235,18 @@ class Executor:
 
     # The pictures and files ---------------------------------------------------------------------------------------
 
-    async def _maintained(self, change: Change, variant: Variant, lane: Lane, progress: _Progress) -> Outcome:
+    async def _maintained(self, change: Change, variant: Variant, progress: _Progress) -> Outcome:
         """Pictures into the store, bought where asked for, labels told, files made; then the lock's block."""
         entry = progress.entry
         if entry is None:
             raise ValueError(f"{change.address} has no entry after its draw")
         frozen = change.action == "keep"  # the present picture stays; only what is free on it is done
         if entry.status == "succeeded" and not frozen:
-            entry = await self._pictured(change, variant, lane, entry, progress)
+            entry = await self._pictured(change, variant, entry, progress)
         progress.entry = entry
         if entry.status == "succeeded":
-            if "update" in {change.action, *change.also}:
-                await update_labels(variant, lane, entry, self.drawing.creator)
+            if "update" in {change.action, *change.also} and entry.labels != variant.labels:
+                await self._labelled(variant, entry)
             entry = with_labels(entry, variant)
             if not frozen or {"develop", "move", "fetch"} & set(change.also):
                 outputs, warnings = await self.files.develop(variant, entry, change.entry)
@@ -266,7 +270,7 @@ class Executor:
         unpicked = not entry.picked and variant.policy.pick == "review"
         return _outcome(change, progress, "done", unpicked=unpicked)
 
-    async def _pictured(self, change: Change, variant: Variant, lane: Lane, entry: Entry, progress: _Progress) -> Entry:
+    async def _pictured(self, change: Change, variant: Variant, entry: Entry, progress: _Progress) -> Entry:
         """The entry with its pick, and with the bytes that a choice or a file needs in the store."""
         rule, pick = variant.policy.pick, self.picks.picks.get(change.address)
         picked = wanted_picks(rule, pick, variant.draw, entry.candidates)
@@ -276,11 +280,19 @@ class Executor:
         lacking = self.files.lacking(variant, entry, change.entry)
         needs_preview = variant.policy.resolution == "preview"
         wanted = {*needed, *(lacking if needs_preview else ())}
-        entry = await self.pictures.fetch(variant, lane, entry, sorted(wanted))
-        if entry.status == "succeeded" and not needs_preview:
-            entry, paid = await self.pictures.buy(variant, lane, entry)
+        missing = self.pictures.missing(entry, sorted(wanted))
+        if missing:
+            entry = await self.pictures.fetch(variant, self._lane(variant), entry, missing)
+        if entry.status == "succeeded" and self.pictures.to_buy(variant, entry):
+            entry, paid = await self.pictures.buy(variant, self._lane(variant), entry)
             progress.paid += paid
         return entry
+
+    async def _labelled(self, variant: Variant, entry: Entry) -> None:
+        """Tell the provider of new labels, where it keeps labels and knows this generation."""
+        lane = self.lanes.get(variant.provider)
+        if lane is not None:
+            await update_labels(variant, lane, entry, self.drawing.creator)
 
 
 def _new_doubt(change: Change) -> bool:

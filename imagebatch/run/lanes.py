@@ -14,6 +14,28 @@ from imagebatch.providers.base import Adapter
 DOUBTS_BEFORE_STOP = 3
 
 
+class Places:
+    """Places for generations in flight: a provider's own, and within those that all providers share."""
+
+    def __init__(self, own: int, shared: asyncio.Semaphore | None = None) -> None:
+        self._own = asyncio.Semaphore(own)
+        self._shared = shared
+
+    async def __aenter__(self) -> None:
+        await self._own.acquire()
+        if self._shared is not None:
+            try:
+                await self._shared.acquire()
+            except BaseException:
+                self._own.release()
+                raise
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._shared is not None:
+            self._shared.release()
+        self._own.release()
+
+
 @dataclass(slots=True, kw_only=True)
 class Lane:
     """One provider alias in a run.
@@ -29,7 +51,7 @@ class Lane:
     wire: ProviderWire
     downloader: Downloader
     gate: Gate
-    places: asyncio.Semaphore
+    places: Places
     stopped: str | None = None
     paused: bool = False
     doubts: int = 0

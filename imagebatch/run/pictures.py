@@ -45,12 +45,20 @@ class Pictures:
         """Store an offer's bytes, checked and hashed; raises Trouble where trying later may help."""
         return await self._taken(this.variant, this.lane, offer)
 
-    async def fetch(self, variant: Variant, lane: Lane, entry: Entry, indexes: Sequence[int]) -> Entry:
+    def missing(self, entry: Entry, indexes: Sequence[int]) -> tuple[int, ...]:
+        """Those of the candidates (from 1) whose bytes are not in the store."""
+        return tuple(index for index in indexes if not self._here(entry.candidates[index - 1]))
+
+    def to_buy(self, variant: Variant, entry: Entry) -> tuple[int, ...]:
+        """The picks that are not there in the resolution that the variant asks for."""
+        resolution = variant.policy.resolution
+        return tuple(index for index in entry.picked if not has_resolution(entry.candidates[index - 1], resolution))
+
+    async def fetch(self, variant: Variant, lane: Lane, entry: Entry, missing: Sequence[int]) -> Entry:
         """The entry with the bytes of these candidates (from 1) in the store, as far as they can be had.
 
         Raises Trouble where trying later may help; a candidate that is no picture makes the entry `failed`.
         """
-        missing = [index for index in indexes if not self._here(entry.candidates[index - 1])]
         found = await asyncio.gather(*(self._fetched(variant, lane, entry, index) for index in missing))
         for index, facts in zip(missing, found, strict=True):
             if isinstance(facts, Failure):
@@ -63,12 +71,8 @@ class Pictures:
     async def buy(self, variant: Variant, lane: Lane, entry: Entry) -> tuple[Entry, list[Money]]:
         """The entry with its picks bought in the resolution that the variant asks for, and what that cost."""
         paid: list[Money] = []
-        resolution = variant.policy.resolution
-        for index in entry.picked:
-            candidate = entry.candidates[index - 1]
-            if resolution == "preview" or has_resolution(candidate, resolution):
-                continue
-            cost = variant.buy_price.get(resolution, UNKNOWN_COST)
+        cost = variant.buy_price.get(variant.policy.resolution, UNKNOWN_COST)
+        for index in self.to_buy(variant, entry):
             entry = await self._bought(variant, lane, entry, index, cost)
             paid += [cost.money] if cost.money is not None else []
         return entry, paid
@@ -151,26 +155,32 @@ class Pictures:
         try:
             answer = await adapter.buy(entry.generation, candidate.id, variant.policy.resolution, lane.wire)
         except NotSent as error:
-            await self._buy_refused(entry, str(error))
+            await self._buy_refused(entry, candidate, str(error))
             raise Trouble("net.unreachable", f"nothing was bought: {error}") from error
         except (OutcomeLost, Unreachable, BadAnswer) as error:
-            await self.recorder.record(Doubted(step="buy", token=entry.token, why=str(error)))
+            await self.recorder.record(Doubted(step="buy", token=entry.token, why=str(error), candidate=candidate.id))
             raise Trouble(
                 "buy.in_doubt", f"whether it was bought is unclear ({error}); it is billed once only"
             ) from error
         if isinstance(answer, base.Refused):
-            await self._buy_refused(entry, answer.failure.message)
+            await self._buy_refused(entry, candidate, answer.failure.message)
             if answer.stops is not None:
                 lane.stop_creates(f"{lane.alias}: {answer.failure.message}")
             raise Trouble(f"provider.{answer.stops or answer.failure.kind}", f"not bought: {answer.failure.message}")
         await self.recorder.record(
-            Accepted(step="buy", token=entry.token, attempt=entry.attempt, generation=entry.generation)
+            Accepted(
+                step="buy",
+                token=entry.token,
+                attempt=entry.attempt,
+                generation=entry.generation,
+                candidate=candidate.id,
+            )
         )
         return answer
 
-    async def _buy_refused(self, entry: Entry, why: str) -> None:
+    async def _buy_refused(self, entry: Entry, candidate: Candidate, why: str) -> None:
         failure = Failure(kind="rejected", message=why)
-        await self.recorder.record(Refused(step="buy", token=entry.token, failure=failure))
+        await self.recorder.record(Refused(step="buy", token=entry.token, failure=failure, candidate=candidate.id))
 
     def _buy_intent(self, variant: Variant, lane: Lane, entry: Entry, candidate: Candidate, cost: Cost) -> Intended:
         return Intended(

@@ -1,0 +1,380 @@
+"""Applying: settle, plan, ask, carry out, plan again where references were waited for, checkpoint."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from imagebatch.errors import EXIT_PENDING
+from imagebatch.http.clock import SystemClock
+from imagebatch.http.spool import Inbox
+from imagebatch.http.trustfile import read_trust
+from imagebatch.model.event import Accepted, Event, Intended, Told
+from imagebatch.model.token import lineage_tag
+from imagebatch.model.variant import Reference, Variant
+from imagebatch.outputs.develop import Outputs
+from imagebatch.outputs.disk import StatDisk
+from imagebatch.outputs.store import Store
+from imagebatch.outputs.tree import Tree
+from imagebatch.outputs.workers import Workers
+from imagebatch.pipeline.lanes import open_lane
+from imagebatch.pipeline.planning import Planned, PlanRequest, World, plan_against
+from imagebatch.pipeline.project import Project
+from imagebatch.plan.options import InDoubt
+from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
+from imagebatch.plan.types import Action, Plan
+from imagebatch.providers.base import CanList, ReferenceImage
+from imagebatch.run.create import Creator, Rules
+from imagebatch.run.draw import Drawing
+from imagebatch.run.executor import Executor
+from imagebatch.run.files import Files
+from imagebatch.run.lanes import Lane
+from imagebatch.run.pictures import Pictures
+from imagebatch.run.poll import Poller
+from imagebatch.run.removal import Removal
+from imagebatch.run.result import Outcome, RunResult, exit_code, left_alone_but_bad
+from imagebatch.run.settle import ListingFailed, Listings, read_listing
+from imagebatch.run.stop import DRAIN_S, Stop, on_signals
+from imagebatch.simulator.process import SimulatorProcess, start
+from imagebatch.state.store import Session, open_session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyOptions:
+    """How to apply: `jobs` bounds what is in flight over all providers, `timeout_s` the whole run."""
+
+    jobs: int | None = None
+    in_doubt: InDoubt = "skip"
+    wait: bool = True
+    timeout_s: float | None = None
+    lock_timeout_s: float = 0.0
+    require_picks: bool = False
+    profile: str = "calm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What an apply came to; `result` is None where nothing was to be done or the plan was not approved."""
+
+    planned: Planned
+    result: RunResult | None
+    exit_code: int
+
+
+def apply_project(
+    project: Project,
+    request: PlanRequest,
+    options: ApplyOptions,
+    *,
+    approve: Callable[[Planned], bool],
+    tell: Callable[[Told | Event], None],
+    saved: SavedPlan | None = None,
+) -> Applied:
+    """Plan and carry out.
+
+    `approve` is shown the plan and answers whether to go on; it raises RefusedError for a brake. `tell` hears of every
+    event and of progress. `saved` is a saved plan that the fresh one has to equal.
+    """
+    with ExitStack() as stack:
+        session = stack.enter_context(
+            open_session(
+                project.home,
+                lineage=project.settings.lineage,
+                lock_timeout_s=options.lock_timeout_s,
+                new_lock="new-lock" in request.force,
+            )
+        )
+        run = _Run(project, request=request, options=options, session=session, tell=tell, stack=stack)
+        run.settle_open_steps()
+        planned = run.plan(saved)
+        if planned.plan.empty:
+            approve(planned)
+            session.checkpoint()
+            return Applied(planned=planned, result=None, exit_code=_code_of_nothing(planned.plan))
+        if not approve(planned):
+            return Applied(planned=planned, result=None, exit_code=4)
+        result = run.carry_out(planned)
+        left = left_alone_but_bad(planned.plan.changes)
+        code = exit_code(result, require_picks=options.require_picks, already_failed=left)
+        return Applied(planned=planned, result=result, exit_code=code)
+
+
+def _code_of_nothing(plan: Plan) -> int:
+    nothing = RunResult(outcomes=(), seconds=0.0)
+    return exit_code(nothing, already_failed=left_alone_but_bad(plan.changes))
+
+
+class _Run:
+    """One apply of one project, with everything that it opened."""
+
+    def __init__(
+        self,
+        project: Project,
+        *,
+        request: PlanRequest,
+        options: ApplyOptions,
+        session: Session,
+        tell: Callable[[Told | Event], None],
+        stack: ExitStack,
+    ) -> None:
+        self.project = project
+        self.request = request
+        self.options = options
+        self.session = session
+        self.tell = tell
+        self.stack = stack
+        self.home = project.home
+        self.work = project.home / ".imagebatch"
+        self.disk = StatDisk(self.home, self.work / "outputs.json")
+        self.stack.callback(self.disk.save)
+        self.store = Store(self.work / "store")
+        self.trust = read_trust(project.setup.variables)
+        self.started = time.monotonic()
+        self._simulator: SimulatorProcess | None = None
+
+    # Planning -------------------------------------------------------------------------------------------------------
+
+    def plan(self, saved: SavedPlan | None) -> Planned:
+        """Plan against what the session knows; a saved plan has to be matched."""
+        world = self._world()
+        if saved is not None:
+            check_fresh(saved, lineage=world.lineage, lock=world.lock_digest, inputs=self.project.inputs)
+        planned = plan_against(self.project, world, self.request, saved.options if saved is not None else None)
+        if saved is not None:
+            check_same(saved, planned.plan)
+        return planned
+
+    def _world(self) -> World:
+        ledger = self.session.ledger
+        return World(
+            recorded=ledger,
+            known=self.session.known(self.store),
+            disk=self.session.disk(self.disk),
+            lineage=self.session.lineage,
+            lock_digest=self.session.lock_digest,
+        )
+
+    # Carrying out ---------------------------------------------------------------------------------------------------
+
+    def settle_open_steps(self) -> None:
+        """Ask the providers that can list about what an earlier run began and never settled; reads only."""
+        steps = self.session.ledger.open_steps()
+        aliases = {step.provider for step in steps.values() if self._can_list(step.provider)}
+        if aliases:
+            asyncio.run(self._settle(sorted(aliases), steps))
+
+    def carry_out(self, planned: Planned) -> RunResult:
+        """Do what the plan says, save the lock, and tell what came of it."""
+        stop = Stop()
+        executor_outcomes: list[Outcome] = []
+        requests: Counter[str] = Counter()
+        try:
+            asyncio.run(self._carry_out(planned, stop, executor_outcomes, requests))
+        finally:
+            self.session.checkpoint()
+        return RunResult(
+            outcomes=tuple(executor_outcomes),
+            seconds=time.monotonic() - self.started,
+            requests=dict(requests),
+            stopped_by=stop.exit_code,
+            simulated=sum(1 for one in planned.variants.values() if one.type.startswith("simulator:")),
+        )
+
+    async def _settle(self, aliases: Iterable[str], steps: Mapping[str, Intended]) -> None:
+        tag = lineage_tag(self.session.lineage)
+        async with AsyncExitStack() as stack:
+            lanes = await self._lanes(stack, aliases, None)
+            for alias, lane in lanes.items():
+                try:
+                    listing = await read_listing(lane, tag)
+                except ListingFailed as error:
+                    self.tell(Told(kind="warning", message=str(error)))
+                    continue
+                for token, step in steps.items():
+                    found = listing.by_token.get(token)
+                    if step.provider == alias and step.step == "create" and found is not None:
+                        await self._record(
+                            Accepted(step="create", token=token, attempt=step.attempt, generation=found.generation)
+                        )
+
+    async def _carry_out(self, planned: Planned, stop: Stop, outcomes: list[Outcome], requests: "Counter[str]") -> None:
+        async with AsyncExitStack() as stack:
+            executor, lanes, pollers = await self._executor(stack, planned, stop, outcomes)
+            stack.callback(_count, requests, tuple(lanes.values()))
+            with on_signals(stop, lambda text: self.tell(Told(kind="stopping", message=text))):
+                work = asyncio.create_task(self._rounds(executor, planned, stop))
+                guard = asyncio.create_task(self._guard(stop, pollers, work))
+                try:
+                    await work
+                except asyncio.CancelledError:
+                    if not stop.asked:
+                        raise
+                finally:
+                    guard.cancel()
+
+    async def _rounds(self, executor: Executor, planned: Planned, stop: Stop) -> None:
+        """The plan, and then what its references have made possible, until nothing new comes of it."""
+        plan = planned.plan
+        while True:
+            before = len(executor.outcomes)
+            await executor.run(plan)
+            deferred = any(change.action == "defer" for change in plan.changes)
+            drawn = any(one.end == "done" for one in executor.outcomes[before:])
+            if not deferred or not drawn or stop.asked:
+                break
+            plan = plan_against(self.project, self._world(), self.request, planned.options).plan
+            plan = replace(plan, changes=tuple(one for one in plan.changes if one.address not in _ended(executor)))
+            if plan.blocked_by:
+                break
+        executor.outcomes.extend(
+            Outcome(address=one.address, action="defer", end="unsent", code="reference.pending", message=one.detail)
+            for one in plan.changes
+            if one.action == "defer" and one.address not in _ended(executor)
+        )
+
+    async def _guard(self, stop: Stop, pollers: Mapping[str, Poller], work: "asyncio.Task[None]") -> None:
+        """Once the end is asked for: stop asking providers, give answers on their way five seconds, then leave."""
+        try:
+            async with asyncio.timeout(self.options.timeout_s):
+                await stop.wait()
+        except TimeoutError:
+            stop.ask(EXIT_PENDING)
+        for poller in pollers.values():
+            poller.close()
+        await asyncio.sleep(DRAIN_S)
+        work.cancel()
+
+    # What a run needs -----------------------------------------------------------------------------------------------
+
+    async def _executor(
+        self, stack: AsyncExitStack, planned: Planned, stop: Stop, outcomes: list[Outcome]
+    ) -> tuple[Executor, Mapping[str, Lane], Mapping[str, Poller]]:
+        shared = asyncio.Semaphore(self.options.jobs) if self.options.jobs else None
+        lanes = await self._lanes(stack, _aliases(planned.plan), shared)
+        clock = SystemClock()
+        tag = lineage_tag(self.session.lineage)
+        pollers = {alias: Poller(lane, tag, clock) for alias, lane in lanes.items()}
+        workers = await stack.enter_async_context(Workers())
+        tree = Tree(self.home)
+        stack.callback(tree.close)
+        self.store.sweep()
+        recorder = _Recorder(self)
+        pictures = Pictures(store=self.store, workers=workers, recorder=recorder, tell=self.tell)
+        files = Files(
+            outputs=Outputs(store=self.store, workers=workers, tree=tree),
+            disk=self.disk,
+            recorder=recorder,
+            forces=planned.options.forces,
+            day=datetime.now(UTC).date().isoformat(),
+        )
+        creator = Creator(
+            lineage=self.session.lineage,
+            recorder=recorder,
+            listings=Listings(tag, clock),
+            pollers=pollers,
+            inbox=Inbox(self.work / "inbox"),
+            intake=pictures,
+            clock=clock,
+            stop=stop,
+            rules=Rules(in_doubt=self.options.in_doubt, wait=self.options.wait),
+            tell=self.tell,
+            open_steps=self.session.ledger.open_steps(),
+            reference_images=self._reference_images,
+        )
+        removal = Removal(lineage=self.session.lineage, lanes=lanes, recorder=recorder, trash=files.put_away_all)
+        executor = Executor(
+            lanes=lanes,
+            drawing=Drawing(creator=creator),
+            pictures=pictures,
+            files=files,
+            removal=removal,
+            recorder=recorder,
+            picks=self.project.loaded.picks,
+            stop=stop,
+            tell=self.tell,
+            outcomes=outcomes,
+        )
+        return executor, lanes, pollers
+
+    async def _lanes(
+        self, stack: AsyncExitStack, aliases: Iterable[str], shared: asyncio.Semaphore | None
+    ) -> Mapping[str, Lane]:
+        known = [alias for alias in aliases if alias in self.project.targets]
+        simulator = self._simulator_origin() if any(self.project.targets[one].simulated for one in known) else None
+        return {
+            alias: await open_lane(
+                stack,
+                self.project,
+                alias,
+                simulator=simulator,
+                memory=self.session.memory,
+                trust=self.trust,
+                shared=shared,
+            )
+            for alias in known
+        }
+
+    def _simulator_origin(self) -> str:
+        if self._simulator is None:
+            profile = self.project.setup.variables.get("IMAGEBATCH_SIMULATOR_PROFILE", "calm")
+            self._simulator = self.stack.enter_context(start(self.work / "simulator", profile))
+        return self._simulator.origin
+
+    def _can_list(self, alias: str) -> bool:
+        target = self.project.targets.get(alias)
+        return target is not None and isinstance(target.adapter, CanList)
+
+    def _reference_images(self, variant: Variant) -> tuple[ReferenceImage, ...]:
+        return tuple(self._reference_image(reference) for reference in variant.references)
+
+    def _reference_image(self, reference: Reference) -> ReferenceImage:
+        sha256 = reference.sha256 or ""
+        path = self.project.root / reference.path if reference.path is not None else self.store.path_of(sha256)
+        return ReferenceImage(
+            sha256=sha256,
+            filename=path.name,
+            media_type=reference.media_type or "application/octet-stream",
+            content=path.read_bytes(),
+        )
+
+    async def _record(self, event: Event, *, durable: bool = True) -> None:
+        future = self.session.record(event, durable=durable)
+        self.tell(event)
+        if durable:
+            await asyncio.wrap_future(future)
+
+
+class _Recorder:
+    """The run's way into the journal."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+
+    async def record(self, event: Event, *, durable: bool = True) -> None:
+        await self._run._record(event, durable=durable)  # noqa: SLF001 - two halves of one thing
+
+
+_ASKS: frozenset[Action] = frozenset(
+    {"create", "redraw", "retry", "wait", "buy", "fetch", "adopt", "share", "update", "delete", "defer"}
+)
+
+
+def _aliases(plan: Plan) -> tuple[str, ...]:
+    """The providers that a plan has to ask; what is only developed, moved or forgotten needs no key."""
+    asking = [change for change in plan.changes if _ASKS & {change.action, *change.also}]
+    found = {change.provider for change in asking}
+    found |= {change.entry.provider for change in asking if change.entry is not None}
+    return tuple(sorted(found))
+
+
+def _ended(executor: Executor) -> frozenset[str]:
+    return frozenset(one.address for one in executor.outcomes)
+
+
+def _count(requests: "Counter[str]", lanes: Iterable[Lane]) -> None:
+    for lane in lanes:
+        for operation, number in (*lane.wire.counts.items(), *lane.downloader.counts.items()):
+            requests["poll" if operation == "get" else operation] += number
