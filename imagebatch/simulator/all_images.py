@@ -276,20 +276,22 @@ class AllImages:
         ignores = self._by_chance("ignores-filter", listing.ignores_filter, call)
         tag, name = ("", "") if ignores else (query.get("tag", ""), query.get("name", "").lower())
         now = time.time()
-        records = [
-            record
-            for record in self._sim.state.generations(call.account, tag)
-            if name in str(record.body["name"]).lower() and self._listed(record, now)
-        ]
-        records = _sorted(records, query.get("sort", ""))
-        total = len(records)
         if listing.page_shift and offset:
             offset = max(0, offset - 1)
-        page = (
-            (records * (limit // max(len(records), 1) + 1))[:limit]
-            if listing.endless
-            else records[0 if listing.offset_ignored else offset :][:limit]
-        )
+        offset = 0 if listing.offset_ignored else offset
+        if name or query.get("sort") or listing.endless or listing.lag.low_s or listing.lag.high_s:
+            records = [
+                record
+                for record in self._sim.state.generations(call.account, tag)
+                if name in str(record.body["name"]).lower() and self._listed(record, now)
+            ]
+            records = _sorted(records, query.get("sort", ""))
+            total = len(records)
+            page = records[offset:][:limit]
+            if listing.endless:
+                page = (records * (limit // max(total, 1) + 1))[:limit]
+        else:
+            total, page = self._sim.state.page(call.account, tag, limit, offset)
         shown = [self._shown(record, now=now) for record in page]
         if shown and self._by_chance("duplicates", listing.duplicates, call):
             shown.append(shown[0])

@@ -80,8 +80,8 @@ class State:
         data_dir.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(data_dir / DATABASE, timeout=10, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
-        # A kill of the process loses nothing with NORMAL; only a power cut could, and this is a simulator.
-        self._db.execute("PRAGMA synchronous=NORMAL")
+        # A kill of the process loses nothing without syncs; only a power cut could, and this is a simulator.
+        self._db.execute("PRAGMA synchronous=OFF")
         self._db.executescript(_TABLES)
         # Credits spent are asked for at each create: summing the ledger each time would grow with the square.
         self._spent: dict[tuple[str, str], float] = {}
@@ -156,6 +156,18 @@ class State:
             (account, tag) if tag else (account,),
         )
         return [_record(row) for row in rows]
+
+    def page(self, account: str, tag: str, limit: int, offset: int) -> tuple[int, list[Record]]:
+        """Count the living generations of an account with a tag, and read one page of them, newest first."""
+        tagged = " AND seq IN (SELECT seq FROM tags WHERE tag = ?)" if tag else ""
+        where = f"FROM generations WHERE account = ? AND deleted = 0{tagged}"
+        values = (account, tag) if tag else (account,)
+        total = self._db.execute(f"SELECT count(*) {where}", values).fetchone()[0]
+        rows = self._db.execute(
+            f"SELECT {_RECORD} {where} ORDER BY seq DESC LIMIT ? OFFSET ?",
+            (*values, limit, offset),
+        )
+        return int(total), [_record(row) for row in rows]
 
     def delete_generations(self, account: str, ids: Sequence[str]) -> int:
         """Remove what is known of these ids, in silence about the others; tell how many went."""
