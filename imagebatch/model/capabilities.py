@@ -19,7 +19,8 @@ class Capabilities:
     `answers` tells whether a create brings the pictures (`now`) or an id to ask about (`later`). `witness` tells
     what can settle a lost create: a listing by our token, a billing record that carries it, or nothing. `offers` is
     how many candidates one create usually brings, 0 where the request says. `resolutions` are those that cost extra.
-    `key_header` and `key_prefix` say how the key travels; `public_base` is None where every user has another host.
+    `key_header` and `key_prefix` say how the key travels; `key_optional` that a server may want none, so that a missing
+    variable is no error; `public_base` is None where every user has another host.
     `picture_hosts` are host globs that bytes may come from besides the base address's origin; `any_public_host` where
     links may lead anywhere public. `strict_params` where a value outside the known limits is an error, not a warning.
     """
@@ -43,6 +44,7 @@ class Capabilities:
     key_variable: str | None = None
     key_header: str = "authorization"
     key_prefix: str = "Bearer "
+    key_optional: bool = False
     picture_hosts: tuple[str, ...] = ()
     any_public_host: bool = False
     strict_params: bool = False

@@ -49,6 +49,7 @@ class OpenAI:
         self.capabilities = replace(
             self.declared,
             strict_params=public,
+            key_optional=not public,
             max_prompt=told.max_prompt or (self.declared.max_prompt if public else None),
             # Servers at home draw on a CPU: minutes for one picture are usual.
             create_timeout_s=self.declared.create_timeout_s if public else 1800.0,

@@ -189,3 +189,14 @@ def test_extra_fields_never_replace_our_own() -> None:
         body={"model": "m", "prompt": "p", "n": 9, "references": ["sha256:0"], "extra_body": '{"model":"x","cfg":7.5}'},
     )  # fmt: skip
     assert request_fields(order) == {"cfg": 7.5, "model": "m", "prompt": "p", "n": 3, "user": "u"}
+
+
+def test_a_long_row_of_digits_inside_a_picture_is_no_number() -> None:
+    assert pictures(json_answer({"data": [{"b64_json": "0" * 800}]})).offers[0].data == b"\xd3\x4d\x34" * 200
+
+
+def test_a_number_of_many_digits_is_in_doubt_and_no_crash() -> None:
+    body = b'{"data":[],"created":' + b"9" * 5000 + b"}"
+    found = parse_pictures(Answer(status=200, headers={}, body=body), lambda _: None)
+    assert isinstance(found, Unclear)
+    assert "400 digits" in found.why

@@ -244,6 +244,11 @@ def test_only_openais_own_host_is_strict(base_url: str | None, public: bool) -> 
     assert is_public(base_url) is public
 
 
+def test_a_server_of_ones_own_may_want_no_key() -> None:
+    assert adapter(LOCAL).capabilities.key_optional
+    assert not adapter().capabilities.key_optional
+
+
 async def test_a_generation_goes_out_as_json_with_the_token_in_its_request_id() -> None:
     wire = ScriptedWire([json_answer({"created": 1, "data": [{"b64_json": TEXT}]})])
     found = await adapter().submit(order(), wire)
