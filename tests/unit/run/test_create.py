@@ -1,0 +1,415 @@
+"""The paid-call protocol: what is written before what is sent, and what is sent again."""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from imagebatch.http.errors import GatePaused
+from imagebatch.http.spool import Inbox
+from imagebatch.model.capabilities import Capabilities
+from imagebatch.model.event import Abandoned, Accepted, Event, Intended, Observed, Refused
+from imagebatch.model.generation import Failure, PictureFacts
+from imagebatch.model.money import UNKNOWN_COST, Money
+from imagebatch.model.variant import Place, Policy, Variant
+from imagebatch.model.wire import NotSent, OutcomeLost
+from imagebatch.providers import base
+from imagebatch.providers.base import BillingRecord, Observation, Offer, Page
+from imagebatch.run.create import Creator, Rules
+from imagebatch.run.ends import End, Try
+from imagebatch.run.lanes import Lane, Places
+from imagebatch.run.settle import Listings
+from imagebatch.run.stop import Stop
+
+TOKEN = "ib-aaaaaaaaaaaaaaaa"
+FACTS = PictureFacts(sha256="sha256:" + "a" * 64, width=1, height=1, media_type="image/png", bytes=10)
+NO = Failure(kind="rejected", message="no")
+
+VARIANT = Variant(
+    address="hero",
+    policy=Policy(asset="hero", place=Place(path="m.yaml", line=1, column=1), provider="studio"),
+    provider="studio",
+    type="all-images",
+    request='{"prompt":"a fox"}',
+    draw="sha256:d",
+    labels="sha256:l",
+    labels_body="{}",
+    outputs=(),
+    ext="jpg",
+)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return sum(self.slept)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        await asyncio.sleep(0)
+
+
+class Journal:
+    """Remembers events, and how many there were when a create was sent."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.durable: list[bool] = []
+
+    async def record(self, event: Event, *, durable: bool = True) -> None:
+        self.events.append(event)
+        self.durable.append(durable)
+
+    def kinds(self) -> list[str]:
+        return [type(event).__name__ for event in self.events]
+
+
+class Blind:
+    """A provider that answers creates from a script and keeps nothing that could be asked."""
+
+    witness: Any = "none"
+
+    def __init__(self, journal: Journal, *answers: base.Submission | Exception) -> None:
+        self.journal = journal
+        self.answers = list(answers)
+        self.sent = 0
+        self.before: list[list[str]] = []
+        self.capabilities = Capabilities(type="all-images", answers="later", witness=self.witness)
+
+    async def submit(self, order: base.Order, wire: object) -> base.Submission:
+        del wire
+        assert order.token == TOKEN
+        self.sent += 1
+        self.before.append(self.journal.kinds())
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Listing(Blind):
+    """One that lists: `shows` gives the readings in turn, the last one stays."""
+
+    witness = "list"
+
+    def __init__(self, journal: Journal, *answers: base.Submission | Exception, shows: tuple[Any, ...] = ((),)) -> None:
+        super().__init__(journal, *answers)
+        self.shows = list(shows)
+
+    async def list_page(self, tag: str | None, offset: int, limit: int, wire: object) -> Page:
+        del tag, offset, limit, wire
+        shown = self.shows.pop(0) if len(self.shows) > 1 else self.shows[0]
+        return Page(observations=shown, total=len(shown))
+
+
+class Billing(Blind):
+    """One that keeps a billing record."""
+
+    witness = "billing"
+
+    def __init__(self, journal: Journal, *answers: base.Submission | Exception, record: BillingRecord | None) -> None:
+        super().__init__(journal, *answers)
+        self.record = record
+
+    async def billing_record(self, token: str, wire: object) -> BillingRecord | None:
+        del wire
+        assert token == TOKEN
+        return self.record
+
+
+class Gate:
+    def __init__(self, *pauses: float) -> None:
+        self.pauses = list(pauses)
+
+    async def wait_open(self) -> None:
+        if self.pauses:
+            raise GatePaused(self.pauses.pop(0))
+
+
+class Polls:
+    """Answers polling with one observation."""
+
+    def __init__(self, found: Observation | None) -> None:
+        self.found = found
+
+    async def wait(self, *_: object) -> Observation | None:
+        return self.found
+
+
+class Pictures:
+    def __init__(self, *answers: PictureFacts | Failure) -> None:
+        self.answers = list(answers) or [FACTS]
+
+    async def take(self, this: Try, offer: Offer) -> PictureFacts | Failure:
+        del this, offer
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def noted(self, generation: str, offers: object) -> None:
+        del generation, offers
+
+
+DONE = Observation(generation="g1", state="succeeded", offers=(Offer(id="a"), Offer(id="b")), token=TOKEN)
+
+
+class Bench:
+    """Everything a create needs, made small."""
+
+    def __init__(self, tmp_path: Path, adapter: Callable[[Journal], Blind], **more: Any) -> None:
+        self.journal = Journal()
+        self.adapter = adapter(self.journal)
+        self.clock = Clock()
+        settings: Any = SimpleNamespace(consistency_window_s=60.0, deadline_s=None, max_concurrency=8)
+        wire: Any = SimpleNamespace()
+        self.lane = Lane(
+            alias="studio", type="all-images", settings=settings, adapter=self.adapter,  # type: ignore[arg-type]  # small stand-ins
+            wire=wire, downloader=wire, gate=more.pop("gate", Gate()), places=Places(8),
+        )  # fmt: skip
+        pollers: Any = {"studio": Polls(more.pop("poll", DONE))}
+        self.creator = Creator(
+            lineage="0" * 32,
+            recorder=self.journal,
+            listings=Listings("ibl-0", self.clock),
+            pollers=pollers,
+            inbox=Inbox(tmp_path / "inbox"),
+            intake=more.pop("pictures", Pictures()),
+            clock=self.clock,
+            stop=more.pop("stop", Stop()),
+            rules=Rules(in_doubt=more.pop("in_doubt", "skip"), wait=True),
+            tell=lambda _: None,
+            open_steps=more.pop("open_steps", {}),
+            reference_images=lambda _: (),
+        )
+        self.this = Try(variant=VARIANT, lane=self.lane, token=TOKEN, attempt=1, send=more.pop("send", True))
+
+    async def run(self) -> End:
+        return await self.creator.create(self.this)
+
+
+def opened() -> dict[str, Intended]:
+    step = Intended(
+        step="create", token=TOKEN, attempt=1, part=0, provider="studio", type="all-images", draw="sha256:d",
+        request="{}", address="hero", cost=UNKNOWN_COST,
+    )  # fmt: skip
+    return {TOKEN: step}
+
+
+async def test_the_intent_is_durable_before_the_request_leaves_and_the_id_right_after(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")))
+    end = await bench.run()
+    assert bench.adapter.before == [["Intended"]]
+    assert bench.journal.kinds() == ["Intended", "Accepted", "Observed"]
+    assert all(bench.journal.durable)
+    assert (end.status, end.generation) == ("succeeded", "g1")
+    assert [one.id for one in end.candidates] == ["a", "b"]
+
+
+async def test_nothing_is_sent_where_the_listing_shows_our_token(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Listing(journal, base.Accepted(generation="g9"), shows=((DONE,),)))
+    end = await bench.run()
+    assert bench.adapter.sent == 0
+    assert end.adopted
+    assert end.generation == "g1"
+
+
+async def test_a_listing_that_cannot_be_read_stops_the_creates_of_its_provider(tmp_path: Path) -> None:
+    class Broken(Listing):
+        async def list_page(self, tag: str | None, offset: int, limit: int, wire: object) -> Page:
+            return Page(observations=(DONE,), total=1000)
+
+    bench = Bench(tmp_path, lambda journal: Broken(journal, base.Accepted(generation="g9")))
+    end = await bench.run()
+    assert (bench.adapter.sent, end.status, end.code) == (0, None, "provider.listing")
+    assert bench.lane.stopped is not None
+
+
+@pytest.mark.parametrize("lost", [OutcomeLost("reset"), base.Unclear(why="HTTP 500")])
+async def test_a_lost_create_that_the_listing_shows_is_adopted(tmp_path: Path, lost: Any) -> None:
+    bench = Bench(tmp_path, lambda journal: Listing(journal, lost, shows=((), (), (DONE,))))
+    end = await bench.run()
+    assert bench.adapter.sent == 1
+    assert (end.status, end.adopted, end.generation) == ("succeeded", True, "g1")
+    assert bench.journal.kinds() == ["Intended", "Doubted", "Accepted", "Observed"]
+
+
+async def test_a_lost_create_that_no_reading_shows_is_sent_once_more(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Listing(journal, OutcomeLost("reset"), base.Accepted(generation="g1")))
+    end = await bench.run()
+    assert bench.adapter.sent == 2
+    assert sum(bench.clock.slept) == pytest.approx(60.0)
+    assert end.status == "succeeded"
+    assert bench.journal.kinds() == ["Intended", "Doubted", "Abandoned", "Intended", "Accepted", "Observed"]
+
+
+async def test_a_lost_create_at_a_blind_provider_is_in_doubt_and_never_sent_again(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Blind(journal, OutcomeLost("timeout")))
+    end = await bench.run()
+    assert (bench.adapter.sent, end.status, end.code) == (1, "in_doubt", "create.in_doubt")
+    assert bench.journal.kinds() == ["Intended", "Doubted"]
+
+
+async def test_the_user_may_say_that_doubts_are_sent_again(tmp_path: Path) -> None:
+    bench = Bench(
+        tmp_path, lambda journal: Blind(journal, OutcomeLost("x"), base.Accepted(generation="g1")), in_doubt="resend"
+    )
+    end = await bench.run()
+    assert (bench.adapter.sent, end.status) == (2, "succeeded")
+    assert Abandoned.__name__ in bench.journal.kinds()
+
+
+@pytest.mark.parametrize(
+    ("record", "sent", "status"),
+    [
+        (BillingRecord(id="m1", state="failed"), 2, "succeeded"),
+        (BillingRecord(id="m1", state="success", cost=Money(amount=Decimal(1), currency="credit")), 1, "in_doubt"),
+        (BillingRecord(id="m1", state="processing"), 1, "in_doubt"),
+        (None, 1, "in_doubt"),
+    ],
+)  # fmt: skip
+async def test_a_billing_record_decides_where_there_is_one(
+    tmp_path: Path, record: BillingRecord | None, sent: int, status: str
+) -> None:
+    bench = Bench(
+        tmp_path, lambda journal: Billing(journal, OutcomeLost("x"), base.Accepted(generation="g1"), record=record)
+    )
+    end = await bench.run()
+    assert (bench.adapter.sent, end.status) == (sent, status)
+
+
+async def test_what_never_left_is_no_doubt(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Blind(journal, NotSent("name not found")))
+    end = await bench.run()
+    assert (end.status, end.code) == (None, "net.unreachable")
+    assert isinstance(bench.journal.events[-1], Refused)
+    assert bench.lane.stopped is not None
+
+
+async def test_a_refusal_closes_the_intent_and_fails_the_address_alone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Refused(failure=NO)))
+    end = await bench.run()
+    assert (end.status, end.failure, bench.lane.stopped) == ("failed", NO, None)
+    assert bench.journal.kinds() == ["Intended", "Refused"]
+
+
+@pytest.mark.parametrize(
+    ("stops", "status"), [("auth", None), ("path", None), ("redirect", None), ("no_credit", "failed")]
+)
+async def test_a_refusal_that_every_other_create_would_meet_stops_the_provider(
+    tmp_path: Path, stops: Any, status: str | None
+) -> None:
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Refused(failure=NO, stops=stops)))
+    end = await bench.run()
+    assert end.status == status
+    again = await bench.run()
+    assert (bench.adapter.sent, again.code) == (1, "provider.stopped")
+
+
+async def test_a_429_is_waited_for_with_no_open_intent(tmp_path: Path) -> None:
+    bench = Bench(
+        tmp_path,
+        lambda journal: Blind(journal, base.Refused(failure=NO, wait_s=3.0), base.Accepted(generation="g1")),
+    )
+    end = await bench.run()
+    assert (bench.adapter.sent, end.status) == (2, "succeeded")
+    assert bench.clock.slept[0] == 3.0
+    assert bench.journal.kinds()[:3] == ["Intended", "Refused", "Intended"]
+
+
+async def test_a_provider_that_never_opens_again_is_a_pause_and_costs_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Refused(failure=NO, wait_s=200.0)))
+    end = await bench.run()
+    assert (end.status, end.code) == (None, "provider.paused")
+    assert isinstance(bench.journal.events[-1], Refused)
+
+
+async def test_a_closed_gate_is_met_before_the_intent_is_written(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")), gate=Gate(9999.0))
+    end = await bench.run()
+    assert (bench.adapter.sent, end.code, bench.journal.events) == (0, "provider.paused", [])
+
+
+async def test_nothing_is_sent_once_the_run_is_asked_to_stop(tmp_path: Path) -> None:
+    stop = Stop()
+    stop.ask(130)
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")), stop=stop)
+    end = await bench.run()
+    assert (bench.adapter.sent, end.code, bench.journal.events) == (0, "run.stopped", [])
+
+
+async def test_three_unclear_answers_in_a_row_stop_the_provider(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Listing(journal, base.Unclear(why="HTTP 503")))
+    end = await bench.run()
+    assert bench.adapter.sent == 3
+    assert end.status in {"in_doubt", None}
+    assert bench.lane.stopped is not None
+
+
+async def test_an_open_intent_of_an_earlier_run_is_looked_for_through_the_window_before_it_is_sent(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, lambda journal: Listing(journal, base.Accepted(generation="g1")), open_steps=opened())
+    end = await bench.run()
+    assert sum(bench.clock.slept) == pytest.approx(60.0)
+    assert (bench.adapter.sent, end.status) == (1, "succeeded")
+
+
+async def test_an_open_intent_at_a_blind_provider_is_in_doubt(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")), open_steps=opened())
+    end = await bench.run()
+    assert (bench.adapter.sent, end.status) == (0, "in_doubt")
+
+
+async def test_an_open_step_that_is_no_longer_wanted_is_only_settled(tmp_path: Path) -> None:
+    bench = Bench(
+        tmp_path, lambda journal: Listing(journal, base.Accepted(generation="g1")), open_steps=opened(), send=False
+    )
+    end = await bench.run()
+    assert (bench.adapter.sent, end.status, end.code) == (0, None, "create.absent")
+
+
+async def test_pictures_that_came_with_the_answer_are_stored_before_the_draw_counts_as_done(tmp_path: Path) -> None:
+    offers = (Offer(id="1", data=b"x"), Offer(id="2", data=b"y"))
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Completed(offers=offers)))
+    end = await bench.run()
+    assert bench.journal.kinds() == ["Intended", "Accepted", "Observed"]
+    assert (end.generation, [one.facts for one in end.candidates]) == (TOKEN, [FACTS, FACTS])
+
+
+async def test_an_answer_without_pictures_may_have_been_paid(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Completed(offers=())))
+    end = await bench.run()
+    assert end.failure is not None
+    assert (end.status, end.failure.kind) == ("failed", "no_images")
+    assert isinstance(bench.journal.events[-1], Observed)
+
+
+async def test_one_broken_candidate_among_good_ones_is_told_and_does_not_lose_the_others(tmp_path: Path) -> None:
+    bad = Failure(kind="bad_image", message="cut")
+    offers = (Offer(id="1", data=b"x"), Offer(id="2", data=b"y"))
+    bench = Bench(
+        tmp_path, lambda journal: Blind(journal, base.Completed(offers=offers)), pictures=Pictures(bad, FACTS)
+    )
+    end = await bench.run()
+    assert end.status == "succeeded"
+    assert [one.facts for one in end.candidates] == [None, FACTS]
+    assert end.warnings
+
+
+async def test_a_deadline_leaves_the_generation_pending_with_its_id(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")), poll=None)
+    end = await bench.run()
+    assert (end.status, end.generation) == ("pending", "g1")
+    assert [type(event) for event in bench.journal.events] == [Intended, Accepted]
+
+
+async def test_done_without_an_image_is_a_failure_that_may_have_been_paid(tmp_path: Path) -> None:
+    done = Observation(generation="g1", state="succeeded")
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")), poll=done)
+    end = await bench.run()
+    assert end.failure is not None
+    assert end.failure.kind == "no_images"

@@ -1,0 +1,122 @@
+"""When a generation is asked about, and what its answers come to."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from imagebatch.model.wire import BadAnswer, Unreachable
+from imagebatch.providers.base import Observation, Offer
+from imagebatch.run.poll import Poller, PollFailed, next_pause
+
+
+class VirtualClock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += max(0.0, seconds)
+        await asyncio.sleep(0)
+
+
+class Provider:
+    """Answers `observe` from a script, one entry a call; the last one stays."""
+
+    def __init__(self, *script: Observation | Exception | None) -> None:
+        self.script = list(script)
+        self.asked = 0
+
+    async def observe(self, generation: str, wire: object) -> Observation | None:
+        del generation, wire
+        self.asked += 1
+        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def poller(provider: Provider, *, window_s: float = 60.0) -> tuple[Poller, VirtualClock]:
+    clock = VirtualClock()
+    settings = SimpleNamespace(consistency_window_s=window_s)
+    lane: Any = SimpleNamespace(alias="studio", adapter=provider, wire=None, settings=settings)
+    return Poller(lane, "ibl-x", clock), clock
+
+
+def seen(state: Any, **more: Any) -> Observation:
+    return Observation(generation=more.pop("generation", "g1"), state=state, **more)
+
+
+async def test_it_waits_until_the_state_is_final() -> None:
+    provider = Provider(seen("pending"), seen("pending"), seen("succeeded", offers=(Offer(id="a"),)))
+    waiting, clock = poller(provider)
+    found = await waiting.wait("g1", "ib-1", 600.0)
+    assert found is not None
+    assert found.state == "succeeded"
+    assert clock.time < 10.0
+
+
+async def test_the_deadline_is_a_pause_and_no_failure() -> None:
+    waiting, clock = poller(Provider(seen("pending")))
+    assert await waiting.wait("g1", "ib-1", 100.0) is None
+    assert clock.time == pytest.approx(100.0, abs=16.0)
+
+
+async def test_reads_that_fail_are_repeated_for_as_long_as_the_deadline_allows() -> None:
+    storm = [Unreachable("503")] * 40
+    found = await poller(Provider(*storm, seen("succeeded")))[0].wait("g1", "ib-1", 3600.0)
+    assert found is not None
+
+
+async def test_a_generation_that_is_missing_for_the_whole_window_is_gone() -> None:
+    waiting, clock = poller(Provider(None), window_s=30.0)
+    found = await waiting.wait("g1", "ib-1", 3600.0)
+    assert found is not None
+    assert found.failure is not None
+    assert found.failure.kind == "gone"
+    assert clock.time >= 30.0
+
+
+async def test_a_generation_that_shows_late_is_not_gone() -> None:
+    found = await poller(Provider(None, seen("pending"), seen("succeeded")))[0].wait("g1", "ib-1", 3600.0)
+    assert found is not None
+    assert found.state == "succeeded"
+
+
+async def test_answers_about_another_generation_are_refused() -> None:
+    with pytest.raises(PollFailed, match="asked for g1, got OTHER"):
+        await poller(Provider(seen("succeeded", generation="OTHER")))[0].wait("g1", "ib-1", 60.0)
+
+
+async def test_a_generation_with_another_token_is_not_ours() -> None:
+    with pytest.raises(PollFailed, match="does not carry our token"):
+        await poller(Provider(seen("succeeded", token="ib-2")))[0].wait("g1", "ib-1", 60.0)
+
+
+async def test_nonsense_is_tried_three_times_and_then_reported() -> None:
+    provider = Provider(BadAnswer("the answer holds NaN, which is not JSON"))
+    with pytest.raises(PollFailed, match="NaN"):
+        await poller(provider)[0].wait("g1", "ib-1", 600.0)
+    assert provider.asked == 3
+
+
+async def test_closing_leaves_what_runs_to_a_later_run() -> None:
+    waiting, _ = poller(Provider(seen("pending")))
+    task = asyncio.create_task(waiting.wait("g1", "ib-1", 1e9))
+    await asyncio.sleep(0)
+    waiting.close()
+    assert await task is None
+    assert await waiting.wait("g2", "ib-2", 10.0) is None
+
+
+def test_the_pause_follows_what_the_others_took() -> None:
+    assert next_pause(0.0, 30.0) == 15.0
+    assert next_pause(25.0, 30.0) == pytest.approx(5.0)
+    assert next_pause(60.0, 30.0) == pytest.approx(10.0)
+    assert next_pause(0.0, None) == 0.5
+    assert next_pause(10_000.0, None) == 15.0
