@@ -63,10 +63,9 @@ class Attempt:
                 return replace(_settled(grown, event.step), failure=None, doubt=None)
             case Refused():
                 return replace(_settled(grown, event.step, event.candidate), doubt=None)
-            case Doubted():
-                return replace(grown, doubt=event.why)
-            case Abandoned():
-                return replace(grown, steps=(), doubt=None)
+            case Doubted() | Abandoned():
+                doubted = isinstance(event, Doubted)
+                return replace(grown, steps=grown.steps if doubted else (), doubt=event.why if doubted else None)
             case Observed():
                 return _seen(grown, event)
             case Fetched() | BoughtStored():

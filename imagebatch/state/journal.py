@@ -20,19 +20,18 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.event import Event
-from imagebatch.state.files import PRIVATE, point, refuse_link
+from imagebatch.state.files import PRIVATE, disk_error, point, refuse_link, sync_folder
 from imagebatch.state.records import decode_event, encode_event, pack, unpack
 
 SCHEMA_VERSION: Final = 1
 PAGE_BYTES: Final = 512
 LINGER_S: Final = 0.5
-BATCH_EVENTS: Final = 500
 BUSY_S: Final = 5.0
 _APPLICATION: Final = 0x69624A31  # "ibJ1"
 _DISK_CODES: Final = {
@@ -106,18 +105,17 @@ class Journal:
         """
         refuse_link(path)
         try:
-            connection = _connected(path)
-            try:
-                text = _load(connection, path)
-                refuse_foreign(text, lineage)
-                with _transaction(connection):
-                    _note(connection, {"lineage": lineage})
-            except BaseException:
+            _finish_repair(path)
+            connection, text = _opened(path, lineage)
+            if text.torn:
                 connection.close()
-                raise
+                _repair(path, lineage, text)
+                connection = _opened(path, lineage)[0]
         except sqlite3.Error as error:
             raise journal_error(error, path) from error
-        return cls(path, connection, JournalText(lineage=lineage, notes=text.notes, events=text.events, torn=text.torn))
+        except OSError as error:
+            raise disk_error(error, path, "open") from error
+        return cls(path, connection, replace(text, lineage=lineage))
 
     def replay(self) -> Iterator[Event]:
         """The events that were there when the journal was opened, in order."""
@@ -192,28 +190,22 @@ class Journal:
     def _write_on(self) -> None:
         waiting: list[_Item] = []
         while True:
-            item: _Item | None
             try:
-                item = self._queue.get(timeout=LINGER_S) if waiting else self._queue.get()
+                item = self._queue.get(timeout=LINGER_S if waiting else None)
             except queue.Empty:
                 self._commit(waiting)
                 waiting = []
                 continue
-            ending = item is None
-            must = ending
             while item is not None:
                 waiting.append(item)
-                must = must or item.future is not None or len(waiting) >= BATCH_EVENTS
                 try:
                     item = self._queue.get_nowait()
                 except queue.Empty:
                     break
-                ending = must = must or item is None
-                ending = item is None
-            if must and waiting:
+            if waiting and (item is None or any(one.future is not None for one in waiting)):
                 self._commit(waiting)
                 waiting = []
-            if ending:
+            if item is None:
                 return
 
     def _commit(self, items: list[_Item]) -> None:
@@ -281,11 +273,53 @@ def journal_error(error: Exception, path: Path) -> StateError:
         return _damaged(path, what)
     return StateError(
         "the journal cannot be kept",
-        f"imagebatch could not write or read {path.name}: {what}. Nothing is sent that could not be written down first.",
+        f"imagebatch could not write or read {path.name}: {what}. "
+        "Nothing is sent that could not be written down first.",
         hints=("Make room or give rights in .imagebatch, then run the same command again",),
         code=code,
         path=f".imagebatch/{path.name}",
     )
+
+
+def _opened(path: Path, lineage: str) -> tuple[sqlite3.Connection, JournalText]:
+    connection = _connected(path)
+    try:
+        text = _load(connection, path)
+        refuse_foreign(text, lineage)
+        if not text.torn:
+            with _transaction(connection):
+                _note(connection, {"lineage": lineage})
+    except BaseException:
+        connection.close()
+        raise
+    return connection, text
+
+
+def _repair(path: Path, lineage: str, text: JournalText) -> None:
+    """Make a journal of what can be read, and set the torn one aside; nothing is deleted."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    connection = _connected(fresh)
+    try:
+        with _transaction(connection):
+            _note(connection, {**text.notes, "lineage": lineage})
+            if text.events:
+                _insert(connection, [encode_event(event) for event in text.events])
+    finally:
+        connection.close()
+    point("journal.repair")
+    for ending in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + ending).replace(path.with_name(f"{path.name}.torn{ending}"))
+    _finish_repair(path)
+
+
+def _finish_repair(path: Path) -> None:
+    """Put the repaired journal in place; the torn one stepped aside only when this one was whole."""
+    fresh = path.with_name(f"{path.name}.new")
+    if fresh.exists() and not path.exists():
+        fresh.replace(path)
+        sync_folder(path.parent)
 
 
 def _connected(path: Path) -> sqlite3.Connection:
@@ -340,12 +374,9 @@ def _load(connection: sqlite3.Connection, path: Path) -> JournalText:
     notes = dict(connection.execute("SELECT name, value FROM note"))
     events: list[Event] = []
     torn: list[str] = []
-    for seq, record in _rows(connection, torn):
+    for record in _rows(connection, torn):
         try:
-            if record is None:
-                raise ValueError(f"record {seq} is no blob")
-            lines = unpack(record)
-            decoded = [decode_event(line) for line in lines]
+            decoded = [decode_event(line) for line in unpack(record)]
         except ValueError as error:
             torn.append(str(error))
             continue
@@ -355,9 +386,9 @@ def _load(connection: sqlite3.Connection, path: Path) -> JournalText:
     return JournalText(lineage=notes.get("lineage"), notes=notes, events=tuple(events), torn=len(torn))
 
 
-def _rows(connection: sqlite3.Connection, torn: list[str]) -> Iterator[tuple[int, bytes | None]]:
+def _rows(connection: sqlite3.Connection, torn: list[str]) -> Iterator[bytes]:
     """Rows in order; where pages at the end are missing, those before them."""
-    rows = connection.execute("SELECT seq, record FROM batch ORDER BY seq")
+    rows = connection.execute("SELECT record FROM batch ORDER BY seq")
     while True:
         try:
             row = rows.fetchone()
@@ -368,7 +399,7 @@ def _rows(connection: sqlite3.Connection, torn: list[str]) -> Iterator[tuple[int
             return
         if row is None:
             return
-        yield int(row[0]), row[1] if isinstance(row[1], bytes) else None
+        yield row[0] if isinstance(row[0], bytes) else b""
 
 
 @contextlib.contextmanager

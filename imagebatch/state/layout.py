@@ -63,11 +63,16 @@ def encode_files(lock: Lock) -> dict[str, bytes]:
 
 def lock_digest(files: Mapping[str, bytes]) -> str:
     """`sha256:…` over all files of a lock: that of the file itself where there is one; `absent` where there is none."""
-    if not files:
+    return digest_of({path: hashlib.sha256(data).hexdigest() for path, data in files.items()})
+
+
+def digest_of(hashes: Mapping[str, str]) -> str:
+    """`lock_digest` from the files' own sha256 in hex."""
+    if not hashes:
         return NO_LOCK
-    if set(files) == {LOCK_NAME}:
-        return f"sha256:{hashlib.sha256(files[LOCK_NAME]).hexdigest()}"
-    lines = "".join(f"{hashlib.sha256(files[path]).hexdigest()}  {path}\n" for path in sorted(files))
+    if set(hashes) == {LOCK_NAME}:
+        return f"sha256:{hashes[LOCK_NAME]}"
+    lines = "".join(f"{hashes[path]}  {path}\n" for path in sorted(hashes))
     return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
 
 

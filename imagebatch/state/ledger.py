@@ -7,7 +7,7 @@ events loses nothing, because each of them is found again by its draw fingerprin
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Protocol
 
 from imagebatch.model.event import Dropped, Event, Intended, Kept, Placing
 from imagebatch.model.generation import Entry
@@ -38,7 +38,7 @@ class Ledger:
     """Lock and events folded; implements `Recorded`. `record` adds an event, everything else only reads."""
 
     def __init__(self, lock: Lock, events: Iterable[Event] = (), past: PastDraws | None = None) -> None:
-        self.lock: Final = lock
+        self.lock = lock
         self._past: PastDraws = past or NoPast()
         self._kept: dict[str, Entry] = {}
         self._dropped: set[str] = set()
@@ -99,6 +99,21 @@ class Ledger:
     def changed(self) -> bool:
         """Whether the lock on disk lacks something that the journal knows."""
         return bool(self._kept or self._dropped)
+
+    def rebase(self, lock: Lock) -> None:
+        """Go on from a checkpoint: `lock` holds what was kept, the draw index what was accepted.
+
+        Attempts with an open step stay; the journal carries them too.
+        """
+        self.lock = lock
+        self._kept, self._dropped, self._placing = {}, set(), {}
+        self._order, self._in_lock = None, None
+        self._attempts = {token: one for token, one in self._attempts.items() if one.steps}
+        self._events = {token: self._events[token] for token in self._attempts}
+        self._tokens_of = {}
+        for token, attempt in self._attempts.items():
+            if attempt.draw:
+                self._tokens_of.setdefault(attempt.draw, []).append(token)
 
     # Events -------------------------------------------------------------------------------------------------------
 

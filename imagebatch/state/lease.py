@@ -1,0 +1,293 @@
+"""The lease: one writer at a time in one checkout.
+
+The operating system's own lock on `.imagebatch/lease.lock` decides, and goes with the process that held it, so a killed
+run needs no unlocking. Beside it `lease.json` says who holds it, for people and for hosts that share the folder
+without sharing locks: there a counter that still moves means a living owner. No clock is compared with another one.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import platform
+import secrets
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from imagebatch.errors import RefusedError, StateError
+from imagebatch.state.files import PRIVATE, disk_error, point, read_regular, refuse_link, write_atomic
+from imagebatch.state.strict import Fields, parse_json
+
+LOCK_NAME: Final = "lease.lock"
+OWNER_NAME: Final = "lease.json"
+BEAT_S: Final = 2.0
+WATCH_S: Final = 5.0
+_UNSUPPORTED: Final = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who holds the lease: `started` is the process's start as the system counts it, `beat` a counter that moves."""
+
+    id: str
+    host: str
+    pid: int
+    started: str | None
+    command: str
+    beat: int = 0
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} ({self.command}), lease {self.id}"
+
+
+class Lease:
+    """The lease, held. A thread moves the counter until `release`."""
+
+    def __init__(self, folder: Path, lock: "_SystemLock", owner: Owner) -> None:
+        self._folder = folder
+        self._lock = lock
+        self.owner = owner
+        self._done = threading.Event()
+        self._beats = threading.Thread(target=self._beat_on, name="imagebatch-lease", daemon=True)
+        self._beats.start()
+
+    def check(self) -> None:
+        """Raise RefusedError (`lock.lost`) where somebody broke the lease; called before every wave of creates."""
+        owner = read_owner(self._folder)
+        if owner is not None and owner.id == self.owner.id and self._lock.is_in_place():
+            return
+        raise RefusedError(
+            "the lease of this run was taken away",
+            f"The project is now held by {owner or 'nobody'}. This run stops sending; what was sent is recorded.",
+            hints=("Run the same command again once the other run has ended",),
+            code="lock.lost",
+        )
+
+    def release(self) -> None:
+        """Give the project free; releasing twice does nothing."""
+        if self._done.is_set():
+            return
+        self._done.set()
+        self._beats.join()
+        owner = None
+        with contextlib.suppress(StateError):
+            owner = read_owner(self._folder)
+        if owner is not None and owner.id == self.owner.id:
+            with contextlib.suppress(OSError):
+                (self._folder / OWNER_NAME).unlink()
+        self._lock.release()
+
+    def _beat_on(self) -> None:
+        beat = self.owner.beat
+        while not self._done.wait(BEAT_S):
+            beat += 1
+            # A beat that cannot be written harms nobody here: the system's lock still holds.
+            with contextlib.suppress(StateError):
+                owner = read_owner(self._folder)
+                if owner is not None and owner.id == self.owner.id:
+                    _write_owner(self._folder, self.owner, beat)
+
+
+def acquire_lease(folder: Path, *, command: str, timeout_s: float = 0.0) -> Lease:
+    """Take the lease of the project whose `.imagebatch` is `folder`, waiting up to `timeout_s` seconds.
+
+    Raises RefusedError (`lock.held`) that names a living owner, StateError (`path.symlink`) where the lock file is a
+    link and (`lock.unsupported`) where the file system cannot lock.
+    """
+    lock = _SystemLock(folder / LOCK_NAME)
+    if not lock.acquire(timeout_s):
+        raise _held(read_owner(folder))
+    try:
+        owner = _taken_over(folder, command)
+    except BaseException:
+        lock.release()
+        raise
+    return Lease(folder, lock, owner)
+
+
+def _taken_over(folder: Path, command: str) -> Owner:
+    left = read_owner(folder)
+    if left is not None and left.host != platform.node() and _still_beats(folder, left):
+        raise _held(left)
+    owner = Owner(
+        id=secrets.token_hex(4),
+        host=platform.node(),
+        pid=os.getpid(),
+        started=_process_start(os.getpid()),
+        command=command,
+    )
+    point("lease.owner")
+    _write_owner(folder, owner, 0)
+    return owner
+
+
+def running_owner(folder: Path) -> Owner | None:
+    """Who seems to be writing now, without taking any lock: what `plan` tells. Another host's owner counts as alive."""
+    owner = read_owner(folder)
+    if owner is None or (owner.host == platform.node() and not _is_alive(owner)):
+        return None
+    return owner
+
+
+def release_lease(folder: Path, *, lease_id: str | None = None) -> Owner | None:
+    """Remove a lease that was left behind; a living owner's only with its id. Returns whose it was, None for nobody's.
+
+    Raises RefusedError (`lock.held`) where the owner lives and no id is given, (`lock.wrong_id`) where the id differs.
+    A run whose lease was broken notices at its next `check`.
+    """
+    owner = read_owner(folder)
+    if owner is None:
+        return None
+    if lease_id is not None and lease_id != owner.id:
+        raise RefusedError(
+            "the lease has another id",
+            f"The lease is {owner.id}, not {lease_id}. Nothing was removed.",
+            hints=("See who holds it: imagebatch lock show",),
+            code="lock.wrong_id",
+        )
+    if lease_id is None and (owner.host != platform.node() or _is_alive(owner)):
+        raise _held(owner)
+    with contextlib.suppress(FileNotFoundError):
+        (folder / OWNER_NAME).unlink()
+    if lease_id is not None:
+        # The old holder keeps its lock on a file that has no name any more; the next run makes a new one.
+        with contextlib.suppress(FileNotFoundError):
+            (folder / LOCK_NAME).unlink()
+    return owner
+
+
+def read_owner(folder: Path) -> Owner | None:
+    """What the owner's file says; None where there is none or it cannot be read."""
+    data = read_regular(folder / OWNER_NAME)
+    try:
+        fields = Fields(parse_json((data or b"").decode()))
+        return Owner(
+            id=fields.text("id"),
+            host=fields.text("host"),
+            pid=fields.number("pid"),
+            started=fields.optional_text("started"),
+            command=fields.text("command"),
+            beat=fields.number("beat"),
+        )
+    except ValueError:
+        return None
+
+
+class _SystemLock:
+    """The system's lock on one file, by filelock: closed on exec, the file stays when it is released."""
+
+    def __init__(self, path: Path) -> None:
+        from filelock import FileLock  # it imports asyncio, which a plan has no use for
+
+        refuse_link(path)
+        self._path = path
+        self._lock = FileLock(
+            path,
+            mode=PRIVATE,
+            is_singleton=False,
+            thread_local=False,
+            preserve_lock_file=True,
+            fallback_to_soft=False,
+        )
+        self._inode: tuple[int, int] | None = None
+
+    def acquire(self, timeout_s: float) -> bool:
+        """Whether the lock was got within the time."""
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire(timeout=timeout_s, poll_interval=0.05)
+        except Timeout:
+            return False
+        except NotImplementedError:
+            raise self._unsupported("it has no locks") from None
+        except OSError as error:
+            if error.errno in _UNSUPPORTED:
+                raise self._unsupported(error.strerror or str(error)) from error
+            refuse_link(self._path)
+            raise disk_error(error, self._path, "lock") from error
+        found = self._path.stat()
+        self._inode = (found.st_dev, found.st_ino)
+        return True
+
+    def is_in_place(self) -> bool:
+        """Whether the locked file still has its name."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._inode
+
+    def release(self) -> None:
+        """Let go; never raises."""
+        with contextlib.suppress(OSError):
+            self._lock.release()
+
+    def _unsupported(self, why: str) -> StateError:
+        return StateError(
+            "this file system cannot lock",
+            f"{self._path.name} cannot be locked: {why}. Two runs at once could pay twice, so nothing is sent here.",
+            hints=("Work in a checkout on a local disk",),
+            code="lock.unsupported",
+            path=f".imagebatch/{self._path.name}",
+        )
+
+
+def _held(owner: Owner | None) -> RefusedError:
+    who = str(owner) if owner is not None else "another process"
+    hints = ["Wait for it: run the same command with --lock-timeout 600"]
+    if owner is not None:
+        hints.append(f"If it certainly does not run any more: imagebatch lock release {owner.id}")
+    return RefusedError(
+        "another run holds this project",
+        f"It is held by {who}. Two runs at once could pay twice.",
+        hints=hints,
+        code="lock.held",
+    )
+
+
+def _write_owner(folder: Path, owner: Owner, beat: int) -> None:
+    data = json.dumps({**asdict(owner), "started": owner.started or "", "beat": beat}).encode()
+    write_atomic(folder / OWNER_NAME, data, name="lease.owner", durable=False)
+
+
+def _still_beats(folder: Path, left: Owner) -> bool:
+    """Whether the counter of an owner on another host moves while we watch; it moves every two seconds."""
+    deadline = time.monotonic() + WATCH_S
+    while time.monotonic() < deadline:
+        time.sleep(0.25)
+        now = read_owner(folder)
+        if now is None:
+            return False
+        if (now.id, now.beat) != (left.id, left.beat):
+            return True
+    return False
+
+
+def _is_alive(owner: Owner) -> bool:
+    """Whether the process of an owner on this host runs, and is not a later one of the same number."""
+    if os.name == "nt":
+        return True  # signal 0 would be sent for real there; the system's lock decides at the next apply
+    try:
+        os.kill(owner.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    started = _process_start(owner.pid)
+    return not owner.started or started is None or started == owner.started
+
+
+def _process_start(pid: int) -> str | None:
+    """When a process started, in the system's own count since boot; None where the system does not say so cheaply."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()
+    return fields[19] if len(fields) > 19 else None

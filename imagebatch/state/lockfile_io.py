@@ -1,0 +1,109 @@
+"""Reading and writing the files of a lock; which files there are is `layout`'s business."""
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebatch.errors import StateError
+from imagebatch.state.files import (
+    SHARED,
+    disk_error,
+    link_error,
+    make_folder,
+    point,
+    read_regular,
+    remove_leftovers,
+    sync_folder,
+    write_atomic,
+)
+from imagebatch.state.layout import FOLDER, decode_files, digest_of, encode_files, is_split
+from imagebatch.state.lockfile import LOCK_NAME, RESTORE_HINTS, Lock, decode_lock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockOnDisk:
+    """A lock, its digest, and the sha256 hex of each of its files by path."""
+
+    lock: Lock
+    digest: str
+    hashes: Mapping[str, str]
+
+
+def read_lock(root: Path) -> LockOnDisk | None:
+    """The lock of the project at `root`, or None where there is none.
+
+    Raises StateError where it is damaged, in conflict, newer, or a link.
+    """
+    data = read_regular(root / LOCK_NAME)
+    folder = root / FOLDER
+    if data is None:
+        if folder.is_dir() and any(folder.glob("*.lock")):
+            raise StateError(
+                "the lock's header is missing",
+                f"{FOLDER} has entries and {LOCK_NAME} is not there. Both together are the lock.",
+                hints=RESTORE_HINTS,
+                code="lockfile.corrupt",
+                path=LOCK_NAME,
+            )
+        return None
+    lock = decode_lock(data)
+    hashes = {LOCK_NAME: hashlib.sha256(data).hexdigest()}
+    if is_split(lock):
+        files = {LOCK_NAME: data, **_parts(folder)}
+        lock = decode_files(files)
+        hashes = {path: hashlib.sha256(text).hexdigest() for path, text in files.items()}
+    return LockOnDisk(lock=lock, digest=digest_of(hashes), hashes=hashes)
+
+
+def lock_digest_on_disk(root: Path) -> str:
+    """The digest of the lock as it stands on disk now; `absent` where there is none."""
+    found = read_lock(root)
+    return digest_of(found.hashes if found is not None else {})
+
+
+def write_lock(root: Path, lock: Lock, before: LockOnDisk | None) -> LockOnDisk:
+    """Write `lock`, only those files whose bytes change, the one with the header last.
+
+    A crash in between leaves whole files, some old and some new; the journal still holds all that the new ones say.
+    Raises StateError.
+    """
+    files = encode_files(lock)
+    known = before.hashes if before is not None else {}
+    hashes = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+    remove_leftovers(root / LOCK_NAME)
+    if len(files) > 1:
+        make_folder(root / FOLDER, mode=0o755)
+    for path, data in files.items():
+        if known.get(path) != hashes[path]:
+            write_atomic(root / path, data, name="lock", mode=SHARED)
+    _remove_parts(root / FOLDER, keep=frozenset(files))
+    return LockOnDisk(lock=lock, digest=digest_of(hashes), hashes=hashes)
+
+
+def _parts(folder: Path) -> dict[str, bytes]:
+    if folder.is_symlink():
+        raise link_error(folder)
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.glob("*.lock")):
+        data = read_regular(path)
+        if data is not None:
+            found[f"{FOLDER}/{path.name}"] = data
+    return found
+
+
+def _remove_parts(folder: Path, *, keep: frozenset[str]) -> None:
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    try:
+        gone = [path for path in folder.glob("*.lock") if f"{FOLDER}/{path.name}" not in keep]
+        for path in gone:
+            point("lock.remove_part")
+            path.unlink(missing_ok=True)
+        if gone:
+            sync_folder(folder)
+        with suppress(OSError):
+            folder.rmdir()  # only an empty one goes
+    except OSError as error:
+        raise disk_error(error, folder, "tidy") from error

@@ -1,0 +1,316 @@
+"""The state of one project as the stages use it: opened, recorded into, checkpointed, closed.
+
+A checkpoint goes in the only order that survives a crash anywhere: draw index, lock, then the journal is emptied. Until
+the last step the journal says everything, and folding it again over a newer lock changes nothing.
+"""
+
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from imagebatch.errors import RefusedError, StateError
+from imagebatch.model.canonical import Json
+from imagebatch.model.event import Event
+from imagebatch.model.token import LINEAGE_PATTERN
+from imagebatch.state import memory
+from imagebatch.state.draws import DrawIndex
+from imagebatch.state.files import SHARED, make_folder, point, read_regular, write_atomic
+from imagebatch.state.journal import Journal, JournalText, read_journal, refuse_foreign
+from imagebatch.state.layout import NO_LOCK
+from imagebatch.state.lease import Lease, Owner, acquire_lease, release_lease, running_owner
+from imagebatch.state.ledger import Ledger
+from imagebatch.state.lockfile import LOCK_NAME, Lock, empty_lock
+from imagebatch.state.lockfile_io import LockOnDisk, lock_digest_on_disk, read_lock, write_lock
+
+FOLDER: Final = ".imagebatch"
+JOURNAL: Final = "journal.db"
+DRAWS: Final = "draws.db"
+LINEAGE: Final = "lineage"
+_GITIGNORE: Final = b"# written by imagebatch: what is below belongs to this checkout, not to git\n*\n"
+_NO_LINEAGE: Final = "0" * 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanView:
+    """What a plan sees: the lock with the journal over it, and what would stop an apply.
+
+    `lineage` is None where none was drawn yet; `digest` is that of the lock (`absent` for none); `running` is the owner
+    of an apply that seems to run; `refusals` are the errors with which `open` would refuse.
+    """
+
+    ledger: Ledger
+    lineage: str | None
+    digest: str
+    running: Owner | None = None
+    refusals: tuple[RefusedError, ...] = ()
+
+
+class StateStore:
+    """The state of the project at `root`: its lock and its `.imagebatch`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.folder = root / FOLDER
+
+    def open(
+        self,
+        *,
+        lineage: str | None,
+        command: str,
+        lock_timeout_s: float = 0.0,
+        force_new_lock: bool = False,
+    ) -> "Session":
+        """Take the lease and read everything, for writing.
+
+        `lineage` is the project file's. Raises RefusedError: `lock.held`, `lockfile.lineage` and `journal.lineage` for
+        another project's files, `lock.missing` where the lock is gone though pictures are known (lifted by
+        `force_new_lock`). Raises StateError where a file cannot be read or written.
+        """
+        self.prepare()
+        lease = acquire_lease(self.folder, command=command, timeout_s=lock_timeout_s)
+        try:
+            return self._opened(lease, lineage, force_new_lock=force_new_lock)
+        except BaseException:
+            lease.release()
+            raise
+
+    def open_for_plan(self, *, lineage: str | None) -> PlanView:
+        """Read lock and journal, without a lease and without writing anything. Raises StateError."""
+        found = read_lock(self.root)
+        text = read_journal(self.folder / JOURNAL)
+        refusals: list[RefusedError] = []
+        chosen = self._lineage(lineage, found)
+        try:
+            _refuse_foreign_lock(lineage, found)
+            if chosen is not None:
+                refuse_foreign(text, chosen)
+        except RefusedError as refusal:
+            refusals.append(refusal)
+            text = JournalText(notes={})
+        index = DrawIndex(self.folder / DRAWS, lineage=chosen or _NO_LINEAGE)
+        if found is None and not refusals and (missing := _missing_lock(text, index)) is not None:
+            refusals.append(missing)
+        lock = found.lock if found is not None else empty_lock(chosen or _NO_LINEAGE)
+        return PlanView(
+            ledger=Ledger(lock, text.events, past=index),
+            lineage=chosen,
+            digest=found.digest if found is not None else NO_LOCK,
+            running=running_owner(self.folder),
+            refusals=tuple(refusals),
+        )
+
+    def ensure_lineage(self, lineage: str | None) -> str:
+        """The project's lineage: the project file's, the lock's, the folder's, else a new one, kept in the folder.
+
+        Raises StateError where it cannot be kept.
+        """
+        chosen = self._lineage(lineage, read_lock(self.root))
+        if chosen is None:
+            chosen = new_lineage()
+            self.prepare()
+            self._keep_lineage(chosen)
+        return chosen
+
+    def prepare(self) -> None:
+        """Make `.imagebatch`, for its owner only, with a `.gitignore` of its own. Raises StateError."""
+        make_folder(self.folder)
+        if read_regular(self.folder / ".gitignore") is None:
+            write_atomic(self.folder / ".gitignore", _GITIGNORE, name="gitignore", mode=SHARED, durable=False)
+
+    def recall(self, key: str) -> Mapping[str, Json]:
+        """Facts remembered about a provider's address; empty where there are none."""
+        return memory.recall(self.folder, key)
+
+    def remember(self, key: str, facts: Mapping[str, Json]) -> None:
+        """Remember facts about a provider's address. Raises StateError."""
+        self.prepare()
+        memory.remember(self.folder, key, facts)
+
+    def owner(self) -> Owner | None:
+        """Who seems to hold the lease now."""
+        return running_owner(self.folder)
+
+    def release(self, *, lease_id: str | None = None) -> Owner | None:
+        """Remove a lease that was left behind; see `release_lease`. Raises RefusedError."""
+        return release_lease(self.folder, lease_id=lease_id)
+
+    def _opened(self, lease: Lease, lineage: str | None, *, force_new_lock: bool) -> "Session":
+        found = read_lock(self.root)
+        _refuse_foreign_lock(lineage, found)
+        chosen = self._lineage(lineage, found) or new_lineage()
+        journal = Journal.open(self.folder / JOURNAL, lineage=chosen)
+        index = DrawIndex(self.folder / DRAWS, lineage=chosen)
+        try:
+            text = JournalText(notes=journal.notes, events=tuple(journal.replay()))
+            if found is None and not force_new_lock and (missing := _missing_lock(text, index)) is not None:
+                raise missing
+            self._keep_lineage(chosen)
+            lock = found.lock if found is not None else empty_lock(chosen)
+            ledger = Ledger(lock, text.events, past=index)
+        except BaseException:
+            journal.close()
+            index.close()
+            raise
+        return Session(root=self.root, lease=lease, journal=journal, index=index, ledger=ledger, found=found)
+
+    def _lineage(self, lineage: str | None, found: LockOnDisk | None) -> str | None:
+        """Project file, lock, folder: the first that names one."""
+        if lineage is not None:
+            return lineage
+        if found is not None:
+            return found.lock.lineage
+        text = (read_regular(self.folder / LINEAGE) or b"").decode("ascii", "replace").strip()
+        return text if LINEAGE_PATTERN.fullmatch(text) else None
+
+    def _keep_lineage(self, lineage: str) -> None:
+        data = f"{lineage}\n".encode()
+        if read_regular(self.folder / LINEAGE) != data:
+            write_atomic(self.folder / LINEAGE, data, name="lineage")
+
+
+class Session:
+    """The state, open for writing by the holder of the lease. Not for several threads at once."""
+
+    def __init__(
+        self,
+        *,
+        root: Path,
+        lease: Lease,
+        journal: Journal,
+        index: DrawIndex,
+        ledger: Ledger,
+        found: LockOnDisk | None,
+    ) -> None:
+        self._root = root
+        self._journal = journal
+        self._index = index
+        self._found = found
+        self._open = True
+        self._recorded = ledger.changed or found is None or any(True for _ in journal.replay())
+        self.lease = lease
+        self.ledger = ledger
+
+    @property
+    def lineage(self) -> str:
+        """The project's lineage."""
+        return self.ledger.lock.lineage
+
+    @property
+    def digest(self) -> str:
+        """The digest of the lock as it was read or last written; `absent` for none."""
+        return self._found.digest if self._found is not None else NO_LOCK
+
+    @property
+    def unsaved(self) -> tuple[Event, ...]:
+        """Events that the journal could not keep: the last resort is to show them to a person."""
+        return self._journal.unsaved
+
+    def record(self, event: Event, *, durable: bool = True) -> "Future[None]":
+        """Fold `event` in and write it down.
+
+        The future is done when it is on disk (`durable`), or at once; it carries the StateError of a failed write.
+        Raises StateError for an event that cannot follow from what is recorded.
+        """
+        self.ledger.record(event)
+        self._recorded = True
+        return self._journal.append(event, durable=durable)
+
+    def flush(self) -> None:
+        """Return once everything recorded is durable. Raises StateError."""
+        self._journal.flush()
+
+    def checkpoint(self) -> None:
+        """Write the lock from the fold, then empty the journal; does nothing where nothing was recorded.
+
+        Open attempts stay in the journal. Raises RefusedError (`lock.changed`) where somebody else changed the lock
+        meanwhile, StateError where something cannot be written: then the journal still has everything.
+        """
+        if not self._recorded:
+            return
+        trouble: StateError | None = None
+        try:
+            self._index.put(self.ledger.accepted())
+        except StateError as error:
+            trouble = error  # the lock is still worth writing; the journal is not emptied
+        lock = self.ledger.folded()
+        self._write(lock)
+        if trouble is not None:
+            raise trouble
+        self._journal.clear(self.ledger.unsettled_events(), {"lock": self.digest})
+        self.ledger.rebase(lock)
+        self._recorded = False
+        point("checkpoint.done")
+
+    def close(self) -> None:
+        """Close the journal and give the project free; what was not checkpointed stays in the journal."""
+        if not self._open:
+            return
+        self._open = False
+        try:
+            self._journal.close()
+            self._index.close()
+        finally:
+            self.lease.release()
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, lock: Lock) -> None:
+        if self._found is not None and lock is self._found.lock:
+            return
+        if lock_digest_on_disk(self._root) != self.digest:
+            raise RefusedError(
+                "the lock was changed while this run was under way",
+                f"{LOCK_NAME} is not what it was when the run began, so it is not overwritten. "
+                "Everything that was learnt is in the journal.",
+                hints=("Fold it in: imagebatch apply",),
+                code="lock.changed",
+                path=LOCK_NAME,
+            )
+        self._found = write_lock(self._root, lock, self._found)
+
+
+def new_lineage() -> str:
+    """A name for a project, for ever: 32 hex characters."""
+    return secrets.token_hex(16)
+
+
+def _refuse_foreign_lock(lineage: str | None, found: LockOnDisk | None) -> None:
+    if lineage is None or found is None or found.lock.lineage == lineage:
+        return
+    raise RefusedError(
+        "the lock belongs to another project",
+        f"{LOCK_NAME} has the lineage {found.lock.lineage}, imagebatch.yaml has {lineage}. "
+        "Pictures of the one must not be taken for pictures of the other.",
+        hints=("Restore the lock of this project: git checkout imagebatch.lock",),
+        code="lockfile.lineage",
+        path=LOCK_NAME,
+    )
+
+
+def _missing_lock(text: JournalText, index: DrawIndex) -> RefusedError | None:
+    """The refusal for a lock that is gone; None where there never was one.
+
+    A first run that was killed before its checkpoint has events and no lock, and simply goes on.
+    """
+    written = text.notes.get("lock") is not None
+    if not written and (text.events or not index.knows_any()):
+        return None
+    return RefusedError(
+        "the lock is missing though pictures are known",
+        f"{LOCK_NAME} is not there, and {FOLDER} knows pictures that were paid for. Without it they would be "
+        "taken for new ones.",
+        hints=(
+            "Restore it: git checkout imagebatch.lock",
+            "See what can be saved: imagebatch lock doctor",
+            "Start anew, adopting what is known: imagebatch apply --force new-lock",
+        ),
+        code="lock.missing",
+        path=LOCK_NAME,
+    )
