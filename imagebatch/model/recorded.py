@@ -17,7 +17,8 @@ class Glance(NamedTuple):
 
     `outputs` is the block's `outputs` field as it stands there (JSON text, `[]` where absent), `picked` and
     `candidates` too. `plain` is True for a block with status `succeeded` and none of `failure`, `protect`, `held`, `parts`:
-    whatever is not plain has to be looked at through `entry`.
+    whatever is not plain has to be looked at through `entry`. `has_earlier` is False only for a block that certainly
+    has no `earlier` field; it spares a look for draws that other addresses remember.
     """
 
     provider: str
@@ -29,6 +30,7 @@ class Glance(NamedTuple):
     outputs: str
     on_remove: str
     plain: bool
+    has_earlier: bool = True
 
 
 class Recorded(Protocol):

@@ -52,8 +52,10 @@ class Case:
     """One address to be classified.
 
     `entry` is what the lock has (at `moved_from` where the address is new). `elsewhere` are other addresses' entries
-    of the wanted draw. `apart` asks for a draw of its own although the recorded one fits (another `distinct` variant
-    has it too). `released` says of something unwanted that nobody else uses its generation.
+    of the wanted draw, `remembered` what other addresses keep of it under `earlier`. `attempts_elsewhere` is the
+    highest attempt among those that may not be used: they are drawn apart, but their token may be older than that
+    wish; `barred` are their tokens. `apart` asks for a draw of its own although the recorded one fits (another
+    `distinct` variant has it too). `released` says of something unwanted that nobody else uses its generation.
     """
 
     address: str
@@ -62,6 +64,9 @@ class Case:
     world: World
     moved_from: str | None = None
     elsewhere: tuple[Elsewhere, ...] = ()
+    remembered: tuple[KnownDraw, ...] = ()
+    attempts_elsewhere: int = 0
+    barred: frozenset[str] = frozenset()
     apart: bool = False
     released: bool = True
 
@@ -122,10 +127,11 @@ def draw_history(case: Case, variant: Variant) -> DrawHistory:
         )
         for other in case.elsewhere
     ]
+    found += [Found(draw=draw) for draw in case.remembered]
     found += [Found(draw=draw) for draw in case.world.known.draws(variant.draw) if draw.salt == variant.salt]
-    newest = max((item.draw.attempt for item in found), default=0)
+    newest = max((case.attempts_elsewhere, *(item.draw.attempt for item in found)))
     floor = _floor(case, newest)
-    usable = [item for item in found if item.draw.attempt >= floor]
+    usable = [item for item in found if item.draw.attempt >= floor and item.draw.token not in case.barred]
     usable.sort(key=lambda item: (-item.draw.attempt, item.shares_with is None))
     return DrawHistory(floor=floor, newest=newest, found=tuple(usable))
 

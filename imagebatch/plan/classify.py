@@ -171,8 +171,7 @@ def _of_due(case: Case, due: Due, detail: str = "") -> Change:
 
 def _kept(case: Case, variant: Variant, entry: Entry, reason: Reason, detail: str) -> Change:
     """Keep the present picture and do what is free on it."""
-    due = upkeep(case, variant, entry, draw=entry.draw)
-    due.actions.pop("buy", None)
+    due = upkeep(case, variant, entry, draw=entry.draw, buying=False)
     also = tuple(action for action in due.ordered() if action != "keep")
     return outcome(case, "keep", reason, detail, also=also, picked=due.picked)
 

@@ -29,12 +29,9 @@ _TERMS: tuple[tuple[Action, str], ...] = (
 )
 
 
-def buying(variant: Variant, count: int) -> tuple[Cost, ...]:
-    """The price of so many bought candidates in the resolution that the variant asks for."""
-    resolution = variant.policy.resolution
-    if resolution == "preview":
-        return ()
-    return (variant.buy_price.get(resolution, UNKNOWN_COST),) * count
+def bought_price(variant: Variant) -> Cost:
+    """The price of one candidate in the resolution that the variant asks for."""
+    return variant.buy_price.get(variant.policy.resolution, UNKNOWN_COST)
 
 
 def buying_after_draw(variant: Variant) -> tuple[tuple[Cost, ...], Cost | None]:
@@ -46,8 +43,8 @@ def buying_after_draw(variant: Variant) -> tuple[tuple[Cost, ...], Cost | None]:
         return (), None
     picks = picks_by_rule(variant.policy.pick, variant.offers)
     if picks is None:
-        return (), times(buying(variant, 1)[0], variant.offers)
-    return buying(variant, len(picks)), None
+        return (), times(bought_price(variant), variant.offers)
+    return (bought_price(variant),) * len(picks), None
 
 
 def times(cost: Cost, count: int) -> Cost:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from imagebatch.errors import PlanError
 from imagebatch.model.capabilities import Capabilities
+from imagebatch.model.generation import Earlier, Entry
 from imagebatch.model.money import totals
 from imagebatch.model.picks import Picks
-from imagebatch.model.recorded import Disk, Known, Recorded
+from imagebatch.model.recorded import Disk, Known, KnownDraw, Recorded
 from imagebatch.model.settings import Brakes, Moved
 from imagebatch.model.variant import Variant
 from imagebatch.plan.brakes import blockers
@@ -34,6 +35,16 @@ class _Survey:
     closer: dict[str, Variant] = field(default_factory=dict)
     dependent: list[Variant] = field(default_factory=list)
     unchanged: list[Variant] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Others:
+    """Other addresses' entries of a wanted draw: those that may be used; newest attempt and tokens of the others."""
+
+    usable: tuple[Elsewhere, ...] = ()
+    remembered: tuple[KnownDraw, ...] = ()
+    attempts: int = 0
+    tokens: frozenset[str] = frozenset()
 
 
 def make_plan(
@@ -133,6 +144,12 @@ def _wanted_changes(
         apart = False
         if variant.policy.distinct and entry is not None:
             apart = entry.token in drawn_apart and entry.draw == variant.draw
+        others = _Others()
+        if entry is None or entry.draw != variant.draw or apart:
+            others = _elsewhere(variant, at, survey=survey, holders=holders, world=world)
+            if variant.policy.distinct:
+                others = replace(others, tokens=others.tokens | drawn_apart)
+        if variant.policy.distinct and entry is not None and entry.draw == variant.draw:
             drawn_apart.add(entry.token)
         case = Case(
             address=address,
@@ -140,30 +157,43 @@ def _wanted_changes(
             entry=entry,
             world=world,
             moved_from=source,
-            elsewhere=_elsewhere(variant, at, survey=survey, recorded=recorded, holders=holders, world=world)
-            if entry is None or entry.draw != variant.draw
-            else (),
+            elsewhere=others.usable,
+            remembered=others.remembered,
+            attempts_elsewhere=others.attempts,
+            barred=others.tokens,
             apart=apart,
         )
-        changes[address] = classify(case)
+        change = changes[address] = classify(case)
+        if variant.policy.distinct and change.known is not None:
+            drawn_apart.add(change.known.token)
     return changes
 
 
-def _elsewhere(
-    variant: Variant, at: str, *, survey: _Survey, recorded: Recorded, holders: DrawHolders, world: World
-) -> tuple[Elsewhere, ...]:
-    if variant.policy.distinct:
-        return ()
+def _elsewhere(variant: Variant, at: str, *, survey: _Survey, holders: DrawHolders, world: World) -> _Others:
     found: list[Elsewhere] = []
+    barred: list[Entry | Earlier] = []
     for address in holders.holders(variant.draw):
-        other = survey.closer.get(address)
-        if address == at or (other is not None and other.policy.distinct):
+        if address == at:
             continue
-        entry = recorded.entry(address)
+        entry = holders.recorded.entry(address)
+        other = survey.closer.get(address)
+        other_apart = other is not None and other.policy.distinct and other.draw == variant.draw
+        if variant.policy.distinct or other_apart:
+            barred.append(entry)
+            continue
         stays = address in survey.wanted and address not in world.options.destroy
         wants_it = stays and (other is None or other.draw == variant.draw)
         found.append(Elsewhere(address=address, entry=entry, shares=wants_it and entry.provider == variant.provider))
-    return tuple(found)
+    kept = [kept for address, kept in holders.earlier(variant.draw) if address != at]
+    if variant.policy.distinct:
+        barred += kept
+        kept = []
+    return _Others(
+        usable=tuple(found),
+        remembered=tuple(KnownDraw.of_earlier(each, variant.type) for each in kept),
+        attempts=max((each.attempt for each in barred), default=0),
+        tokens=frozenset(each.token for each in barred),
+    )
 
 
 def _add_removals(
@@ -179,7 +209,7 @@ def _add_removals(
         return
     used = {change.known.token for change in changes.values() if change.known is not None}
     used |= {change.entry.token for change in changes.values() if change.moved_from is not None and change.entry}
-    released = released_tokens(recorded, holders, leaving, used.__contains__)
+    released = released_tokens(holders, leaving, used.__contains__)
     for address in leaving - released:
         change = changes[address]
         case = Case(

@@ -7,7 +7,7 @@ from imagebatch.model.money import Cost
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, bytes_at_hand, can_fetch
-from imagebatch.plan.costs import buying, times
+from imagebatch.plan.costs import bought_price, times
 from imagebatch.plan.picking import WantedFile, has_resolution, wanted_files, wanted_picks
 from imagebatch.plan.types import ACTIONS, Action, Reason
 
@@ -31,12 +31,14 @@ class Due:
         return tuple(action for action in ACTIONS if action in self.actions)
 
 
-def upkeep(case: Case, variant: Variant, entry: Entry, *, draw: str, replaced: bool = False) -> Due:
+def upkeep(
+    case: Case, variant: Variant, entry: Entry, *, draw: str, replaced: bool = False, buying: bool = True
+) -> Due:
     """All that is due on `entry`'s picture so that it is what `variant` wants, the draw apart.
 
     `draw` is the fingerprint that a person's pick has to be made for: the wanted one, or the entry's own where an old
     picture is kept on. `replaced` tells that `entry` is another draw than the lock's current one (it is adopted or
-    shared), so that files that stand there are of the old picture.
+    shared), so that files that stand there are of the old picture. Nothing is bought for a picture that is only kept.
     """
     due = Due()
     _policy(case, variant, entry, due)
@@ -50,7 +52,8 @@ def upkeep(case: Case, variant: Variant, entry: Entry, *, draw: str, replaced: b
         due.add("keep", "rejected_pick", "none of its candidates was picked; ask for another with `imagebatch redraw`")
         return due
     due.picked = picked
-    _purchase(case, variant, entry, due)
+    if buying:
+        _purchase(case, variant, entry, due)
     _files(case, variant, entry, due, replaced=replaced)
     return due
 
@@ -76,7 +79,7 @@ def _policy(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
 def _unpicked(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
     draw = KnownDraw.of_entry(entry)
     if variant.policy.resolution != "preview":
-        due.later = times(buying(variant, 1)[0], len(entry.candidates))
+        due.later = times(bought_price(variant), len(entry.candidates))
     indexes = range(1, len(entry.candidates) + 1)
     if can_fetch(draw, case.world) and not all(bytes_at_hand(index, draw, entry, case.world) for index in indexes):
         due.add("fetch", "output_missing", "its candidates wait for a pick and are not here")
@@ -86,7 +89,7 @@ def _purchase(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
     resolution = variant.policy.resolution
     short = [index for index in due.picked if not has_resolution(entry.candidates[index - 1], resolution)]
     if short and case.world.abilities(entry.type).can_buy:
-        due.costs = buying(variant, len(short))
+        due.costs = (bought_price(variant),) * len(short)
         due.add("buy", "resolution", f"{len(short)} in {resolution}")
         due.add("develop", "resolution")
 

@@ -1,6 +1,5 @@
 """make_plan over whole worlds: each sentence of the contract's plan that can be said with a few variants."""
 
-
 from tests.unit.plan.worlds import World, entry_of, variant
 
 

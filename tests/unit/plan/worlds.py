@@ -82,7 +82,11 @@ def facts(seed: str) -> PictureFacts:
 
 
 def token_of(wanted: Variant, attempt: int = 1) -> str:
-    return f"ib-{wanted.draw[7:17]}{wanted.salt}.{attempt}"
+    return f"ib-{wanted.draw[7:17]}({wanted.salt}).{attempt}"
+
+
+def salt_of(token: str) -> str:
+    return token.partition("(")[2].partition(")")[0]
 
 
 def candidates_of(wanted: Variant, attempt: int = 1, *, stored: Iterable[int] | None = None) -> tuple[Candidate, ...]:
@@ -221,6 +225,8 @@ class World:
     known: FakeKnown = field(default_factory=FakeKnown)
     picks: Picks = field(default_factory=Picks)
     paid: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+    drawn: list[tuple[str, str]] = field(default_factory=list)
 
     def have(self, address: str, entry: Entry, *, placed: bool = True, stored: bool = True) -> "World":
         """Record an entry, with its files on disk and its bytes in the store."""
@@ -287,7 +293,8 @@ class World:
             self.lock.entries[change.address] = self.lock.entries.pop(change.moved_from)
         if change.action in {"forget", "delete"}:
             gone = self.lock.entries.pop(change.address)
-            self.know(KnownDraw.of_entry(gone))
+            draws = [KnownDraw.of_entry(gone), *(KnownDraw.of_earlier(kept, gone.type) for kept in gone.earlier)]
+            self.know(*(replace(draw, salt=salt_of(draw.token)) for draw in draws))
             for output in gone.outputs:
                 if self.disk.files.get(output.path) == output.sha256:
                     del self.disk.files[output.path]
@@ -304,6 +311,8 @@ class World:
         old = self.lock.entries.get(change.address)
         if change.action in {"create", "redraw", "retry"}:
             self.paid.append(f"{change.action} {change.address}")
+            self.sent.append(token_of(wanted, change.attempt))
+            self.drawn.append((wanted.draw, wanted.salt))
             return self._promoted(change, wanted, _fresh(wanted, change.attempt), old)
         if change.action == "wait":
             running = change.known or (KnownDraw.of_entry(old) if old is not None else None)
