@@ -8,7 +8,7 @@ from imagebatch.model.capabilities import Capabilities, Encoded, ParamProblem
 from imagebatch.model.generation import Resolution
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.model.wire import BadAnswer, Unreachable, Wire
-from imagebatch.providers import all_images_params, all_images_wire
+from imagebatch.providers import all_images_account, all_images_params, all_images_wire
 from imagebatch.providers.answers import require_key, require_success
 from imagebatch.providers.base import (
     Accepted,
@@ -113,11 +113,11 @@ class AllImages:
 
     async def check(self, wire: Wire) -> AccountFacts:
         """Prove that the key works, and tell the balances where the account has any."""
-        answer = await wire.send(all_images_wire.build_check())
+        answer = await wire.send(all_images_account.build_check())
         require_key(answer, self.settings.alias)
-        account = all_images_wire.parse_check(answer)
+        account = all_images_account.parse_check(answer)
         try:
-            balances = all_images_wire.parse_credit(await wire.send(all_images_wire.build_credit()))
+            balances = all_images_account.parse_credit(await wire.send(all_images_account.build_credit()))
         except (BadAnswer, Unreachable):
             balances = {}  # the balance is a courtesy: no page documents it
         return AccountFacts(account=account, balances=balances)

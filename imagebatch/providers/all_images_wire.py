@@ -30,7 +30,7 @@ from imagebatch.providers.answers import (
 from imagebatch.providers.base import Accepted, Observation, Offer, Order, Page, Refused, Submission, Unclear
 
 _PRINTS = "/image-generations"
-_READ_TIMEOUT_S = 30.0
+READ_TIMEOUT_S = 30.0
 _PICTURE_LIMIT = 64 * 1024 * 1024
 _LIST_LIMIT = 16 * 1024 * 1024
 
@@ -72,7 +72,7 @@ def parse_create(answer: Answer) -> Submission:
 
 def build_get(generation: str) -> Call:
     """Ask about one generation."""
-    return _read("get", f"{_PRINTS}/{path_id(generation)}")
+    return read_call("get", f"{_PRINTS}/{path_id(generation)}")
 
 
 def parse_get(answer: Answer, generation: str, *, base: str | None) -> Observation | None:
@@ -93,7 +93,7 @@ def build_list(tag: str | None, offset: int, limit: int) -> Call:
     query = {"limit": str(limit), "offset": str(offset)} | ({"tag": tag} if tag else {})
     return Call(
         kind="read", operation="list", method="GET", path=_PRINTS, query=query,
-        limit_bytes=_LIST_LIMIT, timeout_s=_READ_TIMEOUT_S,
+        limit_bytes=_LIST_LIMIT, timeout_s=READ_TIMEOUT_S,
     )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def parse_list(answer: Answer, *, base: str | None) -> Page:
     """One page; `filteredResults` is the number of all matches, whatever the page holds."""
     value = read_json(answer, "the list of generations")
     prints = value.get("prints") if isinstance(value, Mapping) else None
-    if not isinstance(value, Mapping) or not _is_list(prints):
+    if not isinstance(value, Mapping) or not is_list(prints):
         raise BadAnswer("the list of generations has no prints")
     return Page(
         observations=tuple(parse_generation(item, base=base) for item in prints),
@@ -116,7 +116,7 @@ def build_update(generation: str, order: Order, *, request: bool) -> Call:
         empty: dict[str, Json] = {"additionalPrompt": "", "optimizePrompt": False, "params": []}
         body = {**empty, **_request(order), **body}
     path = f"{_PRINTS}/{path_id(generation)}"
-    return Call(kind="change", operation="update", method="PUT", path=path, json=body, timeout_s=_READ_TIMEOUT_S)
+    return Call(kind="change", operation="update", method="PUT", path=path, json=body, timeout_s=READ_TIMEOUT_S)
 
 
 def parse_change(answer: Answer, what: str) -> Refused | None:
@@ -163,13 +163,13 @@ def build_delete(generations: Sequence[str]) -> Call:
     if not generations:
         raise ValueError("a delete needs at least one id")
     body: dict[str, Json] = {"printIds": [path_id(generation) for generation in generations]}
-    return Call(kind="change", operation="delete", method="DELETE", path=_PRINTS, json=body, timeout_s=_READ_TIMEOUT_S)
+    return Call(kind="change", operation="delete", method="DELETE", path=_PRINTS, json=body, timeout_s=READ_TIMEOUT_S)
 
 
 def build_buy(candidate: str) -> Call:
     """Buy one image; the answer holds public links. Billed once an image, so a lost answer may be repeated."""
     body: dict[str, Json] = {"id": path_id(candidate)}
-    return Call(kind="buy", operation="buy", method="POST", path="/images/buy", json=body, timeout_s=_READ_TIMEOUT_S)
+    return Call(kind="buy", operation="buy", method="POST", path="/images/buy", json=body, timeout_s=READ_TIMEOUT_S)
 
 
 def parse_buy(answer: Answer, candidate: str, resolution: Resolution) -> Offer | Refused:
@@ -209,56 +209,6 @@ def parse_download(answer: Answer, candidate: str) -> Offer | Refused:
             f"image {candidate} was bought, and the answer holds no picture: {clean_text(answer.text(120))}"
         )
     return Offer(id=candidate, data=answer.body)
-
-
-def build_check() -> Call:
-    """Ask whether the key works."""
-    return _read("check", "/api-keys/check")
-
-
-def parse_check(answer: Answer) -> str | None:
-    """The account's name, else its address; live accounts were seen with the latter only."""
-    value = read_json(answer, "the key check")
-    if not isinstance(value, Mapping):
-        raise BadAnswer("the key check answered no object")
-    for key in ("name", "email"):
-        text = value.get(key)
-        if isinstance(text, str) and text.strip():
-            return clean_text(text, 200)
-    return None
-
-
-def build_credit() -> Call:
-    """Ask for the balances; the path is singular."""
-    return _read("credit", "/credit")
-
-
-def parse_credit(answer: Answer) -> dict[str, str | None]:
-    """Balances by bucket, and under `images` what counts for pictures: `f_images` and `global` together.
-
-    None stands for unlimited. An account without a quota has no bucket at all.
-    """
-    value = read_json(answer, "the balance")
-    credits_ = value.get("credits") if isinstance(value, Mapping) else None
-    if not _is_list(credits_):
-        raise BadAnswer("the balance has no credits")
-    found: dict[str, str | None] = {}
-    images: list[float | None] = []
-    for bucket in credits_:
-        if not isinstance(bucket, Mapping):
-            continue
-        kind, amount = bucket.get("type"), bucket.get("credit")
-        unlimited = bucket.get("unlimited") is True
-        if isinstance(amount, bool) or not isinstance(amount, int | float):
-            amount = 0
-        name = clean_text(kind, 60) if isinstance(kind, str) else "other"
-        found[name] = None if unlimited else _plain(amount)
-        if name in {"f_images", "global"}:
-            images.append(None if unlimited else amount)
-    if images:
-        known = [amount for amount in images if amount is not None]
-        found["images"] = None if len(known) < len(images) else _plain(sum(known))
-    return found
 
 
 def parse_generation(value: Json, *, base: str | None) -> Observation:
@@ -311,7 +261,7 @@ def _state(status: int, value: Mapping[str, Json], offers: Sequence[Offer]) -> t
         return "pending", None
     if offers:
         return "succeeded", None
-    if not _is_list(value.get("images")) and _number(value.get("nbImages")) != 0:
+    if not is_list(value.get("images")) and _number(value.get("nbImages")) != 0:
         # Done, but the answer does not list images at all: it is not whole, and asking again is free.
         return "pending", None
     return "failed", Failure(kind="no_images", message="the generation is done and offers no images", provider_code="3")
@@ -386,8 +336,9 @@ def _gone(answer: Answer, what: str) -> Failure:
     )
 
 
-def _read(operation: str, path: str) -> Call:
-    return Call(kind="read", operation=operation, method="GET", path=path, timeout_s=_READ_TIMEOUT_S)
+def read_call(operation: str, path: str) -> Call:
+    """A plain GET."""
+    return Call(kind="read", operation=operation, method="GET", path=path, timeout_s=READ_TIMEOUT_S)
 
 
 def _number(value: Json) -> int | None:
@@ -402,13 +353,10 @@ def _number(value: Json) -> int | None:
     return None
 
 
-def _plain(amount: float) -> str:
-    return str(int(amount)) if float(amount).is_integer() else repr(float(amount))
-
-
-def _is_list(value: Json) -> TypeGuard[Sequence[Json]]:
+def is_list(value: Json) -> TypeGuard[Sequence[Json]]:
+    """Whether a JSON value is an array."""
     return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _items(value: Json) -> Sequence[Json]:
-    return value if _is_list(value) else ()
+    return value if is_list(value) else ()

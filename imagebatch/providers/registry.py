@@ -147,4 +147,4 @@ def _plugins() -> dict[str, str]:
     # Imported here: reading the metadata of all installed packages costs more than the whole of `plan` for built-ins.
     from importlib.metadata import entry_points
 
-    return {entry.name: entry.value for entry in entry_points(group=GROUP) if entry.name not in _BUILT_IN}
+    return {entry.name: entry.value for entry in entry_points(group=GROUP)}

@@ -89,6 +89,11 @@ def test_six_copies_are_one_picture() -> None:
     assert found.offers == (Offer(id="1", data=PNG),)
 
 
+def test_an_empty_list_does_not_hide_the_pictures_of_the_other() -> None:
+    assert len(pictures(json_answer({"data": [], "images": [{"b64_json": TEXT}]})).offers) == 1
+    assert len(pictures(json_answer({"data": [{"b64_json": TEXT}], "images": []})).offers) == 1
+
+
 def test_offers_are_numbered_and_broken_ones_are_told() -> None:
     found = pictures(json_answer({"data": [{"b64_json": TEXT}, {}, {"url": "https://h/2.png"}]}))
     assert [offer.id for offer in found.offers] == ["1", "2"]
