@@ -40,16 +40,27 @@ class StatDisk:
             return "missing"
         except (OSError, ValueError):
             return "edited"
+        if found.st_size != size:
+            return "edited"
         seen = self._seen
         if seen is None:
             seen = self._loaded()
         if seen.get(path) == f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {sha256}":
             return "same"
-        return self._compared(path, sha256, size, found)
+        return self._compared(path, sha256, found)
 
     def exists(self, path: str) -> bool:
         """Whether anything stands at an output path."""
         return os.path.lexists(self._root + path)
+
+    def hash_of(self, path: str) -> str | None:
+        """The hash of the regular file at an output path; None where there is none."""
+        try:
+            if not stat.S_ISREG(os.lstat(self._root + path).st_mode):
+                return None
+            return _hash(self._root + path)
+        except (OSError, ValueError):
+            return None
 
     def note(self, path: str, sha256: str) -> None:
         """Remember a file that was just written with these bytes."""
@@ -80,8 +91,8 @@ class StatDisk:
             return
         self._changed = False
 
-    def _compared(self, path: str, sha256: str, size: int, found: os.stat_result) -> OutputState:
-        if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+    def _compared(self, path: str, sha256: str, found: os.stat_result) -> OutputState:
+        if not stat.S_ISREG(found.st_mode):
             return "edited"
         try:
             path_parts(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from imagebatch.outputs.paths import EXTENSIONS
 
+# Hashes come from locks that somebody may have edited, too: a name from elsewhere must not become a path.
 _HASH = re.compile(r"sha256:([0-9a-f]{64})")
 _COUNTER = count()
 
@@ -23,7 +24,7 @@ class Store:
         self._shards: dict[str, dict[str, str]] = {}
 
     def has(self, sha256: str) -> bool:
-        """Whether the bytes with this hash (`sha256:` and 64 hex digits) are here."""
+        """Whether the bytes with this hash (`sha256:` and 64 hex digits) are here; a text that is no hash never is."""
         return self._name(sha256) is not None
 
     def path_of(self, sha256: str) -> Path:
@@ -73,8 +74,8 @@ class Store:
         return len(left)
 
     def _name(self, sha256: str) -> str | None:
-        digest = _digest(sha256)
-        return self._shard(digest[:2]).get(digest)
+        match = _HASH.fullmatch(sha256)
+        return None if match is None else self._shard(match[1][:2]).get(match[1])
 
     def _shard(self, shard: str) -> dict[str, str]:
         found = self._shards.get(shard)
@@ -87,8 +88,7 @@ class Store:
 def _digest(sha256: str) -> str:
     match = _HASH.fullmatch(sha256)
     if match is None:
-        # From a lock that somebody edited; a name from elsewhere must not become a path.
-        raise KeyError(sha256)
+        raise ValueError(f"{sha256!r} is no sha256")
     return match[1]
 
 

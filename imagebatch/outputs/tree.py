@@ -56,7 +56,7 @@ class Tree:
 
         Raises RefusedError (`path.not_ours`) for a foreign file, OutputError for links, folders and a full disk.
         """
-        with _disk_errors(path), self._parent(path, make=True) as (folder, name):
+        with _disk_errors(path, gone=True), self._parent(path, make=True) as (folder, name):
             there = _hash_at(folder, name, path)
             if there == sha256:
                 return "same"
@@ -277,12 +277,13 @@ def _put(folder: int, temp: str, name: str, path: str, *, clobber: bool, source:
 
 
 @contextmanager
-def _disk_errors(path: str) -> Iterator[None]:
+def _disk_errors(path: str, *, gone: bool = False) -> Iterator[None]:
+    """Turn what the disk says into errors for people; with `gone` a folder that vanishes under our hands too."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not gone:
+            raise
         code = {errno.ENOSPC: "disk.full", errno.EDQUOT: "disk.full", errno.EFBIG: "disk.limit"}.get(
             error.errno or 0, "disk.error"
         )

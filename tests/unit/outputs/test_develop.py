@@ -1,0 +1,184 @@
+"""From a pick to an output file."""
+
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from imagebatch.errors import OutputError, RefusedError
+from imagebatch.model.generation import PictureFacts
+from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, OutputSpec, WantedOutput
+from imagebatch.outputs.darkroom import target_size
+from imagebatch.outputs.develop import Outputs, delivered_as_is
+from imagebatch.outputs.download import Taken, take_bytes
+from imagebatch.outputs.store import Store
+from imagebatch.outputs.tree import Tree
+from imagebatch.outputs.workers import Workers
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, workers: Workers) -> Iterator[Outputs]:
+    (tmp_path / "project").mkdir()
+    tree = Tree(tmp_path / "project")
+    yield Outputs(store=Store(tmp_path / "store"), workers=workers, tree=tree)
+    tree.close()
+
+
+async def stored(outputs: Outputs, data: bytes) -> PictureFacts:
+    got = await take_bytes(data, store=outputs.store, workers=outputs.workers)
+    assert isinstance(got, Taken)
+    return got.facts
+
+
+async def made(outputs: Outputs, tmp_path: Path, data: bytes, path: str, **steps: Any) -> Image.Image:
+    facts = await stored(outputs, data)
+    wanted = WantedOutput(spec=OutputSpec(path=path, **steps), develop="sha256:x")
+    output = await outputs.write(wanted, facts, candidate=1, ext="png")
+    content = (tmp_path / "project" / output.path).read_bytes()
+    assert len(content) == output.bytes
+    return Image.open(BytesIO(content))
+
+
+async def test_the_same_type_and_no_step_is_the_delivered_file(outputs: Outputs, draw: Any, tmp_path: Path) -> None:
+    data = draw("JPEG", exif=Image.Exif(), comment=b"kept as it is")
+    facts = await stored(outputs, data)
+    wanted = WantedOutput(spec=OutputSpec(path=f"a/{CANDIDATE_MARK}.{EXT_MARK}"), develop="sha256:x")
+    output = await outputs.write(wanted, facts, candidate=2, ext="jpg")
+    assert (output.path, output.sha256, output.bytes, output.develop) == (
+        "a/2.jpg",
+        facts.sha256,
+        len(data),
+        "sha256:x",
+    )
+    assert (tmp_path / "project/a/2.jpg").read_bytes() == data
+    assert outputs.store.has(facts.sha256)
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg", "webp", "avif"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF"])
+async def test_every_format_becomes_every_other(
+    outputs: Outputs, draw: Any, tmp_path: Path, kind: str, ending: str
+) -> None:
+    image = await made(outputs, tmp_path, draw(kind), f"x.{ending}", width=32)
+    assert image.format == {"jpg": "JPEG"}.get(ending, ending.upper())
+    assert image.size == (32, 24)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "CMYK", "P", "1", "I;16"])
+@pytest.mark.parametrize("ending", ["jpg", "webp", "png"])
+async def test_every_kind_of_pixels_can_be_written(
+    outputs: Outputs, draw: Any, tmp_path: Path, mode: str, ending: str
+) -> None:
+    if mode == "CMYK":
+        data = draw("JPEG", mode="CMYK")
+    elif mode == "I;16":
+        out = BytesIO()
+        Image.linear_gradient("L").convert("I").point(lambda value: value * 257).convert("I;16").save(out, "PNG")
+        data = out.getvalue()
+    else:
+        out = BytesIO()
+        Image.open(BytesIO(draw("PNG", mode="RGBA" if "A" in mode else "RGB"))).convert(mode).save(out, "PNG")
+        data = out.getvalue()
+    image = await made(outputs, tmp_path, data, f"x.{ending}", width=32)
+    levels = image.convert("L").tobytes()
+    assert max(levels) - min(levels) > 100
+
+
+async def test_see_through_becomes_white_where_the_format_cannot_do_it(outputs: Outputs, tmp_path: Path) -> None:
+    out = BytesIO()
+    Image.new("RGBA", (16, 16), (255, 0, 0, 0)).save(out, "PNG")
+    image = await made(outputs, tmp_path, out.getvalue(), "x.jpg")
+    assert min(image.tobytes()) > 250
+
+
+async def test_a_turned_picture_is_set_upright_and_tells_no_place(outputs: Outputs, draw: Any, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif.get_ifd(0x8825)[1] = "N"
+    image = await made(outputs, tmp_path, draw("JPEG", (64, 48), exif=exif), "x.webp")
+    assert image.size == (48, 64)
+    assert not image.getexif()
+
+
+async def test_a_colour_profile_stays_with_its_colours(outputs: Outputs, draw: Any, tmp_path: Path) -> None:
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = await made(outputs, tmp_path, draw("PNG", icc_profile=profile), "x.webp", width=32)
+    assert image.info["icc_profile"] == profile
+
+
+async def test_the_same_steps_give_the_same_bytes(outputs: Outputs, draw: Any) -> None:
+    facts = await stored(outputs, draw("PNG", (200, 150)))
+    for ending in ("jpg", "webp", "avif", "png"):
+        hashes = set()
+        for name in ("a", "b"):
+            spec = OutputSpec(path=f"{name}.{ending}", width=100, height=100, fit="cover")
+            hashes.add(
+                (await outputs.write(WantedOutput(spec=spec, develop="d"), facts, candidate=1, ext="png")).sha256
+            )
+        assert len(hashes) == 1, ending
+
+
+async def test_quality_decides_the_size(outputs: Outputs, draw: Any) -> None:
+    facts = await stored(outputs, draw("PNG", (200, 150)))
+    sizes = []
+    for quality in (20, 95):
+        spec = OutputSpec(path=f"q{quality}.jpg", quality=quality)
+        sizes.append((await outputs.write(WantedOutput(spec=spec, develop="d"), facts, candidate=1, ext="png")).bytes)
+    assert sizes[0] < sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "fit", "scaled"),
+    [
+        (None, None, "contain", (300, 200)), (150, None, "contain", (150, 100)), (None, 100, "cover", (150, 100)),
+        (150, 150, "contain", (150, 100)), (150, 150, "cover", (225, 150)), (150, 150, "fill", (150, 150)),
+        (600, None, "contain", (600, 400)), (1, 1, "contain", (1, 1)), (7, 1000, "contain", (7, 5)),
+        (100, 67, "cover", (100, 67)), (99, 66, "contain", (99, 66)),
+    ],
+)  # fmt: skip
+def test_the_scaled_size(width: int | None, height: int | None, fit: Any, scaled: tuple[int, int]) -> None:
+    assert target_size((300, 200), width, height, fit) == scaled
+
+
+async def test_cover_crops_to_exactly_the_box(outputs: Outputs, draw: Any, tmp_path: Path) -> None:
+    image = await made(outputs, tmp_path, draw("PNG", (333, 222)), "x.png", width=101, height=67, fit="cover")
+    assert image.size == (101, 67)
+
+
+async def test_a_step_that_would_change_nothing_is_none(outputs: Outputs, draw: Any) -> None:
+    facts = await stored(outputs, draw("PNG", (64, 48)))
+    assert delivered_as_is(OutputSpec(path="x.png", width=64), "x.png", facts)
+    assert delivered_as_is(OutputSpec(path="x.png", quality=80), "x.png", facts)
+    assert not delivered_as_is(OutputSpec(path="x.png", width=65), "x.png", facts)
+    assert not delivered_as_is(OutputSpec(path="x.jpg"), "x.jpg", facts)
+
+
+async def test_an_impossible_size_is_an_error_and_leaves_nothing_behind(
+    outputs: Outputs, draw: Any, tmp_path: Path
+) -> None:
+    facts = await stored(outputs, draw("PNG"))
+    spec = OutputSpec(path="x.png", width=16384, height=16384, fit="fill")
+    with pytest.raises(OutputError, match="cannot be developed"):
+        await outputs.write(WantedOutput(spec=spec, develop="d"), facts, candidate=1, ext="png")
+    assert list((tmp_path / "project").iterdir()) == []
+    assert list((tmp_path / "store/new").iterdir()) == []
+
+
+async def test_a_foreign_file_stays_and_our_derived_bytes_do_not_pile_up(
+    outputs: Outputs, draw: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "project/x.webp").write_bytes(b"by hand")
+    facts = await stored(outputs, draw("PNG"))
+    wanted = WantedOutput(spec=OutputSpec(path="x.webp"), develop="d")
+    with pytest.raises(RefusedError):
+        await outputs.write(wanted, facts, candidate=1, ext="png")
+    assert (tmp_path / "project/x.webp").read_bytes() == b"by hand"
+    assert list((tmp_path / "store/new").iterdir()) == []
+    output = await outputs.write(wanted, facts, candidate=1, ext="png", force=True)
+    assert await outputs.move(output, "y/z.webp") == "moved"
+    assert not await outputs.trash(output, "day")

@@ -1,0 +1,95 @@
+"""The children that decode: replaced when they hang or die, and without our secrets."""
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagebatch.outputs.workers import WorkerGone, Workers
+
+SCRIPT = """
+import json, os, sys, time, signal
+for line in sys.stdin:
+    job = json.loads(line)
+    if job["do"] == "die": os.kill(os.getpid(), signal.SIGSEGV)
+    if job["do"] == "hang": time.sleep(60)
+    if job["do"] == "garbage": print("no json", flush=True)
+    print(json.dumps({"pid": os.getpid(), "environ": sorted(os.environ)}), flush=True)
+"""
+
+
+def pool(count: int = 1) -> Workers:
+    return Workers(count, command=(sys.executable, "-c", SCRIPT))
+
+
+async def test_a_child_serves_many_jobs() -> None:
+    async with pool() as workers:
+        pids = {(await workers.run({"do": "tell"}, seconds=10))["pid"] for _ in range(5)}
+    assert len(pids) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids.pop(), 0)
+
+
+@pytest.mark.parametrize(("do", "word"), [("die", "died"), ("hang", "stopped after"), ("garbage", "died")])
+async def test_a_child_that_fails_costs_one_job_and_is_replaced(do: str, word: str) -> None:
+    async with pool() as workers:
+        first = (await workers.run({"do": "tell"}, seconds=10))["pid"]
+        with pytest.raises(WorkerGone, match=word):
+            await workers.run({"do": do}, seconds=0.5 if do == "hang" else 10)
+        second = (await workers.run({"do": "tell"}, seconds=10))["pid"]
+    assert first != second
+
+
+async def test_no_more_children_than_allowed_work_at_once() -> None:
+    async with pool(2) as workers:
+        pids = {
+            one["pid"] for one in await asyncio.gather(*(workers.run({"do": "tell"}, seconds=20) for _ in range(12)))
+        }
+    assert len(pids) == 2
+
+
+async def test_no_secret_reaches_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_IMAGES_API_KEY", "canary")
+    async with pool() as workers:
+        names = (await workers.run({"do": "tell"}, seconds=10))["environ"]
+    assert not [name for name in names if "KEY" in name or "TOKEN" in name]
+
+
+async def test_the_real_child_checks_a_picture(workers: Workers, draw: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.part"
+    path.write_bytes(draw("JPEG", (64, 48)))
+    found = await workers.run({"do": "check", "path": str(path)}, seconds=20)
+    assert found == {"width": 64, "height": 48, "media_type": "image/jpeg", "bytes": path.stat().st_size, "notes": []}
+
+
+async def test_bytes_that_look_whole_and_do_not_decode_are_no_picture(
+    workers: Workers, draw: Any, tmp_path: Path
+) -> None:
+    data = bytearray(draw("WEBP", (200, 200), lossless=True))
+    data[30:-10] = bytes(len(data) - 40)
+    path = tmp_path / "a.part"
+    path.write_bytes(data)
+    found = await workers.run({"do": "check", "path": str(path)}, seconds=20)
+    assert found["bad"] in {"image.truncated", "image.decoder"}
+    assert found["text"]
+
+
+async def test_a_file_that_is_not_there_is_an_answer_and_not_the_childs_end(workers: Workers, tmp_path: Path) -> None:
+    found = await workers.run({"do": "check", "path": str(tmp_path / "none")}, seconds=20)
+    assert found["bad"] == "image.decoder"
+
+
+@pytest.mark.slow
+async def test_a_small_picture_costs_our_process_little(workers: Workers, draw: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.part"
+    path.write_bytes(draw("PNG", (64, 64)))
+    job = {"do": "check", "path": str(path)}
+    await workers.run(job, seconds=20)
+    start = time.process_time()
+    for _ in range(300):
+        await workers.run(job, seconds=20)
+    assert (time.process_time() - start) / 300 < 0.001
