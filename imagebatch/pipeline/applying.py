@@ -16,13 +16,13 @@ from imagebatch.model.event import Accepted, Event, Intended, Told
 from imagebatch.model.token import lineage_tag
 from imagebatch.model.variant import Reference, Variant
 from imagebatch.outputs.develop import Outputs
-from imagebatch.outputs.disk import StatDisk
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.tree import Tree
 from imagebatch.outputs.workers import Workers
 from imagebatch.pipeline.lanes import open_lane
-from imagebatch.pipeline.planning import Planned, PlanRequest, World, plan_against
+from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
+from imagebatch.pipeline.world import STORE, Memory, World, session_world, stat_disk
 from imagebatch.plan.options import InDoubt
 from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
 from imagebatch.plan.types import Action, Plan
@@ -39,7 +39,7 @@ from imagebatch.run.result import Outcome, RunResult, exit_code, left_alone_but_
 from imagebatch.run.settle import ListingFailed, Listings, read_listing
 from imagebatch.run.stop import DRAIN_S, Stop, on_signals
 from imagebatch.simulator.process import SimulatorProcess, start
-from imagebatch.state.store import Session, open_session
+from imagebatch.state.store import Session, StateStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +80,11 @@ def apply_project(
     """
     with ExitStack() as stack:
         session = stack.enter_context(
-            open_session(
-                project.home,
+            StateStore(project.home).open(
                 lineage=project.settings.lineage,
+                command="apply",
                 lock_timeout_s=options.lock_timeout_s,
-                new_lock="new-lock" in request.force,
+                force_new_lock="new-lock" in request.force,
             )
         )
         run = _Run(project, request=request, options=options, session=session, tell=tell, stack=stack)
@@ -128,9 +128,10 @@ class _Run:
         self.stack = stack
         self.home = project.home
         self.work = project.home / ".imagebatch"
-        self.disk = StatDisk(self.home, self.work / "outputs.json")
+        self.disk = stat_disk(self.home)
         self.stack.callback(self.disk.save)
-        self.store = Store(self.work / "store")
+        self.store = Store(self.work / STORE)
+        self.memory = Memory(self.home)
         self.trust = read_trust(project.setup.variables)
         self.started = time.monotonic()
         self._simulator: SimulatorProcess | None = None
@@ -148,14 +149,7 @@ class _Run:
         return planned
 
     def _world(self) -> World:
-        ledger = self.session.ledger
-        return World(
-            recorded=ledger,
-            known=self.session.known(self.store),
-            disk=self.session.disk(self.disk),
-            lineage=self.session.lineage,
-            lock_digest=self.session.lock_digest,
-        )
+        return session_world(self.session, self.store, self.disk)
 
     # Carrying out ---------------------------------------------------------------------------------------------------
 
@@ -310,7 +304,7 @@ class _Run:
                 self.project,
                 alias,
                 simulator=simulator,
-                memory=self.session.memory,
+                memory=self.memory,
                 trust=self.trust,
                 shared=shared,
             )

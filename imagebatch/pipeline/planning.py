@@ -4,22 +4,20 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
-from imagebatch.errors import UsageError
+from imagebatch.errors import PlanError, UsageError
 from imagebatch.model.money import Money
-from imagebatch.model.recorded import Disk, Known, Recorded
 from imagebatch.model.variant import Variant
 from imagebatch.pipeline.project import Project, wanted
+from imagebatch.pipeline.world import World, read_world, stat_disk
 from imagebatch.plan.diff import make_plan as compare
 from imagebatch.plan.options import Force, InDoubt, PlanOptions
+from imagebatch.plan.saved import SavedPlan, decode_saved, encode_saved
 from imagebatch.plan.select import Subject, files_of, select, uses_states
 from imagebatch.plan.states import states_of
 from imagebatch.plan.types import Plan
-
-
-class Book(Recorded, Known, Protocol):
-    """State as the planner reads it: the lock with the journal folded in, and all known draws."""
+from imagebatch.state.files import read_regular, write_atomic
+from imagebatch.state.store import StateStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +41,6 @@ class PlanRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """What a plan is compared with: state, output files, and the lock's digest."""
-
-    recorded: Recorded
-    known: Known
-    disk: Disk
-    lineage: str | None
-    lock_digest: str
-    apply_running: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """A plan with what it was made from. `simulated` names the provider aliases that the simulator stands in for."""
 
@@ -64,6 +50,32 @@ class Planned:
     simulated: tuple[str, ...]
     lock_digest: str
     apply_running: str | None = None
+
+
+def make_plan(project: Project, request: PlanRequest) -> Planned:
+    """Plan against lock and journal as they are; takes no lease, changes nothing but a cache of file stats."""
+    disk = stat_disk(project.home)
+    planned = plan_against(project, read_world(project.home, project.settings.lineage, disk), request)
+    disk.save()
+    return planned
+
+
+def save_plan(project: Project, planned: Planned, path: Path) -> None:
+    """Write a plan to a file that `apply` takes.
+
+    The project's lineage is fixed first, so that a first plan cannot be applied twice. Raises StateError.
+    """
+    lineage = StateStore(project.home).ensure_lineage(project.settings.lineage)
+    text = encode_saved(replace(planned.plan, lineage=lineage), lock=planned.lock_digest, options=planned.options)
+    write_atomic(path, text.encode("utf-8"), name="plan")
+
+
+def load_saved(path: Path) -> SavedPlan:
+    """Read a saved plan; raises PlanError."""
+    data = read_regular(path)
+    if data is None:
+        raise PlanError("Saved plan not found", f"There is no file {path}.", code="plan.unreadable")
+    return decode_saved(data.decode("utf-8", "replace"), path=str(path))
 
 
 def plan_against(project: Project, world: World, request: PlanRequest, options: PlanOptions | None = None) -> Planned:
@@ -77,6 +89,7 @@ def plan_against(project: Project, world: World, request: PlanRequest, options: 
     if options is None:
         options = _options(project, world, request, variants)
     plan = _compared(project, world, variants, options)
+    plan = replace(plan, blocked_by=(*world.refusals, *plan.blocked_by))
     warnings = tuple(problem.detail for problem in found.problems if problem.severity == "warning")
     used = {variant.provider for variant in variants}
     return Planned(

@@ -1,0 +1,126 @@
+"""What a plan is compared with, put together from state, store and output files."""
+
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebatch.model.recorded import Disk, Known, OutputState, Recorded
+from imagebatch.outputs.disk import StatDisk
+from imagebatch.outputs.store import Store
+from imagebatch.plan.types import Blocker
+from imagebatch.state.ledger import KnownHere, Ledger
+from imagebatch.state.store import Session, StateStore
+
+STORE = "store"
+STATS = "outputs.json"
+_FACTS = "providers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a plan is compared with: state, known draws, output files.
+
+    `lock_digest` is the lock's sha256, `absent` for none. `refusals` are what would stop an apply before it plans.
+    """
+
+    recorded: Recorded
+    known: Known
+    disk: Disk
+    lineage: str | None
+    lock_digest: str
+    apply_running: str | None = None
+    refusals: tuple[Blocker, ...] = ()
+
+
+def read_world(home: Path, lineage: str | None, disk: StatDisk) -> World:
+    """The world as a plan sees it: no lease is taken and nothing is written."""
+    view = StateStore(home).open_for_plan(lineage=lineage)
+    refusals = tuple(
+        Blocker(
+            code=refusal.code,
+            message=f"{refusal.summary}: {refusal.detail}",
+            force="new-lock" if refusal.code == "lock.missing" else None,
+        )
+        for refusal in view.refusals
+    )
+    return World(
+        recorded=view.ledger,
+        known=KnownHere(view.ledger, Store(_work(home) / STORE).has),
+        disk=PlacedDisk(disk, view.ledger),
+        lineage=view.lineage,
+        lock_digest=view.digest,
+        apply_running=str(view.running) if view.running is not None else None,
+        refusals=refusals,
+    )
+
+
+def session_world(session: Session, store: Store, disk: StatDisk) -> World:
+    """The world as an apply sees it, live."""
+    return World(
+        recorded=session.ledger,
+        known=KnownHere(session.ledger, store.has),
+        disk=PlacedDisk(disk, session.ledger),
+        lineage=session.lineage,
+        lock_digest=session.digest,
+    )
+
+
+def stat_disk(home: Path) -> StatDisk:
+    """The output files of a project, with the cache that spares their hashing."""
+    return StatDisk(home, _work(home) / STATS)
+
+
+class PlacedDisk:
+    """Output files, seen so that what a killed run had just put there is not taken for somebody else's.
+
+    Such a file counts as missing: it is made again from the store, for nothing, and found to be the same.
+    """
+
+    def __init__(self, disk: StatDisk, ledger: Ledger) -> None:
+        self._disk = disk
+        self._ledger = ledger
+
+    def look(self, path: str, sha256: str, size: int) -> OutputState:
+        """How a file compares with the lock."""
+        found = self._disk.look(path, sha256, size)
+        if found == "edited" and self._ours(path):
+            return "missing"
+        return found
+
+    def exists(self, path: str) -> bool:
+        """Whether something that is not ours stands at an output path."""
+        return self._disk.exists(path) and not self._ours(path)
+
+    def _ours(self, path: str) -> bool:
+        placed = self._ledger.placed(path)
+        return bool(placed) and self._disk.hash_of(path) in placed
+
+
+class Memory(MutableMapping[str, str]):
+    """Small facts about providers' addresses (mount, dialect), kept between runs."""
+
+    def __init__(self, home: Path) -> None:
+        self._store = StateStore(home)
+        self._facts = {name: str(value) for name, value in self._store.recall(_FACTS).items()}
+
+    def __getitem__(self, name: str) -> str:
+        return self._facts[name]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        if self._facts.get(name) != value:
+            self._facts[name] = value
+            self._store.remember(_FACTS, dict(self._facts))
+
+    def __delitem__(self, name: str) -> None:
+        del self._facts[name]
+        self._store.remember(_FACTS, dict(self._facts))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._facts)
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+
+def _work(home: Path) -> Path:
+    return home / ".imagebatch"
