@@ -1,8 +1,9 @@
 """A picture that another request uses as a reference has to be final before that request is: what waits is deferred."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from imagebatch.model.generation import Entry
 from imagebatch.model.variant import Variant
 from imagebatch.plan.types import Action, Change
 
@@ -11,10 +12,13 @@ _BRINGS_ANOTHER_PICTURE: frozenset[Action] = frozenset({"create", "redraw", "ret
 _STAYS: frozenset[Action] = frozenset({"wait", "keep", "forget", "delete"})
 
 
-def defer_dependents(changes: dict[str, Change], dependent: Sequence[Variant]) -> None:
+def defer_dependents(
+    changes: dict[str, Change], dependent: Iterable[Variant], entry_of: Callable[[str], Entry | None]
+) -> None:
     """Defer what refers to pictures that this plan changes, and price what is deferred; works in place.
 
     Their requests will hold other bytes once the references are drawn, so comparing them now would draw twice.
+    `dependent` are the variants that may be deferred, `entry_of` tells what the lock has.
     """
     waiting = {variant.address: variant for variant in dependent}
     again = True
@@ -27,7 +31,7 @@ def defer_dependents(changes: dict[str, Change], dependent: Sequence[Variant]) -
             if not sources or (change is not None and change.action in _STAYS):
                 continue
             if change is None or change.action != "defer":
-                changes[address] = _deferred(variant, change, sources)
+                changes[address] = _deferred(variant, change, sources, entry_of)
                 again = True
     for address, change in changes.items():
         if change.action == "defer" and change.variant is not None and not change.costs:
@@ -53,25 +57,19 @@ def _changes_picture(change: Change | None) -> bool:
     return bool(change.picked) and bool(old) and change.picked[:1] != old
 
 
-def _deferred(variant: Variant, change: Change | None, sources: Sequence[str]) -> Change:
+def _deferred(
+    variant: Variant, change: Change | None, sources: Sequence[str], entry_of: Callable[[str], Entry | None]
+) -> Change:
+    moved_from = change.moved_from if change is not None else None
     detail = f"waits for {', '.join(sources)}"
-    if change is None:
-        return Change(
-            address=variant.address,
-            action="defer",
-            reason="reference_pending",
-            detail=detail,
-            provider=variant.provider,
-            variant=variant,
-        )
     return Change(
         address=variant.address,
         action="defer",
         reason="reference_pending",
         detail=detail,
         provider=variant.provider,
-        entry=change.entry,
+        entry=change.entry if change is not None else entry_of(variant.address),
         variant=variant,
-        moved_from=change.moved_from,
-        also=("move",) if change.moved_from is not None else (),
+        moved_from=moved_from,
+        also=("move",) if moved_from is not None else (),
     )

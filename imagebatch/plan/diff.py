@@ -76,7 +76,11 @@ def make_plan(
     holders = DrawHolders(recorded)
     changes = _wanted_changes(survey, recorded, moves, holders, world)
     share_draws(changes)
-    defer_dependents(changes, survey.dependent)
+    defer_dependents(
+        changes,
+        [variant for variant in survey.dependent if options.selects(variant.address)],
+        lambda address: recorded.entry(address) if address in recorded else None,
+    )
     moved_away = set(moves.sources.values())
     _add_removals(changes, [a for a in gone if a not in moved_away], recorded, holders, world)
     bare = Plan(changes=(), counts={}, lineage=lineage, inputs=dict(inputs or {}), notes=(*notes, *moves.notes))
@@ -226,15 +230,15 @@ def _plan(
     bare: Plan, changes: dict[str, Change], survey: _Survey, *, recorded: Recorded, world: World, brakes: Brakes
 ) -> Plan:
     options = world.options
-    noops = sum(change.action == "noop" for change in changes.values())
     shown = [change for change in changes.values() if change.action != "noop" or options.detail or change.also]
     if options.detail:
         shown += [
             Change(address=v.address, action="noop", reason=None, provider=v.provider, variant=v)
             for v in survey.unchanged
+            if v.address not in changes
         ]
     counted: Counter[Action] = Counter(change.action for change in changes.values())
-    counted["noop"] = noops + len(survey.wanted) - len(survey.closer)
+    counted["noop"] += sum(address not in changes for address in survey.wanted)
     later = tuple(change.later for change in changes.values() if change.later is not None)
     shown.sort(key=lambda change: change.address)
     plan = replace(

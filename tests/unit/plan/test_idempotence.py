@@ -38,7 +38,7 @@ def wanted_of(manifest: dict[str, Spec]) -> list[Variant]:
     found = []
     for address, spec in manifest.items():
         provider = spec.get("provider", "studio")
-        policy = {
+        policy: Spec = {
             name: spec[name] for name in ("pick", "resolution", "distinct", "protect", "on_remove") if name in spec
         }
         if provider == "hub":

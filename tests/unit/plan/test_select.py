@@ -1,0 +1,135 @@
+"""Selectors, sentence by sentence of their grammar."""
+
+import pytest
+
+from imagebatch.errors import PlanError, UsageError
+from imagebatch.plan.select import Subject, files_of, select, uses_states
+from imagebatch.plan.states import states_of
+from tests.unit.plan.worlds import World, entry_of, variant
+
+NAMES = (
+    "hero[season=spring]",
+    "hero[season=autumn]",
+    "logo",
+    "product[LMP-001,angle=front,locale=de]",
+    "product[LMP-001,angle=side,locale=fr]",
+    "product[LMP-002,angle=front,locale=de]",
+    "product[CHR-001,angle=front,locale=de]",
+    'odd["a b,c]"]',
+    "products[x=1]",
+)
+SUBJECTS = tuple(Subject(address=name, variant=variant(name)) for name in NAMES)
+
+
+def chosen(*expressions: str, **more: object) -> list[str]:
+    return sorted(select(expressions, SUBJECTS, **more))  # type: ignore[arg-type]  # keywords of the function itself
+
+
+@pytest.mark.parametrize(
+    ("expression", "count"),
+    [
+        ("product", 4),
+        ("product[LMP-001]", 2),
+        ("product[angle=front]", 3),
+        ("product[LMP-*,locale=de]", 2),
+        ("product[LMP-00?]", 3),
+        ("hero[*]", 2),
+        ("hero[season=s*]", 1),
+        ("*", 9),
+        ("pro*", 5),
+        ("hero[season=spring]", 1),
+        ("logo hero", 3),
+        ("product,path:outputs/*front*", 3),
+        ("product[locale=de],product[LMP-002]", 1),
+        ("asset:h*", 2),
+        ("provider:studio", 9),
+        ("path:manifests/a.yaml", 9),
+        ('odd["a b,c]"]', 1),
+        ('odd["a *"] logo', 2),
+        ("product[angle=front],hero", 0),
+    ],
+)
+def test_a_selector_selects_so_many(expression: str, count: int) -> None:
+    assert len(chosen(expression)) == count
+
+
+def test_no_selector_selects_everything_and_exclude_takes_away() -> None:
+    assert chosen() == sorted(NAMES)
+    assert chosen("product", exclude=["product[locale=fr]", "product[CHR-*]"]) == [
+        "product[LMP-001,angle=front,locale=de]",
+        "product[LMP-002,angle=front,locale=de]",
+    ]
+
+
+def test_brackets_are_no_character_class() -> None:
+    subjects = [Subject(address="hero[a]"), Subject(address="heroa")]
+    assert select(["hero[a]"], subjects) == {"hero[a]"}
+
+
+def test_an_address_to_the_letter_selects_just_itself() -> None:
+    subjects = [Subject(address="faq[why?]"), Subject(address="faq[whyx]")]
+    assert select(["faq[why?]"], subjects) == {"faq[why?]"}
+    assert select(["faq[wh??]"], subjects) == {"faq[why?]", "faq[whyx]"}
+
+
+def test_tags_are_read_from_the_manifest() -> None:
+    subjects = [
+        Subject(address="a", variant=variant("a", tags=("campaign-2026",))),
+        Subject(address="b", variant=variant("b", tags=("evergreen",))),
+    ]
+    assert select(["tag:campaign-*"], subjects) == {"a"}
+
+
+def test_a_file_of_selectors_holds_one_selection_a_line() -> None:
+    assert files_of(["logo @todo.txt", "asset:hero,@more"]) == ("todo.txt", "more")
+    text = "# the ones to do\nlogo\n\nproduct[LMP-001] hero\n"
+    assert len(chosen("@todo.txt", files={"todo.txt": text})) == 5
+    assert chosen("@todo.txt,product[locale=fr]", files={"todo.txt": text}) == ["product[LMP-001,angle=side,locale=fr]"]
+    with pytest.raises(UsageError, match="cannot hold @FILE"):
+        chosen("@a", files={"a": "@b"})
+
+
+def test_states_come_from_a_plan_over_everything() -> None:
+    review = variant("icon", "a sword", policy={"pick": "review"})
+    failed = entry_of(variant("bad", "no"), status="failed", candidates=(), picked=(), outputs=())
+    world = World().have("same", entry_of(variant("same")))
+    world.have("icon", entry_of(review)).have("bad", failed).have("gone", entry_of(variant("gone", "old")))
+    world.have("words", entry_of(variant("words", "before")))
+    wanted = [variant("same"), review, variant("bad", "no"), variant("fresh", "f"), variant("words", "after")]
+    states = states_of(world.plan(wanted, detail=True))
+    subjects = [Subject(address=address, states=found) for address, found in states.items()]
+    for state, expected in (
+        ("new", {"fresh"}),
+        ("changed", {"words"}),
+        ("failed", {"bad"}),
+        ("orphan", {"gone"}),
+        ("unpicked", {"icon"}),
+        ("blocked", set()),
+    ):
+        assert select([f"state:{state}"], subjects) == expected, state
+    assert uses_states(["hero,state:new"])
+    assert not uses_states(["hero", "asset:state"])
+
+
+@pytest.mark.parametrize(
+    ("expression", "error", "says"),
+    [
+        ("prodcut", PlanError, "did you mean product?"),
+        ("hero[season=sprng]", PlanError, "did you mean hero[season=spring]?"),
+        ("asset:herp", PlanError, "did you mean hero?"),
+        ("provider:stdio", PlanError, "did you mean studio?"),
+        ("tag:none", PlanError, "list the addresses: imagebatch status"),
+        ("sate:new", UsageError, "did you mean state:new?"),
+        ("state:nwe", UsageError, "did you mean state:new?"),
+        ("tag:", UsageError, ""),
+        ("hero[", UsageError, "quote it for the shell: 'asset[key]'"),
+        ("zzz:1", UsageError, "known are asset, tag, provider, path, state"),
+    ],
+)
+def test_what_selects_nothing_is_named_with_the_nearest_name(
+    expression: str, error: type[PlanError | UsageError], says: str
+) -> None:
+    with pytest.raises(error) as caught:
+        chosen(expression)
+    assert caught.value.hints[:1] == ((says,) if says else ())
+    assert caught.value.exit_code == (1 if error is PlanError else 64)
