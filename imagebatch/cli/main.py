@@ -26,10 +26,17 @@ from imagebatch.errors import (
 SECTIONS: dict[str, dict[str, str]] = {
     "Start": {"init": "project", "validate": "planning", "render": "looking", "explain": "looking"},
     "Plan and apply": {
-        "plan": "planning", "apply": "applying", "wait": "applying", "retry": "applying", "destroy": "applying",
+        "plan": "planning", "apply": "applying", "wait": "applying", "retry": "applying", "refresh": "applying",
+        "destroy": "applying",
     },
-    "Look": {"status": "looking", "verify": "looking"},
-    "Set up": {"schema": "project", "simulate": "project", "completion": "project"},
+    "Decide": {
+        "pick": "deciding", "redraw": "deciding", "accept": "deciding", "restore": "deciding", "resolve": "resolving",
+        "protect": "keeping", "unprotect": "keeping",
+    },
+    "Look": {"status": "looking", "verify": "looking", "history": "looking"},
+    "Set up": {
+        "providers": "providers", "lock": "locks", "schema": "project", "simulate": "project", "completion": "project",
+    },
 }  # fmt: skip
 COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}
 COMPLETE_VARIABLE = "_IMAGEBATCH_COMPLETE"

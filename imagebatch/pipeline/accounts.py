@@ -1,12 +1,18 @@
 """Providers of a project: what each can do, where its key comes from, and whether the key works."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from imagebatch.errors import ImagebatchError
 from imagebatch.http.trust import base_of
+from imagebatch.http.trustfile import read_trust
 from imagebatch.model.capabilities import Capabilities
+from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
+from imagebatch.pipeline.lanes import open_lane
 from imagebatch.pipeline.project import Project, key_of
+from imagebatch.providers.base import CanCheck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,3 +77,33 @@ class Checked:
     balances: Mapping[str, str | None] = field(default_factory=dict)
     trouble: str = ""
     checked: bool = True
+
+
+def check_providers(project: Project, aliases: Sequence[str]) -> tuple[Checked, ...]:
+    """Ask providers whether their keys work; without aliases those that the project uses or declares.
+
+    Costs nothing. Trouble of one provider is told in its place and stops no other.
+    """
+    chosen = aliases or [one.alias for one in list_providers(project) if one.used or one.declared]
+    return asyncio.run(_checked_all(project, sorted(set(chosen))))
+
+
+async def _checked_all(project: Project, aliases: Sequence[str]) -> tuple[Checked, ...]:
+    return tuple(await asyncio.gather(*(_checked(project, alias) for alias in aliases)))
+
+
+async def _checked(project: Project, alias: str) -> Checked:
+    target = project.targets[alias]
+    if target.simulated:
+        return Checked(alias=alias, account="the built-in simulator, which takes any key")
+    try:
+        async with AsyncExitStack() as stack:
+            lane = await open_lane(
+                stack, project, alias, simulator=None, memory={}, trust=read_trust(project.setup.variables)
+            )
+            if not isinstance(lane.adapter, CanCheck):
+                return Checked(alias=alias, checked=False)
+            facts = await lane.adapter.check(lane.wire)
+    except (ImagebatchError, Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
+        return Checked(alias=alias, trouble=str(error))
+    return Checked(alias=alias, account=facts.account, balances=facts.balances)

@@ -10,7 +10,7 @@ from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Pick
 from imagebatch.model.settings import Redo
 from imagebatch.model.variant import Variant
-from imagebatch.pipeline.planning import Planned
+from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan
 from imagebatch.pipeline.project import Project, wanted
 from imagebatch.plan.reasons import SIMULATED
 from imagebatch.plan.select import Subject, select
@@ -163,6 +163,21 @@ def status_of(planned: Planned) -> Status:
         unchanged=sum(1 for change in changes if change.action == "noop" and not change.also),
         by_state={state: tuple(addresses) for state, addresses in by_state.items() if addresses},
         changes=sum(1 for change in changes if change.action not in {"noop", "keep"} or change.also),
+    )
+
+
+def addresses_in(
+    project: Project, states: Sequence[State], *, select: tuple[str, ...] = (), exclude: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """The selected addresses that are in one of `states`."""
+    everything = make_plan(project, PlanRequest(detail=True))
+    found = states_of(everything.plan)
+    chosen: frozenset[str] | None = None
+    if select or exclude:
+        chosen = make_plan(project, PlanRequest(select=select, exclude=exclude)).options.selected
+    wanted_states = frozenset(states)
+    return tuple(
+        address for address, held in found.items() if held & wanted_states and (chosen is None or address in chosen)
     )
 
 

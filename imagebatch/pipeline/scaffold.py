@@ -1,11 +1,12 @@
 """A new project: the files that `init` writes, so that the first `plan` already works without a key."""
 
 import json
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
 from imagebatch.errors import RefusedError, StateError
+from imagebatch.state.lockfile import empty_lock, encode_lock
+from imagebatch.state.store import StateStore, new_lineage
 
 PROJECT_MODELINES = (
     "# yaml-language-server: $schema=.imagebatch/project.schema.json\n# $schema: .imagebatch/project.schema.json\n"
@@ -16,11 +17,6 @@ MANIFEST_MODELINES = (
 )
 SCHEMA_FILES = {"project": ".imagebatch/project.schema.json", "manifest": ".imagebatch/manifest.schema.json"}
 IGNORED = (".imagebatch/",)
-
-
-def new_lineage() -> str:
-    """32 hex characters that name a project for ever."""
-    return secrets.token_hex(16)
 
 
 def scaffold(lineage: str) -> dict[str, str]:
@@ -49,7 +45,8 @@ def write_project(root: Path, schemas: Mapping[str, Mapping[str, object]]) -> tu
     `schemas` are the JSON Schemas of project and manifest. Raises RefusedError where a file is there already: then
     nothing at all is written.
     """
-    files = scaffold(new_lineage())
+    lineage = new_lineage()
+    files = scaffold(lineage)
     present = [path for path in (*files, "imagebatch.lock") if (root / path).exists()]
     if present:
         raise RefusedError(
@@ -58,7 +55,8 @@ def write_project(root: Path, schemas: Mapping[str, Mapping[str, object]]) -> tu
             hints=("imagebatch -C ANOTHER-FOLDER init",),
             code="init.exists",
         )
-    files |= schema_files(schemas)
+    files |= {"imagebatch.lock": encode_lock(empty_lock(lineage)).decode()} | schema_files(schemas)
+    StateStore(root).prepare()
     try:
         for path, text in files.items():
             target = root / path

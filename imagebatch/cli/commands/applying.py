@@ -9,9 +9,9 @@ import click
 
 from imagebatch.cli.commands.planning import has_changes, plan_request, quoted_path, show_plan
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, braking, command, running, selecting
+from imagebatch.cli.options import Shell, braking, command, locking, running, selecting
 from imagebatch.cli.options import complete_addresses as complete
-from imagebatch.errors import RefusedError, UsageError
+from imagebatch.errors import EXIT_OK, EXIT_PENDING, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from imagebatch.cli.progress import Progress
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from imagebatch.pipeline.planning import Planned, PlanRequest
     from imagebatch.pipeline.project import Project
     from imagebatch.plan.saved import SavedPlan
+    from imagebatch.plan.states import State
     from imagebatch.plan.types import Blocker
 
+REFRESH_S = 10.0
 SELECTORS = click.argument("selectors", nargs=-1, required=True, metavar="SEL...", shell_complete=complete)
 
 
@@ -64,8 +66,59 @@ def wait(shell: Shell, **flags: Any) -> int:  # noqa: ANN401  # the shared flags
     """
     options, wishes = run_options(**flags)
     project = open_project(shell)
-    wishes["collect_only"] = True
-    return carry_out(shell, project, plan_request(**wishes), options, yes=True, brief=True)
+    return collect(shell, project, options, ("pending",), select=wishes["select"], exclude=wishes["exclude"])
+
+
+@command("refresh", json=True)
+@selecting
+@locking
+def refresh(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], lock_timeout: float) -> int:
+    """Ask the providers once about everything that is open; draws and sends nothing.
+
+    What is finished there is fetched; what is not is left to `wait`.
+    """
+    return refresh_project(shell, open_project(shell), select, exclude=exclude, lock_timeout=lock_timeout)
+
+
+def refresh_project(
+    shell: Shell,
+    project: "Project",
+    select: tuple[str, ...],
+    *,
+    exclude: tuple[str, ...] = (),
+    lock_timeout: float = 0.0,
+) -> int:
+    """Ask about what is being drawn and what is in doubt, for at most `REFRESH_S`; still open is no failure here."""
+    from imagebatch.pipeline.applying import ApplyOptions
+
+    options = ApplyOptions(timeout_s=REFRESH_S, lock_timeout_s=lock_timeout, in_doubt="stop")
+    code = collect(shell, project, options, ("pending", "in-doubt"), select=select, exclude=exclude)
+    return EXIT_OK if code == EXIT_PENDING else code
+
+
+def collect(
+    shell: Shell,
+    project: "Project",
+    options: "ApplyOptions",
+    states: tuple["State", ...],
+    *,
+    select: tuple[str, ...],
+    exclude: tuple[str, ...],
+) -> int:
+    """Settle and fetch what is open, and nothing else; gives the exit code."""
+    from imagebatch.pipeline.inspecting import addresses_in
+
+    addresses = addresses_in(project, states, select=select, exclude=exclude)
+    if not addresses:
+        if shell.json:
+            from imagebatch.cli.views.events_json import summary_line
+
+            tell_version(shell)
+            shell.screen.json_line(summary_line(None, EXIT_OK))
+        else:
+            shell.screen.lines(["Nothing to do: nothing is being drawn."])
+        return EXIT_OK
+    return carry_out(shell, project, plan_request(select=addresses), options, yes=True, brief=True)
 
 
 @command("retry", json=True)
@@ -139,16 +192,21 @@ def carry_out(
     from imagebatch.cli.progress import open_progress
     from imagebatch.pipeline.applying import apply_project
 
+    tell_version(shell)
+    with open_progress(shell) as progress:
+        session = _Session(shell=shell, progress=progress, yes=yes, brief=brief)
+        applied = apply_project(project, request, options, approve=session.approve, tell=session.tell, saved=saved)
+    return report(shell, applied)
+
+
+def tell_version(shell: Shell) -> None:
+    """The first line of a stream of JSON."""
     if shell.json:
         from imagebatch import __version__
         from imagebatch.cli.views.events_json import version_line
 
         context = click.get_current_context(silent=True)
         shell.screen.json_line(version_line(__version__, (context.info_name if context else None) or "apply"))
-    with open_progress(shell) as progress:
-        session = _Session(shell=shell, progress=progress, yes=yes, brief=brief)
-        applied = apply_project(project, request, options, approve=session.approve, tell=session.tell, saved=saved)
-    return report(shell, applied)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -76,11 +76,11 @@ def plan(shell: Shell, *, out: Path | None, detail: bool, detailed_exitcode: boo
     if refresh:
         from imagebatch.cli.commands.applying import refresh_project
 
-        refresh_project(shell, project)
+        refresh_project(shell, project, wishes["select"])
     planned = make_plan(project, plan_request(detail=detail, **wishes))
     show_plan(shell, planned, detail=detail)
     if out is not None:
-        save_plan(planned, out)
+        save_plan(project, planned, out)
         shell.screen.say(f"Saved the plan: apply exactly this with  imagebatch apply {quoted_path(out)}")
     if detailed_exitcode and has_changes(planned):
         return EXIT_CHANGES
@@ -155,9 +155,9 @@ def show_problems(shell: Shell, problems: Iterable[Problem]) -> None:
             shell.screen.say(line)
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, nouns: str = "") -> str:
     """`1 asset`, `2 assets`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {nouns or f'{noun}s'}"
 
 
 def quoted_path(path: Path) -> str:

@@ -13,7 +13,7 @@ def cost_text(costs: Sequence[Cost], count: int = 1) -> str:
     known = [cost for cost in costs if cost.money is not None]
     unknown = len(costs) - len(known)
     text = money_text(totals(known))
-    if text and count > 1:
+    if count > 1 and any(cost.money.amount for cost in known if cost.money is not None):
         text = f"{count} × {text} = {money_text(totals([times(cost, count) for cost in known]))}"
     parts = [f"{text} ({_worst(known)})"] if text else []
     if unknown:

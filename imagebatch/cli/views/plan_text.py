@@ -151,10 +151,9 @@ def notes_lines(plan: Plan, *, paint: Paint, simulated: Sequence[str]) -> list[s
     """What a reader has to know before saying yes."""
     lines: list[str] = []
     if simulated:
-        names = ", ".join(shown(name) for name in simulated)
-        lines.append(
-            f"{paint('Simulated:', 'magenta', 'bold')} {names} draws with the built-in simulator; nothing is paid."
-        )
+        names, draw = ", ".join(shown(name) for name in simulated), "draws" if len(simulated) == 1 else "draw"
+        label = paint("Simulated:", "magenta", "bold")
+        lines.append(f"{label} {names} {draw} with the built-in simulator; nothing is paid.")
     lines += [f"{paint('Note:', 'bold')} {shown(note)}" for note in plan.notes]
     return [*lines, ""] if lines else []
 

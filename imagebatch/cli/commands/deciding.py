@@ -1,0 +1,105 @@
+"""`pick`, `redraw`, `accept`, `restore`: what people decide goes into picks.yaml, bound to bytes."""
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imagebatch.cli.commands.planning import counted, plan_request
+from imagebatch.cli.opening import open_project
+from imagebatch.cli.options import Shell, braking, command, complete_addresses, running
+from imagebatch.cli.views.foreign import shown
+from imagebatch.errors import EXIT_OK
+
+if TYPE_CHECKING:
+    from imagebatch.model.picks import Picks
+    from imagebatch.pipeline.project import Project
+
+ADDRESS = click.argument("address", shell_complete=complete_addresses)
+SELECTORS = click.argument("selectors", nargs=-1, required=True, metavar="SEL...", shell_complete=complete_addresses)
+
+
+@command("pick")
+@ADDRESS
+@click.argument("numbers", nargs=-1, required=True, type=click.IntRange(min=1), metavar="N...")
+def pick(shell: Shell, *, address: str, numbers: tuple[int, ...]) -> int:
+    """Choose candidates of an address, by their numbers; written to picks.yaml."""
+    from imagebatch.pipeline.deciding import recorded_entry
+    from imagebatch.pipeline.picking import picked
+
+    project = open_project(shell)
+    entry = recorded_entry(project, address)
+    _save(shell, project, picked(project.loaded.picks, address, entry, numbers))
+    chosen = ", ".join(map(str, numbers))
+    shell.screen.lines([f"Picked {chosen} of {len(entry.candidates)} for {shown(address)}. Next: imagebatch apply"])
+    return EXIT_OK
+
+
+@command("redraw", json=True)
+@SELECTORS
+@click.option("--note", metavar="TEXT", help="Why; kept in picks.yaml.")
+@click.option("--add", metavar="TEXT", help="Words that enter the prompt.")
+@click.option("--now", is_flag=True, help="Apply it at once.")
+@braking
+@running
+def redraw(
+    shell: Shell,
+    *,
+    selectors: tuple[str, ...],
+    note: str | None,
+    add: str | None,
+    now: bool,
+    **flags: Any,  # noqa: ANN401  # the shared flags
+) -> int:
+    """Ask for one more attempt of pictures that are there; written to picks.yaml. Costs money once it is applied."""
+    from imagebatch.cli.commands.applying import carry_out, run_options
+    from imagebatch.pipeline.deciding import ask_again
+
+    options, wishes = run_options(**flags)
+    project = open_project(shell)
+    picks, addresses = ask_again(project, selectors, note=note, add=add)
+    _save(shell, project, picks)
+    if not now:
+        if not shell.json:
+            shell.screen.lines([f"Asked for {counted(len(addresses), 'redraw')}. Next: imagebatch apply"])
+        return EXIT_OK
+    wishes["select"] = addresses
+    return carry_out(shell, open_project(shell, warn=False), plan_request(**wishes), options, yes=bool(flags["yes"]))
+
+
+@command("accept")
+@SELECTORS
+def accept(shell: Shell, *, selectors: tuple[str, ...]) -> int:
+    """Let the present pictures stand for the changed requests, so that nothing is redrawn; written to picks.yaml."""
+    from imagebatch.pipeline.deciding import accept_present
+
+    project = open_project(shell)
+    picks, addresses = accept_present(project, selectors)
+    _save(shell, project, picks)
+    shell.screen.lines(
+        [f"Accepted {counted(len(addresses), 'picture')}:", *(f"  {shown(one)}" for one in addresses[:20])]
+    )
+    if len(addresses) > 20:
+        shell.screen.lines([f"  … and {len(addresses) - 20} more"])
+    return EXIT_OK
+
+
+@command("restore")
+@ADDRESS
+@click.option("--to", "number", type=click.IntRange(min=1), required=True, metavar="N", help="As `history` counts.")
+def restore(shell: Shell, *, address: str, number: int) -> int:
+    """Go back to an earlier picture of an address, without drawing; written to picks.yaml."""
+    from imagebatch.pipeline.deciding import restore_earlier
+
+    project = open_project(shell)
+    _save(shell, project, restore_earlier(project, address, number))
+    history = f"imagebatch history {shlex.quote(address)}"
+    shell.screen.lines([f"Restored number {number} of {shown(address)} ({history}). Next: imagebatch apply"])
+    return EXIT_OK
+
+
+def _save(shell: Shell, project: "Project", picks: "Picks") -> None:
+    from imagebatch.pipeline.deciding import save_picks
+
+    path = save_picks(project, picks)
+    shell.screen.say(f"wrote {path.name}")

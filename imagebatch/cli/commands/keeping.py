@@ -1,0 +1,39 @@
+"""`protect` and `unprotect`: what no redraw and no removal touches."""
+
+import click
+
+from imagebatch.cli.commands.planning import counted
+from imagebatch.cli.opening import open_project
+from imagebatch.cli.options import Shell, command, complete_addresses, locking
+from imagebatch.cli.views.foreign import shown
+from imagebatch.errors import EXIT_OK
+
+SELECTORS = click.argument("selectors", nargs=-1, required=True, metavar="SEL...", shell_complete=complete_addresses)
+
+
+@command("protect")
+@SELECTORS
+@locking
+def protect(shell: Shell, *, selectors: tuple[str, ...], lock_timeout: float) -> int:
+    """Keep pictures from being redrawn, forgotten or deleted; remembered in the lock."""
+    return _hold(shell, selectors, held=True, lock_timeout=lock_timeout)
+
+
+@command("unprotect")
+@SELECTORS
+@locking
+def unprotect(shell: Shell, *, selectors: tuple[str, ...], lock_timeout: float) -> int:
+    """Take `protect` back; what a manifest protects stays protected."""
+    return _hold(shell, selectors, held=False, lock_timeout=lock_timeout)
+
+
+def _hold(shell: Shell, selectors: tuple[str, ...], *, held: bool, lock_timeout: float) -> int:
+    from imagebatch.pipeline.lockwork import hold
+
+    changed = hold(open_project(shell), selectors, held=held, lock_timeout_s=lock_timeout)
+    word = "Protected" if held else "Unprotected"
+    if not changed:
+        shell.screen.lines(["Nothing to do: all of these are as asked."])
+    else:
+        shell.screen.lines([f"{word} {counted(len(changed), 'picture')}:", *(f"  {shown(one)}" for one in changed)])
+    return EXIT_OK

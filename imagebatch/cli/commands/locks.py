@@ -1,0 +1,90 @@
+"""`lock show|release|mv|rm`: looking into the lock and mending it by hand."""
+
+import click
+
+from imagebatch.cli.commands.planning import counted
+from imagebatch.cli.opening import open_project, open_setup
+from imagebatch.cli.options import Shell, command, complete_addresses, locking
+from imagebatch.cli.views.foreign import json_text, shown, without_absent
+from imagebatch.errors import EXIT_OK
+
+
+@click.group("lock")
+def lock() -> None:
+    """Look into the lock, free a lease, rename or forget an entry."""
+
+
+@command("show", json=True)
+@click.argument("selectors", nargs=-1, metavar="[SEL]...", shell_complete=complete_addresses)
+def show(shell: Shell, *, selectors: tuple[str, ...]) -> int:
+    """Show the lock's entries, and who holds the project."""
+    from imagebatch.pipeline.lockwork import look_into
+
+    found = look_into(open_setup(shell), selectors)
+    if shell.json:
+        document = {
+            "format": "imagebatch-lock-show",
+            "format_version": "1.0",
+            "entries": {address: text_object(text) for address, text in found.blocks.items()},
+            **without_absent({"lineage": found.lineage, "held_by": found.owner}),
+        }
+        shell.screen.json_line(json_text(document))
+        return EXIT_OK
+    paint = shell.screen.out_paint
+    lines = [f"lineage  {found.lineage}", f"entries  {found.total}", f"held by  {shown(found.owner or 'nobody')}"]
+    if not selectors:
+        lines += ["", *(f"  {shown(address)}  {paint(status, 'dim')}" for address, status in found.statuses.items())]
+    for text in found.blocks.values() if selectors else ():
+        lines += ["", *(shown(line, 20_000) for line in text.splitlines())]
+    shell.screen.lines(lines)
+    return EXIT_OK
+
+
+@command("release")
+@click.argument("lease", required=False, metavar="[LEASE-ID]")
+def release(shell: Shell, *, lease: str | None) -> int:
+    """Remove the lease of a run that is gone; a living run's only by its id."""
+    from imagebatch.pipeline.lockwork import release_lease_of
+
+    owner = release_lease_of(open_setup(shell), lease)
+    shell.screen.lines(
+        [f"Released the lease of {shown(owner)}." if owner else "Nothing to do: nobody holds this project."]
+    )
+    return EXIT_OK
+
+
+@command("mv")
+@click.argument("source", metavar="FROM", shell_complete=complete_addresses)
+@click.argument("target", metavar="TO")
+@locking
+def mv(shell: Shell, *, source: str, target: str, lock_timeout: float) -> int:
+    """Give an entry another address; its files are renamed by the next apply."""
+    from imagebatch.pipeline.lockwork import rename
+
+    rename(open_project(shell), source, target, lock_timeout_s=lock_timeout)
+    shell.screen.lines([f"Moved {shown(source)} to {shown(target)}. Next: imagebatch apply"])
+    return EXIT_OK
+
+
+@command("rm")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDRESS...", shell_complete=complete_addresses)
+@click.option("--even-if-open", is_flag=True, help="Also what is protected, pending or in doubt.")
+@locking
+def rm(shell: Shell, *, addresses: tuple[str, ...], even_if_open: bool, lock_timeout: float) -> int:
+    """Take entries out of the lock; files and pictures stay where they are."""
+    from imagebatch.pipeline.lockwork import forget
+
+    forget(open_project(shell), addresses, force=even_if_open, lock_timeout_s=lock_timeout)
+    shell.screen.lines([f"Forgot {counted(len(addresses), 'entry', 'entries')}."])
+    return EXIT_OK
+
+
+def text_object(text: str) -> object:
+    """A block's text as JSON."""
+    import json
+
+    return json.loads("{" + text.rstrip().rstrip(",") + "}")
+
+
+for one in (show, release, mv, rm):
+    lock.add_command(one)

@@ -1,0 +1,127 @@
+"""`resolve`: a person settles what nobody else can know."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imagebatch.cli.commands.planning import counted, plan_request
+from imagebatch.cli.opening import open_project
+from imagebatch.cli.options import Shell, braking, command, complete_addresses, running
+from imagebatch.cli.views.foreign import json_text, shown, without_absent
+from imagebatch.errors import EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from imagebatch.pipeline.resolving import Doubt
+
+_FORMAT = {"format": "imagebatch-resolve", "format_version": "1.0"}
+
+
+@command("resolve", json=True)
+@click.argument("selectors", nargs=-1, metavar="[SEL]...", shell_complete=complete_addresses)
+@click.option("--list", "list_", is_flag=True, help="Show what is in doubt, and what it may have cost.")
+@click.option("--adopt", "generation", metavar="ID", help="It was drawn: this is the provider's id.")
+@click.option("--file", "file", type=click.Path(path_type=Path), metavar="F", help="It was drawn: this is the picture.")
+@click.option("--resend", is_flag=True, help="Send it again; it may be paid a second time.")
+@click.option("--abandon", is_flag=True, help="It was not drawn: close it; the next apply draws it anew.")
+@braking
+@running
+def resolve(
+    shell: Shell,
+    *,
+    selectors: tuple[str, ...],
+    list_: bool,
+    generation: str | None,
+    file: Path | None,
+    resend: bool,
+    abandon: bool,
+    **flags: Any,  # noqa: ANN401  # the shared flags
+) -> int:
+    """Settle draws of which nobody knows whether they were paid."""
+    from imagebatch.pipeline import resolving
+
+    ways = [name for name, given in _ways(generation, file, resend=resend, abandon=abandon) if given]
+    if len(ways) > 1 or (list_ and ways):
+        raise UsageError("one way at a time", "--list, --adopt, --file, --resend and --abandon exclude each other.")
+    project = open_project(shell)
+    if not ways:
+        return _list(shell, resolving.doubts(project, selectors))
+    if not selectors:
+        raise UsageError("nothing is named", "Name what is to be settled.", hints=("imagebatch resolve --list",))
+    addresses = [one.address for one in resolving.doubts(project, selectors)]
+    lease_s = float(flags["lock_timeout"])
+    if resend:
+        from imagebatch.cli.commands.applying import carry_out, run_options
+
+        options, wishes = run_options(**{**flags, "in_doubt": "resend"})
+        wishes["select"] = tuple(addresses) or selectors
+        return carry_out(shell, project, plan_request(**wishes), options, yes=bool(flags["yes"]))
+    if abandon:
+        for address in addresses:
+            resolving.abandon(project, address, lock_timeout_s=lease_s)
+        word = counted(len(addresses), "attempt")
+        shell.screen.lines(
+            [f"Closed {word}; the next apply draws anew." if addresses else "Nothing is in doubt there."]
+        )
+        return EXIT_OK
+    address = _one(addresses, selectors)
+    if generation is not None:
+        resolving.adopt(project, address, generation, lock_timeout_s=lease_s)
+        shell.screen.lines([f"{shown(address)} is now the provider's {shown(generation)}. Next: imagebatch apply"])
+    elif file is not None:
+        facts = resolving.supply(project, address, file, lock_timeout_s=lease_s)
+        size = f"{facts.width}x{facts.height}"
+        shell.screen.lines([f"{shown(address)} is now this picture ({size}). Next: imagebatch apply"])
+    return EXIT_OK
+
+
+def _ways(generation: str | None, file: Path | None, *, resend: bool, abandon: bool) -> tuple[tuple[str, bool], ...]:
+    return (
+        ("--adopt", generation is not None),
+        ("--file", file is not None),
+        ("--resend", resend),
+        ("--abandon", abandon),
+    )
+
+
+def _one(addresses: list[str], selectors: tuple[str, ...]) -> str:
+    if len(addresses) == 1:
+        return addresses[0]
+    found = ", ".join(addresses[:5]) or "nothing that is in doubt"
+    raise UsageError(
+        "one address is needed", f"{' '.join(selectors)} names {found}.", hints=("imagebatch resolve --list",)
+    )
+
+
+def _list(shell: Shell, doubts: "tuple[Doubt, ...]") -> int:
+    from imagebatch.cli.views.money_text import cost_text
+
+    if shell.json:
+        for one in doubts:
+            cost = cost_text((one.cost,)) if one.cost is not None else None
+            fields = {"address": one.address, "provider": one.provider, "token": one.token, "attempt": one.attempt}
+            shell.screen.json_line(json_text({**fields, **without_absent({"possible_cost": cost}), **_FORMAT}))
+        return EXIT_OK
+    if not doubts:
+        shell.screen.lines(["Nothing is in doubt."])
+        return EXIT_OK
+    paint = shell.screen.out_paint
+    for one in doubts:
+        name = shlex.quote(one.address)
+        cost = cost_text((one.cost,)) if one.cost is not None else "price unknown"
+        lines = [
+            f"{paint(shown(one.address), 'bold')}  {shown(one.provider)}, attempt {one.attempt}, {one.token}",
+            f"  may have cost {cost or 'nothing'}",
+        ]
+        if one.can_list:
+            lines.append("  the provider can be asked: imagebatch refresh")
+        if one.answers_later:
+            lines.append(f"  drawn, and you know its id:  imagebatch resolve {name} --adopt ID")
+        lines += [
+            f"  drawn, and you have it:      imagebatch resolve {name} --file PICTURE",
+            f"  not drawn:                   imagebatch resolve {name} --abandon",
+            f"  send again (may pay twice):  imagebatch resolve {name} --resend",
+        ]
+        shell.screen.lines(lines)
+    return EXIT_OK

@@ -1,0 +1,134 @@
+"""Decisions with the world around them: which addresses they are about, and picks.yaml on disk."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from imagebatch.errors import PlanError, StateError
+from imagebatch.manifest.picks import PICKS_PATH, encode_picks
+from imagebatch.model.generation import Entry
+from imagebatch.model.picks import Picks
+from imagebatch.pipeline.picking import accepted, past_draws, redone, restored
+from imagebatch.pipeline.planning import PlanRequest, make_plan
+from imagebatch.pipeline.project import Project
+from imagebatch.plan.types import Change
+from imagebatch.state.files import write_atomic
+
+PICKS_MODE = 0o644
+
+
+def recorded_entry(project: Project, address: str) -> Entry:
+    """What the lock and the journal have for one address.
+
+    Raises PlanError where they have nothing.
+    """
+    change = _change(project, address)
+    if change is None or change.entry is None:
+        raise _not_recorded(address)
+    return change.entry
+
+
+def ask_again(
+    project: Project, selectors: Sequence[str], *, note: str | None, add: str | None
+) -> tuple[Picks, tuple[str, ...]]:
+    """picks.yaml with one more attempt asked for, and the addresses that it is asked for.
+
+    Raises PlanError where none of the selected has a picture that could be redrawn.
+    """
+    picks = project.loaded.picks
+    chosen = [
+        change for change in _selected(project, selectors) if change.variant is not None and change.entry is not None
+    ]
+    for change in chosen:
+        if change.entry is not None:
+            newest = max(draw.attempt for draw in past_draws(change.entry))
+            picks = redone(picks, change.address, newest, note=note, add=add)
+    if not chosen:
+        raise PlanError(
+            "nothing to redraw",
+            "None of the selected variants has been drawn; what is new is drawn by the next apply.",
+            hints=("imagebatch apply",),
+            code="redraw.nothing",
+        )
+    return picks, tuple(change.address for change in chosen)
+
+
+def accept_present(project: Project, selectors: Sequence[str]) -> tuple[Picks, tuple[str, ...]]:
+    """picks.yaml in which present pictures stand for changed requests, and their addresses.
+
+    Raises PlanError where none of the selected has a picture of another request.
+    """
+    picks = project.loaded.picks
+    taken: list[str] = []
+    for change in _selected(project, selectors):
+        entry, variant = change.entry, change.variant
+        if entry is None or variant is None or entry.status != "succeeded" or entry.draw == variant.draw:
+            continue
+        picks = accepted(picks, change.address, entry, variant.draw)
+        taken.append(change.address)
+    if not taken:
+        raise PlanError(
+            "nothing to accept",
+            "None of the selected variants has a picture that another request drew.",
+            hints=("imagebatch plan",),
+            code="accept.nothing",
+        )
+    return picks, tuple(taken)
+
+
+def restore_earlier(project: Project, address: str, number: int) -> Picks:
+    """picks.yaml in which an earlier picture stands for the present request.
+
+    Raises PlanError where the address is not wanted any more, or has no such earlier picture.
+    """
+    change = _change(project, address)
+    if change is None or change.entry is None:
+        raise _not_recorded(address)
+    if change.variant is None:
+        raise PlanError(
+            "nothing to restore to",
+            f"{address} is not in the manifests any more, so nothing asks for its picture.",
+            code="restore.orphan",
+            address=address,
+        )
+    return restored(project.loaded.picks, address, change.entry, number, change.variant.draw)
+
+
+def save_picks(project: Project, picks: Picks) -> Path:
+    """Write picks.yaml; gives its path.
+
+    Raises StateError where it changed since it was read: somebody else's decision must not be lost.
+    """
+    path = project.root / PICKS_PATH
+    before = project.loaded.sources.get(PICKS_PATH)
+    now = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    if now != before:
+        raise StateError(
+            "picks.yaml has changed meanwhile",
+            "Somebody wrote it between our reading and our writing; nothing was written.",
+            hints=("run the command again",),
+            code="picks.changed",
+            path=PICKS_PATH,
+        )
+    write_atomic(path, encode_picks(picks).encode(), name="picks", mode=PICKS_MODE)
+    return path
+
+
+def _selected(project: Project, selectors: Sequence[str]) -> tuple[Change, ...]:
+    planned = make_plan(project, PlanRequest(select=tuple(selectors), detail=True))
+    return tuple(change for change in planned.plan.changes if planned.options.selects(change.address))
+
+
+def _change(project: Project, address: str) -> Change | None:
+    planned = make_plan(project, PlanRequest(detail=True))
+    return next((change for change in planned.plan.changes if change.address == address), None)
+
+
+def _not_recorded(address: str) -> PlanError:
+    return PlanError(
+        "nothing is recorded",
+        f"The lock has no picture of {address}.",
+        hints=("imagebatch status",),
+        code="plan.unknown_address",
+        address=address,
+    )

@@ -1,0 +1,160 @@
+"""Changes of the lock that a person asks for by name: protect, rename, forget. All under the project's lease."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from imagebatch.errors import PlanError, RefusedError
+from imagebatch.model.address import parse_address
+from imagebatch.model.event import Dropped, Event, Kept
+from imagebatch.model.generation import Entry
+from imagebatch.model.variant import Variant
+from imagebatch.pipeline.inspecting import want_alone
+from imagebatch.pipeline.project import Project, Setup
+from imagebatch.plan.select import Subject, select
+from imagebatch.state.ledger import Ledger
+from imagebatch.state.lockfile import encode_block
+from imagebatch.state.store import Session, StateStore
+
+RECORD_TIMEOUT_S = 60.0
+
+
+@contextmanager
+def leased(project: Project, lock_timeout_s: float) -> Iterator[Session]:
+    """The project's state, to be changed; what was recorded is in the lock afterwards."""
+    store = StateStore(project.home)
+    lineage = project.settings.lineage
+    with store.open(lineage=lineage, command="imagebatch", lock_timeout_s=lock_timeout_s) as session:
+        yield session
+        session.checkpoint()
+
+
+def record(session: Session, events: Sequence[Event]) -> None:
+    """Record events, durably, before anything is told about them."""
+    waiting = [session.record(event, durable=True) for event in events]
+    for one in waiting:
+        one.result(RECORD_TIMEOUT_S)
+
+
+def recorded_entries(session: Session, variants: Mapping[str, Variant], selectors: Sequence[str]) -> dict[str, Entry]:
+    """The entries that selectors name, by address.
+
+    Raises PlanError where they name nothing that is recorded.
+    """
+    ledger = session.ledger
+    subjects = [Subject(address=one, variant=variants.get(one), glance=ledger.glance(one)) for one in ledger]
+    chosen = sorted(select(selectors, subjects))
+    if not chosen:
+        raise PlanError("nothing is selected", "The lock has nothing of that.", code="plan.unknown_selector")
+    return {address: ledger.entry(address) for address in chosen}
+
+
+def hold(project: Project, selectors: Sequence[str], *, held: bool, lock_timeout_s: float) -> tuple[str, ...]:
+    """Protect pictures by hand, or take that back; gives the addresses that changed.
+
+    What a manifest protects stays protected.
+    """
+    variants = {variant.address: variant for variant in want_alone(project).variants}
+    with leased(project, lock_timeout_s) as session:
+        entries = recorded_entries(session, variants, selectors)
+        changed = {
+            address: found
+            for address, entry in entries.items()
+            if (found := held_entry(entry, variants.get(address), held=held)) != entry
+        }
+        record(session, [Kept(address=address, entry=entry) for address, entry in changed.items()])
+    return tuple(changed)
+
+
+def held_entry(entry: Entry, variant: Variant | None, *, held: bool) -> Entry:
+    """The entry, protected by hand or not; pure."""
+    by_manifest = variant is not None and variant.policy.protect
+    return replace(entry, protect=held or by_manifest, held=held)
+
+
+def rename(project: Project, source: str, target: str, *, lock_timeout_s: float) -> None:
+    """Give an entry another address; its files are renamed by the next apply.
+
+    Raises PlanError where there is no such entry, or where the new address is taken or is none.
+    """
+    try:
+        written = str(parse_address(target))
+    except ValueError as error:
+        raise PlanError("not an address", f"{error}.", code="lock.address") from None
+    if written != target:
+        raise PlanError("not an address", f"{target} is written {written}.", code="lock.address")
+    with leased(project, lock_timeout_s) as session:
+        ledger = session.ledger
+        entry = _entry(ledger, source)
+        if target in ledger:
+            raise PlanError("the address is taken", f"The lock has an entry for {target} already.", code="lock.taken")
+        record(session, [Kept(address=target, entry=entry), Dropped(address=source, moved_to=target)])
+
+
+def forget(project: Project, addresses: Sequence[str], *, force: bool, lock_timeout_s: float) -> None:
+    """Take entries out of the lock; files, candidates and the provider's generations stay as they are.
+
+    Raises PlanError for an address that is not there, RefusedError for one that is protected or still open.
+    """
+    with leased(project, lock_timeout_s) as session:
+        entries = {address: _entry(session.ledger, address) for address in addresses}
+        for address, entry in entries.items():
+            why = "protected" if entry.protect or entry.held else entry.status
+            if why in {"protected", "pending", "in_doubt"} and not force:
+                raise RefusedError(
+                    "the entry is still needed",
+                    f"{address} is {why.replace('_', ' ')}; without its entry nothing here knows of what was paid.",
+                    hints=(f"imagebatch lock rm --even-if-open '{address}'",),
+                    code="lock.needed",
+                    address=address,
+                )
+        record(session, [Dropped(address=address) for address in entries])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockView:
+    """The lock as a person looks at it: `blocks` are the selected entries' texts, `owner` who holds the project."""
+
+    lineage: str | None
+    total: int
+    statuses: Mapping[str, str]
+    blocks: Mapping[str, str]
+    owner: str | None
+
+
+def look_into(setup: Setup, selectors: Sequence[str]) -> LockView:
+    """The lock with the journal folded in; reads only, and needs no project that loads."""
+    view = StateStore(setup.home).open_for_plan(lineage=None)
+    ledger = view.ledger
+    subjects = [Subject(address=one, glance=ledger.glance(one)) for one in ledger]
+    chosen = sorted(select(selectors, subjects)) if selectors else [one.address for one in subjects]
+    entries = {address: ledger.entry(address) for address in chosen}
+    return LockView(
+        lineage=view.lineage,
+        total=len(ledger),
+        statuses={address: entry.status for address, entry in entries.items()},
+        blocks={address: encode_block(address, entry).decode() for address, entry in entries.items()},
+        owner=str(view.running) if view.running is not None else None,
+    )
+
+
+def release_lease_of(setup: Setup, lease_id: str | None) -> str | None:
+    """Remove a lease that was left behind; gives whose it was.
+
+    Raises RefusedError where its owner lives and the id is not given.
+    """
+    owner = StateStore(setup.home).release(lease_id=lease_id)
+    return str(owner) if owner is not None else None
+
+
+def _entry(ledger: Ledger, address: str) -> Entry:
+    entry = ledger.current(address)
+    if entry is None:
+        raise PlanError(
+            "no such entry",
+            f"The lock has nothing for {address}.",
+            hints=("imagebatch lock show",),
+            code="lock.unknown",
+            address=address,
+        )
+    return entry
