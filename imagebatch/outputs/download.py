@@ -55,6 +55,7 @@ async def take_picture(
     for attempt in range(1, TRIES + 1):
         last = attempt == TRIES
         path = store.fresh_path()
+        taken: Taken | Failure | None = None
         try:
             async with open_stream() as pieces:
                 written = await _written(pieces, path)
@@ -70,7 +71,8 @@ async def take_picture(
             await sleep(min(wait, LONGEST_WAIT_S))
             continue
         finally:
-            path.unlink(missing_ok=True)
+            if not isinstance(taken, Taken):
+                path.unlink(missing_ok=True)
         cut = isinstance(taken, Failure) and taken.provider_code == "image.truncated"
         if last or not cut:
             return taken
@@ -82,10 +84,12 @@ async def take_bytes(
 ) -> Taken | Failure:
     """Put a picture that came inside an answer into the store, by the same checks."""
     path = store.fresh_path()
+    taken: Taken | Failure | None = None
     try:
         taken = await _judged(path, await _written(_once(data), path), store, workers, asked_size)
     finally:
-        path.unlink(missing_ok=True)
+        if not isinstance(taken, Taken):
+            path.unlink(missing_ok=True)
     if isinstance(taken, Failure) and taken.kind == "expired":
         # There is no link that could be renewed.
         return Failure(kind="bad_image", message=taken.message, provider_code=taken.provider_code)
@@ -116,7 +120,7 @@ async def _judged(
         media_type=found["media_type"],
         bytes=count,
     )
-    await asyncio.to_thread(store.adopt, path, sha256, facts.media_type)
+    await asyncio.to_thread(store.adopt, path, sha256, facts.media_type, synced=True)
     return Taken(facts=facts, warnings=_warnings(found, facts, asked_size))
 
 

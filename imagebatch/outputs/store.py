@@ -50,20 +50,26 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{os.getpid()}-{next(_COUNTER)}.part"
 
-    def adopt(self, path: Path, sha256: str, media_type: str) -> Path:
-        """Take a checked file from `fresh_path` into the store: sync, rename, sync the folder. Blocks on the disk."""
+    def adopt(self, path: Path, sha256: str, media_type: str, *, synced: bool = False) -> Path:
+        """Take a checked file from `fresh_path` into the store: sync, rename, sync the folder. Blocks on the disk.
+
+        `synced` where the file itself is on disk already and has its final mode (the worker that checked it saw to it).
+        """
         digest = _digest(sha256)
         folder = self._folder / digest[:2]
         target = folder / f"{digest}.{EXTENSIONS[media_type]}"
-        path.chmod(0o644)
-        _sync(path)
-        made = not folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
-        path.replace(target)
-        _sync(folder)
-        if made:
+        if not synced:
+            path.chmod(0o644)
+            _sync(path)
+        shard = self._shard(digest[:2])
+        try:
+            path.replace(target)
+        except FileNotFoundError:
+            folder.mkdir(parents=True, exist_ok=True)
             _sync(self._folder)
-        self._shard(digest[:2])[digest] = target.name
+            path.replace(target)
+        _sync(folder)
+        shard[digest] = target.name
         return target
 
     def sweep(self) -> int:

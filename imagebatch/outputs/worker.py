@@ -49,7 +49,11 @@ def _answered(job: Mapping[str, Any]) -> Answer:
 
 
 def check(job: Mapping[str, Any]) -> Answer:
-    """`{do: check, path}` gives width, height, media_type, bytes and notes, or why it is no picture."""
+    """`{do: check, path}` gives width, height, media_type, bytes and notes, or why it is no picture.
+
+    A good picture's file is synced here and made readable for all: that is the slow part of keeping it, and the parent
+    has other things to wait for.
+    """
     from PIL import Image
 
     from imagebatch.outputs.picture import BadPicture, check_bytes
@@ -67,6 +71,7 @@ def check(job: Mapping[str, Any]) -> Answer:
     except (OSError, SyntaxError) as error:
         # Pillow says 'truncated', 'broken data stream' and the like; the bytes were whole, so it is their content.
         raise BadPicture("image.truncated", f"it does not decode whole ({error})"[:300]) from None
+    _sync(job["path"])
     return {
         "width": head.width,
         "height": head.height,
@@ -74,6 +79,15 @@ def check(job: Mapping[str, Any]) -> Answer:
         "bytes": len(data),
         "notes": notes,
     }
+
+
+def _sync(path: str) -> None:
+    handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        os.chmod(path, 0o644)  # noqa: PTH101  # beside os.open and os.fsync, which have no pathlib form
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _notes(image: Any) -> list[str]:  # noqa: ANN401  # Pillow is imported in this process only when it is needed
