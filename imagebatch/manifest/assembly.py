@@ -9,19 +9,20 @@ from imagebatch.manifest.checking import check_shape
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.layers import Layer
 from imagebatch.manifest.paths import fold
+from imagebatch.manifest.prepare import AssetText
 from imagebatch.manifest.project import FORMAT_VERSION, PROJECT_FILE, check_secrets, id_fault, read_moved
 from imagebatch.manifest.references import check_references
-from imagebatch.manifest.resolve import AssetText, Resolver
+from imagebatch.manifest.resolve import Resolver
 from imagebatch.manifest.schema import Manifest, Project
 from imagebatch.manifest.settings import BUILT_IN_TYPES, read_settings
 from imagebatch.manifest.source import Sources
+from imagebatch.manifest.tables import TableFacts
 from imagebatch.manifest.templating import Renderer
+from imagebatch.manifest.written import Value
 from imagebatch.manifest.yaml import Document, YMap
 from imagebatch.model.picks import Picks
 from imagebatch.model.settings import Brakes, Moved, ProjectSettings
 from imagebatch.model.variant import Draft
-
-Facts = tuple[str, str, int]
 
 
 def assemble(
@@ -34,7 +35,7 @@ def assemble(
     renderer: Renderer,
     variables: Mapping[str, str],
     simulate: bool,
-) -> tuple[ProjectSettings, tuple[Draft, ...], tuple[Moved, ...], tuple[Facts, ...]]:
+) -> tuple[ProjectSettings, tuple[Draft, ...], tuple[Moved, ...], tuple[TableFacts, ...]]:
     """Settings, drafts, moves and table facts of parsed files; incomplete where problems were noted."""
     parsed = not findings.failed
     model = None if project is None else _project(project, findings)
@@ -54,15 +55,18 @@ def assemble(
     )
     drafts = resolver.resolve(assets)
     check_references(drafts, sources, findings, whole=parsed and not findings.failed)
-    facts = tuple((fact.asset, fact.path, fact.rows) for fact in resolver.facts)
-    return settings, drafts, tuple(moved), facts
+    return settings, drafts, tuple(moved), tuple(resolver.preparer.facts)
 
 
 def _project(document: Document, findings: Findings) -> Project | None:
     model = check_shape(document, Project, findings)
     if model is not None and model.version != FORMAT_VERSION:
-        findings.add("manifest.version", "another format version", f"{PROJECT_FILE} has version {model.version}; this "
-                     f"imagebatch reads version {FORMAT_VERSION}.", place=document.place(("version",)))  # fmt: skip
+        findings.add(
+            "manifest.version",
+            "another format version",
+            f"{PROJECT_FILE} has version {model.version}; this imagebatch reads version {FORMAT_VERSION}.",
+            place=document.place(("version",)),
+        )
     return model
 
 
@@ -100,8 +104,14 @@ class _Assets:
             base = (*self.base, *_layers(root, path))
             styles = self.styles | _styles(root, path)
             for id_, node in (root.get("assets") or {}).items():
-                asset = AssetText(id=unicodedata.normalize("NFC", id_), node=node, document=document, base=base,
-                                  styles=styles, written=id_)  # fmt: skip
+                asset = AssetText(
+                    id=unicodedata.normalize("NFC", id_),
+                    node=node,
+                    document=document,
+                    base=base,
+                    styles=styles,
+                    written=id_,
+                )
                 if self._is_new(asset):
                     self.found.append(asset)
             self.moved += read_moved(model.moved or [], document, self.findings)
@@ -112,8 +122,12 @@ class _Assets:
         for id_ in assets if isinstance(assets, YMap) else []:
             fault = id_fault(id_)
             if fault is not None:
-                self.findings.add("manifest.id", "asset id cannot be used", f"the asset id {quoted(id_, 40)} {fault}.",
-                                  place=document.place(("assets", id_), key=True))  # fmt: skip
+                self.findings.add(
+                    "manifest.id",
+                    "asset id cannot be used",
+                    f"the asset id {quoted(id_, 40)} {fault}.",
+                    place=document.place(("assets", id_), key=True),
+                )
 
     def _is_new(self, asset: AssetText) -> bool:
         other = self.seen.setdefault(fold(asset.id), asset)
@@ -121,12 +135,16 @@ class _Assets:
             return id_fault(asset.written) is None
         where = f"{other.place.path}:{other.place.line}"
         same = "the same id" if other.id == asset.id else "one name after folding case and Unicode forms"
-        self.findings.add("manifest.id_collision", "asset ids collide", f"{quoted(asset.written)} and "
-                          f"{quoted(other.written)} ({where}) are {same}.", place=asset.place)  # fmt: skip
+        self.findings.add(
+            "manifest.id_collision",
+            "asset ids collide",
+            f"{quoted(asset.written)} and {quoted(other.written)} ({where}) are {same}.",
+            place=asset.place,
+        )
         return False
 
 
-def _layers(root: Any, path: str) -> tuple[Layer, ...]:
+def _layers(root: Value, path: str) -> tuple[Layer, ...]:
     """A file's own `vars`, then its `defaults`: weakest first."""
     made: list[Layer] = []
     if isinstance(root, YMap):
@@ -137,6 +155,6 @@ def _layers(root: Any, path: str) -> tuple[Layer, ...]:
     return tuple(made)
 
 
-def _styles(root: Any, path: str) -> dict[str, Layer]:
+def _styles(root: Value, path: str) -> dict[str, Layer]:
     styles = root.get("styles") if isinstance(root, YMap) else None
     return {name: Layer(node=node, path=path) for name, node in styles.items()} if isinstance(styles, YMap) else {}

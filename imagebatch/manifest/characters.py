@@ -65,7 +65,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def foreign_letter(name: str) -> str | None:
-    """A letter of `name` that only looks like a Latin one, described: `letter 1 is CYRILLIC SMALL LETTER ER, U+0440`."""
+    """A letter that only looks like a Latin one, described: `letter 1 is CYRILLIC SMALL LETTER ER, U+0440`."""
     for index, char in enumerate(name, start=1):
         if char in _LOOKALIKES:
             return f"letter {index} is {unicodedata.name(char, 'unnamed')}, U+{ord(char):04X}"

@@ -2,12 +2,13 @@
 
 import types
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from imagebatch.manifest.characters import foreign_letter, nearest, quoted
 from imagebatch.manifest.findings import Findings
+from imagebatch.manifest.written import Value
 from imagebatch.manifest.yaml import Document, YList, YMap
 
 M = TypeVar("M", bound=BaseModel)
@@ -73,7 +74,7 @@ def check_shape(document: Document, model: type[M], findings: Findings, *, secre
 
 
 def check_part(
-    document: Document, loc: tuple[str | int, ...], value: Any, model: type[M], findings: Findings
+    document: Document, loc: tuple[str | int, ...], value: Value, model: type[M], findings: Findings
 ) -> M | None:
     """Validate one mapping inside a document, at `loc`."""
     try:
@@ -128,9 +129,11 @@ def _worded(kind: str, name: str, fault: Mapping[str, Any], *, secret: bool) -> 
         key, word = _RANGES[kind]
         return "range", f"{name} must be {word} {context.get(key)}, got {_described(value, secret=secret)}."
     if kind == "literal_error":
-        near = nearest(value, str(context.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")) if (
-            isinstance(value, str)
-        ) else None  # fmt: skip
+        near = (
+            nearest(value, str(context.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", "))
+            if (isinstance(value, str))
+            else None
+        )
         end = f"; did you mean {near}?" if near else "."
         return "range", f"{name} must be {context.get('expected')}, got {_described(value, secret=secret)}{end}"
     if kind == "string_pattern_mismatch":
@@ -171,14 +174,14 @@ def _known(model: type[BaseModel], loc: tuple[str | int, ...]) -> set[str]:
     return set() if found is None else {field.alias or name for name, field in found.model_fields.items()}
 
 
-def _model_of(kind: Any) -> type[BaseModel] | None:
+def _model_of(kind: Value) -> type[BaseModel] | None:
     kind = _bare(kind)
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def _bare(kind: Any) -> Any:
+def _bare(kind: Value) -> Value:
     while True:
-        if get_origin(kind) is Annotated:
+        if hasattr(kind, "__metadata__"):  # Annotated
             kind = get_args(kind)[0]
         elif isinstance(kind, types.UnionType):
             kind = next(part for part in get_args(kind) if part is not type(None))
@@ -195,11 +198,11 @@ def _name(loc: tuple[str | int, ...]) -> str:
     return text or "the file"
 
 
-def _written(value: Any) -> str:
+def _written(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _described(value: Any, *, secret: bool) -> str:
+def _described(value: Value, *, secret: bool) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):

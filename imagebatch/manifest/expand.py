@@ -1,4 +1,4 @@
-"""Matrix, include and exclude into combinations, as GitHub Actions reads them; nothing is built before it is counted."""
+"""Matrix, include and exclude into combinations, as GitHub Actions reads them; counted before anything is built."""
 
 import keyword
 import re
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from imagebatch.manifest.characters import BAD_IN_NAME, describe_char, nearest, quoted
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.written import show
+from imagebatch.manifest.written import Value, show
 from imagebatch.manifest.yaml import YMap, find_place
 from imagebatch.model.variant import Place
 
@@ -143,20 +143,28 @@ class Expander:
         seen: dict[str, int] = {}
         for index, point in enumerate(points):
             if point.text in seen:
-                self._note("duplicate_value", "axis value stands twice",
-                           f"axis {quoted(name)} has {quoted(point.text)} twice.", ("matrix", name, index))  # fmt: skip
+                self._note(
+                    "duplicate_value",
+                    "axis value stands twice",
+                    f"axis {quoted(name)} has {quoted(point.text)} twice.",
+                    ("matrix", name, index),
+                )
             seen[point.text] = index
         return points
 
-    def _point(self, value: Any, loc: tuple[str | int, ...]) -> AxisPoint:
+    def _point(self, value: Value, loc: tuple[str | int, ...]) -> AxisPoint:
         settings = value if isinstance(value, YMap) else None
         shown = _id(value)
         if isinstance(shown, (dict, list)) or shown is None:
             what = (
                 "nothing (null)" if shown is None else "a list" if isinstance(shown, list) else "a mapping without id"
             )
-            self._note("type", "axis value cannot be used",
-                       f"an axis value is text, a number, true or false, or a mapping with `id`; this is {what}.", loc)  # fmt: skip
+            self._note(
+                "type",
+                "axis value cannot be used",
+                f"an axis value is text, a number, true or false, or a mapping with `id`; this is {what}.",
+                loc,
+            )
             return AxisPoint(text="?", value="?")
         text = show(shown)
         bad = BAD_IN_NAME.search(text)
@@ -180,19 +188,32 @@ class Expander:
             for name, value in entry.items():
                 if name not in matrix and section == "exclude":
                     near = nearest(name, matrix)
-                    self._note("unknown_key", "unknown axis", f"{quoted(name)} is no axis of this asset.",
-                               (section, number, name), hint=f"did you mean {near}?" if near else None)  # fmt: skip
+                    self._note(
+                        "unknown_key",
+                        "unknown axis",
+                        f"{quoted(name)} is no axis of this asset.",
+                        (section, number, name),
+                        hint=f"did you mean {near}?" if near else None,
+                    )
                 elif name not in matrix:
                     self._check_name(name, (section, number, name))
                 elif section == "exclude" and show(_id(value)) not in {point.text for point in matrix[name]}:
-                    self._note("range", "unknown axis value", f"axis {quoted(name)} has no value {quoted(show(_id(value)))}.",
-                               (section, number, name))  # fmt: skip
+                    self._note(
+                        "range",
+                        "unknown axis value",
+                        f"axis {quoted(name)} has no value {quoted(show(_id(value)))}.",
+                        (section, number, name),
+                    )
 
     def _check_name(self, name: str, loc: tuple[str | int, ...]) -> None:
         if not _AXIS.fullmatch(name) or name in _TAKEN or keyword.iskeyword(name):
-            self._note("id", "axis name cannot be used",
-                       f"axis {quoted(name)}: letters, digits and _, not starting with a digit, and no word that templates "
-                       "know already.", loc)  # fmt: skip
+            self._note(
+                "id",
+                "axis name cannot be used",
+                f"axis {quoted(name)}: letters, digits and _, not starting with a digit, and no word that templates "
+                "know already.",
+                loc,
+            )
 
     def _check_twins(self, combos: Sequence[Combo]) -> None:
         seen: set[frozenset[tuple[str, str]]] = set()
@@ -224,7 +245,7 @@ class Expander:
         self.findings.add(code, summary, detail, place=self._place(loc), hint=hint)
 
 
-def _id(value: Any) -> Any:
+def _id(value: Value) -> Value:
     return value.get("id", value) if isinstance(value, dict) else value
 
 

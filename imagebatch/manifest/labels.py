@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.written import show
+from imagebatch.manifest.written import Value, show
 from imagebatch.model.canonical import MAX_SAFE_INTEGER
 from imagebatch.model.variant import Draft
 
@@ -52,7 +52,7 @@ def _faults(draft: Draft) -> Iterator[tuple[str, str, str]]:
     yield from (("metadata", "type", f"metadata.{where} {why}.") for where, why in _numbers(draft.metadata, ""))
 
 
-def _numbers(value: Any, where: str) -> Iterator[tuple[str, str]]:
+def _numbers(value: Value, where: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _numbers(item, f"{where}.{key}" if where else str(key))

@@ -6,14 +6,27 @@ from typing import Any, Final
 
 from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.findings import Findings
+from imagebatch.manifest.written import Value
 from imagebatch.manifest.yaml import YMap, find_place
 from imagebatch.model.variant import Place
 
 MAPPINGS: Final = ("params", "vars", "metadata")
 SINGLES: Final = (
-    "provider", "references", "resolution", "pick", "distinct", "name", "tags", "alt", "title", "protect", "on_remove",
-    "on_replace", "retries", "styles",
-)  # fmt: skip
+    "provider",
+    "references",
+    "resolution",
+    "pick",
+    "distinct",
+    "name",
+    "tags",
+    "alt",
+    "title",
+    "protect",
+    "on_remove",
+    "on_replace",
+    "retries",
+    "styles",
+)
 PAIRS: Final = (("prompt", "template"), ("output", "outputs"))
 
 
@@ -124,6 +137,6 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
     return made
 
 
-def as_list(value: Any) -> list[Any]:
+def as_list(value: Value) -> list[Any]:
     """A list as it is, one value as a list of it."""
     return value if isinstance(value, list) else [value]

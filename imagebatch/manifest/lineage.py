@@ -46,14 +46,14 @@ def _root(text: str) -> YMap:
 
 def _spliced(text: str, root: YMap, lineage: str) -> str:
     end = "\r\n" if "\r\n" in text else "\n"
-    lines = text.splitlines(keepends=True) if "\r" not in text.replace("\r\n", "") else text.split("\n")
+    lines = text.splitlines(keepends=True)
     first = next(iter(root.marks), None)
     if _flow(text) or first is None:
         brace = text.find("{", _offset(lines, root.line, root.column))
         if brace < 0:
             return text
-        comma = ", " if root else ""
-        return f"{text[: brace + 1]}lineage: {lineage}{comma}{text[brace + 1 :].lstrip(' ') if root else text[brace + 1 :]}"
+        rest = text[brace + 1 :]
+        return f"{text[: brace + 1]}lineage: {lineage}" + (f", {rest.lstrip(' ')}" if root else rest)
     at = root.marks[first][0][0] - 1
     if first == "version" and root.marks[first][1][0] == at + 1:
         at += 1

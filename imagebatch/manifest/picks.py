@@ -6,7 +6,8 @@ from typing import Any
 
 from imagebatch.manifest.checking import check_shape
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.schema import PicksFile
+from imagebatch.manifest.schema import PickEntry, PicksFile
+from imagebatch.manifest.written import Value
 from imagebatch.manifest.yaml import Document, parse_yaml
 from imagebatch.model.address import parse_address
 from imagebatch.model.picks import Pick, Picks
@@ -49,13 +50,17 @@ def read_picks(text: str, path: str, findings: Findings) -> Picks:
     if found is None:
         return Picks()
     if found.version != 1:
-        findings.add("manifest.version", "another format version", f"{path} has version {found.version}; this imagebatch "
-                     "reads version 1.", place=document.place(("version",)))  # fmt: skip
+        findings.add(
+            "manifest.version",
+            "another format version",
+            f"{path} has version {found.version}; this imagebatch reads version 1.",
+            place=document.place(("version",)),
+        )
         return Picks()
     picks: dict[str, Pick] = {}
     for address, entry in (found.picks or {}).items():
         _check_address(address, ("picks", address), document, findings)
-        _check_entry(entry.use, entry.was, entry.file, ("picks", address), document, findings)
+        _check_entry(entry, ("picks", address), document, findings)
         picks[address] = Pick(for_draw=entry.for_, use=tuple(entry.use), was=entry.was, file=entry.file)
     redo: dict[str, Redo] = {}
     for address, wish in (found.redo or {}).items():
@@ -74,18 +79,26 @@ def _check_address(address: str, loc: tuple[str, ...], document: Document, findi
     findings.add("manifest.address", "not an address", f"{why}.", place=document.place(loc, key=True))
 
 
-def _check_entry(
-    use: list[str], was: str, file: str | None, loc: tuple[str, ...], document: Document, findings: Findings
-) -> None:
+def _check_entry(entry: PickEntry, loc: tuple[str, ...], document: Document, findings: Findings) -> None:
+    use, was, file = entry.use, entry.was, entry.file
     if not use or len(set(use)) != len(use):
-        findings.add("manifest.range", "pick cannot be used", "use has to name at least one picture, none of them twice.",
-                     place=document.place((*loc, "use")))  # fmt: skip
+        findings.add(
+            "manifest.range",
+            "pick cannot be used",
+            "use has to name at least one picture, none of them twice.",
+            place=document.place((*loc, "use")),
+        )
     if (was == "file") != (file is not None):
-        findings.add("manifest.required", "pick cannot be used", "file and `was: file` go together.",
-                     place=document.place(loc))  # fmt: skip
+        findings.add(
+            "manifest.required", "pick cannot be used", "file and `was: file` go together.", place=document.place(loc)
+        )
     if file is not None and (file.startswith("/") or "\\" in file or ".." in PurePosixPath(file).parts):
-        findings.add("path.outside_project", "path leads outside the project", "file has to be a project path.",
-                     place=document.place((*loc, "file")))  # fmt: skip
+        findings.add(
+            "path.outside_project",
+            "path leads outside the project",
+            "file has to be a project path.",
+            place=document.place((*loc, "file")),
+        )
 
 
 def _pick(pick: Pick) -> str:
@@ -106,7 +119,7 @@ def _flow(parts: dict[str, Any]) -> str:
     return "{" + ", ".join(f"{key}: {_value(value)}" for key, value in parts.items()) + "}"
 
 
-def _value(value: Any) -> str:
+def _value(value: Value) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_value(item) for item in value) + "]"
     if value in {"pick", "accept", "restore", "file"} or isinstance(value, int):

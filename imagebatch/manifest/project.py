@@ -13,6 +13,7 @@ from imagebatch.errors import ManifestError, Problem
 from imagebatch.manifest.characters import BAD_IN_NAME, describe_char, quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.source import Sources
+from imagebatch.manifest.tables import TableFacts
 from imagebatch.manifest.templating import Renderer
 from imagebatch.manifest.yaml import Document, YMap, parse_yaml
 from imagebatch.model.address import parse_address
@@ -24,15 +25,6 @@ PROJECT_FILE: Final = "imagebatch.yaml"
 MANIFESTS: Final = "manifests"
 MAX_ID_CHARS: Final = 100
 FORMAT_VERSION: Final = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableFacts:
-    """How many rows an asset's table has now, for the plan to print beside those of the last apply."""
-
-    asset: str
-    path: str
-    rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +128,7 @@ class _Loader:
             moved=moved,
             picks=picks,
             sources=dict(sorted(self.sources.hashes.items())),
-            tables=tuple(TableFacts(asset=asset, path=path, rows=rows) for asset, path, rows in facts),
+            tables=facts,
             warnings=self.findings.warnings,
         )
 
@@ -148,11 +140,22 @@ class _Loader:
         paths, others = self.sources.find(MANIFESTS, ".yaml", area="manifest")
         for path in others:
             if path.endswith(".yml"):
-                self.findings.add("manifest.not_read", "file is not read", f"manifests end in .yaml; {path} is left out.",
-                                  path=path, severity="warning", hint=f"rename it to {path[:-4]}.yaml")  # fmt: skip
+                self.findings.add(
+                    "manifest.not_read",
+                    "file is not read",
+                    f"manifests end in .yaml; {path} is left out.",
+                    path=path,
+                    severity="warning",
+                    hint=f"rename it to {path[:-4]}.yaml",
+                )
         if not paths:
-            self.findings.add("manifest.none", "no manifests", f"{MANIFESTS}/ holds no .yaml file, so nothing is wanted.",
-                              path=MANIFESTS, severity="warning")  # fmt: skip
+            self.findings.add(
+                "manifest.none",
+                "no manifests",
+                f"{MANIFESTS}/ holds no .yaml file, so nothing is wanted.",
+                path=MANIFESTS,
+                severity="warning",
+            )
         return paths
 
     def _picks(self) -> Picks:
@@ -191,12 +194,20 @@ def read_moved(entries: Sequence[Any], document: Document, findings: Findings) -
                 parse_address(text)
             except ValueError as error:
                 fine = False
-                findings.add("manifest.address", "not an address", f"{name}: {error}.",
-                             place=document.place(("moved", index, name)))  # fmt: skip
+                findings.add(
+                    "manifest.address",
+                    "not an address",
+                    f"{name}: {error}.",
+                    place=document.place(("moved", index, name)),
+                )
         wild = [[char for char in text if char in "*?"] for text in sides.values()]
         if fine and wild[0] != wild[1]:
-            findings.add("manifest.moved", "move does not fit", f"{quoted(entry.from_)} and {quoted(entry.to)} need the same "
-                         "wildcards in the same order.", place=place)  # fmt: skip
+            findings.add(
+                "manifest.moved",
+                "move does not fit",
+                f"{quoted(entry.from_)} and {quoted(entry.to)} need the same wildcards in the same order.",
+                place=place,
+            )
         elif fine and entry.from_ == entry.to:
             findings.add("manifest.moved", "move does not fit", "from and to are equal.", place=place)
         elif fine:
@@ -211,7 +222,9 @@ def check_secrets(document: Document, findings: Findings) -> None:
         key = provider.get("api_key") if isinstance(provider, YMap) else None
         if isinstance(key, str) and not key.strip().startswith("${"):
             findings.add(
-                "manifest.secret", "key stands in a file",
-                "keys come from the environment, and providers are defined in imagebatch.yaml. If this was a real key, it is "
-                "in git now: revoke it.", place=document.place(("providers", name, "api_key")),
-            )  # fmt: skip
+                "manifest.secret",
+                "key stands in a file",
+                "keys come from the environment, and providers stand in imagebatch.yaml. If this was a real key, it is "
+                "in git now: revoke it.",
+                place=document.place(("providers", name, "api_key")),
+            )

@@ -35,8 +35,13 @@ def check_references(drafts: Sequence[Draft], sources: Sources, findings: Findin
         )
     for circle in _circles(edges):
         place = next(draft.policy.place for draft in drafts if draft.address == circle[0])
-        findings.add("manifest.cycle", "references go round in a circle", f"{' -> '.join(circle)}: none of them could be drawn "
-                     "first.", place=place, address=circle[0])  # fmt: skip
+        findings.add(
+            "manifest.cycle",
+            "references go round in a circle",
+            f"{' -> '.join(circle)}: none of them could be drawn first.",
+            place=place,
+            address=circle[0],
+        )
 
 
 def _judge(text: str, draft: Draft, sources: Sources, findings: Findings, *, known: set[str], whole: bool) -> bool:
@@ -50,13 +55,20 @@ def _judge(text: str, draft: Draft, sources: Sources, findings: Findings, *, kno
         findings.add("manifest.address", "not an address", f"{error}.", place=place, address=draft.address)
         return False
     if right != address:
-        findings.add("manifest.address", "not an address", f"the address is written {right}.", place=place,
-                     address=draft.address)  # fmt: skip
+        findings.add(
+            "manifest.address", "not an address", f"the address is written {right}.", place=place, address=draft.address
+        )
         return False
     if whole and address not in known:
         near = nearest(address, known) if len(known) <= 20_000 else None
-        findings.add("manifest.unknown_address", "unknown address", f"no variant has the address {quoted(address)}.",
-                     place=place, address=draft.address, hint=f"did you mean asset:{near}?" if near else None)  # fmt: skip
+        findings.add(
+            "manifest.unknown_address",
+            "unknown address",
+            f"no variant has the address {quoted(address)}.",
+            place=place,
+            address=draft.address,
+            hint=f"did you mean asset:{near}?" if near else None,
+        )
         return False
     return True
 

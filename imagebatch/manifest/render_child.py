@@ -4,7 +4,8 @@ It is started by its path with an empty environment and imports nothing but the 
 start-up overlaps with the parent's. It gets template texts and rows from the parent and opens no file after its start.
 
 In: messages of 8 bytes of length and a marshalled dictionary (the parent is trusted). Out: one JSON object a line:
-`{"start": job}`, `{"job", "at", "cols"}` with one list a slot, `{"job", "errors"}`, `{"done": job, "used": [template…]}`.
+`{"start": job}`, `{"job", "n", "cols"}` with one list a slot, `{"job", "rows", "keys"}`, `{"job", "errors"}`,
+`{"done": job, "used": [template…]}`. It is one long file because it may import nothing of the package.
 """
 
 import difflib
@@ -14,7 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import jinja2
 import jinja2.debug
@@ -106,6 +107,9 @@ BAD_IN_TEXT = re.compile(
 )
 MARKS = str.maketrans("", "", "\ue000\ue001")  # stand for candidate and ext, and only output paths may hold them
 
+# Whatever a template's expression may yield, and what the parent's messages hold.
+Value: TypeAlias = Any
+
 Render = Callable[[dict[str, Any]], Any]
 
 
@@ -128,7 +132,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         self.tests = {name: DEFAULT_TESTS[name] for name in TESTS}
         self.globals = {"range": _range}
 
-    def getattr(self, obj: Any, attribute: str) -> Any:
+    def getattr(self, obj: Value, attribute: str) -> Value:
         """A column wins over a method of the same name: `row.items` is the cell."""
         if type(obj) is dict and attribute in obj:
             return obj[attribute]
@@ -199,7 +203,7 @@ def _range(*args: int) -> range:
     return made
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: Value) -> Value:
     """What an expression in a text may yield: text or a number."""
     if isinstance(value, (str, Undefined)):
         return value
@@ -220,11 +224,11 @@ def _shown(value: Any) -> Any:
     raise Refused("not_text", f"the expression yields {word}, not text; use |join(', ') or name one part")
 
 
-def _unpacked(value: Any) -> Any:
+def _unpacked(value: Value) -> Value:
     kind = type(value)
     if kind is tuple:
         made: Any = WrittenInt(value[0]) if type(value[0]) is int else WrittenFloat(value[0])
-        made._text = value[1]
+        made._text = value[1]  # noqa: SLF001 - our own class; the underscore hides it from templates
         return made
     if kind is dict:
         return {key: _unpacked(item) for key, item in value.items()}
@@ -233,7 +237,7 @@ def _unpacked(value: Any) -> Any:
     return value
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
+def _plain(value: Value, depth: int = 0) -> Value:
     """A whole expression's value as JSON can hold it."""
     if isinstance(value, Undefined):
         str(value)
@@ -252,7 +256,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
 class Worker:
     """Compiles and renders jobs one after the other."""
 
-    def __init__(self, out: Any) -> None:
+    def __init__(self, out: Value) -> None:
         self.out = out
         self.sandbox = Sandbox({})
         self.tables: dict[int, list[dict[str, Any]]] = {}
@@ -270,11 +274,11 @@ class Worker:
             elif kind == "table":
                 self.tables[message["id"]] = _table(message)
             else:
-                self._say({"start": message["job"]})
+                self.say({"start": message["job"]})
                 loader = self.sandbox.loader
                 assert isinstance(loader, _Loader)  # noqa: S101 - set by Sandbox itself
                 (self._scan if kind == "scan" else self._render)(message)
-                self._say({"done": message["job"], "used": sorted(loader.used)})
+                self.say({"done": message["job"], "used": sorted(loader.used)})
                 loader.used = set()
 
     def _scan(self, job: dict[str, Any]) -> None:
@@ -302,7 +306,7 @@ class Worker:
             if values.get("where", True):
                 kept.append(number)
                 keys.append(values.get("key", ""))
-        self._say({"job": job["job"], "rows": kept, "keys": keys if job["key"] is not None else None})
+        self.say({"job": job["job"], "rows": kept, "keys": keys if job["key"] is not None else None})
 
     def _render(self, job: dict[str, Any]) -> None:
         """All strings of all variants of one group: rows by combinations, in that order."""
@@ -317,7 +321,7 @@ class Worker:
             values: list[Any] = []
             for number, slot in enumerate(slots):
                 if number == job["first_path"] + split:
-                    context |= job["marks"]
+                    context.update(job["marks"])
                     if job["slugs"] is not None:
                         context["variant"] = job["slugs"][index]
                 try:
@@ -341,16 +345,17 @@ class Worker:
         fixed = _unpacked(job["vars"])
         changing = bool(job["var_slots"])
         addresses = job["addresses"]
+        # One dictionary for all variants: the templates' contexts are made once for it (see _Reused).
+        context: dict[str, Any] = {}
         index = 0
         for row in rows:
             for axes in combos:
-                context = {
-                    **axes,
-                    "vars": _copied(fixed) if changing else fixed,
-                    "axes": axes,
-                    "asset": job["asset"],
-                    "range": _range,
-                }
+                context.clear()
+                context |= axes
+                context["vars"] = _copied(fixed) if changing else fixed
+                context["axes"] = axes
+                context["asset"] = job["asset"]
+                context["range"] = _range
                 if table is not None:
                     context["row"] = row
                 if addresses is not None:
@@ -368,7 +373,7 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - as above
                 errors.append({"v": None, "slot": number, **_told(error, {})})
         if errors:
-            self._say({"job": job["job"], "errors": errors})
+            self.say({"job": job["job"], "errors": errors})
             return None
         return made
 
@@ -388,7 +393,8 @@ class Worker:
             return _text(self.sandbox.get_template(source), MAX_TEXT_BYTES)
         return _text(self.sandbox.from_string(source), MAX_TEXT_BYTES, marks=kind == "path")
 
-    def _say(self, answer: dict[str, Any]) -> None:
+    def say(self, answer: dict[str, Any]) -> None:
+        """Send one line to the parent."""
         self.out.write(json.dumps(answer, separators=(",", ":")).encode("ascii") + b"\n")
         self.out.flush()
 
@@ -402,7 +408,7 @@ class _Failures:
         self.count = 0
 
     def add(self, index: int, slot: int, error: Exception, context: dict[str, Any]) -> bool:
-        self.worker._say({"job": self.job, "errors": [{"v": index, "slot": slot, **_told(error, context)}]})
+        self.worker.say({"job": self.job, "errors": [{"v": index, "slot": slot, **_told(error, context)}]})
         self.count += 1
         return self.count >= MAX_ERRORS
 
@@ -429,16 +435,40 @@ class _Answers:
     def flush(self) -> None:
         if self.rows:
             cols = [list(col) for col in zip(*self.rows, strict=True)] if self.slots else []
-            self.worker._say({"job": self.job, "n": len(self.rows), "cols": cols})
+            self.worker.say({"job": self.job, "n": len(self.rows), "cols": cols})
         self.rows = []
         self.size = 0
 
 
+class _Reused:
+    """A template's context, made once for each dictionary of names and emptied of what a rendering left in it.
+
+    Making one takes longer than an ordinary prompt takes to render. Only top-level `set`, `macro` and `import` write to
+    it, and that goes to `vars` and `exported_vars`; the names themselves stay in the dictionary.
+    """
+
+    __slots__ = ("_made", "_names", "_template")
+
+    def __init__(self, template: jinja2.Template) -> None:
+        self._template = template
+        self._names: dict[str, Any] | None = None
+        self._made: Any = None
+
+    def of(self, names: dict[str, Any]) -> Value:
+        if names is not self._names:
+            self._names = names
+            self._made = self._template.new_context(names, shared=True)
+        elif self._made.vars:
+            self._made.vars.clear()
+            self._made.exported_vars.clear()
+        return self._made
+
+
 def _text(template: jinja2.Template, limit: int, *, marks: bool = False) -> Render:
-    new_context, root, join = template.new_context, template.root_render_func, "".join
+    context_of, root, join = _Reused(template).of, template.root_render_func, "".join
 
     def render(context: dict[str, Any]) -> str:
-        made = join(root(new_context(context, True)))  # noqa: FBT003 - jinja2's own signature
+        made = join(root(context_of(context)))
         if len(made) * 4 > limit:
             size = len(made.encode("utf-8", "surrogatepass"))
             if size > limit:
@@ -451,11 +481,11 @@ def _text(template: jinja2.Template, limit: int, *, marks: bool = False) -> Rend
 
 
 def _expression(sandbox: Sandbox, source: str) -> Render:
-    template = sandbox.compile_expression(source, undefined_to_none=False)._template
-    new_context, root = template.new_context, template.root_render_func
+    template = sandbox.compile_expression(source, undefined_to_none=False)._template  # noqa: SLF001 - its own call copies all names
+    context_of, root = _Reused(template).of, template.root_render_func
 
-    def render(context: dict[str, Any]) -> Any:
-        made = new_context(context, True)  # noqa: FBT003 - jinja2's own signature
+    def render(context: dict[str, Any]) -> Value:
+        made = context_of(context)
         for _ in root(made):
             pass
         value = _plain(made.vars["result"])
@@ -583,13 +613,13 @@ def _place(error: Exception) -> tuple[str | None, int | None]:
     return name, line
 
 
-def _put(target: Any, loc: list[Any], value: Any) -> None:
+def _put(target: Value, loc: list[Any], value: Value) -> None:
     for step in loc[:-1]:
         target = target[step]
     target[loc[-1]] = value
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Value) -> Value:
     if type(value) is dict:
         return {key: _copied(item) for key, item in value.items()}
     if type(value) is list:
@@ -616,7 +646,7 @@ def _limit(memory: int, cpu: int) -> None:
                 resource.setrlimit(number, (value, value))
 
 
-def _messages(stream: Any) -> Iterator[dict[str, Any]]:
+def _messages(stream: Value) -> Iterator[dict[str, Any]]:
     while True:
         head = stream.read(8)
         if len(head) < 8:

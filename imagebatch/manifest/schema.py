@@ -5,24 +5,26 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from imagebatch.manifest.written import Value
+
 T = TypeVar("T")
 
 
-def _given(value: Any) -> Any:
+def _given(value: Value) -> Value:
     if value is None:
         raise PydanticCustomError("manifest.required", "is empty; write a value or leave the key out")
     return value
 
 
-def _no_checks(_: Any) -> Any:
+def _no_checks(_: Value) -> Value:
     raise PydanticCustomError("manifest.unsupported", "is of a later release: this version has no checks yet")
 
 
-def _not_yet(_: Any) -> Any:
+def _not_yet(_: Value) -> Value:
     raise PydanticCustomError("manifest.unsupported", "is of a later release: this version cannot read it yet")
 
 
-def _pick(value: Any) -> Any:
+def _pick(value: Value) -> Value:
     if value in ("first", "all", "review") and isinstance(value, str):
         return value
     numbers = isinstance(value, list) and value and all(type(item) is int and item > 0 for item in value)
@@ -33,7 +35,7 @@ def _pick(value: Any) -> Any:
     )
 
 
-def _texts(value: Any) -> Any:
+def _texts(value: Value) -> Value:
     """Accept one text where a list of texts is meant."""
     return [value] if isinstance(value, str) else value
 
@@ -319,7 +321,7 @@ def json_schema(kind: SchemaKind) -> dict[str, Any]:
     return made
 
 
-def _draft07(node: Any) -> Any:
+def _draft07(node: Value) -> Value:
     """Drop what only says 'or left out': `null` as an alternative, and defaults that are null."""
     if isinstance(node, list):
         return [_draft07(item) for item in node]

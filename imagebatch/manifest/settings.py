@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.schema import BrakeLimits, Project, Provider
+from imagebatch.manifest.written import Value, plain
 from imagebatch.manifest.yaml import Document
 from imagebatch.model.money import Money, parse_money
 from imagebatch.model.settings import SIMULATOR_BASE, Brakes, ProjectSettings, ProviderSettings, RateLimit, Threshold
+from imagebatch.model.variant import Place
 
 BUILT_IN_TYPES: Final = ("all-images", "aigne-hub", "openai")
 HUB_VARIABLE: Final = "AIGNE_HUB_URL"
@@ -91,7 +93,7 @@ def is_loopback(address: str) -> bool:
         host = (urlsplit(address).hostname or "").lower()
     except ValueError:
         return False
-    return host == "localhost" or host == "::1" or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
+    return host in {"localhost", "::1"} or re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host) is not None
 
 
 class _ProviderReader:
@@ -179,8 +181,8 @@ class _ProviderReader:
             self.findings.add(
                 "manifest.secret",
                 "key stands in a file",
-                f"providers.{self.alias}.api_key has to be exactly one ${{NAME}}: keys come from the environment. If this "
-                "was a real key, it is in git now: revoke it.",
+                f"providers.{self.alias}.api_key has to be exactly one ${{NAME}}: keys come from the environment. "
+                "If this was a real key, it is in git now: revoke it.",
                 place=self._place(("api_key",)),
                 hint=f"api_key: ${{{_usual(self.given.type or self.alias)}}}",
             )
@@ -247,8 +249,6 @@ class _ProviderReader:
                 except _Unset as unset:
                     if self.needed:
                         self._note("variable", f"the variable {unset.name} is not set", (key,))
-        from imagebatch.manifest.written import plain
-
         options |= {
             key: plain(value)
             for key, value in (("extra_body", given.extra_body), ("capabilities", given.capabilities))
@@ -256,7 +256,7 @@ class _ProviderReader:
         }
         return options
 
-    def _place(self, loc: tuple[str | int, ...]) -> Any:
+    def _place(self, loc: tuple[str | int, ...]) -> Place:
         return self.document.place(("providers", self.alias, *loc))
 
     def _note(self, code: str, detail: str, loc: tuple[str | int, ...]) -> None:
@@ -279,12 +279,20 @@ def _brakes(given: BrakeLimits | None, document: Document, findings: Findings) -
         try:
             amount = parse_money(text)
         except ValueError as error:
-            findings.add("manifest.range", "brake cannot be used", f"brakes.max_cost: {error}.",
-                         place=document.place(("brakes", "max_cost")))  # fmt: skip
+            findings.add(
+                "manifest.range",
+                "brake cannot be used",
+                f"brakes.max_cost: {error}.",
+                place=document.place(("brakes", "max_cost")),
+            )
             continue
         if any(known.currency == amount.currency for known in money):
-            findings.add("manifest.duplicate_value", "brake cannot be used", f"brakes.max_cost names {amount.currency} twice.",
-                         place=document.place(("brakes", "max_cost")))  # fmt: skip
+            findings.add(
+                "manifest.duplicate_value",
+                "brake cannot be used",
+                f"brakes.max_cost names {amount.currency} twice.",
+                place=document.place(("brakes", "max_cost")),
+            )
         money.append(amount)
     return Brakes(
         max_deletes=_threshold("max_deletes", given.max_deletes, usual.max_deletes, document, findings),
@@ -294,7 +302,7 @@ def _brakes(given: BrakeLimits | None, document: Document, findings: Findings) -
     )
 
 
-def _threshold(name: str, given: Any, usual: Threshold, document: Document, findings: Findings) -> Threshold:
+def _threshold(name: str, given: Value, usual: Threshold, document: Document, findings: Findings) -> Threshold:
     if given is None:
         return usual
     percent: float | None = None
@@ -309,7 +317,11 @@ def _threshold(name: str, given: Any, usual: Threshold, document: Document, find
         else:
             wrong = True
     if wrong or (percent is None and count is None):
-        findings.add("manifest.range", "brake cannot be used", f"brakes.{name} has to be a share like 30%, a number, or "
-                     "both: [30%, 25].", place=document.place(("brakes", name)))  # fmt: skip
+        findings.add(
+            "manifest.range",
+            "brake cannot be used",
+            f"brakes.{name} has to be a share like 30%, a number, or both: [30%, 25].",
+            place=document.place(("brakes", name)),
+        )
         return usual
     return Threshold(percent=percent, count=count)

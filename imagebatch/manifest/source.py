@@ -32,12 +32,12 @@ class SourceFile:
 class Sources:
     """Reads files below one project root and remembers what was read.
 
-    Problems go to `findings`; nothing outside the root is ever opened, and no link, pipe or device can make a read hang.
+    Problems go to `findings`; nothing outside the root is opened, and no link, pipe or device can make a read hang.
     """
 
     def __init__(self, root: Path, findings: Findings) -> None:
         self.root = root
-        self._real_root = os.path.realpath(root)
+        self._real_root = Path(os.path.realpath(root))
         self._findings = findings
         self.hashes: dict[str, str] = {}
 
@@ -70,9 +70,9 @@ class Sources:
         """Whether `path` is a regular file inside the project; the problem is noted where it is not."""
         if not self.check_inside(path, place=place, what=what):
             return False
-        full = os.path.join(self._real_root, path)
+        full = self._real_root / path
         try:
-            facts = os.stat(full)
+            facts = full.stat()
         except OSError as error:
             self._unreadable(path, "path", error, place)
             return False
@@ -94,24 +94,24 @@ class Sources:
         )
         return False
 
-    def find(self, folder: str, suffix: str, *, area: str) -> tuple[list[str], list[str]]:
+    def find(self, folder: str, suffix: str, *, area: str, limit: int = MAX_FILES) -> tuple[list[str], list[str]]:
         """Project paths of the files below `folder` with `suffix`, and of the others, each sorted by code point.
 
         Hidden files and folders are left out, linked folders not entered.
         """
-        top = os.path.join(self._real_root, folder)
+        top = self._real_root / folder
         found: list[str] = []
         others: list[str] = []
         if os.path.lexists(top) and not self._confined(top, folder, area, None):
             return found, others
         for path in self._walk(top):
-            relative = os.path.relpath(path, self._real_root).replace(os.sep, "/")
+            relative = path.relative_to(self._real_root).as_posix()
             (found if relative.endswith(suffix) else others).append(relative)
-            if len(found) + len(others) > MAX_FILES:
+            if len(found) + len(others) > limit:
                 self._findings.add(
                     f"{area}.too_many_files",
                     "too many files",
-                    f"{folder}/ holds more than {MAX_FILES} files; put several assets into one file.",
+                    f"{folder}/ holds more than {limit} files; put several assets into one file.",
                     path=folder,
                 )
                 return [], []
@@ -119,25 +119,24 @@ class Sources:
 
     def confined(self, path: str) -> bool:
         """Whether a project path, its links followed, stays inside the project."""
-        real = os.path.realpath(os.path.join(self._real_root, path))
-        return real == self._real_root or real.startswith(self._real_root + os.sep)
+        return Path(os.path.realpath(self._real_root / path)).is_relative_to(self._real_root)
 
-    def _walk(self, top: str) -> Iterator[str]:
+    def _walk(self, top: Path) -> Iterator[Path]:
         for folder, folders, names in os.walk(top):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 if not name.startswith("."):
-                    yield os.path.join(folder, name)
+                    yield Path(folder) / name
 
     def _bytes(self, path: str, *, area: str, place: Place | None, limit: int) -> bytes | None:
-        full = os.path.join(self._real_root, path)
+        full = self._real_root / path
         try:
-            facts = os.lstat(full)
+            facts = full.lstat()
             if stat.S_ISLNK(facts.st_mode):
                 if not self._confined(full, path, area, place):
                     return None
-                full = os.path.realpath(full)
-                facts = os.lstat(full)
+                full = Path(os.path.realpath(full))
+                facts = full.lstat()
             if not self._confined(full, path, area, place) or not self._regular(facts, path, area, place):
                 return None
             # lstat first and O_NONBLOCK: a pipe put there in between cannot make open() wait.
@@ -160,9 +159,8 @@ class Sources:
             return None
         return data
 
-    def _confined(self, full: str, path: str, area: str, place: Place | None) -> bool:
-        real = os.path.realpath(full)
-        if real == self._real_root or real.startswith(self._real_root + os.sep):
+    def _confined(self, full: Path, path: str, area: str, place: Place | None) -> bool:
+        if Path(os.path.realpath(full)).is_relative_to(self._real_root):
             return True
         self._findings.add(
             f"{area}.not_regular" if area != "path" else "path.symlink",

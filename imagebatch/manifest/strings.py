@@ -7,7 +7,7 @@ from typing import Any
 
 from imagebatch.manifest.layers import Settled, StylePart, as_list
 from imagebatch.manifest.templating import SlotKind, needs_rendering
-from imagebatch.manifest.written import packed, plain
+from imagebatch.manifest.written import Value, packed, plain
 from imagebatch.model.variant import Place
 
 Loc = tuple[str | int, ...]
@@ -36,7 +36,7 @@ class Strings:
     var_slots: list[Slot] = field(default_factory=list)
     columns: Sequence[Sequence[Any]] = ()
 
-    def add(self, what: str, value: Any, settled: Settled, *, kind: SlotKind, place: Place) -> None:
+    def add(self, what: str, value: Value, settled: Settled, *, kind: SlotKind, place: Place) -> None:
         """Take a field; its templates become slots."""
         self.constants[what] = plain(value)
         for loc, source in _templates(value):
@@ -100,7 +100,7 @@ class Strings:
         return any(slot.what == what for slot in self.slots)
 
 
-def _filled(constant: Any, found: Sequence[tuple[Loc, Sequence[Any]]]) -> Iterator[Any]:
+def _filled(constant: Value, found: Sequence[tuple[Loc, Sequence[Any]]]) -> Iterator[Any]:
     for index in range(len(found[0][1])):
         value = _copied(constant)
         for loc, column in found:
@@ -111,13 +111,13 @@ def _filled(constant: Any, found: Sequence[tuple[Loc, Sequence[Any]]]) -> Iterat
         yield value
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Value) -> Value:
     if isinstance(value, dict):
         return {key: _copied(item) for key, item in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
-def _templates(value: Any, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:
+def _templates(value: Value, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:
     if isinstance(value, str):
         if needs_rendering(value):
             yield loc, value

@@ -1,26 +1,35 @@
 """Tables that assets range over: CSV, TSV, JSON, JSONL, YAML and globs into rows with line numbers, strictly read."""
 
 import csv
-import glob
+import fnmatch
 import hashlib
 import io
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final, NoReturn
 
 from imagebatch.manifest.characters import BAD_IN_TEXT, char_kind, describe_char, nearest, quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.source import MAX_TABLE_BYTES, SourceFile, Sources
-from imagebatch.manifest.written import NotANumber, packed, read_number, show
+from imagebatch.manifest.written import NotANumber, Value, packed, read_number, show
 from imagebatch.manifest.yaml import YList, YMap, parse_yaml
 from imagebatch.model.variant import Place
 
 MAX_CELL_BYTES: Final = 32 * 1024
 MAX_DEPTH: Final = 32
+MAX_GLOB_FILES: Final = 1_000_000
 _WILD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableFacts:
+    """How many rows an asset's table has now, for the plan to print beside those of the last apply."""
+
+    asset: str
+    path: str
+    rows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,23 +133,25 @@ class _Reader:
 
     def glob(self, pattern: str) -> Table | None:
         """Files that match; `path`, `name`, `stem`, `ext` and `folder` are the columns."""
-        found = glob.iglob(pattern, root_dir=self.sources.root, recursive=True)
-        paths = sorted(path.replace("\\", "/") for path in islice(found, self.max_rows + 1))
+        patterns = pattern.split("/")
+        fixed = next(number for number, part in enumerate(patterns) if _WILD.search(part))
+        found, others = self.sources.find("/".join(patterns[:fixed]), "", area="data", limit=MAX_GLOB_FILES)
+        paths = [path for path in (*found, *others) if glob_matches(path.split("/"), patterns)]
         if len(paths) > self.max_rows:
-            self._too_many(f"more than {self.max_rows} files")
+            self._too_many(f"{len(paths)} files")
             return None
         rows: list[list[str]] = []
         for path in paths:
-            if (self.sources.root / path).is_dir():
-                continue
             if not self.sources.check_file(path, place=self.place, what="file"):
                 return None
             bad = BAD_IN_TEXT.search(path)
             if bad is not None:
                 self.findings.add(
-                    f"data.{char_kind(bad[0])}", "character is not allowed", f"{describe_char(bad[0])}, in a file name.",
+                    f"data.{char_kind(bad[0])}",
+                    "character is not allowed",
+                    f"{describe_char(bad[0])}, in a file name.",
                     place=self.place,
-                )  # fmt: skip
+                )
                 return None
             folder, _, name = path.rpartition("/")
             stem, dot, ext = name.rpartition(".")
@@ -183,8 +194,12 @@ class _Reader:
                 continue
             if len(row) != len(columns):
                 values = "1 value" if len(row) == 1 else f"{len(row)} values"
-                self._stop("row_width", "row does not fit the header",
-                           f"row {line} has {values}, the header has {len(columns)}.", line)  # fmt: skip
+                self._stop(
+                    "row_width",
+                    "row does not fit the header",
+                    f"row {line} has {values}, the header has {len(columns)}.",
+                    line,
+                )
             if long_cells and max(map(len, row)) > MAX_CELL_BYTES // 4:
                 self._check_cells(row, line)
             rows.append(row)
@@ -200,8 +215,13 @@ class _Reader:
         if len(row) == 1:
             other = next((mark for mark in (";", "\t", "|", ",") if mark != delimiter and mark in row[0]), None)
             if other is not None:
-                self._stop("delimiter", "another delimiter", f"the only column is {quoted(row[0])}, so the file seems "
-                           f"to be divided by {quoted(other)}; save it with commas (.csv) or tabs (.tsv).", line)  # fmt: skip
+                self._stop(
+                    "delimiter",
+                    "another delimiter",
+                    f"the only column is {quoted(row[0])}, so the file seems "
+                    f"to be divided by {quoted(other)}; save it with commas (.csv) or tabs (.tsv).",
+                    line,
+                )
         seen: set[str] = set()
         for name in row:
             if not name or name != name.strip():
@@ -305,7 +325,7 @@ class _Reader:
 
     # -- for all -----------------------------------------------------------------------------------------------------
 
-    def _add(self, row: Any, line: int, rows: list[dict[str, Any]], lines: list[int]) -> None:
+    def _add(self, row: Value, line: int, rows: list[dict[str, Any]], lines: list[int]) -> None:
         if not isinstance(row, (dict, YMap)):
             self._stop("type", "row is not a mapping", f"row {line} is no mapping of columns to values.", line)
         if len(rows) >= self.max_rows:
@@ -315,7 +335,7 @@ class _Reader:
         rows.append(row)
         lines.append(line)
 
-    def _check_row(self, value: Any, line: int) -> None:
+    def _check_row(self, value: Value, line: int) -> None:
         if isinstance(value, str):
             if len(value) > MAX_CELL_BYTES // 4:
                 self._check_cells([value], line)
@@ -372,6 +392,15 @@ _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _BLANK = re.compile(r"[ \t\n\r]*")
 
 
+def glob_matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Whether a path's components match a glob's: `*`, `?` and `[…]` within one, `**` over any number."""
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return any(glob_matches(parts[start:], patterns[1:]) for start in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and glob_matches(parts[1:], patterns[1:])
+
+
 def unknown_column(name: str, table: Table) -> str:
     """The sentence for a column that a table does not have."""
     names = sorted(table.names())
@@ -391,11 +420,11 @@ def _decoder() -> json.JSONDecoder:
     )
 
 
-def _number(text: str) -> Any:
+def _number(text: str) -> Value:
     return read_number(text)
 
 
-def _constant(name: str) -> Any:
+def _constant(name: str) -> Value:
     raise _Unfit("type", f"{name} is not a finite number")
 
 

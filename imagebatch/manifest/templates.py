@@ -57,8 +57,12 @@ class Templates:
                     continue
                 total += len(source.text)
                 if total > MAX_TOTAL:
-                    self._findings.add("template.too_large", "templates are too large",
-                                       f"{FOLDER}/ holds more than 16 MiB.", path=FOLDER)  # fmt: skip
+                    self._findings.add(
+                        "template.too_large",
+                        "templates are too large",
+                        f"{FOLDER}/ holds more than 16 MiB.",
+                        path=FOLDER,
+                    )
                     break
                 self._texts[name] = source.text
                 self._hashes[name] = source.sha256

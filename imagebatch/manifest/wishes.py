@@ -56,8 +56,12 @@ def _check_format(entry: dict[str, Any], place: Place, findings: Findings) -> No
     ending = str(entry["path"]).rpartition(".")[2].lower()
     same = {"jpeg": "jpg"}
     if wanted is not None and ending.isalnum() and same.get(wanted, wanted) != same.get(ending, ending):
-        findings.add("manifest.conflict", "two formats", f"format is {wanted}, and the path ends in .{ending}: the extension "
-                     "is the format.", place=place)  # fmt: skip
+        findings.add(
+            "manifest.conflict",
+            "two formats",
+            f"format is {wanted}, and the path ends in .{ending}: the extension is the format.",
+            place=place,
+        )
 
 
 def _check_ending(wish: OutputWish, findings: Findings) -> None:

@@ -4,7 +4,10 @@ A number whose usual text is what was written stays a plain `int` or `float`; on
 """
 
 import re
-from typing import Any, Final
+from typing import Any, Final, Self, TypeAlias
+
+# A parsed value: nothing, true or false, a number, text, a mapping, a list. Its shape is for the schema to prove.
+Value: TypeAlias = Any
 
 MAX_DIGITS: Final = 400
 _INT = re.compile(r"[-+]?[0-9]+")
@@ -20,7 +23,7 @@ class WrittenInt(int):
 
     text: str
 
-    def __new__(cls, value: int, text: str) -> "WrittenInt":
+    def __new__(cls, value: int, text: str) -> Self:
         made = super().__new__(cls, value)
         made.text = text
         return made
@@ -34,7 +37,7 @@ class WrittenFloat(float):
 
     text: str
 
-    def __new__(cls, value: float, text: str) -> "WrittenFloat":
+    def __new__(cls, value: float, text: str) -> Self:
         made = super().__new__(cls, value)
         made.text = text
         return made
@@ -63,14 +66,14 @@ def read_number(text: str) -> int | float | None:
     return None
 
 
-def show(value: Any) -> str:
+def show(value: Value) -> str:
     """The text of an axis value, key or cell: numbers as written, `true` and `false` in small letters."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
 
 
-def packed(value: Any) -> Any:
+def packed(value: Value) -> Value:
     """`value` in the form that goes to the rendering child: a number with a text becomes the pair (number, text)."""
     if isinstance(value, (WrittenInt, WrittenFloat)):
         return (int(value) if isinstance(value, WrittenInt) else float(value), value.text)
@@ -81,7 +84,7 @@ def packed(value: Any) -> Any:
     return value
 
 
-def plain(value: Any) -> Any:
+def plain(value: Value) -> Value:
     """`value` with plain dictionaries, lists and numbers only: what drafts hold."""
     if isinstance(value, (WrittenInt, WrittenFloat)):
         return int(value) if isinstance(value, WrittenInt) else float(value)

@@ -6,13 +6,13 @@ there; its *composer* dies by a stack overflow on deep input, so trees are built
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import yaml
 
 from imagebatch.manifest.characters import BAD_IN_TEXT, char_kind, describe_char, quoted
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.written import NotANumber, read_number
+from imagebatch.manifest.written import NotANumber, Value, read_number
 from imagebatch.model.variant import Place
 
 MAX_DEPTH: Final = 32
@@ -20,6 +20,8 @@ MAX_EXPANDED: Final = 100_000
 MAX_ASSETS: Final = 10_000
 
 Mark = tuple[int, int]
+
+_Event: TypeAlias = Any  # one of yaml's event classes, which share no typed base with what they carry
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -63,7 +65,7 @@ class Document:
         return find_place(self.root, self.path, loc, key=key)
 
 
-def find_place(root: Any, path: str, loc: tuple[str | int, ...], *, key: bool = False) -> Place:
+def find_place(root: Value, path: str, loc: tuple[str | int, ...], *, key: bool = False) -> Place:
     """The place of the value (or, with `key`, of the key) that `loc` leads to below `root`."""
     node, mark = root, (getattr(root, "line", 1), getattr(root, "column", 1))
     for index, step in enumerate(loc):
@@ -160,7 +162,7 @@ class _Builder:
                 documents += 1
                 self._document(event, documents)
 
-    def _document(self, event: Any, documents: int) -> None:
+    def _document(self, event: _Event, documents: int) -> None:
         mark = _mark(event)
         if documents > 1:
             self._fail(
@@ -172,7 +174,7 @@ class _Builder:
         if event.tags:
             self._fail("tag_not_allowed", "no tags allowed", "a %TAG directive declares tags.", mark)
 
-    def _open(self, node: YMap | YList, event: Any, mark: Mark) -> None:
+    def _open(self, node: YMap | YList, event: _Event, mark: Mark) -> None:
         if len(self.stack) >= MAX_DEPTH:
             self._fail("too_deep", "nested too deep", f"nesting is deeper than {MAX_DEPTH}.", mark)
         if event.tag is not None:
@@ -192,7 +194,7 @@ class _Builder:
             self.anchors[frame.anchor] = (frame.node, frame.weight)
         self._value(frame.node, (frame.node.line, frame.node.column), frame.weight)
 
-    def _alias(self, event: Any) -> None:
+    def _alias(self, event: _Event) -> None:
         mark = _mark(event)
         if event.anchor not in self.anchors:
             self._fail("syntax", "unknown anchor", f"*{event.anchor} has no anchor before it.", mark)
@@ -209,7 +211,7 @@ class _Builder:
             )
         self._value(node, mark, weight)
 
-    def _scalar(self, event: Any) -> None:
+    def _scalar(self, event: _Event) -> None:
         mark = (event.start_mark.line + 1, event.start_mark.column + 1)
         if event.tag is not None:
             self._tag(event.tag, mark)
@@ -229,7 +231,7 @@ class _Builder:
             self.anchors[event.anchor] = (value, 1)
         self._value(value, mark, 1)
 
-    def _plain(self, text: str, mark: Mark) -> Any:
+    def _plain(self, text: str, mark: Mark) -> Value:
         if text in _NULLS:
             return None
         if text in _BOOLS:
@@ -267,7 +269,7 @@ class _Builder:
                 mark,
             )
 
-    def _value(self, value: Any, mark: Mark, weight: int) -> None:
+    def _value(self, value: Value, mark: Mark, weight: int) -> None:
         if not self.stack:
             self.root = value
             return
@@ -357,5 +359,5 @@ class _Builder:
 _UNQUOTED = re.compile(r"(?:^|[:\-\[,{])\s*\{\{")
 
 
-def _mark(event: Any) -> Mark:
+def _mark(event: _Event) -> Mark:
     return event.start_mark.line + 1, event.start_mark.column + 1

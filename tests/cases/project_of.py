@@ -149,7 +149,9 @@ def _escaped(text: str) -> str:
 
 def _template(given: Mapping[str, Any], folder: Path) -> None:
     text = str(_bytes(given))
-    _write(folder, "manifests/case.yaml", _escaped(_asset(prompt=text, matrix={"color": ["red"]}, vars={"mood": "calm"})))
+    _write(
+        folder, "manifests/case.yaml", _escaped(_asset(prompt=text, matrix={"color": ["red"]}, vars={"mood": "calm"}))
+    )
 
 
 def _csv(given: Mapping[str, Any], folder: Path) -> None:
@@ -157,7 +159,7 @@ def _csv(given: Mapping[str, Any], folder: Path) -> None:
     head = data if isinstance(data, str) else data.decode("latin-1")
     first = head.lstrip("\ufeff").replace("\r", "\n").split("\n")[0].split(",")[0]
     prompt = given.get("template", "a fox").replace("{{ name }}", "{{ row.name }}")
-    key = "{{ row.%s|replace('/', '_') }}" % first if "//" in head else first  # keys name files, cells need not
+    key = f"{{{{ row.{first}|replace('/', '_') }}}}" if "//" in head else first  # keys name files, cells need not
     _write(folder, "data/rows.csv", data)
     _write(folder, "manifests/case.yaml", _asset(prompt=prompt, for_each="data/rows.csv", key=given.get("key", key)))
 

@@ -53,7 +53,9 @@ def test_every_case_comes_to_its_end(case: Mapping[str, Any], tmp_path: Path, mo
         assert not os.path.lexists(expected["must_not_exist"])
 
 
-@pytest.mark.parametrize("case", [case for case in manifest_cases() if case["expected"].get("parent_survives")], ids=_name)
+@pytest.mark.parametrize(
+    "case", [case for case in manifest_cases() if case["expected"].get("parent_survives")], ids=_name
+)
 def test_the_parent_stays_small_whatever_a_template_does(case: Mapping[str, Any], tmp_path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(ManifestError):

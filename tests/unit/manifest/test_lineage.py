@@ -13,7 +13,10 @@ LINE = f"lineage: {LINEAGE}"
     [
         ("version: 1\n", f"version: 1\n{LINE}\n"),
         ("version: 1", f"version: 1\n{LINE}\n"),
-        ("# hello\n\nversion: 1  # format\n\nbrakes: {}\n", f"# hello\n\nversion: 1  # format\n{LINE}\n\nbrakes: {{}}\n"),
+        (
+            "# hello\n\nversion: 1  # format\n\nbrakes: {}\n",
+            f"# hello\n\nversion: 1  # format\n{LINE}\n\nbrakes: {{}}\n",
+        ),
         ("version: 1\r\nbrakes: {}\r\n", f"version: 1\r\n{LINE}\r\nbrakes: {{}}\r\n"),
         ("\ufeffversion: 1\n", f"\ufeffversion: 1\n{LINE}\n"),
         ("# c\nbrakes: {}\nversion: 1\n", f"# c\n{LINE}\nbrakes: {{}}\nversion: 1\n"),
