@@ -202,7 +202,8 @@ class Creator:
 
     async def _completed(self, this: Try, submission: base.Completed) -> End:
         """The pictures came with the answer: into the store with all of them, now."""
-        cost = (str(submission.cost),) if submission.cost is not None else cost_text(this.price)
+        told = None if this.simulated else submission.cost  # what the simulator bills is no money
+        cost = (str(told),) if told is not None else cost_text(this.price)
         token = this.token
         await self.recorder.record(Accepted(step="create", token=token, attempt=this.attempt, generation=token))
         taken = await asyncio.gather(*(self.intake.take(this, offer) for offer in submission.offers))
@@ -237,7 +238,7 @@ class Creator:
             failure = Failure(kind="no_images", message=f"generation {found.generation} is done and offers no image")
         if status != "succeeded" and failure is None:
             failure = Failure(kind="provider", message=f"generation {found.generation} ended in error")
-        if found.cost is not None:
+        if found.cost is not None and not this.simulated:
             cost = (str(found.cost),)
         await self.recorder.record(
             Observed(token=this.token, status=status, candidates=candidates, failure=failure, cost=cost)

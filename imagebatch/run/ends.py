@@ -28,6 +28,11 @@ class Try:
     send: bool = True
 
     @property
+    def simulated(self) -> bool:
+        """Whether the built-in simulator draws it."""
+        return self.lane.type.startswith("simulator:")
+
+    @property
     def price(self) -> Cost:
         """The price of this part."""
         whole = self.variant.price
