@@ -91,7 +91,7 @@ def _key(
         return value, True
     if settings.key_default:
         return settings.key_default, False
-    if loopback or variable is None:
+    if loopback or variable is None or adapter.capabilities.key_optional:
         return None, True
     raise ProviderError(
         "no key",

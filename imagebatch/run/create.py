@@ -7,7 +7,8 @@ done with it; what nobody can know is looked up, and sent again only where absen
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from random import random
 from typing import Literal, Protocol
@@ -23,7 +24,7 @@ from imagebatch.model.token import lineage_tag
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable, Wire
 from imagebatch.providers import base
-from imagebatch.providers.base import CanWitness, Observation, Offer, Order, ReferenceImage
+from imagebatch.providers.base import CanWitness, GoesAlone, Observation, Offer, Order, ReferenceImage
 from imagebatch.run.ends import End, Try
 from imagebatch.run.entries import cost_text
 from imagebatch.run.poll import Poller, PollFailed
@@ -154,9 +155,10 @@ class Creator:
                     await this.lane.gate.wait_open()  # before the intent: what waits here is not in doubt
                 except GatePaused as paused:
                     return self._paused(this, paused.wait_s)
-                await self.intend(this, "create")
-                self.tell(Told(kind="sending", address=this.variant.address))
-                submission = await self._submitted(this, order)
+                async with self._turn(this, order):
+                    await self.intend(this, "create")
+                    self.tell(Told(kind="sending", address=this.variant.address))
+                    submission = await self._submitted(this, order)
                 if isinstance(submission, End):
                     return submission
                 if not isinstance(submission, base.Refused) or submission.wait_s is None:
@@ -169,6 +171,17 @@ class Creator:
                     return self._paused(this, pause)
                 self.tell(Told(kind="paused", address=this.variant.address, data={"seconds": pause}))
                 await self._pause(pause)
+
+    @asynccontextmanager
+    async def _turn(self, this: Try, order: Order) -> AsyncIterator[None]:
+        """Room to send in: alone, before any intent of the others, where the provider's ways have yet to be learnt."""
+        adapter, lane = this.lane.adapter, this.lane
+        if isinstance(adapter, GoesAlone) and adapter.goes_alone(order, lane.wire):
+            async with lane.alone:
+                if adapter.goes_alone(order, lane.wire):
+                    yield
+                    return
+        yield
 
     async def _submitted(self, this: Try, order: Order) -> base.Submission | End:
         try:

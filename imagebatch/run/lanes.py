@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imagebatch.http.client import ProviderWire
 from imagebatch.http.downloader import Downloader
@@ -41,7 +41,8 @@ class Lane:
     """One provider alias in a run.
 
     `places` bounds generations in flight. `stopped` says why no further create is sent (a key refused, no credit, a
-    wrong path, three unclear answers in a row); reads go on.
+    wrong path, three unclear answers in a row); reads go on. `alone` is held by a create that has to learn how the provider
+    wants to be spoken to.
     """
 
     alias: str
@@ -52,6 +53,7 @@ class Lane:
     downloader: Downloader
     gate: Gate
     places: Places
+    alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopped: str | None = None
     paused: bool = False
     doubts: int = 0
