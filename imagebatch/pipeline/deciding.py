@@ -8,10 +8,11 @@ from imagebatch.errors import PlanError, StateError
 from imagebatch.manifest.picks import PICKS_PATH, encode_picks
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Picks
+from imagebatch.model.variant import Variant
+from imagebatch.pipeline.inspecting import recorded_now
 from imagebatch.pipeline.picking import accepted, past_draws, redone, restored
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Project
-from imagebatch.plan.types import Change
 from imagebatch.state.files import write_atomic
 
 PICKS_MODE = 0o644
@@ -22,10 +23,10 @@ def recorded_entry(project: Project, address: str) -> Entry:
 
     Raises PlanError where they have nothing.
     """
-    change = _change(project, address)
-    if change is None or change.entry is None:
+    entry = recorded_now(project).current(address)
+    if entry is None:
         raise _not_recorded(address)
-    return change.entry
+    return entry
 
 
 def ask_again(
@@ -36,13 +37,9 @@ def ask_again(
     Raises PlanError where none of the selected has a picture that could be redrawn.
     """
     picks = project.loaded.picks
-    chosen = [
-        change for change in _selected(project, selectors) if change.variant is not None and change.entry is not None
-    ]
-    for change in chosen:
-        if change.entry is not None:
-            newest = max(draw.attempt for draw in past_draws(change.entry))
-            picks = redone(picks, change.address, newest, note=note, add=add)
+    chosen = _selected(project, selectors)
+    for address, _, entry in chosen:
+        picks = redone(picks, address, max(draw.attempt for draw in past_draws(entry)), note=note, add=add)
     if not chosen:
         raise PlanError(
             "nothing to redraw",
@@ -50,7 +47,7 @@ def ask_again(
             hints=("imagebatch apply",),
             code="redraw.nothing",
         )
-    return picks, tuple(change.address for change in chosen)
+    return picks, tuple(address for address, _, _ in chosen)
 
 
 def accept_present(project: Project, selectors: Sequence[str]) -> tuple[Picks, tuple[str, ...]]:
@@ -60,12 +57,10 @@ def accept_present(project: Project, selectors: Sequence[str]) -> tuple[Picks, t
     """
     picks = project.loaded.picks
     taken: list[str] = []
-    for change in _selected(project, selectors):
-        entry, variant = change.entry, change.variant
-        if entry is None or variant is None or entry.status != "succeeded" or entry.draw == variant.draw:
-            continue
-        picks = accepted(picks, change.address, entry, variant.draw)
-        taken.append(change.address)
+    for address, variant, entry in _selected(project, selectors):
+        if entry.status == "succeeded" and entry.draw != variant.draw:
+            picks = accepted(picks, address, entry, variant.draw)
+            taken.append(address)
     if not taken:
         raise PlanError(
             "nothing to accept",
@@ -81,17 +76,16 @@ def restore_earlier(project: Project, address: str, number: int) -> Picks:
 
     Raises PlanError where the address is not wanted any more, or has no such earlier picture.
     """
-    change = _change(project, address)
-    if change is None or change.entry is None:
-        raise _not_recorded(address)
-    if change.variant is None:
+    entry = recorded_entry(project, address)
+    variant = make_plan(project, PlanRequest()).variants.get(address)
+    if variant is None:
         raise PlanError(
             "nothing to restore to",
             f"{address} is not in the manifests any more, so nothing asks for its picture.",
             code="restore.orphan",
             address=address,
         )
-    return restored(project.loaded.picks, address, change.entry, number, change.variant.draw)
+    return restored(project.loaded.picks, address, entry, number, variant.draw)
 
 
 def save_picks(project: Project, picks: Picks) -> Path:
@@ -114,14 +108,15 @@ def save_picks(project: Project, picks: Picks) -> Path:
     return path
 
 
-def _selected(project: Project, selectors: Sequence[str]) -> tuple[Change, ...]:
-    planned = make_plan(project, PlanRequest(select=tuple(selectors), detail=True))
-    return tuple(change for change in planned.plan.changes if planned.options.selects(change.address))
-
-
-def _change(project: Project, address: str) -> Change | None:
-    planned = make_plan(project, PlanRequest(detail=True))
-    return next((change for change in planned.plan.changes if change.address == address), None)
+def _selected(project: Project, selectors: Sequence[str]) -> tuple[tuple[str, Variant, Entry], ...]:
+    """What selectors name, as far as it is both wanted and recorded."""
+    planned = make_plan(project, PlanRequest(select=tuple(selectors)))
+    ledger = recorded_now(project)
+    return tuple(
+        (address, planned.variants[address], ledger.entry(address))
+        for address in sorted(planned.variants)
+        if planned.options.selects(address) and address in ledger
+    )
 
 
 def _not_recorded(address: str) -> PlanError:

@@ -17,7 +17,9 @@ from imagebatch.plan.select import Subject, select
 from imagebatch.plan.states import STATES, State, states_of
 from imagebatch.plan.types import Change
 from imagebatch.providers.wanted import Wanted, request_prompt
+from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import empty_lock
+from imagebatch.state.store import StateStore
 
 NO_LINEAGE = "0" * 32
 
@@ -25,6 +27,11 @@ NO_LINEAGE = "0" * 32
 def want_alone(project: Project) -> Wanted:
     """What the files ask for, whatever exists: references to other variants are still open."""
     return wanted(project, empty_lock(project.settings.lineage or NO_LINEAGE))
+
+
+def recorded_now(project: Project) -> Ledger:
+    """The lock with the journal over it, read without a lease."""
+    return StateStore(project.home).open_for_plan(lineage=project.settings.lineage).ledger
 
 
 def check_project(project: Project) -> tuple[tuple[Variant, ...], tuple[Problem, ...]]:
@@ -103,13 +110,16 @@ def explain(project: Project, planned: Planned, address: str) -> Explained:
     rendered = None
     if change.variant is not None:
         rendered = _rendered(change.variant, want_alone(project).notes)
+    # What is unchanged carries no entry in a plan: it was never looked at whole.
+    entry = change.entry if change.entry is not None else recorded_now(project).current(address)
+    found: tuple[Difference, ...] = ()
+    if entry is not None and change.variant is not None:
+        found = differences(entry.request, change.variant.request)
     return Explained(
         change=change,
         rendered=rendered,
-        entry=change.entry,
-        differences=differences(change.entry.request, change.variant.request)
-        if change.entry is not None and change.variant is not None
-        else (),
+        entry=entry,
+        differences=found,
         pick=project.loaded.picks.picks.get(address),
         redo=project.loaded.picks.redo.get(address),
     )
@@ -150,16 +160,19 @@ class Status:
         return not self.changes
 
 
-def status_of(planned: Planned) -> Status:
-    """The states of everything; `planned` has to have been made with `detail` and without a selection."""
+def status_of(planned: Planned, recorded: int) -> Status:
+    """The states of everything; `planned` has to have been made with `detail` and without a selection.
+
+    `recorded` is how many entries the lock has.
+    """
     by_state: dict[State, list[str]] = {state: [] for state in STATES}
     for address, states in states_of(planned.plan).items():
         for state in states:
             by_state[state].append(address)
     changes = planned.plan.changes
     return Status(
-        wanted=sum(1 for change in changes if change.variant is not None),
-        recorded=sum(1 for change in changes if change.entry is not None),
+        wanted=len(planned.variants),
+        recorded=recorded,
         unchanged=sum(1 for change in changes if change.action == "noop" and not change.also),
         by_state={state: tuple(addresses) for state, addresses in by_state.items() if addresses},
         changes=sum(1 for change in changes if change.action not in {"noop", "keep"} or change.also),
@@ -191,25 +204,31 @@ class Disagreement:
     path: str | None = None
 
 
-def disagreements(planned: Planned, hashes: Mapping[str, str | None]) -> tuple[Disagreement, ...]:
-    """All that is not as the lock says; `hashes` maps output paths to `sha256:…`, None where nothing is there."""
+def output_paths(entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Every file that the lock knows, sorted."""
+    return tuple(sorted({output.path for entry in entries.values() for output in entry.outputs}))
+
+
+def disagreements(
+    planned: Planned, entries: Mapping[str, Entry], hashes: Mapping[str, str | None]
+) -> tuple[Disagreement, ...]:
+    """All that is not as the lock says, by address.
+
+    `entries` is the whole lock, `hashes` maps output paths to `sha256:…`, None where nothing is there.
+    """
     found: list[Disagreement] = []
     for change in planned.plan.changes:
-        entry = change.entry
         if change.action != "noop" or change.also:
             reason = change.detail or (change.reason or "").replace("_", " ")
             found.append(Disagreement(address=change.address, code="verify.plan", detail=f"{change.action}: {reason}"))
-        if entry is None:
-            continue
+    for address, entry in entries.items():
         if entry.type.startswith(SIMULATED):
             detail = "its picture was drawn by the simulator"
-            found.append(Disagreement(address=change.address, code="verify.simulated", detail=detail))
+            found.append(Disagreement(address=address, code="verify.simulated", detail=detail))
         for output in entry.outputs:
             there = hashes.get(output.path)
             if there != output.sha256:
-                code, word = (
-                    ("verify.missing", "is missing") if there is None else ("verify.differs", "has other bytes")
-                )
+                code, word = ("missing", "is missing") if there is None else ("differs", "has other bytes")
                 detail = f"{output.path} {word}"
-                found.append(Disagreement(address=change.address, code=code, detail=detail, path=output.path))
-    return tuple(found)
+                found.append(Disagreement(address=address, code=f"verify.{code}", detail=detail, path=output.path))
+    return tuple(sorted(found, key=lambda one: (one.address, one.code, one.path or "")))

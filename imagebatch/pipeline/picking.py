@@ -135,7 +135,7 @@ def _bytes_of(address: str, candidates: Sequence[Candidate], number: int) -> str
         raise PlanError(
             "the candidate was not fetched yet",
             f"A pick is bound to bytes, and those of candidate {number} of {address} are not here.",
-            hints=(NOT_HERE_HINT,),
+            hints=("say `pick: review` in its manifest, which fetches all candidates, then: imagebatch apply",),
             code="pick.not_here",
             address=address,
         )

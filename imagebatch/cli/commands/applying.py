@@ -15,6 +15,7 @@ from imagebatch.errors import EXIT_OK, EXIT_PENDING, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from imagebatch.cli.progress import Progress
+    from imagebatch.cli.screen import Paint
     from imagebatch.model.event import Event, Told
     from imagebatch.pipeline.applying import Applied, ApplyOptions
     from imagebatch.pipeline.planning import Planned, PlanRequest
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from imagebatch.plan.saved import SavedPlan
     from imagebatch.plan.states import State
     from imagebatch.plan.types import Blocker
+    from imagebatch.run.result import RunResult
 
 REFRESH_S = 10.0
 SELECTORS = click.argument("selectors", nargs=-1, required=True, metavar="SEL...", shell_complete=complete)
@@ -305,7 +307,6 @@ def report(shell: Shell, applied: "Applied") -> int:
 
 def _report_lines(shell: Shell, applied: "Applied") -> list[str]:
     from imagebatch.cli.views.plan_text import nothing_line, plan_lines
-    from imagebatch.cli.views.result_text import result_lines
 
     paint = shell.screen.out_paint
     if applied.result is None or not applied.result.outcomes:
@@ -313,7 +314,18 @@ def _report_lines(shell: Shell, applied: "Applied") -> list[str]:
         if any(change.action == "keep" for change in plan.changes):
             lines = plan_lines(plan, paint=paint, simulated=applied.planned.simulated)[:-1]
         return [*lines, nothing_line(plan, paint=paint, simulated=applied.planned.simulated)]
-    return ["", *result_lines(applied.result, paint=paint, verbose=bool(shell.verbose))]
+    return ["", *_result_lines(applied, applied.result, paint, verbose=bool(shell.verbose))]
+
+
+def _result_lines(applied: "Applied", result: "RunResult", paint: "Paint", *, verbose: bool = False) -> list[str]:
+    from imagebatch.cli.views.result_text import result_lines
+
+    planned = applied.planned
+    variants = [planned.variants[one.address] for one in result.outcomes if one.address in planned.variants]
+    asked = {variant.provider for variant in variants}
+    simulated = [alias for alias in planned.simulated if alias in asked]
+    real = len(simulated) < len(asked) or not asked
+    return result_lines(result, paint=paint, verbose=verbose, simulated=simulated, real=real)
 
 
 def _summarise(shell: Shell, applied: "Applied") -> None:
@@ -322,7 +334,6 @@ def _summarise(shell: Shell, applied: "Applied") -> None:
     from imagebatch.cli.github import write_summary
     from imagebatch.cli.screen import Paint
     from imagebatch.cli.views.markdown import result_markdown
-    from imagebatch.cli.views.result_text import result_lines
 
-    last = result_lines(applied.result, paint=Paint())[-1]
+    last = _result_lines(applied, applied.result, Paint())[-1]
     write_summary(shell.environ, shell.screen, result_markdown(applied.result, last))

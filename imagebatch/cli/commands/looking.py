@@ -56,13 +56,13 @@ def explain(shell: Shell, *, address: str) -> int:
 @flag("--exit-code", "exit_code", is_flag=True, help="Exit 2 where an apply would change something.")
 def status(shell: Shell, *, exit_code: bool) -> int:
     """Show what exists, what is wanted, and what needs a person."""
-    from imagebatch.pipeline.inspecting import status_of
+    from imagebatch.pipeline.inspecting import recorded_now, status_of
     from imagebatch.pipeline.planning import make_plan
     from imagebatch.plan.costs import summary_line
 
     project = open_project(shell)
     planned = make_plan(project, plan_request(detail=True))
-    found = status_of(planned)
+    found = status_of(planned, len(recorded_now(project)))
     if shell.json:
         document = {
             "format": "imagebatch-status",
@@ -114,18 +114,22 @@ def verify(shell: Shell) -> int:
     Needs no network and no key. Simulated pictures are a disagreement.
     """
     from imagebatch.outputs.tree import Tree
-    from imagebatch.pipeline.inspecting import disagreements
+    from imagebatch.pipeline.inspecting import disagreements, output_paths, recorded_now
     from imagebatch.pipeline.planning import make_plan
 
     project = open_project(shell)
     planned = make_plan(project, plan_request(detail=True))
-    paths = {output.path for change in planned.plan.changes if change.entry for output in change.entry.outputs}
-    tree = Tree(project.home)
-    try:
-        hashes = {path: tree.hash_of(path) for path in sorted(paths)}
-    finally:
-        tree.close()
-    found = disagreements(planned, hashes)
+    ledger = recorded_now(project)
+    entries = {address: ledger.entry(address) for address in ledger}
+    paths = output_paths(entries)
+    hashes: dict[str, str | None] = {}
+    if paths:
+        tree = Tree(project.home)
+        try:
+            hashes = {path: tree.hash_of(path) for path in paths}
+        finally:
+            tree.close()
+    found = disagreements(planned, entries, hashes)
     if shell.json:
         for one in found:
             fields = {"address": one.address, "code": one.code, "detail": one.detail, "path": one.path}

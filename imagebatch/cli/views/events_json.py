@@ -41,7 +41,7 @@ def plan_lines(plan: Plan, simulated: tuple[str, ...]) -> list[str]:
 def told_line(event: Event | Told) -> str:
     """What just happened: progress of one address, or an event as the journal has it."""
     if isinstance(event, Told):
-        fields = {"kind": event.kind, "address": event.address, "message": event.message, **event.data}
+        fields = {**event.data, "kind": event.kind, "address": event.address, "message": event.message}
         return line("progress", without_absent(fields))
     return line("event", without_absent({"event": type(event).__name__.lower(), **_event_fields(event)}))
 
@@ -87,7 +87,8 @@ def _event_fields(event: Event) -> dict[str, object]:
     for name in event.__slots__:
         value = getattr(event, name)
         if isinstance(value, (str, int)) and name != "request":
-            found[name] = value
+            # `type` names the kind of line; the provider's type must not stand in its place.
+            found["provider_type" if name == "type" else name] = value
         elif isinstance(value, Money):
             found[name] = dict(money_document(value))
         elif isinstance(value, Cost) and value.money is not None:

@@ -56,7 +56,7 @@ REASONS: dict[Reason, str] = {
     "blocked": "blocked by moderation",
     "in_doubt": "nobody knows whether it was paid",
     "pending": "being drawn at the provider",
-    "adopted": "drawn already",
+    "adopted": "drawn before",
     "shared": "same request as another",
     "unavailable": "picture not to be had",
     "reference_pending": "its reference is not drawn yet",
@@ -210,6 +210,8 @@ def _why(group: Group) -> str:
     word = REASONS[change.reason] if change.reason else ""
     details = {one.detail for one in group.changes}
     detail = shown(change.detail, 200) if len(details) == 1 else ""
+    if change.action == "move" and change.moved_from is not None:
+        return word  # the old name stands beside the new one already
     if not detail or detail == word or detail.startswith(word.split(",")[0] + " "):
         return detail or word
     return f"{word}: {detail}" if word else detail

@@ -56,8 +56,10 @@ def seconds_text(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def result_lines(result: RunResult, *, paint: Paint, verbose: bool = False) -> list[str]:
-    """The whole report."""
+def result_lines(
+    result: RunResult, *, paint: Paint, verbose: bool = False, simulated: Sequence[str] = (), real: bool = True
+) -> list[str]:
+    """The whole report; `simulated` are aliases that the simulator stood in for, `real` whether any other was asked."""
     lines: list[str] = []
     for end, (title, color) in _TITLES.items():
         outcomes = [one for one in result.outcomes if one.end == end]
@@ -78,7 +80,7 @@ def result_lines(result: RunResult, *, paint: Paint, verbose: bool = False) -> l
             "",
         ]
     lines += [f"{paint('Note:', 'bold')} {shown(note)}" for note in result.notes]
-    return [*lines, _last_line(result, paint)]
+    return [*lines, _last_line(result, paint, simulated, real=real)]
 
 
 def _outcomes(end: End, outcomes: Sequence[Outcome], paint: Paint, *, verbose: bool) -> list[str]:
@@ -110,7 +112,7 @@ def _more(addresses: Sequence[str]) -> list[str]:
     return [f"  … and {len(addresses) - _SHOWN} more (-v shows them)"] if len(addresses) > _SHOWN else []
 
 
-def _last_line(result: RunResult, paint: Paint) -> str:
+def _last_line(result: RunResult, paint: Paint, simulated: Sequence[str], *, real: bool) -> str:
     done = [f"{result.done[action]} {word}" for action, word in PAST.items() if result.done[action]]
     ends: tuple[tuple[End, str], ...] = (
         ("failed", "failed"), ("blocked", "blocked"), ("in_doubt", "in doubt"), ("pending", "still being drawn"),
@@ -122,9 +124,9 @@ def _last_line(result: RunResult, paint: Paint) -> str:
         word, color = "Ended", "yellow"
     counts = ", ".join([*done, *bad]) or "nothing changed"
     text = f"{paint(f'{word}:', color, 'bold')} {counts} in {seconds_text(result.seconds)}."
-    if result.cost:
+    if result.cost and real:
         text += f" Paid: {money_text(result.cost)}."
-    if result.simulated:
+    if simulated:
         label = paint("Simulated:", "magenta", "bold")
-        text += f" {label} {result.simulated} of these pictures; nothing was paid for them."
+        text += f" {label} {', '.join(map(shown, simulated))}; nothing was paid there."
     return text
