@@ -1,6 +1,36 @@
-"""make_plan over whole worlds: each sentence of the contract's plan that can be said with a few variants."""
+"""make_plan over small worlds: what the single cases in tests/cases/plan do not say."""
 
-from tests.unit.plan.worlds import World, entry_of, variant
+from dataclasses import replace
+
+import pytest
+
+from imagebatch.model.generation import Bought, Failure
+from imagebatch.model.picks import Pick, Picks
+from imagebatch.model.recorded import KnownDraw
+from imagebatch.model.settings import Redo
+from imagebatch.model.variant import CANDIDATE_MARK, Policy, Variant
+from imagebatch.plan.types import Plan
+from imagebatch.plan.unchanged import certainly_unchanged
+from tests.unit.plan.worlds import PLACE, World, candidates_of, earlier_of, entry_of, facts, token_of, variant
+
+
+def known(wanted: Variant, attempt: int = 1, **more: object) -> KnownDraw:
+    base = KnownDraw(
+        draw=wanted.draw,
+        type=wanted.type,
+        request=wanted.request,
+        attempt=attempt,
+        token=token_of(wanted, attempt),
+        generation=f"g-{attempt}",
+        status="succeeded",
+        candidates=candidates_of(wanted, attempt),
+        salt=wanted.salt,
+    )
+    return replace(base, **more)  # type: ignore[arg-type]  # fields of the dataclass
+
+
+def actions(plan: Plan) -> dict[str, str]:
+    return {change.address: change.action for change in plan.changes}
 
 
 def test_what_the_lock_does_not_know_is_created() -> None:
@@ -12,3 +42,324 @@ def test_what_is_drawn_and_placed_is_left_alone_and_only_counted() -> None:
     wanted = variant()
     plan = World().have("hero", entry_of(wanted)).plan([wanted])
     assert (plan.changes, plan.counts["noop"], plan.costs, plan.empty) == ((), 1, (), True)
+
+
+def test_detail_shows_the_unchanged_too_and_counts_the_same() -> None:
+    world = World().have("hero", entry_of(variant())).have("icon", entry_of(variant("icon", policy={"protect": True})))
+    wanted = [variant(), variant("icon", policy={"protect": True})]
+    plan = world.plan(wanted, detail=True)
+    assert actions(plan) == {"hero": "noop", "icon": "noop"}
+    assert plan.counts == world.plan(wanted).counts
+
+
+def test_going_back_to_an_old_prompt_adopts_the_old_draw() -> None:
+    fox, wolf = variant(prompt="a fox"), variant(prompt="a wolf")
+    world = World().have("hero", entry_of(wolf, earlier=(earlier_of(entry_of(fox)),)))
+    world.store(candidates_of(fox))
+    change = world.one(fox)
+    assert (change.action, change.also, change.costs) == ("adopt", ("develop",), ())
+    assert change.known is not None
+    assert change.known.token == token_of(fox)
+
+
+def test_a_draw_that_another_address_remembers_is_adopted() -> None:
+    fox, wolf = variant("a", "a fox"), variant("a", "a wolf")
+    world = World().have("a", entry_of(wolf, earlier=(earlier_of(entry_of(fox)),)))
+    world.store(candidates_of(fox))
+    plan = world.plan([wolf, variant("b", "a fox")])
+    assert actions(plan) == {"b": "adopt"}
+
+
+def test_an_earlier_draw_that_a_person_restores_is_adopted_and_stays() -> None:
+    wanted = variant()
+    first = entry_of(wanted)
+    world = World().have("hero", entry_of(wanted, attempt=2, earlier=(earlier_of(first),)))
+    world.store(first.candidates)
+    use = facts(f"{first.token}/1").sha256
+    world.picks = Picks(
+        picks={"hero": Pick(for_draw=wanted.draw, use=(use,), was="restore")}, redo={"hero": Redo(attempt=2)}
+    )
+    change = world.one(wanted)
+    assert (change.action, change.reason, change.known and change.known.attempt) == ("adopt", "adopted", 1)
+    world.perform(world.plan([wanted]))
+    assert world.lock.entries["hero"].attempt == 1
+    assert world.plan([wanted]).changes == ()
+    world.picks = Picks(picks=world.picks.picks, redo={"hero": Redo(attempt=3)})
+    assert world.one(wanted).action == "redraw"
+
+
+def test_a_restored_picture_waits_for_a_file_that_was_edited_by_hand() -> None:
+    wanted = variant()
+    first = entry_of(wanted)
+    world = World().have("hero", entry_of(wanted, attempt=2, earlier=(earlier_of(first),)))
+    world.disk.files["outputs/hero.jpg"] = "sha256:by hand"
+    pick = Pick(for_draw=wanted.draw, use=(facts(f"{first.token}/1").sha256,), was="restore")
+    world.picks = Picks(picks={"hero": pick})
+    assert (world.one(wanted).action, world.one(wanted).reason) == ("keep", "edited")
+    assert world.one(wanted, forces=frozenset({"edited"})).action == "adopt"
+
+
+def test_a_file_of_ones_own_stands_for_the_request_once_its_bytes_are_in_the_store() -> None:
+    wanted = variant(prompt="new words")
+    world = World().have("hero", entry_of(variant()))
+    world.picks = Picks(picks={"hero": Pick(for_draw=wanted.draw, use=("sha256:mine",), was="file", file="art/x.png")})
+    assert world.one(wanted).action == "redraw"
+    world.known.stored.add("sha256:mine")
+    change = world.one(wanted)
+    assert (change.action, change.use, change.costs) == ("adopt", ("sha256:mine",), ())
+
+
+def test_a_rejected_pick_is_kept_until_another_draw_is_asked_for() -> None:
+    wanted = variant(policy={"pick": "review"})
+    world = World().have("hero", entry_of(wanted))
+    nothing_taken = {"hero": Pick(for_draw=wanted.draw, use=())}
+    world.picks = Picks(picks=nothing_taken)
+    assert (world.one(wanted).action, world.one(wanted).reason) == ("keep", "rejected_pick")
+    world.picks = Picks(picks=nothing_taken, redo={"hero": Redo(attempt=2, note="more gold")})
+    change = world.one(wanted)
+    assert (change.action, change.reason, change.detail, change.attempt) == (
+        "redraw", "rejected_pick", "more gold", 2,
+    )  # fmt: skip
+
+
+def test_candidates_for_review_are_fetched_and_their_purchase_may_cost_later() -> None:
+    wanted = variant(policy={"pick": "review", "resolution": "uhd"})
+    bare = entry_of(wanted, candidates=candidates_of(wanted, stored=()))
+    change = World().have("hero", bare).one(wanted)
+    assert (change.action, change.costs) == ("fetch", ())
+    assert str(change.later and change.later.money) == "1.40 EUR"
+
+
+def test_a_redraw_that_runs_is_waited_for_and_one_that_failed_is_tried_again_up_to_three_times() -> None:
+    wolf = variant(prompt="a wolf")
+    world = World().have("hero", entry_of(variant())).know(known(wolf, status="pending", candidates=()))
+    change = world.one(wolf)
+    assert (change.action, change.known and change.known.generation) == ("wait", "g-1")
+    broken = Failure(kind="provider", message="out of paint")
+    world = World().have("hero", entry_of(variant())).know(known(wolf, status="failed", candidates=(), failure=broken))
+    change = world.one(wolf)
+    assert (change.action, change.reason, change.attempt, change.in_place) == ("redraw", "failed", 2, False)
+    world.know(known(wolf, 3, status="failed", candidates=(), failure=broken))
+    assert (world.one(wolf).action, world.one(wolf).reason) == ("keep", "failed")
+    assert world.one(wolf, retry=frozenset({"hero"})).attempt == 4
+
+
+def test_a_failed_generation_is_started_again_in_place_where_the_provider_can() -> None:
+    wanted = variant()
+    failure = Failure(kind="provider", message="")
+    world = World().have("hero", entry_of(wanted, status="failed", failure=failure, candidates=(), outputs=()))
+    change = world.one(wanted)
+    assert (change.action, change.in_place, change.attempt) == ("retry", True, 2)
+    assert world.one(variant(prompt="other")).in_place
+    assert not world.one(variant(prompt="other", parts=2)).in_place
+
+
+def test_addresses_that_fail_or_run_together_are_retried_and_bought_once() -> None:
+    a, b = (variant(name, policy={"resolution": "full"}) for name in ("a", "b"))
+    for status in ("failed", "pending"):
+        failure = Failure(kind="provider", message="") if status == "failed" else None
+        world = World()
+        for wanted in (a, b):
+            entry = entry_of(wanted, status=status, failure=failure, candidates=(), picked=(), outputs=())
+            world.have(wanted.address, entry)
+        plan = world.plan([a, b])
+        expected = "retry" if status == "failed" else "wait"
+        assert actions(plan) == {"a": expected, "b": "share"}
+        assert plan.changes[1].leader == "a"
+        assert len(plan.costs) == (2 if status == "failed" else 1)
+
+
+def test_what_two_addresses_adopt_together_is_bought_once() -> None:
+    a, b = (variant(name, policy={"resolution": "full"}) for name in ("a", "b"))
+    world = World().know(known(a))
+    world.store(candidates_of(a))
+    plan = world.plan([a, b])
+    assert actions(plan) == {"a": "adopt", "b": "adopt"}
+    assert [change.also for change in plan.changes] == [("buy", "develop"), ("develop",)]
+    assert (plan.changes[1].leader, len(plan.costs)) == ("a", 1)
+
+
+def test_two_aliases_that_draw_one_request_get_attempts_of_their_own() -> None:
+    plan = World().plan([variant("a"), variant("b", provider="studio2"), variant("c", "other")])
+    assert {change.address: (change.action, change.attempt) for change in plan.changes} == {
+        "a": ("create", 1),
+        "b": ("create", 2),
+        "c": ("create", 1),
+    }
+
+
+def test_an_address_that_shares_a_running_draw_waits_with_it() -> None:
+    world = World().have("a", entry_of(variant("a"), status="pending", candidates=(), picked=(), outputs=()))
+    plan = world.plan([variant("a"), variant("b")])
+    assert actions(plan) == {"a": "wait", "b": "share"}
+    alone = world.plan([variant("a"), variant("b")], selected=frozenset({"b"}))
+    assert {change.address: (change.action, change.known is not None) for change in alone.changes} == {
+        "b": ("wait", True)
+    }
+
+
+def test_a_distinct_variant_leaves_a_draw_that_it_shared_before() -> None:
+    world = World().have("a", entry_of(variant("a"))).have("b", entry_of(variant("b")))
+    wanted = [variant(name, policy={"distinct": True}) for name in ("a", "b")]
+    plan = world.plan(wanted)
+    assert {change.address: (change.action, change.reason, change.attempt) for change in plan.changes} == {
+        "b": ("redraw", "asked", 2)
+    }
+
+
+def test_the_generation_of_removed_addresses_is_deleted_with_the_last_of_them() -> None:
+    world = World()
+    for name in ("a", "b", "c"):
+        world.have(name, entry_of(variant(name), on_remove="delete"))
+    some = world.plan([variant("c", policy={"on_remove": "delete"})])
+    assert {c.address: (c.action, c.released) for c in some.changes} == {"a": ("forget", False), "b": ("forget", False)}
+    every = world.plan([])
+    assert {c.address: (c.action, c.released) for c in every.changes} == {
+        "a": ("forget", False),
+        "b": ("forget", False),
+        "c": ("delete", True),
+    }
+
+
+def test_a_generation_that_is_adopted_in_the_same_plan_is_not_deleted() -> None:
+    world = World()
+    for name in ("a", "b"):
+        world.have(name, entry_of(variant(name), on_remove="delete"))
+    plan = world.plan([variant("new", policy={"on_remove": "delete"})])
+    assert {c.address: (c.action, c.released) for c in plan.changes} == {
+        "a": ("forget", False),
+        "b": ("forget", False),
+        "new": ("adopt", False),
+    }
+
+
+def test_destroy_takes_away_what_is_wanted_but_nothing_that_is_protected() -> None:
+    world = World().have("a", entry_of(variant("a", "x"))).have("b", entry_of(variant("b", "y"), held=True))
+    plan = world.plan([variant("a", "x"), variant("b", "y")], destroy=frozenset({"a", "b", "c"}))
+    assert {c.address: (c.action, c.reason) for c in plan.changes} == {
+        "a": ("forget", "asked"),
+        "b": ("keep", "protected"),
+    }
+    guarded = [variant("a", "x", policy={"protect": True})]
+    assert actions(world.plan(guarded, destroy=frozenset({"a"})))["a"] == "keep"
+
+
+def test_what_was_refused_a_deletion_by_the_provider_is_forgotten_here() -> None:
+    change = World().have("a", entry_of(variant("a", provider="hub"), on_remove="delete")).one(None)
+    assert (change.action, change.released, change.detail) == ("forget", True, "the provider cannot delete it")
+
+
+def test_doubt_about_something_unwanted_is_kept_until_it_is_settled() -> None:
+    doubtful = entry_of(variant("a"), status="in_doubt", generation=None, candidates=(), picked=(), outputs=())
+    change = World().have("a", doubtful).one(None)
+    assert (change.action, change.reason) == ("keep", "in_doubt")
+
+
+def test_a_file_that_holds_just_the_bytes_is_not_in_the_way() -> None:
+    wanted = variant()
+    first = candidates_of(wanted)[0].facts
+    assert first is not None
+    world = World().know(known(wanted))
+    world.store(candidates_of(wanted))
+    world.disk.files["outputs/hero.jpg"] = "sha256:other"
+    assert [b.code for b in world.plan([wanted]).blocked_by] == ["overwrite"]
+    assert world.plan([wanted], forces=frozenset({"overwrite"})).blocked_by == ()
+    world.disk.files["outputs/hero.jpg"] = first.sha256
+    assert world.plan([wanted]).blocked_by == ()
+
+
+def test_a_path_that_another_entry_hands_over_is_ours() -> None:
+    world = World().have("old", entry_of(variant("old", "x", outputs=("o/one.jpg",))))
+    plan = world.plan([variant("new", "y", outputs=("o/one.jpg",))])
+    assert (actions(plan), plan.blocked_by) == ({"new": "create", "old": "forget"}, ())
+
+
+def test_an_output_that_is_the_candidates_bytes_is_a_source() -> None:
+    wanted = variant(provider="hub", outputs=("o/hero.jpg", "o/small.jpg"))
+    entry = entry_of(wanted)
+    source = entry.candidates[0].facts
+    assert source is not None
+    entry = replace(entry, outputs=(replace(entry.outputs[0], sha256=source.sha256), entry.outputs[1]))
+    world = World().have("hero", entry, stored=False)
+    del world.disk.files["o/small.jpg"]
+    assert (world.one(wanted).action, world.one(wanted).reason) == ("develop", "output_missing")
+    shared = replace(wanted, address="twin", outputs=variant("twin", outputs=("o/twin.jpg",)).outputs)
+    plan = world.plan([wanted, shared], selected=frozenset({"twin"}))
+    assert [(c.action, c.also) for c in plan.changes] == [("share", ("develop",))]
+
+
+def test_a_purchase_that_was_paid_is_fetched_and_not_bought_again() -> None:
+    wanted = variant(policy={"resolution": "full"})
+    entry = entry_of(wanted)
+    bought = replace(entry.candidates[0], bought=Bought(resolution="uhd", facts=None))
+    world = World().have("hero", replace(entry, candidates=(bought, *entry.candidates[1:])), placed=False)
+    change = world.one(wanted)
+    assert (change.action, change.also, change.costs) == ("fetch", ("develop",), ())
+
+
+def test_a_candidate_in_the_path_keeps_its_file_when_others_are_picked() -> None:
+    paths = (f"o/{CANDIDATE_MARK}.jpg",)
+    before = variant(outputs=paths, policy={"pick": (1, 3)})
+    world = World().have("hero", entry_of(before))
+    change = world.one(variant(outputs=paths, policy={"pick": (3,)}))
+    assert (change.action, change.reason, change.detail) == ("develop", "ladder", "o/1.jpg is no longer wanted")
+    other = World().have("hero", entry_of(variant()))
+    change = other.one(variant(policy={"pick": (2,)}))
+    assert (change.action, change.reason) == ("develop", "policy")
+
+
+def test_the_reason_for_another_distance_of_requests_names_what_changed() -> None:
+    world = World().have("hero", entry_of(variant(params={"weather": "sunny", "n": "1"})))
+    change = world.one(variant(prompt="a wolf", params={"weather": "rain", "n": "1"}))
+    assert (change.reason, change.detail) == ("prompt", "prompt, params.weather changed")
+    change = world.one(variant(params={"weather": "sunny", "n": "2"}))
+    assert (change.reason, change.detail) == ("count", "params.n changed")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [("sim", "studio", "is simulated"), ("studio", "sim", "is real, the wanted one would be simulated")],
+)
+def test_simulated_and_real_pictures_are_never_mixed_up(old: str, new: str, says: str) -> None:
+    change = World().have("hero", entry_of(variant(provider=old))).one(variant(provider=new))
+    assert (change.action, change.reason) == ("redraw", "simulated")
+    assert says in change.detail
+
+
+def test_the_short_way_never_hides_a_change() -> None:
+    policies: tuple[dict[str, object], ...] = (
+        {},
+        {"pick": "all"},
+        {"pick": "review"},
+        {"pick": (1, 3)},
+        {"resolution": "full"},
+        {"on_remove": "keep"},
+        {"protect": True},
+    )
+    base = [variant(policy=policy, outputs=(f"o/{CANDIDATE_MARK}.jpg",)) for policy in policies]
+    base += [variant(outputs=("o/x.jpg", "o/y.jpg")), variant(width=800), variant(labels="new"), variant(prompt="new")]
+    seen = {True: 0, False: 0}
+    for recorded in base:
+        for wanted in base:
+            for picked in ((), (1,), (2,), (99,), (0,)):
+                entry = entry_of(recorded) if not picked else replace(entry_of(recorded), picked=picked)
+                world = World().have("hero", entry)
+                short = certainly_unchanged(wanted, world.lock.glance("hero"), world.disk)
+                seen[short] += 1
+                if short:
+                    world.picks = Picks(redo={"hero": Redo(attempt=1)})  # forces the long way
+                    assert world.plan([wanted]).changes == (), (recorded, wanted)
+    assert min(seen.values()) >= 10
+
+
+@pytest.mark.parametrize("outputs", ["", "[", "[1]", '[{"path":"outputs/hero.jpg"}]', "{}", "null", '[{"path":1}]'])
+def test_a_glance_that_makes_no_sense_is_looked_at_closer(outputs: str) -> None:
+    wanted = variant()
+    world = World().have("hero", entry_of(wanted))
+    glance = world.lock.glance("hero")
+    assert certainly_unchanged(wanted, glance, world.disk)
+    assert not certainly_unchanged(wanted, glance._replace(outputs=outputs), world.disk)
+    picky = replace(wanted, policy=Policy(asset="hero", place=PLACE, provider="studio", pick="all"))
+    assert not certainly_unchanged(picky, glance._replace(picked=outputs), world.disk)
+    if not outputs.startswith("[") or outputs == "[":
+        assert not certainly_unchanged(picky, glance._replace(candidates=outputs), world.disk)
