@@ -41,8 +41,8 @@ class Lane:
     """One provider alias in a run.
 
     `places` bounds generations in flight. `stopped` says why no further create is sent (a key refused, no credit, a
-    wrong path, three unclear answers in a row); reads go on. `alone` is held by a create that has to learn how the provider
-    wants to be spoken to.
+    wrong path, three unclear answers in a row); reads go on. `alone` is held by a create that has to learn how
+    the provider wants to be spoken to.
     """
 
     alias: str
