@@ -24,7 +24,7 @@ from imagebatch.state.records import pack, unpack
 from imagebatch.state.strict import Fields, compact, parse_json
 
 SCHEMA_VERSION: Final = 1
-PAGE_BYTES: Final = 1024
+PAGE_BYTES: Final = 2048  # five or six records a page; in smaller ones they fit badly, larger ones cost small runs
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS draw (
   id INTEGER PRIMARY KEY, draw INTEGER NOT NULL, token INTEGER NOT NULL, record BLOB NOT NULL

@@ -4,7 +4,8 @@ The rules, which everything about money leans on:
 
 1. `append(event, durable=True)` is kept when its future is done: the commit was synced (WAL, `synchronous=FULL`).
 2. Order is kept: an event is on disk no later than every event appended after it.
-3. An event that is not durable rides along with the next commit, at the latest after half a second.
+3. An event that is not durable rides along with the next commit, at the latest after half a second. Commits that
+   follow closely on each other are 8 ms apart, so that many creates at once share a sync and its pages.
 4. A commit that failed is final. Nothing is accepted afterwards, because a disk that lost one write may lose others.
 5. A torn or NUL tail was never promised to anyone and is left out; damage before a record that can be read stops.
 6. `clear` empties it in one transaction, but for the events that have to go on; then it shrinks to a few pages before
@@ -18,6 +19,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -27,11 +29,12 @@ from typing import Final, Protocol
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.event import Event
 from imagebatch.state.files import PRIVATE, disk_error, point, refuse_link, sync_folder
-from imagebatch.state.records import decode_event, encode_event, pack, unpack
+from imagebatch.state.records import Packer, Unpacker, decode_event, encode_event
 
 SCHEMA_VERSION: Final = 1
 PAGE_BYTES: Final = 512
 LINGER_S: Final = 0.5
+GATHER_S: Final = 0.008
 BUSY_S: Final = 5.0
 _APPLICATION: Final = 0x69624A31  # "ibJ1"
 _DISK_CODES: Final = {
@@ -88,6 +91,8 @@ class Journal:
         self.torn = text.torn
         self._events = text.events
         self._connection = connection
+        self._packer = Packer()
+        self._committed_at = 0.0
         self._database = threading.Lock()
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._failure: StateError | None = None
@@ -163,8 +168,9 @@ class Journal:
                 with _transaction(self._connection):
                     self._connection.execute("DELETE FROM batch")
                     _note(self._connection, notes or {})
+                    self._packer = Packer()
                     if carried:
-                        _insert(self._connection, [encode_event(event) for event in carried])
+                        _insert(self._connection, self._packer, [encode_event(event) for event in carried])
                 self._shrink()
         except sqlite3.Error as error:
             raise self._failed(error) from error
@@ -199,7 +205,7 @@ class Journal:
             while item is not None:
                 waiting.append(item)
                 try:
-                    item = self._queue.get_nowait()
+                    item = self._queue.get(timeout=self._pause_s(item))
                 except queue.Empty:
                     break
             if waiting and (item is None or any(one.future is not None for one in waiting)):
@@ -208,6 +214,12 @@ class Journal:
             if item is None:
                 return
 
+    def _pause_s(self, item: _Item) -> float:
+        """How long a commit may wait for company: where the last one was long ago, not at all."""
+        if item.event is None:
+            return 0.0
+        return max(0.0, self._committed_at + GATHER_S - time.monotonic())
+
     def _commit(self, items: list[_Item]) -> None:
         events = [item.event for item in items if item.event is not None]
         failure = self._failure
@@ -215,8 +227,9 @@ class Journal:
             try:
                 lines = [encode_event(event) for event in events]
                 point("journal.commit")
+                self._committed_at = time.monotonic()
                 with self._database, _transaction(self._connection):
-                    _insert(self._connection, lines)
+                    _insert(self._connection, self._packer, lines)
                 point("journal.committed")
             except sqlite3.Error as error:
                 failure = self._failed(error)
@@ -304,7 +317,7 @@ def _repair(path: Path, lineage: str, text: JournalText) -> None:
         with _transaction(connection):
             _note(connection, {**text.notes, "lineage": lineage})
             if text.events:
-                _insert(connection, [encode_event(event) for event in text.events])
+                _insert(connection, Packer(), [encode_event(event) for event in text.events])
     finally:
         connection.close()
     point("journal.repair")
@@ -347,6 +360,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA journal_mode=DELETE").fetchall()
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA temp_store=MEMORY")
+    # Some builds overwrite what is deleted: that would write each event a second time, and `clear` shrinks the file.
+    connection.execute("PRAGMA secure_delete=OFF").fetchall()
     connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
@@ -374,9 +389,10 @@ def _load(connection: sqlite3.Connection, path: Path) -> JournalText:
     notes = dict(connection.execute("SELECT name, value FROM note"))
     events: list[Event] = []
     torn: list[str] = []
+    unpacker = Unpacker()
     for record in _rows(connection, torn):
         try:
-            decoded = [decode_event(line) for line in unpack(record)]
+            decoded = [decode_event(line) for line in unpacker.unpack(record)]
         except ValueError as error:
             torn.append(str(error))
             continue
@@ -414,8 +430,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _insert(connection: sqlite3.Connection, lines: Sequence[str]) -> None:
-    connection.execute("INSERT INTO batch (record) VALUES (?)", (pack(lines),))
+def _insert(connection: sqlite3.Connection, packer: Packer, lines: Sequence[str]) -> None:
+    connection.execute("INSERT INTO batch (record) VALUES (?)", (packer.pack(lines),))
 
 
 def _note(connection: sqlite3.Connection, notes: dict[str, str]) -> None:

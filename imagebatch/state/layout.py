@@ -20,6 +20,7 @@ FOLDER: Final = "imagebatch.lock.d"
 ENTRIES_IN: Final = "entries_in"
 NO_LOCK: Final = "absent"
 _NAME_BYTES: Final = 200
+_HEADER_BYTES: Final = 4096
 
 
 def decode_files(files: Mapping[str, bytes]) -> Lock:
@@ -28,6 +29,8 @@ def decode_files(files: Mapping[str, bytes]) -> Lock:
     Raises StateError as `decode_lock` does, and for a part of another lineage.
     """
     main = decode_lock(files[LOCK_NAME])
+    if not is_split(main):
+        return main  # what lies in the folder is left over from a switch of layouts
     parts = [decode_lock(data, path) for path, data in sorted(files.items()) if path != LOCK_NAME]
     for path, part in zip(sorted(path for path in files if path != LOCK_NAME), parts, strict=True):
         if part.lineage != main.lineage:
@@ -44,6 +47,11 @@ def decode_files(files: Mapping[str, bytes]) -> Lock:
 def is_split(lock: Lock) -> bool:
     """Whether the lock's own header says that entries stand in the folder."""
     return lock.header.get(ENTRIES_IN) == FOLDER
+
+
+def names_folder(data: bytes) -> bool:
+    """Whether a lock file's header may name the folder: a quick look at its first bytes, before anything is decoded."""
+    return ENTRIES_IN.encode() in data[:_HEADER_BYTES]
 
 
 def encode_files(lock: Lock) -> dict[str, bytes]:

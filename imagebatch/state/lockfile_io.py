@@ -18,8 +18,8 @@ from imagebatch.state.files import (
     sync_folder,
     write_atomic,
 )
-from imagebatch.state.layout import FOLDER, decode_files, digest_of, encode_files, is_split
-from imagebatch.state.lockfile import LOCK_NAME, RESTORE_HINTS, Lock, decode_lock
+from imagebatch.state.layout import FOLDER, decode_files, digest_of, encode_files, lock_digest, names_folder
+from imagebatch.state.lockfile import LOCK_NAME, RESTORE_HINTS, Lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,31 +36,17 @@ def read_lock(root: Path) -> LockOnDisk | None:
 
     Raises StateError where it is damaged, in conflict, newer, or a link.
     """
-    data = read_regular(root / LOCK_NAME)
-    folder = root / FOLDER
-    if data is None:
-        if folder.is_dir() and any(folder.glob("*.lock")):
-            raise StateError(
-                "the lock's header is missing",
-                f"{FOLDER} has entries and {LOCK_NAME} is not there. Both together are the lock.",
-                hints=RESTORE_HINTS,
-                code="lockfile.corrupt",
-                path=LOCK_NAME,
-            )
-        return None
-    lock = decode_lock(data)
-    hashes = {LOCK_NAME: hashlib.sha256(data).hexdigest()}
-    if is_split(lock):
-        files = {LOCK_NAME: data, **_parts(folder)}
-        lock = decode_files(files)
-        hashes = {path: hashlib.sha256(text).hexdigest() for path, text in files.items()}
-    return LockOnDisk(lock=lock, digest=digest_of(hashes), hashes=hashes)
+    files = _files(root)
+    return (
+        None
+        if files is None
+        else LockOnDisk(lock=decode_files(files), digest=lock_digest(files), hashes=_hashes(files))
+    )
 
 
 def lock_digest_on_disk(root: Path) -> str:
     """The digest of the lock as it stands on disk now; `absent` where there is none."""
-    found = read_lock(root)
-    return digest_of(found.hashes if found is not None else {})
+    return lock_digest(_files(root) or {})
 
 
 def write_lock(root: Path, lock: Lock, before: LockOnDisk | None) -> LockOnDisk:
@@ -71,7 +57,7 @@ def write_lock(root: Path, lock: Lock, before: LockOnDisk | None) -> LockOnDisk:
     """
     files = encode_files(lock)
     known = before.hashes if before is not None else {}
-    hashes = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+    hashes = _hashes(files)
     remove_leftovers(root / LOCK_NAME)
     if len(files) > 1:
         make_folder(root / FOLDER, mode=0o755)
@@ -80,6 +66,27 @@ def write_lock(root: Path, lock: Lock, before: LockOnDisk | None) -> LockOnDisk:
             write_atomic(root / path, data, name="lock", mode=SHARED)
     _remove_parts(root / FOLDER, keep=frozenset(files))
     return LockOnDisk(lock=lock, digest=digest_of(hashes), hashes=hashes)
+
+
+def _files(root: Path) -> dict[str, bytes] | None:
+    """The bytes of all files of the lock by path; None where there is no lock."""
+    data = read_regular(root / LOCK_NAME)
+    folder = root / FOLDER
+    if data is not None:
+        return {LOCK_NAME: data, **_parts(folder)} if names_folder(data) else {LOCK_NAME: data}
+    if folder.is_dir() and any(folder.glob("*.lock")):
+        raise StateError(
+            "the lock's header is missing",
+            f"{FOLDER} has entries and {LOCK_NAME} is not there. Both together are the lock.",
+            hints=RESTORE_HINTS,
+            code="lockfile.corrupt",
+            path=LOCK_NAME,
+        )
+    return None
+
+
+def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
 
 
 def _parts(folder: Path) -> dict[str, bytes]:

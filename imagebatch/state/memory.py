@@ -1,4 +1,4 @@
-"""Small facts about provider addresses that were found out once: a mount, a dialect. Losing them costs one more look."""
+"""Small facts about provider addresses, found out once: a mount, a dialect. Losing them costs one more look."""
 
 import json
 from collections.abc import Mapping

@@ -1,12 +1,13 @@
 """Events <-> text, and batches of them <-> checked, packed records: what the journal's rows hold.
 
-One record is a byte for its version, four for the CRC-32 of what follows, then the events' JSON lines, deflated against
-a fixed dictionary of our own words. The dictionary is part of version 1 and never changes.
+One record is a byte for its kind, four for the CRC-32 of what follows, then JSON lines, deflated. Kind 1 begins a
+stream, against a fixed dictionary of our own words, which is part of kind 1 and never changes; kind 2 goes on with the
+stream of the record before it. Events repeat each other's hashes and prompts, so a stream is a third of the size.
 """
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from imagebatch.model.canonical import Json
 from imagebatch.model.event import (
@@ -42,7 +43,9 @@ from imagebatch.state.entries import (
 )
 from imagebatch.state.strict import Fields, compact, parse_json
 
-RECORD_VERSION: Final = 1
+_BEGINS: Final = 1
+_GOES_ON: Final = 2
+_HEAD_BYTES: Final = 5
 _STEPS: Final[frozenset[PaidStep]] = frozenset({"create", "retry", "buy"})
 _BASES: Final[frozenset[Basis]] = frozenset({"exact", "estimated", "unknown"})
 _ENDS: Final = frozenset({"succeeded", "failed", "blocked"})
@@ -64,30 +67,58 @@ _WORDS: Final = (
 )
 
 
+class Packer:
+    """Packs batches of lines, each record going on where the last one ended."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.compressobj(level=6, wbits=-15, zdict=_WORDS)
+        self._kind = _BEGINS
+
+    def pack(self, lines: Iterable[str]) -> bytes:
+        """The next record of the stream."""
+        body = self._stream.compress("\n".join(lines).encode()) + self._stream.flush(zlib.Z_SYNC_FLUSH)
+        record = bytes([self._kind]) + zlib.crc32(body).to_bytes(4, "big") + body
+        self._kind = _GOES_ON
+        return record
+
+
+class Unpacker:
+    """Unpacks the records of any number of streams, in the order in which they were packed."""
+
+    def __init__(self) -> None:
+        self._stream: Any = None  # the type that zlib.decompressobj returns has no public name
+
+    def unpack(self, record: bytes) -> list[str]:
+        """The lines of the next record.
+
+        Raises ValueError with a sentence for one that is damaged, that lacks its beginning, or is of a newer kind.
+        """
+        if len(record) < _HEAD_BYTES:
+            raise ValueError("the record is cut")
+        kind, body = record[0], record[_HEAD_BYTES:]
+        if kind > _GOES_ON:
+            raise ValueError(f"the record is of kind {kind}, this imagebatch reads up to {_GOES_ON}")
+        if kind == 0 or zlib.crc32(body) != int.from_bytes(record[1:_HEAD_BYTES], "big"):
+            raise ValueError("the record's checksum is wrong")
+        if kind == _BEGINS:
+            self._stream = zlib.decompressobj(wbits=-15, zdict=_WORDS)
+        if self._stream is None:
+            raise ValueError("the record goes on with one that is not there")
+        try:
+            text: str = self._stream.decompress(body).decode()
+        except (zlib.error, UnicodeDecodeError) as error:
+            raise ValueError(f"the record cannot be unpacked: {error}") from None
+        return text.split("\n")
+
+
 def pack(lines: Iterable[str]) -> bytes:
-    """One record that holds these lines."""
-    packer = zlib.compressobj(level=6, wbits=-15, zdict=_WORDS)
-    body = packer.compress("\n".join(lines).encode()) + packer.flush()
-    return bytes([RECORD_VERSION]) + zlib.crc32(body).to_bytes(4, "big") + body
+    """One record that stands alone."""
+    return Packer().pack(lines)
 
 
 def unpack(record: bytes) -> list[str]:
-    """The lines of a record.
-
-    Raises ValueError with a sentence for one that is damaged, and for one of a newer version.
-    """
-    if len(record) < 5:
-        raise ValueError("the record is cut")
-    if record[0] > RECORD_VERSION:
-        raise ValueError(f"the record has version {record[0]}, this imagebatch reads up to {RECORD_VERSION}")
-    body = record[5:]
-    if record[0] != RECORD_VERSION or zlib.crc32(body) != int.from_bytes(record[1:5], "big"):
-        raise ValueError("the record's checksum is wrong")
-    try:
-        text = zlib.decompressobj(wbits=-15, zdict=_WORDS).decompress(body).decode()
-    except (zlib.error, UnicodeDecodeError) as error:
-        raise ValueError(f"the record cannot be unpacked: {error}") from None
-    return text.split("\n")
+    """The lines of a record that stands alone. Raises ValueError with a sentence."""
+    return Unpacker().unpack(record)
 
 
 def encode_event(event: Event) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.canonical import Json
-from imagebatch.model.event import Event
+from imagebatch.model.event import Dropped, Event, Kept, Observed
 from imagebatch.model.token import LINEAGE_PATTERN
 from imagebatch.state import memory
 from imagebatch.state.draws import DrawIndex
@@ -145,8 +145,8 @@ class StateStore:
         index = DrawIndex(self.folder / DRAWS, lineage=chosen)
         try:
             text = JournalText(notes=journal.notes, events=tuple(journal.replay()))
-            if found is None and not force_new_lock and (missing := _missing_lock(text, index)) is not None:
-                raise missing
+            if found is None and not force_new_lock:
+                _refuse_missing(text, index)
             self._keep_lineage(chosen)
             lock = found.lock if found is not None else empty_lock(chosen)
             ledger = Ledger(lock, text.events, past=index)
@@ -212,11 +212,13 @@ class Session:
         """Fold `event` in and write it down.
 
         The future is done when it is on disk (`durable`), or at once; it carries the StateError of a failed write.
-        Raises StateError for an event that cannot follow from what is recorded.
+        What can be found out again free of charge never waits for the disk: what an address keeps (`Kept`, `Dropped`),
+        and how a generation ended that can be asked about. Raises StateError for an event that cannot follow from what
+        is recorded.
         """
         self.ledger.record(event)
         self._recorded = True
-        return self._journal.append(event, durable=durable)
+        return self._journal.append(event, durable=durable and not self._found_again(event))
 
     def flush(self) -> None:
         """Return once everything recorded is durable. Raises StateError."""
@@ -255,11 +257,18 @@ class Session:
         finally:
             self.lease.release()
 
-    def __enter__(self) -> "Session":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _found_again(self, event: Event) -> bool:
+        if isinstance(event, Observed):
+            attempt = self.ledger.attempt(event.token)
+            # A provider that answers at once has no id of its own, and what it said is said nowhere else.
+            return attempt is not None and attempt.generation not in {None, event.token}
+        return isinstance(event, Kept | Dropped)
 
     def _write(self, lock: Lock) -> None:
         if self._found is not None and lock is self._found.lock:
@@ -292,6 +301,12 @@ def _refuse_foreign_lock(lineage: str | None, found: LockOnDisk | None) -> None:
         code="lockfile.lineage",
         path=LOCK_NAME,
     )
+
+
+def _refuse_missing(text: JournalText, index: DrawIndex) -> None:
+    missing = _missing_lock(text, index)
+    if missing is not None:
+        raise missing
 
 
 def _missing_lock(text: JournalText, index: DrawIndex) -> RefusedError | None:
