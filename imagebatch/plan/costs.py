@@ -71,7 +71,9 @@ def _cost_text(plan: Plan) -> str:
     if not plan.costs:
         return f" Cost: {later}." if later else ""
     bases: Counter[Basis] = Counter(cost.basis for cost in plan.costs)
-    sums = money_text(totals(plan.costs)) or "unknown"
+    known = totals(plan.costs)
+    # `0 EUR + 0 USD` would say the same thing twice; one zero says it, and only where nothing else is to be said.
+    sums = money_text(tuple(money for money in known if money.amount) or known[:1]) or "unknown"
     figures = f"{bases['exact']} exact, {bases['estimated']} estimated, {bases['unknown']} unknown"
     return f" Cost: {sums} ({figures})" + (f"; {later}." if later else ".")
 
