@@ -19,7 +19,14 @@ from yarl import URL
 
 from imagebatch.http.limits import Gate
 from imagebatch.http.retry import parse_retry_after
-from imagebatch.http.transport import CONNECT_TIMEOUT_S, MAX_HEADER, MAX_HEADERS, MAX_STATUS_LINE, ssl_context
+from imagebatch.http.transport import (
+    CONNECT_TIMEOUT_S,
+    MAX_HEADER,
+    MAX_HEADERS,
+    MAX_STATUS_LINE,
+    BoundedResponse,
+    ssl_context,
+)
 from imagebatch.http.trust import PictureRules, PictureTarget, address_refusal, check_picture_url
 from imagebatch.model.transfer import DownloadError, OpenStream
 
@@ -190,6 +197,7 @@ class Downloader:
             self._sessions[key] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=ssl_context(), limit=0, resolver=resolver),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                response_class=BoundedResponse,
                 trust_env=False,
                 auto_decompress=False,
                 max_line_size=MAX_STATUS_LINE,

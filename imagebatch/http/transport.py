@@ -15,6 +15,9 @@ from types import SimpleNamespace
 
 import aiohttp
 import httpx
+from aiohttp import StreamReader
+from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
 from httpx_aiohttp.transport import AiohttpResponseStream, AiohttpTransport
 from yarl import URL
 
@@ -24,6 +27,7 @@ EXCHANGE = "imagebatch.exchange"
 MAX_STATUS_LINE = 64 * 1024
 MAX_HEADER = 256 * 1024
 MAX_HEADERS = 256
+MAX_INTERIM = 20
 
 
 @dataclass(slots=True)
@@ -54,6 +58,32 @@ class _Body(AiohttpResponseStream):
 def ssl_context() -> ssl.SSLContext:
     """The one TLS context of the process: certificates as httpx finds them (`SSL_CERT_FILE`, `SSL_CERT_DIR`)."""
     return httpx.create_ssl_context(trust_env=True)
+
+
+class BoundedResponse(aiohttp.ClientResponse):
+    """An answer that gives up on a server which sends one interim (1xx) answer after the other."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """Read the head; raises ClientPayloadError after too many interim answers."""
+        protocol = connection.protocol
+        if protocol is None:
+            return await super().start(connection)
+        read, left = protocol.read, MAX_INTERIM
+
+        async def counted() -> tuple[RawResponseMessage, StreamReader]:
+            nonlocal left
+            message, body = await read()
+            left -= 1 if 100 <= message.code < 200 else 0
+            if left < 0:
+                raise aiohttp.ClientPayloadError("too many interim answers")
+            return message, body
+
+        # aiohttp's own loop over 1xx answers has no bound, and no hook but this one.
+        protocol.read = counted  # type: ignore[method-assign]  # put back below
+        try:
+            return await super().start(connection)
+        finally:
+            del protocol.read  # the class's own method shows again
 
 
 class TracingTransport(AiohttpTransport):
@@ -125,6 +155,7 @@ def _session(*, fresh: bool) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
+        response_class=BoundedResponse,
         trust_env=False,
         auto_decompress=False,
         max_line_size=MAX_STATUS_LINE,

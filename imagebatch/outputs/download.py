@@ -7,6 +7,7 @@ server in trouble) stays an exception, because nothing is wrong with the picture
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,12 +16,14 @@ from imagebatch.model.generation import Failure, FailureKind, PictureFacts
 from imagebatch.model.transfer import DownloadError, OpenStream
 from imagebatch.outputs.picture import MAX_BYTES
 from imagebatch.outputs.store import Store
+from imagebatch.outputs.trouble import disk_errors
 from imagebatch.outputs.workers import CHECK_S, WorkerGone, Workers
 
 TRIES = 3
 BACKOFF_S = 0.5
 LONGEST_WAIT_S = 30.0
 
+_SAFE = "The picture can be fetched again, free of charge, while its provider keeps it."
 _NOTES: Final = {
     "blank": "the picture is one colour all over",
     "gps": "the picture tells where it was taken (GPS fields); files developed from it do not",
@@ -49,18 +52,13 @@ async def take_picture(
     picture of another size is kept, with a warning. A `Failure` has its dotted code in `provider_code`:
     kind `expired` where the link is dead or leads to a page of text (a fresh link may help), `bad_image` otherwise.
 
-    Raises DownloadError where trying later may help: no connection, too slow, cut off, a server's 5xx or 429; OSError
-    where the disk is full.
+    Raises DownloadError where trying later may help: no connection, too slow, cut off, a server's 5xx or 429;
+    OutputError where the disk is full or the decoder cannot be started.
     """
     for attempt in range(1, TRIES + 1):
         last = attempt == TRIES
-        path = store.fresh_path()
-        taken: Taken | Failure | None = None
         try:
-            async with open_stream() as pieces:
-                written = await _written(pieces, path)
-            # The check stands outside: its time is not the transfer's.
-            taken = await _judged(path, written, store, workers, asked_size)
+            taken = await _tried(open_stream, store, workers, asked_size)
         except DownloadError as error:
             failure = _failure_of(error)
             if failure is not None:
@@ -70,9 +68,6 @@ async def take_picture(
             wait = BACKOFF_S * 2 ** (attempt - 1) if error.wait_s is None else error.wait_s
             await sleep(min(wait, LONGEST_WAIT_S))
             continue
-        finally:
-            if not isinstance(taken, Taken):
-                path.unlink(missing_ok=True)
         cut = isinstance(taken, Failure) and taken.provider_code == "image.truncated"
         if last or not cut:
             return taken
@@ -83,16 +78,33 @@ async def take_bytes(
     data: bytes, *, store: Store, workers: Workers, asked_size: tuple[int, int] | None = None
 ) -> Taken | Failure:
     """Put a picture that came inside an answer into the store, by the same checks."""
-    path = store.fresh_path()
-    taken: Taken | Failure | None = None
-    try:
-        taken = await _judged(path, await _written(_once(data), path), store, workers, asked_size)
-    finally:
-        if not isinstance(taken, Taken):
-            path.unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def here() -> AsyncIterator[AsyncIterator[bytes]]:
+        yield _once(data)
+
+    taken = await _tried(here, store, workers, asked_size)
     if isinstance(taken, Failure) and taken.kind == "expired":
         # There is no link that could be renewed.
         return Failure(kind="bad_image", message=taken.message, provider_code=taken.provider_code)
+    return taken
+
+
+async def _tried(
+    open_stream: OpenStream, store: Store, workers: Workers, asked_size: tuple[int, int] | None
+) -> Taken | Failure:
+    """One try: into a temporary file, then checked and kept; whatever else happens leaves nothing behind."""
+    with disk_errors(".imagebatch/store", _SAFE, gone=True):
+        path = store.fresh_path()
+        taken: Taken | Failure | None = None
+        try:
+            async with open_stream() as pieces:
+                written = await _written(pieces, path)
+            # The check stands outside: its time is not the transfer's.
+            taken = await _judged(path, written, store, workers, asked_size)
+        finally:
+            if not isinstance(taken, Taken):
+                path.unlink(missing_ok=True)
     return taken
 
 

@@ -17,10 +17,13 @@ from typing import Literal
 
 from imagebatch.errors import ImagebatchError, OutputError, RefusedError
 from imagebatch.outputs.paths import path_parts
+from imagebatch.outputs.trouble import disk_errors
 
 PIECE = 1024 * 1024
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+_SAFE = "The picture is safe in the store; nothing has to be paid again."
 
 Placed = Literal["written", "same"]
 
@@ -56,7 +59,7 @@ class Tree:
 
         Raises RefusedError (`path.not_ours`) for a foreign file, OutputError for links, folders and a full disk.
         """
-        with _disk_errors(path, gone=True), self._parent(path, make=True) as (folder, name):
+        with disk_errors(path, _SAFE, gone=True), self._parent(path, make=True) as (folder, name):
             there = _hash_at(folder, name, path)
             if there == sha256:
                 return "same"
@@ -81,7 +84,7 @@ class Tree:
         Folders that this leaves empty are removed.
         """
         try:
-            with _disk_errors(path), self._parent(path, make=False) as (folder, name):
+            with disk_errors(path, _SAFE), self._parent(path, make=False) as (folder, name):
                 if _hash_at(folder, name, path) != sha256:
                     return False
                 self._to_trash(folder, name, path, day)
@@ -101,7 +104,7 @@ class Tree:
             return "same"
         try:
             with (
-                _disk_errors(target),
+                disk_errors(target, _SAFE),
                 self._parent(source, make=False) as (folder, name),
                 self._parent(target, make=True) as (into, new_name),
             ):
@@ -121,7 +124,7 @@ class Tree:
     def remove(self, path: str, sha256: str) -> bool:
         """Delete our output for good (it stands elsewhere with the same bytes); False where it is not ours."""
         try:
-            with _disk_errors(path), self._parent(path, make=False) as (folder, name):
+            with disk_errors(path, _SAFE), self._parent(path, make=False) as (folder, name):
                 if _hash_at(folder, name, path) != sha256:
                     return False
                 os.unlink(name, dir_fd=folder)
@@ -274,26 +277,6 @@ def _put(folder: int, temp: str, name: str, path: str, *, clobber: bool, source:
             os.unlink(temp, dir_fd=origin)
             return
     os.rename(temp, name, src_dir_fd=origin, dst_dir_fd=folder)
-
-
-@contextmanager
-def _disk_errors(path: str, *, gone: bool = False) -> Iterator[None]:
-    """Turn what the disk says into errors for people; with `gone` a folder that vanishes under our hands too."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and not gone:
-            raise
-        code = {errno.ENOSPC: "disk.full", errno.EDQUOT: "disk.full", errno.EFBIG: "disk.limit"}.get(
-            error.errno or 0, "disk.error"
-        )
-        raise OutputError(
-            "an output cannot be written",
-            f"{path}: {error.strerror}. The picture is safe in the store; nothing has to be paid again.",
-            hints=("make room or give write access, then: imagebatch apply",),
-            code=code,
-            path=path,
-        ) from error
 
 
 def _link(path: str, name: str) -> OutputError:

@@ -23,9 +23,13 @@ Answer = dict[str, Any]
 
 def main() -> None:
     """Serve jobs until the parent closes our input."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to handle
+    # Stopping is the parent's to handle; a decoder that a signal to the group ended would look like a bad picture.
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
     _limit_memory()
     _load_pillow()
+    sys.stdout.buffer.write(b'{"ready": true}\n')
+    sys.stdout.buffer.flush()
     for line in sys.stdin.buffer:
         job = json.loads(line)
         answer = _answered(job)

@@ -9,6 +9,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
+from imagebatch.errors import OutputError
+
 CHECK_S = 20.0
 DEVELOP_S = 120.0
 START_S = 30.0
@@ -52,47 +54,89 @@ class Workers:
                 await _end(child)
 
     async def run(self, job: Mapping[str, Any], *, seconds: float) -> Mapping[str, Any]:
-        """Have one job done; `seconds` of wall time bound it.
+        """Have one job done; `seconds` of wall time bound it. A child that dies over it gets one successor.
 
-        Raises WorkerGone where the child died or took too long.
+        Raises WorkerGone where two children died or one took too long, OutputError where none can be started.
         """
         async with self._room:
-            child = self._idle.pop() if self._idle else await self._start()
             try:
-                answer = await asyncio.wait_for(_asked(child, job), seconds)
-            except TimeoutError:
-                await _end(child)
-                raise WorkerGone(f"the decoder was stopped after {seconds:.0f} s") from None
-            except BaseException:
-                await _end(child)
-                raise
-            self._idle.append(child)
-            return answer
+                return await self._once(job, seconds)
+            except _Died:
+                # Perhaps the machine was short of memory for a moment; a picture that kills decoders does it again.
+                try:
+                    return await self._once(job, seconds)
+                except _Died:
+                    raise WorkerGone("the decoder process died") from None
+
+    async def _once(self, job: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
+        child = self._idle.pop() if self._idle else await self._start()
+        try:
+            answer = await asyncio.wait_for(_asked(child, job), seconds)
+        except TimeoutError:
+            await _end(child)
+            raise WorkerGone(f"the decoder was stopped after {seconds:.0f} s") from None
+        except BaseException:
+            await _end(child)
+            raise
+        self._idle.append(child)
+        return answer
 
     async def _start(self) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=_environment(),
-            limit=LONGEST_ANSWER,
-        )
+        """A child that has said it is ready: whatever fails before that is no picture's fault."""
+        try:
+            child = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env=_environment(),
+                limit=LONGEST_ANSWER,
+            )
+        except OSError as error:
+            raise _not_started(str(error)) from None
+        try:
+            await asyncio.wait_for(_line(child), START_S)
+        except (_Died, TimeoutError):
+            await _end(child)
+            raise _not_started("it ended before it was ready") from None
+        except BaseException:
+            await _end(child)
+            raise
+        return child
+
+
+class _Died(Exception):
+    """The child is gone, or says things that are no answer."""
 
 
 async def _asked(child: asyncio.subprocess.Process, job: Mapping[str, Any]) -> Mapping[str, Any]:
-    if child.stdin is None or child.stdout is None:
-        raise WorkerGone("the decoder has no pipes")
-    try:
+    if child.stdin is None:
+        raise _Died
+    with suppress(OSError):  # a child that has died tells so at the next line
         child.stdin.write(json.dumps(job).encode() + b"\n")
         await child.stdin.drain()
-        line = await child.stdout.readline()
-        answer: Mapping[str, Any] = json.loads(line) if line else {}
+    return await _line(child)
+
+
+async def _line(child: asyncio.subprocess.Process) -> Mapping[str, Any]:
+    if child.stdout is None:
+        raise _Died
+    try:
+        answer = json.loads(await child.stdout.readline())
     except (OSError, ValueError):
-        answer = {}
-    if not answer:
-        raise WorkerGone("the decoder process died")
+        raise _Died from None
+    if not isinstance(answer, dict) or not answer:
+        raise _Died
     return answer
+
+
+def _not_started(why: str) -> OutputError:
+    return OutputError(
+        "the picture decoder cannot be started",
+        f"The child process that decodes pictures did not start: {why}. What was fetched can be fetched again, free.",
+        hints=("free memory or processes, then: imagebatch apply",),
+        code="image.no_decoder",
+    )
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -410,6 +410,17 @@ async def test_headers_may_be_long_but_not_endless(raw_server: Any, whole: Any) 
             await it.send(create())
 
 
+async def test_a_flood_of_interim_answers_is_given_up_and_a_few_are_honest(raw_server: Any, whole: Any) -> None:
+    few = await raw_server(says(b"HTTP/1.1 102 X\r\n\r\n" * 5 + whole(200)))
+    async with wire(few.base) as it:
+        assert (await it.send(read())).status == 200
+        assert (await it.send(read())).status == 200
+    flood = await raw_server(says(b"HTTP/1.1 102 X\r\n\r\n" * 1000 + whole(200)))
+    async with wire(flood.base) as it:
+        with pytest.raises(AnswerLost):
+            await it.send(create())
+
+
 async def test_the_key_is_masked_in_what_comes_back(raw_server: Any, whole: Any) -> None:
     server = await raw_server(says(whole(400, json.dumps({"error": f"bad key {KEY}"}).encode())))
     async with wire(server.base) as it:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from imagebatch.errors import OutputError
 from imagebatch.model.generation import Failure
 from imagebatch.model.transfer import DownloadError, OpenStream
 from imagebatch.outputs.download import Taken, take_bytes, take_picture
@@ -206,12 +207,31 @@ async def test_a_decoder_that_dies_or_hangs_costs_one_picture(
     draw: Any, store: Store, script: str, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("imagebatch.outputs.download.CHECK_S", 0.5)
-    async with Workers(1, command=(sys.executable, "-c", f"import sys; sys.stdin.readline(); {script}")) as workers:
+    async with Workers(
+        1,
+        command=(
+            sys.executable,
+            "-c",
+            f"import sys; print('{{\"ready\": 1}}', flush=True); sys.stdin.readline(); {script}",
+        ),
+    ) as workers:
         got = await take_bytes(draw("PNG"), store=store, workers=workers)
     assert isinstance(got, Failure)
     assert (got.kind, got.provider_code) == ("bad_image", "image.decoder")
     assert word in got.message
     assert store.hashes() == frozenset()
+
+
+async def test_a_full_disk_is_an_error_for_people_and_not_a_bad_picture(
+    draw: Any, store: Store, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "adopt", full)
+    with pytest.raises(OutputError) as error:
+        await take_bytes(draw("PNG"), store=store, workers=workers)
+    assert error.value.code == "disk.full"
 
 
 async def test_many_pictures_at_once_all_arrive(draw: Any, store: Store, workers: Workers) -> None:

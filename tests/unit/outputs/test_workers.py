@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from imagebatch.errors import OutputError
 from imagebatch.outputs.workers import WorkerGone, Workers
 
 SCRIPT = """
 import json, os, sys, time, signal
+print('{"ready": true}', flush=True)
 for line in sys.stdin:
     job = json.loads(line)
     if job["do"] == "die": os.kill(os.getpid(), signal.SIGSEGV)
@@ -42,6 +45,37 @@ async def test_a_child_that_fails_costs_one_job_and_is_replaced(do: str, word: s
             await workers.run({"do": do}, seconds=0.5 if do == "hang" else 10)
         second = (await workers.run({"do": "tell"}, seconds=10))["pid"]
     assert first != second
+
+
+async def test_a_child_that_dies_once_gets_a_successor_for_the_same_job(tmp_path: Path) -> None:
+    script = SCRIPT.replace(
+        'if job["do"] == "die"',
+        f"once = {str(tmp_path / 'once')!r}\n    if not os.path.exists(once) and open(once, 'x')",
+    )
+    async with Workers(1, command=(sys.executable, "-c", script)) as workers:
+        assert (await workers.run({"do": "tell"}, seconds=10))["pid"]
+
+
+@pytest.mark.parametrize("command", [("/no/such/program",), (sys.executable, "-c", "raise SystemExit(3)")])
+async def test_a_decoder_that_cannot_start_is_no_pictures_fault(command: tuple[str, ...]) -> None:
+    async with Workers(1, command=command) as workers:
+        with pytest.raises(OutputError) as error:
+            await workers.run({"do": "tell"}, seconds=10)
+    assert error.value.code == "image.no_decoder"
+
+
+async def test_signals_to_the_whole_group_do_not_end_the_real_child(
+    workers: Workers, draw: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.part"
+    path.write_bytes(draw("PNG"))
+    job = {"do": "check", "path": str(path)}
+    await workers.run(job, seconds=20)
+    (child,) = workers._idle
+    for one in (signal.SIGINT, signal.SIGTERM):
+        child.send_signal(one)
+    assert (await workers.run(job, seconds=20))["width"] == 64
+    assert workers._idle == [child]
 
 
 async def test_no_more_children_than_allowed_work_at_once() -> None:
