@@ -19,10 +19,12 @@ import respx
 
 from imagebatch.errors import ProviderError
 from imagebatch.http.client import ProviderWire
+from imagebatch.http.downloader import Downloader
 from imagebatch.http.errors import AnswerLost, ConnectFailed, NoAnswer, UnreadableAnswer
 from imagebatch.http.limits import Gate
 from imagebatch.http.spool import Inbox
-from imagebatch.http.trust import parse_base
+from imagebatch.http.transport import ssl_context
+from imagebatch.http.trust import PictureRules, parse_base
 from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.settings import ProviderSettings, RateLimit
 from imagebatch.model.wire import Answer, BadAnswer, Call, FormFile, NotSent
@@ -489,7 +491,8 @@ async def test_loopback_goes_past_the_proxy_and_socks_is_named(
 def server_tls(tmp_path: Path) -> ssl.SSLContext:
     made = subprocess.run(
         [
-            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"),
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
             *("-keyout", tmp_path / "k", "-out", tmp_path / "c"),
         ],
         capture_output=True,
@@ -510,6 +513,25 @@ async def test_a_certificate_that_nobody_vouches_for_is_final(server_tls: ssl.SS
             await it.send(create())
     assert error.value.code == "net.tls"
     assert clock.slept == []
+
+
+async def test_authorities_of_the_environment_are_believed(
+    server_tls: ssl.SSLContext, raw_server: Any, whole: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "c"))
+    ssl_context.cache_clear()
+    plain = await raw_server(says(whole(200, b"over tls")))
+    server = await asyncio.start_server(plain.serve, "127.0.0.1", 0, ssl=server_tls)
+    base = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        async with server, wire(base) as it, Downloader(PictureRules(origin=parse_base(base).origin)) as down:
+            assert (await it.send(create())).body == b"over tls"
+            async with down.stream(f"{base}/x.png") as pieces:
+                assert b"".join([piece async for piece in pieces]) == b"over tls"
+            for writer in plain.writers:
+                writer.close()
+    finally:
+        ssl_context.cache_clear()
 
 
 async def test_respx_can_stand_in_for_the_network() -> None:
@@ -575,7 +597,8 @@ from pathlib import Path
 from imagebatch.http.client import ProviderWire
 from imagebatch.http.errors import AnswerLost
 from imagebatch.http.limits import Gate
-from imagebatch.http.trust import parse_base
+from imagebatch.http.transport import ssl_context
+from imagebatch.http.trust import PictureRules, parse_base
 from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.model.wire import Call
