@@ -8,11 +8,6 @@ def glob_pattern(text: str) -> re.Pattern[str]:
     return re.compile("".join(_piece(char) for char in text), re.DOTALL)
 
 
-def has_wildcard(text: str) -> bool:
-    """Whether anything in `text` is wild."""
-    return "*" in text or "?" in text
-
-
 def fill_glob(target: str, groups: tuple[str, ...]) -> str:
     """Put what a source glob's wildcards matched in the places of the target's, in order."""
     values = iter(groups)

@@ -74,6 +74,27 @@ def test_too_many_creates_are_counted_by_parts() -> None:
     assert "7 creates; the limit is 6" in plan.blocked_by[0].message
 
 
+def test_what_is_deferred_or_settled_counts_as_the_create_that_it_may_become() -> None:
+    doubtful = entry_of(variant("a"), status="in_doubt", generation=None, candidates=(), picked=(), outputs=())
+    world = World().have("a", doubtful)
+    plan = world.plan(
+        [variant("a"), variant("b", "logo"), variant("c", "with it", pending_references=("b",))], max_creates=2
+    )
+    assert "3 creates; the limit is 2" in plan.blocked_by[0].message
+
+
+def test_an_unknown_price_of_a_purchase_names_only_the_purchase() -> None:
+    world = World().have("hero", entry_of(variant()))
+    plan = world.plan([variant(policy={"resolution": "full"}, buy_price={})], max_cost=(eur("3"),))
+    assert '  studio: {price: {buy: "0.00 EUR"}}' in plan.blocked_by[0].message.splitlines()
+
+
+def test_many_files_in_the_way_are_named_in_short() -> None:
+    world = World()
+    world.disk.files = {f"outputs/x-{index:03}.jpg": "sha256:foreign" for index in range(5)}
+    assert "and 2 more" in world.plan(many(5)).blocked_by[0].message
+
+
 def test_a_cost_limit_holds_for_its_own_currency_and_the_command_line_replaces_it() -> None:
     brakes = Brakes(max_cost=(eur("0.10"),))
     plan = World().plan(many(3), brakes=brakes)

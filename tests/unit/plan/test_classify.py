@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -18,7 +19,6 @@ from tests.unit.plan.worlds import (
     candidates_of,
     earlier_of,
     entry_of,
-    facts,
     token_of,
     variant,
 )
@@ -132,25 +132,22 @@ def _know(world: World, point: Point, wanted: Variant) -> None:
         world.know(replace(draw, status="failed", candidates=(), failure=failure))
 
 
-def change_of(point: Point, **options: Any) -> tuple[World, Variant, Change]:
+@cache
+def change_of(point: Point, **options: Any) -> Change:
     world, wanted = build(point)
     if not point.wanted and point.recorded == "nothing":
-        return world, wanted, Change(address="hero", action="noop", reason=None)
-    return world, wanted, world.one(wanted if point.wanted else None, **options)
+        return Change(address="hero", action="noop", reason=None)
+    return world.one(wanted if point.wanted else None, **options)
 
 
 ALL = list(points())
-
-
-def has_picture(point: Point) -> bool:
-    return point.recorded == "succeeded"
 
 
 def test_every_combination_has_exactly_one_action_and_a_reason() -> None:
     assert len(ALL) > 3000
     seen = set()
     for point in ALL:
-        _, _, change = change_of(point)
+        change = change_of(point)
         assert change.action in ACTIONS, point
         assert (change.reason is None) == (change.action == "noop"), (point, change)
         assert change.reason is None or change.reason in REASONS, point
@@ -167,14 +164,14 @@ def test_what_is_protected_is_never_redrawn_forgotten_or_deleted() -> None:
     for point in ALL:
         if point.guard:
             for forces in (frozenset(), frozenset({"missing", "blocked", "edited", "deletes", "redraws"})):
-                _, _, change = change_of(point, forces=forces)
+                change = change_of(point, forces=forces)
                 assert change.action not in {"redraw", "forget", "delete"}, (point, change)
 
 
 def test_a_draw_known_to_have_succeeded_is_never_paid_for_again() -> None:
     for point in ALL:
         if point.wanted and point.known in {"stored", "fetchable", "earlier"}:
-            _, _, change = change_of(point)
+            change = change_of(point)
             assert change.action not in PAID_ACTIONS, (point, change)
 
 
@@ -183,16 +180,16 @@ def test_a_draw_that_runs_or_is_in_doubt_is_never_paid_for_again() -> None:
         recorded = point.recorded in {"pending", "in_doubt"}
         elsewhere = point.known in {"pending", "open"} and not point.ask
         if point.wanted and (recorded or elsewhere):
-            _, _, change = change_of(point)
+            change = change_of(point)
             assert change.action not in PAID_ACTIONS, (point, change)
 
 
 def test_what_was_blocked_is_not_sent_again_without_force() -> None:
     for point in ALL:
         if point.recorded == "blocked" and point.wanted and point.same and not point.ask and point.known == "nothing":
-            _, _, change = change_of(point)
+            change = change_of(point)
             assert (change.action, change.reason) == ("keep", "blocked"), (point, change)
-            _, _, forced = change_of(point, forces=frozenset({"blocked"}))
+            forced = change_of(point, forces=frozenset({"blocked"}))
             assert (forced.action, forced.reason) == ("retry", "blocked"), (point, forced)
 
 
@@ -201,13 +198,13 @@ def test_a_picture_that_may_have_been_paid_is_drawn_again_only_when_asked() -> N
         kind = point.recorded.partition(":")[2]
         plain = point.wanted and point.same and not point.ask and point.known == "nothing"
         if plain and kind in {"gone", "no_images", "bad_image", "expired"}:
-            _, _, change = change_of(point)
+            change = change_of(point)
             assert (change.action, change.reason) == ("keep", "paid_failure"), (point, change)
             assert ("fetch" in change.also) == (point.provider == "studio" and point.accepted and kind != "gone"), (
                 point,
                 change,
             )
-            _, _, asked = change_of(point, retry=frozenset({"hero"}))
+            asked = change_of(point, retry=frozenset({"hero"}))
             assert (asked.action, asked.reason) == ("retry", "asked"), (point, asked)
 
 
@@ -216,7 +213,7 @@ def test_free_failures_are_retried_until_three_attempts_were_accepted() -> None:
         kind = point.recorded.partition(":")[2]
         plain = point.wanted and point.same and not point.ask and point.known == "nothing"
         if plain and kind in {"rejected", "no_credit", "provider"}:
-            _, _, change = change_of(point)
+            change = change_of(point)
             if point.accepted and point.attempt == 3:
                 assert (change.action, change.reason) == ("keep", "failed"), (point, change)
             else:
@@ -267,7 +264,7 @@ def test_a_second_plan_after_an_undisturbed_apply_is_empty() -> None:
 
 def test_an_unselected_address_is_left_as_it_is() -> None:
     for point in ALL[:: len(ALL) // 300]:
-        _, _, change = change_of(point, selected=frozenset({"other"}))
+        change = change_of(point, selected=frozenset({"other"}))
         assert change.action == "noop", (point, change)
 
 
@@ -281,4 +278,25 @@ def test_doubt_is_settled_by_a_listing_and_waits_for_a_person_elsewhere(provider
     resent = world.one(wanted, in_doubt="resend")
     if provider == "hub":
         assert (resent.action, resent.attempt, resent.costs) == ("retry", 2, (wanted.price,))
-    assert facts("x").bytes > 0
+
+
+def test_a_deferred_variant_keeps_what_is_protected_and_waits_for_what_runs() -> None:
+    wanted = variant(pending_references=("logo",))
+    plain = variant()
+    assert World().one(wanted).action == "defer"
+    assert World().have("hero", entry_of(plain)).one(wanted).action == "defer"
+    held = World().have("hero", entry_of(plain, held=True)).one(wanted)
+    assert (held.action, held.reason) == ("keep", "protected")
+    running = entry_of(plain, status="pending", candidates=(), picked=(), outputs=())
+    assert World().have("hero", running).one(wanted).action == "wait"
+
+
+def test_policy_and_labels_are_noted_while_a_picture_is_drawn_or_failing() -> None:
+    wanted = variant(policy={"on_remove": "keep"})
+    for status, failure, action in (
+        ("pending", None, "wait"),
+        ("blocked", Failure(kind="blocked", message=""), "keep"),
+    ):
+        entry = entry_of(variant(), status=status, failure=failure, candidates=(), picked=(), outputs=())
+        change = World().have("hero", entry).one(wanted)
+        assert (change.action, change.also) == (action, ("update",))

@@ -3,7 +3,7 @@
 import pytest
 
 from imagebatch.model.settings import Moved
-from imagebatch.plan.glob import fill_glob, glob_pattern, has_wildcard
+from imagebatch.plan.glob import fill_glob, glob_pattern
 from imagebatch.plan.moves import Moves, find_moves
 from tests.unit.plan.worlds import PLACE
 
@@ -58,4 +58,3 @@ def test_only_star_and_question_mark_are_wild(glob: str, text: str, groups: tupl
 def test_a_target_takes_what_the_source_matched_in_order() -> None:
     assert fill_glob("x[*]-?", ("one", "2")) == "x[one]-2"
     assert fill_glob("x*", ()) == "x*"
-    assert [has_wildcard(text) for text in ("a*", "a?", "a[b]")] == [True, True, False]

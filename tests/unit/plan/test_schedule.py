@@ -30,6 +30,25 @@ def test_what_others_share_or_refer_to_is_drawn_first() -> None:
     assert (plan.changes[0].address, plan.changes[0].action) == ("a-product", "defer")
 
 
+def test_another_pick_of_a_reference_defers_what_depends_on_it() -> None:
+    logo = variant("logo", policy={"pick": (1, 2)})
+    product = variant("product", "p", references=(Reference(source="asset:logo", sha256="sha256:old"),))
+    world = World().have("logo", entry_of(logo)).have("product", entry_of(product))
+    plan = world.plan([variant("logo", policy={"pick": (2,)}), product])
+    assert [(change.address, change.action, change.costs) for change in plan.changes] == [
+        ("logo", "develop", ()),
+        ("product", "defer", (product.price,)),
+    ]
+
+
+def test_a_renamed_variant_that_is_deferred_takes_its_files_along() -> None:
+    link = (Reference(source="asset:logo", sha256="sha256:old"),)
+    world = World().have("old", entry_of(variant("old", "p", references=link)))
+    plan = world.plan([variant("logo"), variant("new", "p", references=link)])
+    deferred = plan.changes[1]
+    assert (deferred.address, deferred.action, deferred.moved_from, deferred.also) == ("new", "defer", "old", ("move",))
+
+
 def test_nothing_to_do_is_no_work() -> None:
     assert schedule(World().have("hero", entry_of(variant())).plan([variant()])) == ()
 

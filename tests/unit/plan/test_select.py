@@ -1,5 +1,8 @@
 """Selectors, sentence by sentence of their grammar."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from imagebatch.errors import PlanError, UsageError
@@ -72,6 +75,21 @@ def test_an_address_to_the_letter_selects_just_itself() -> None:
     assert select(["faq[wh??]"], subjects) == {"faq[why?]", "faq[whyx]"}
 
 
+def test_what_is_only_in_the_lock_is_selected_by_what_the_lock_says() -> None:
+    world = World().have("gone", entry_of(variant("gone", outputs=("o/gone.jpg",))))
+    subjects = [Subject(address="gone", glance=world.lock.glance("gone")), Subject(address="bare")]
+    assert select(["path:o/*.jpg"], subjects) == {"gone"}
+    assert select(["provider:stud*"], subjects) == {"gone"}
+    with pytest.raises(PlanError):
+        select(["tag:*"], subjects)
+
+
+def test_a_quoted_part_may_hold_what_separates_elsewhere() -> None:
+    subjects = [Subject(address='a["x\\" ],y"]'), Subject(address="b")]
+    assert select(['a["x\\" ],y"] b'], subjects) == {'a["x\\" ],y"]', "b"}
+    assert select([" , "], subjects) == frozenset()
+
+
 def test_tags_are_read_from_the_manifest() -> None:
     subjects = [
         Subject(address="a", variant=variant("a", tags=("campaign-2026",))),
@@ -95,16 +113,30 @@ def test_states_come_from_a_plan_over_everything() -> None:
     world = World().have("same", entry_of(variant("same")))
     world.have("icon", entry_of(review)).have("bad", failed).have("gone", entry_of(variant("gone", "old")))
     world.have("words", entry_of(variant("words", "before")))
-    wanted = [variant("same"), review, variant("bad", "no"), variant("fresh", "f"), variant("words", "after")]
+    bare: dict[str, Any] = {"candidates": (), "picked": (), "outputs": ()}
+    world.have("no", entry_of(variant("no", "1"), status="blocked", **bare))
+    world.have("runs", entry_of(variant("runs", "2"), status="pending", **bare))
+    world.have("doubt", entry_of(variant("doubt", "3"), status="in_doubt", generation=None, **bare))
+    world.have("away", entry_of(variant("away", "4")), placed=False, stored=False)
+    world.have("sim", entry_of(variant("sim", "5", provider="sim")))
+    guarded = variant("guarded", "6", policy={"protect": True})
+    world.have("guarded", entry_of(replace(guarded, draw="sha256:old")))
+    wanted = [variant("no", "1"), variant("runs", "2"), variant("doubt", "3"), variant("away", "4"), guarded]
+    wanted += [variant("sim", "5", provider="sim")]
+    wanted += [variant("same"), review, variant("bad", "no"), variant("fresh", "f"), variant("words", "after")]
     states = states_of(world.plan(wanted, detail=True))
     subjects = [Subject(address=address, states=found) for address, found in states.items()]
     for state, expected in (
         ("new", {"fresh"}),
-        ("changed", {"words"}),
+        ("changed", {"words", "guarded"}),
         ("failed", {"bad"}),
         ("orphan", {"gone"}),
         ("unpicked", {"icon"}),
-        ("blocked", set()),
+        ("blocked", {"no"}),
+        ("pending", {"runs"}),
+        ("in-doubt", {"doubt"}),
+        ("missing", {"away"}),
+        ("simulated", {"sim"}),
     ):
         assert select([f"state:{state}"], subjects) == expected, state
     assert uses_states(["hero,state:new"])
