@@ -116,6 +116,7 @@ class StateStore:
 
     def prepare(self) -> None:
         """Make `.imagebatch`, for its owner only, with a `.gitignore` of its own. Raises StateError."""
+        self.root.mkdir(parents=True, exist_ok=True)  # `--simulate` keeps its state in a folder of its own
         make_folder(self.folder)
         if read_regular(self.folder / ".gitignore") is None:
             write_atomic(self.folder / ".gitignore", _GITIGNORE, name="gitignore", mode=SHARED, durable=False)
