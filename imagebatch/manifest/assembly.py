@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imagebatch.manifest.characters import quoted
-from imagebatch.manifest.checking import check_shape
+from imagebatch.manifest.checking import Loc, check_shape
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.layers import Layer
 from imagebatch.manifest.paths import fold
@@ -96,14 +96,18 @@ class _Assets:
         """The assets and moves of all files that have the right shape."""
         for document in manifests:
             check_secrets(document, self.findings)
-            model = check_shape(document, Manifest, self.findings)
+            bad: list[Loc] = []
+            model = check_shape(document, Manifest, self.findings, bad=bad)
             self._ids(document)
-            if model is None:
+            if any(len(loc) < 2 or loc[0] != "assets" for loc in bad):
                 continue
+            wrong = {loc[1] for loc in bad}  # the other assets of the file are judged all the same
             root, path = document.root, document.path
             base = (*self.base, *_layers(root, path))
             styles = self.styles | _styles(root, path)
             for id_, node in (root.get("assets") or {}).items():
+                if id_ in wrong:
+                    continue
                 asset = AssetText(
                     id=unicodedata.normalize("NFC", id_),
                     node=node,
@@ -114,7 +118,7 @@ class _Assets:
                 )
                 if self._is_new(asset):
                     self.found.append(asset)
-            self.moved += read_moved(model.moved or [], document, self.findings)
+            self.moved += read_moved((model.moved if model else None) or [], document, self.findings)
         return self.found, self.moved
 
     def _ids(self, document: Document) -> None:

@@ -12,6 +12,7 @@ from imagebatch.manifest.written import Value
 from imagebatch.manifest.yaml import Document, YList, YMap
 
 M = TypeVar("M", bound=BaseModel)
+Loc = tuple[str | int, ...]
 
 _EXPECTED = {
     "string_type": "text",
@@ -43,7 +44,9 @@ _HINTS = {
 }
 
 
-def check_shape(document: Document, model: type[M], findings: Findings, *, secret: bool = False) -> M | None:
+def check_shape(
+    document: Document, model: type[M], findings: Findings, *, secret: bool = False, bad: list[Loc] | None = None
+) -> M | None:
     """Validate a document's root.
 
     Args:
@@ -51,6 +54,7 @@ def check_shape(document: Document, model: type[M], findings: Findings, *, secre
         model: what it has to be.
         findings: where problems go.
         secret: True where no value may be repeated in a message.
+        bad: gets the places of all faults, for callers that go on with the rest.
 
     Returns None where a problem was noted.
     """
@@ -63,6 +67,8 @@ def check_shape(document: Document, model: type[M], findings: Findings, *, secre
             f"{document.path} holds {found} at its top; it has to be a mapping of keys.",
             place=document.place(()),
         )
+        if bad is not None:
+            bad.append(())
         return None
     kept = {key: value for key, value in root.items() if key != "x" and not key.startswith("x-")}
     try:
@@ -70,6 +76,8 @@ def check_shape(document: Document, model: type[M], findings: Findings, *, secre
     except ValidationError as error:
         for fault in error.errors(include_url=False):
             _note(document, model, dict(fault), findings, secret=secret)
+            if bad is not None:
+                bad.append(fault["loc"])
         return None
 
 

@@ -87,9 +87,10 @@ def _told_apart(slugs: list[str], addresses: Sequence[str]) -> list[str]:
 
 
 def _hashed(safe: str, address: str) -> str:
-    cut = safe.encode()[:MAX_SLUG_BYTES].decode("utf-8", "ignore").strip("-. ")
+    cut = safe.encode()[: MAX_SLUG_BYTES - 9].decode("utf-8", "ignore").strip("-. ")
     digest = hashlib.sha256(address.encode()).hexdigest()[:8]
-    return f"{cut}-{digest}" if cut and _usable(cut) else f"v-{digest}"
+    made = f"{cut}-{digest}"
+    return made if cut and _usable(made) else f"v-{digest}"
 
 
 def _usable(slug: str) -> bool:

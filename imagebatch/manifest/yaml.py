@@ -225,7 +225,7 @@ class _Builder:
         bad = BAD_IN_TEXT.search(text)
         if bad is not None:
             self._bad_char(bad[0], mark, f"value of {quoted(frame.key)}" if frame and frame.key else "value")
-            text = ""
+            text = "?"  # so that nothing else is found wrong with it
         value = self._plain(text, mark) if not event.style else text
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, 1)

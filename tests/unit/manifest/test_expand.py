@@ -1,0 +1,130 @@
+"""Matrix, include and exclude, as GitHub Actions reads them; addresses and slugs."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagebatch.manifest.expand import AxisPoint
+from imagebatch.manifest.keys import make_addresses, make_slugs
+from imagebatch.manifest.paths import check_component, fold
+from imagebatch.model.address import parse_address, render_address
+from tests.unit.manifest.projects import codes, drafts, problems
+
+TEXT = st.text(min_size=1, max_size=12).filter(lambda text: text.strip() and text.isprintable())
+
+
+def _asset(body: str) -> str:
+    return f"assets:\n  a:\n    prompt: x\n{body}"
+
+
+def test_include_joins_fits_and_else_stands_alone(tmp_path: Path) -> None:
+    # The worked example of GitHub's documentation, by its rules.
+    found = drafts(
+        tmp_path,
+        _asset(
+            "    matrix: {fruit: [apple, pear], animal: [cat, dog]}\n"
+            "    include:\n"
+            "      - {color: green}\n"
+            "      - {color: pink, animal: cat}\n"
+            "      - {fruit: apple, shape: circle}\n"
+            "      - {fruit: banana}\n"
+            "      - {fruit: banana, animal: cat}\n"
+        ),
+    )
+    assert set(found) == {
+        "a[animal=cat,color=pink,fruit=apple,shape=circle]",
+        "a[animal=dog,color=green,fruit=apple,shape=circle]",
+        "a[animal=cat,color=pink,fruit=pear]",
+        "a[animal=dog,color=green,fruit=pear]",
+        "a[fruit=banana]",
+        "a[animal=cat,fruit=banana]",
+    }
+
+
+def test_include_without_a_matrix_is_a_list_of_combinations(tmp_path: Path) -> None:
+    assert set(drafts(tmp_path, _asset("    include: [{s: x}, {s: y, t: z}]\n"))) == {"a[s=x]", "a[s=y,t=z]"}
+
+
+def test_exclude_takes_partial_matches_out(tmp_path: Path) -> None:
+    found = drafts(tmp_path, _asset("    matrix: {s: [1.10, 2], t: [x, y]}\n    exclude: [{s: 1.10, t: x}, {s: 2}]\n"))
+    assert list(found) == ["a[s=1.10,t=y]"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("    matrix: {s: [x]}\n    exclude: [{z: x}]\n", "manifest.unknown_key"),
+        ("    matrix: {s: [x]}\n    exclude: [{s: y}]\n", "manifest.range"),
+        ("    matrix: {s: [x]}\n    exclude: [{s: x}]\n", "plan.empty_axis"),
+        ("    matrix: {s: [x]}\n    exclude: [{}]\n", "manifest.required"),
+        ("    matrix: {s: [x, x]}\n", "manifest.duplicate_value"),
+        ("    matrix: {s: [1, '1']}\n", "manifest.duplicate_value"),
+        ("    matrix: {s: [{a: 1}]}\n", "manifest.type"),
+        ("    matrix: {s: [[1]]}\n", "manifest.type"),
+        ("    matrix: {s: [null]}\n", "manifest.type"),
+        ("    matrix: {row: [x]}\n", "manifest.id"),
+        ("    matrix: {'a-b': [x]}\n", "manifest.id"),
+        ('    matrix: {s: ["a\\u200bb"]}\n', "manifest.id"),
+        ("    matrix: {s: [{id: x, matrix: {}}]}\n", "manifest.unknown_key"),
+        ("    matrix: {s: [{id: x, retries: true}]}\n", "manifest.type"),
+        ("    include: [{s: x}, {s: x}]\n", "manifest.duplicate_value"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(tmp_path: Path, body: str, code: str) -> None:
+    assert codes(tmp_path, _asset(body)) == [code]
+
+
+def test_a_product_is_bounded_before_it_is_built_and_exclude_counts(tmp_path: Path) -> None:
+    files = {"imagebatch.yaml": "version: 1\ndefaults: {provider: all-images}\nbrakes: {max_variants: 6}\n"}
+    matrix = "    matrix: {s: [1, 2, 3], t: [1, 2, 3]}\n"
+    assert codes(tmp_path, _asset(matrix), files) == ["plan.too_many"]
+    assert len(drafts(tmp_path, _asset(matrix + "    exclude: [{s: 1}]\n"), files)) == 6
+    assert codes(tmp_path, _asset(matrix + "    exclude: [{s: 1, t: 1}]\n"), files) == ["plan.too_many"]
+    two = "assets:\n  a: {prompt: x, matrix: {s: [1, 2, 3, 4]}}\n  b: {prompt: x, matrix: {s: [1, 2, 3, 4]}}\n"
+    assert codes(tmp_path, two, files) == ["plan.too_many"]
+
+
+def test_an_unknown_setting_on_an_axis_value_gets_its_place_and_the_nearest_name(tmp_path: Path) -> None:
+    found = problems(tmp_path, _asset("    matrix:\n      s:\n        - {id: x, provder: y}\n"))
+    assert (found[0].place, found[0].hint) == ("manifests/m.yaml:6:19", "did you mean provider?")
+
+
+def test_a_true_axis_value_can_be_asked_for_and_not_printed(tmp_path: Path) -> None:
+    body = "assets:\n  a: {prompt: \"{{ 'sketch' if draft else 'photo' }}\", matrix: {draft: [true, false]}}\n"
+    assert {a: d.prompt for a, d in drafts(tmp_path, body).items()} == {
+        "a[draft=false]": "photo",
+        "a[draft=true]": "sketch",
+    }
+    assert "template.not_text" in codes(tmp_path, "assets: {a: {prompt: '{{ draft }}', matrix: {draft: [true]}}}\n")
+
+
+@given(keys=st.lists(TEXT, min_size=1, max_size=4, unique=True), values=st.lists(TEXT, max_size=3, unique=True))
+def test_fast_addresses_are_the_addresses_of_the_grammar(keys: list[str], values: list[str]) -> None:
+    combos = [{"s": AxisPoint(text=value, value=value)} for value in values] or [{}]
+    made = make_addresses("asset", keys, combos)
+    expected = [
+        render_address("asset", key, {axis: point.text for axis, point in combo.items()})
+        for key in keys
+        for combo in combos
+    ]
+    assert made == expected
+    assert [str(parse_address(address)) for address in made] == made
+
+
+@given(keys=st.lists(TEXT, min_size=1, max_size=5, unique=True), values=st.lists(TEXT, max_size=3, unique=True))
+def test_slugs_are_file_names_and_tell_variants_apart(keys: list[str], values: list[str]) -> None:
+    combos = [{"s": AxisPoint(text=value, value=value)} for value in values] or [{}]
+    addresses = make_addresses("asset", keys, combos)
+    slugs = make_slugs("asset", keys, combos, addresses)
+    assert len({fold(slug) for slug in slugs}) == len(addresses)
+    for slug in slugs:
+        check_component(slug, slug)
+
+
+def test_ordinary_slugs_are_readable() -> None:
+    combos = [{"angle": AxisPoint(text="front", value="front")}]
+    assert make_slugs("p", ["LMP-001"], combos, make_addresses("p", ["LMP-001"], combos)) == ["LMP-001-front"]
+    assert make_slugs("hero", None, [{}], ["hero"]) == ["hero"]
+    assert make_slugs("p", ["CON"], [{}], ["p[CON]"])[0].startswith("CON-")

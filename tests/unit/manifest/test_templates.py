@@ -1,0 +1,238 @@
+"""Rendering: what templates may do, what they may not, and what a failure says."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagebatch.manifest import characters, render_child
+from imagebatch.manifest.project import load_project
+from imagebatch.manifest.templating import Answer, Died, Renderer
+from tests.unit.manifest.projects import codes, drafts, load, problems, write
+
+FILTERS = {
+    "abs": "{{ -3|abs }}",
+    "batch": "{% for b in [1,2,3]|batch(2) %}{{ b|join('+') }};{% endfor %}",
+    "capitalize": "{{ 'fOX'|capitalize }}",
+    "default": "{{ ''|default('d', true) }}",
+    "dictsort": "{% for k, v in {'b': 1, 'a': 2}|dictsort %}{{ k }}{{ v }}{% endfor %}",
+    "first": "{{ ['x','y']|first }}",
+    "float": "{{ '1.5'|float }}",
+    "int": "{{ '7'|int }}",
+    "items": "{% for k, v in {'b': 1, 'a': 2}|items %}{{ k }}{{ v }}{% endfor %}",
+    "join": "{{ ['x','y']|join('-') }}",
+    "last": "{{ ['x','y']|last }}",
+    "length": "{{ 'four'|length }}",
+    "list": "{{ 'ab'|list|join('.') }}",
+    "lower": "{{ 'FOX'|lower }}",
+    "map": "{{ ['a','b']|map('upper')|join }}",
+    "max": "{{ [1,3,2]|max }}",
+    "min": "{{ [3,1,2]|min }}",
+    "reject": "{{ [1,2,3]|reject('odd')|join }}",
+    "rejectattr": "{{ [{'a':1},{'a':2}]|rejectattr('a','eq',1)|map(attribute='a')|join }}",
+    "replace": "{{ 'aXa'|replace('X','-') }}",
+    "round": "{{ 2.567|round(1) }}",
+    "select": "{{ [1,2,3]|select('odd')|join }}",
+    "selectattr": "{{ [{'a':1},{'a':2}]|selectattr('a','eq',2)|map(attribute='a')|join }}",
+    "sort": "{{ ['b','a']|sort|join }}",
+    "string": "{{ 5|string }}",
+    "sum": "{{ [1,2]|sum }}",
+    "title": "{{ 'red fox'|title }}",
+    "trim": "[{{ '  x '|trim }}]",
+    "unique": "{{ ['b','a','b','c','a']|unique|join }}",
+    "upper": "{{ 'fox'|upper }}",
+}
+
+
+def rendered(sources: Sequence[str], *, hash_seed: str = "0") -> list[Any]:
+    """Render texts in a child of its own."""
+    with Renderer(hash_seed=hash_seed) as renderer:
+        renderer.limit(variants=1, renders=len(sources))
+        renderer.send(
+            {
+                "op": "render", "job": 1, "asset": "a", "table": None, "rows": None, "combos": [{}], "vars": {},
+                "var_slots": [], "slots": [{"kind": "text", "source": source} for source in sources],
+                "first_path": len(sources), "addresses": None, "slugs": None, "marks": {},
+            }
+        )  # fmt: skip
+        columns: list[Any] = []
+        for answer in renderer.answers():
+            assert isinstance(answer, Answer), answer
+            assert not answer.errors, answer.errors
+            columns += [column[0] for column in answer.columns or ()]
+            if answer.done:
+                return columns
+    raise AssertionError("the child never ended its job")
+
+
+def test_every_allowed_filter_renders_the_same_under_two_hash_seeds() -> None:
+    assert sorted(FILTERS) == sorted(render_child.FILTERS)
+    first = rendered(list(FILTERS.values()), hash_seed="1")
+    assert first == rendered(list(FILTERS.values()), hash_seed="4242")
+    said = dict(zip(FILTERS, first, strict=True))
+    assert said["unique"] == "bac"
+    assert said["dictsort"] == "a2b1"
+    assert said["items"] == "b1a2"
+    assert said["round"] == "2.6"
+
+
+def test_the_child_and_the_parent_refuse_the_same_characters() -> None:
+    for point in [*range(0x3000), *range(0xD7FF, 0xE010), *range(0xFE00, 0x10000), 0x1F98A, 0xE0001]:
+        char = chr(point)
+        assert bool(render_child.BAD_IN_TEXT.match(char)) == bool(characters.BAD_IN_TEXT.match(char)), hex(point)
+
+
+def test_an_undefined_cell_names_template_line_row_and_what_is_near(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        "assets: {p: {for_each: data/p.csv, key: sku, template: sub/p.j2}}\n",
+        {"data/p.csv": "sku,title\nA,x\nB,y\n", "templates/sub/p.j2": "A photo\nof {{ row.titel }}\n"},
+    )
+    assert found[0].place == "templates/sub/p.j2:2:1"
+    assert found[0].code == "template.undefined"
+    assert "row.titel is undefined; did you mean title" in found[0].detail
+    assert "data/p.csv:2" in found[0].detail
+    assert found[0].address == "p[A]"
+
+
+def test_a_column_written_without_row_gets_the_right_hint(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path, "assets: {p: {for_each: d.csv, key: sku, prompt: '{{ title }}'}}\n", {"d.csv": "sku,title\nA,x\n"}
+    )
+    assert "did you mean row.title" in found[0].detail
+
+
+def test_a_failing_template_is_told_a_few_times_and_not_for_every_row(tmp_path: Path) -> None:
+    rows = "k\n" + "".join(f"r{number}\n" for number in range(500))
+    found = problems(tmp_path, "assets: {p: {for_each: d.csv, key: k, prompt: '{{ row.x }}'}}\n", {"d.csv": rows})
+    assert 1 <= len(found) <= 5
+
+
+def test_a_column_called_items_is_the_cell(tmp_path: Path) -> None:
+    found = drafts(tmp_path, "assets: {p: {for_each: d.csv, key: k, prompt: '{{ row.items }} {{ row.keys }}'}}\n",
+                   {"d.csv": "k,items,keys\nA,x,y\n"})  # fmt: skip
+    assert found["p[A]"].prompt == "x y"
+
+
+def test_includes_see_the_row_and_imports_do_not_change_it(tmp_path: Path) -> None:
+    files = {
+        "d.csv": "k,t\nA,lamp\nB,chair\n",
+        "templates/p.j2": "{% include 'part.j2' %}{% set n = (n|default('')) ~ row.k %} {{ n }}",
+        "templates/part.j2": "a {{ row.t }}",
+    }
+    found = drafts(tmp_path, "assets: {p: {for_each: d.csv, key: k, template: p.j2}}\n", files)
+    assert [draft.prompt for draft in found.values()] == ["a lamp A", "a chair B"], "nothing is carried to the next row"
+
+
+def test_a_missing_template_names_the_nearest(tmp_path: Path) -> None:
+    files = {"templates/product.j2": "x", "templates/p.j2": "{% import 'produkt.j2' as p %}"}
+    assert problems(tmp_path, "assets: {a: {template: produkt.j2}}\n", files)[0].hint == "did you mean product.j2?"
+    found = problems(tmp_path, "assets: {a: {template: p.j2}}\n", files)
+    assert found[0].code == "template.missing"
+    assert "did you mean 'product.j2'" in found[0].detail
+
+
+@pytest.mark.parametrize("name", ["../x.j2", "/etc/passwd", "..\\x.j2", "a/../../x.j2"])
+def test_templates_are_looked_for_in_their_folder_only(tmp_path: Path, name: str) -> None:
+    files = {"templates/p.j2": f"{{% include {name!r} %}}", "x.j2": "secret"}
+    assert codes(tmp_path, "assets: {a: {template: p.j2}}\n", files) == ["template.forbidden"]
+    assert codes(tmp_path, f"assets: {{a: {{template: '{name}'}}}}\n", files) == ["path.outside_project"]
+
+
+def test_a_template_that_is_a_link_out_of_the_project_is_not_read(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.j2"
+    outside.write_text("the secret")
+    project = tmp_path / "project"
+    write(project, {"templates/a.j2": "x", "manifests/m.yaml": "assets: {a: {template: b.j2}}\n"})
+    (project / "templates/b.j2").symlink_to(outside)
+    assert codes(project, "assets: {a: {template: b.j2}}\n") == ["template.missing", "template.not_regular"]
+
+
+def test_where_has_to_be_true_or_false(tmp_path: Path) -> None:
+    files = {"d.csv": "k,on\nA,no\nB,yes\n"}
+    found = problems(tmp_path, "assets: {p: {for_each: d.csv, key: k, where: row.on, prompt: x}}\n", files)
+    assert found[0].code == "template.not_bool"
+    assert list(
+        drafts(tmp_path, "assets: {p: {for_each: d.csv, key: k, where: '{{ row.on == \"yes\" }}', prompt: x}}\n", files)
+    ) == ["p[B]"]
+
+
+def test_where_that_leaves_nothing_is_an_error(tmp_path: Path) -> None:
+    files = {"d.csv": "k,on\nA,no\n"}
+    assert codes(
+        tmp_path, "assets: {p: {for_each: d.csv, key: k, where: \"row.on == 'yes'\", prompt: x}}\n", files
+    ) == ["data.empty"]
+
+
+def test_a_runaway_asset_is_named_though_others_are_fine(tmp_path: Path) -> None:
+    loop = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"
+    found = problems(tmp_path, f"assets:\n  fine: {{prompt: '{{{{ 1 }}}}'}}\n  wild:\n    prompt: '{loop}'\n")
+    assert [(problem.code, problem.place) for problem in found] == [("template.limit", "manifests/m.yaml:4:13")]
+    assert '"wild"' in found[0].detail
+
+
+def test_a_project_without_templates_needs_no_child(tmp_path: Path) -> None:
+    write(tmp_path, {"manifests/m.yaml": "assets: {a: {prompt: x}}\n"})
+    renderer = Renderer()
+    os.kill(renderer._process.pid, 9)
+    assert len(load_project(tmp_path, variables={}, renderer=renderer).drafts) == 1
+
+
+def test_a_child_that_is_killed_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
+    write(tmp_path, {"manifests/m.yaml": "assets: {a: {prompt: '{{ 1 }}'}}\n"})
+    renderer = Renderer()
+    os.kill(renderer._process.pid, 9)
+    with pytest.raises(Exception, match="template takes too much"):
+        load_project(tmp_path, variables={}, renderer=renderer)
+
+
+def test_the_child_sees_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    with Renderer() as renderer:
+        environment = Path(f"/proc/{renderer._process.pid}/environ")
+        if not environment.exists():
+            pytest.skip("needs /proc")
+        assert b"sk-secret" not in environment.read_bytes()
+        assert b"PYTHONHASHSEED=0" in environment.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "said", [b"nonsense\n", b"[1]\n", b'{"job": 1, "errors": 5}\n', b'{"start": "x"}\n', b"half a line"]
+)
+def test_nonsense_from_the_child_is_an_end_and_not_a_crash(said: bytes) -> None:
+    with Renderer() as renderer:
+        read, write_end = os.pipe()
+        os.write(write_end, said)
+        os.close(write_end)
+        assert renderer._process.stdout is not None
+        renderer._process.stdout.close()
+        renderer._process.stdout = os.fdopen(read, "rb")
+        renderer._process.kill()
+        assert isinstance(next(iter(renderer.answers())), Died)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_template_or_is_left_alone(text: str) -> None:
+    from imagebatch.manifest.templating import needs_rendering
+
+    assert needs_rendering(text) == any(mark in text for mark in ("{{", "{%", "{#"))
+
+
+def test_all_texts_together_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imagebatch.manifest.templating.ANSWER_BASE", 1000)
+    monkeypatch.setattr("imagebatch.manifest.templating.ANSWER_PER_VARIANT", 0)
+    assert codes(tmp_path, "assets: {a: {prompt: \"{{ 'x' * 5000 }}\"}}\n") == ["template.limit"]
+
+
+def test_numbers_are_shown_as_written(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        "assets: {p: {for_each: d.json, key: k, vars: {w: 1.50}, "
+        "prompt: '{{ row.v }} {{ row.v * 2 }} {{ vars.w }}'}}\n",
+        {"d.json": '[{"k": 1.0, "v": 1.10}, {"k": 2e0, "v": 3}]'},
+    ).drafts
+    assert [(draft.address, draft.prompt) for draft in found] == [("p[1.0]", "1.10 2.2 1.50"), ("p[2e0]", "3 6 1.50")]
