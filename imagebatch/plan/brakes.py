@@ -120,9 +120,9 @@ def _unknown_prices(plan: Plan, limits: Sequence[Money], options: PlanOptions) -
     force: Force = "unknown-price"
     count = sum(any(cost.money is None for cost in change.costs) for change in plan.changes)
     message = (
-        f"A cost limit is set, and {count} changes have an unknown price. Paste below `providers:` in imagebatch.yaml, "
-        f"with the price that you pay: {' · '.join(line.strip() for line in lines)} — or bound the run with "
-        "--max-creates and add --force unknown-price."
+        f"A cost limit is set, and the price of {count} changes is unknown. Give the price in imagebatch.yaml:\n"
+        + "\n".join(lines)
+        + "\nor bound the run with --max-creates and --force unknown-price."
     )
     return Blocker(code="budget.unknown_price", message=message, force=force)
 
