@@ -111,9 +111,16 @@ class Journal:
         refuse_link(path)
         try:
             _finish_repair(path)
-            connection, text = _opened(path, lineage)
+            try:
+                connection, text = _opened(path, lineage)
+            except sqlite3.DatabaseError as error:
+                _refuse_to_guess(error)
+                text = _salvaged(path)
+                refuse_foreign(text, lineage)
+            else:
+                if text.torn:
+                    connection.close()
             if text.torn:
-                connection.close()
                 _repair(path, lineage, text)
                 connection = _opened(path, lineage)[0]
         except sqlite3.Error as error:
@@ -258,8 +265,12 @@ def read_journal(path: Path) -> JournalText:
     if not path.exists():
         return JournalText(notes={})
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as one:
-            return _load(one, path)
+        try:
+            with contextlib.closing(_read_only(path)) as connection:
+                return _load(connection, path)
+        except sqlite3.DatabaseError as error:
+            _refuse_to_guess(error)
+            return _salvaged(path)
     except sqlite3.Error as error:
         raise journal_error(error, path) from error
 
@@ -306,6 +317,24 @@ def _opened(path: Path, lineage: str) -> tuple[sqlite3.Connection, JournalText]:
         connection.close()
         raise
     return connection, text
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
+
+
+def _refuse_to_guess(error: sqlite3.DatabaseError) -> None:
+    """Go on only where pages are missing; every other error is raised again."""
+    if getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT":
+        raise error
+
+
+def _salvaged(path: Path) -> JournalText:
+    """What a file holds whose end was cut off: SQLite opens it only when told that its page count may be wrong."""
+    with contextlib.closing(_read_only(path)) as connection:
+        connection.execute("PRAGMA writable_schema=ON").fetchall()
+        text = _load(connection, path)
+    return replace(text, torn=max(text.torn, 1))
 
 
 def _repair(path: Path, lineage: str, text: JournalText) -> None:

@@ -97,7 +97,8 @@ def test_both_layouts_go_to_disk_and_back_and_leave_nothing_behind(tmp_path: Pat
     assert read_lock(tmp_path) is not None
     assert lock_digest_on_disk(tmp_path) == first.digest
     found = read_lock(tmp_path)
-    assert found is not None and list(found.lock) == list(SIX)
+    assert found is not None
+    assert list(found.lock) == list(SIX)
     stamp = (tmp_path / "imagebatch.lock.d" / "b.lock").stat().st_mtime_ns
     second = write_lock(tmp_path, found.lock.with_changes({"a[n=1]": drawn("new")}, ["c"]), found)
     assert (tmp_path / "imagebatch.lock.d" / "b.lock").stat().st_mtime_ns == stamp, "unchanged files stay untouched"
@@ -113,10 +114,12 @@ def test_parts_left_over_from_a_switch_are_not_read_and_parts_without_a_header_a
     split = (tmp_path / LOCK_NAME).read_bytes()
     (tmp_path / LOCK_NAME).write_bytes(encode_lock(lock_of("only")))
     found = read_lock(tmp_path)
-    assert found is not None and list(found.lock) == ["only"]
+    assert found is not None
+    assert list(found.lock) == ["only"]
     (tmp_path / LOCK_NAME).unlink()
     with pytest.raises(StateError, match="header"):
         read_lock(tmp_path)
     (tmp_path / LOCK_NAME).write_bytes(split)
     found = read_lock(tmp_path)
-    assert found is not None and list(found.lock) == list(SIX)
+    assert found is not None
+    assert list(found.lock) == list(SIX)

@@ -1,0 +1,93 @@
+"""The seam to the disk: whole or old, no links, errors in our words."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from imagebatch.errors import StateError
+from imagebatch.state.files import hooked, make_folder, read_regular, remove_leftovers, write_atomic
+
+
+def test_a_write_names_each_of_its_effects_and_leaves_one_file(tmp_path: Path) -> None:
+    path, names = tmp_path / "x", list[str]()
+    with hooked(names.append):
+        write_atomic(path, b"one", name="lock", mode=0o644)
+    assert names == ["lock.create", "lock.write", "lock.sync", "lock.rename", "lock.sync_folder"]
+    assert [one.name for one in tmp_path.iterdir()] == ["x"]
+    assert path.read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("at", ["lock.create", "lock.write", "lock.sync", "lock.rename"])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOSPC, "disk.full"),
+        (errno.EDQUOT, "disk.full"),
+        (errno.EROFS, "disk.readonly"),
+        (errno.EACCES, "disk.denied"),
+        (errno.EFBIG, "disk.limit"),
+        (errno.EIO, "disk.io"),
+    ],
+)
+def test_a_failing_disk_leaves_the_old_bytes_and_no_temporary_file(
+    tmp_path: Path, at: str, number: int, code: str
+) -> None:
+    def fail(name: str) -> None:
+        if name == at:
+            raise OSError(number, os.strerror(number))
+
+    path = tmp_path / "x"
+    path.write_bytes(b"old")
+    with hooked(fail), pytest.raises(StateError) as caught:
+        write_atomic(path, b"new", name="lock")
+    assert caught.value.code == code
+    assert path.read_bytes() == b"old"
+    assert [one.name for one in tmp_path.iterdir()] == ["x"]
+
+
+def test_rights_are_ours_whatever_the_umask_and_those_of_an_existing_file_stay(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        write_atomic(tmp_path / "private", b"", name="x")
+        write_atomic(tmp_path / "shared", b"", name="x", mode=0o644)
+        make_folder(tmp_path / "folder")
+    finally:
+        os.umask(before)
+    (tmp_path / "shared").chmod(0o664)
+    write_atomic(tmp_path / "shared", b"again", name="x", mode=0o644)
+    modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()}
+    assert modes == {"private": 0o600, "shared": 0o664, "folder": 0o700}
+
+
+def test_links_and_special_files_are_neither_read_nor_written(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_bytes(b"theirs")
+    link.symlink_to(target)
+    os.mkfifo(tmp_path / "pipe")
+    for path in (link, tmp_path / "pipe", tmp_path):
+        with pytest.raises(StateError) as caught:
+            read_regular(path)
+        assert caught.value.code == "path.symlink"
+        with pytest.raises(StateError):
+            write_atomic(path, b"ours", name="x")
+    with pytest.raises(StateError):
+        make_folder(link)
+    assert target.read_bytes() == b"theirs"
+
+
+def test_nothing_is_none_and_a_folder_made_twice_is_fine(tmp_path: Path) -> None:
+    assert read_regular(tmp_path / "nothing") is None
+    make_folder(tmp_path / "folder")
+    make_folder(tmp_path / "folder")
+    with pytest.raises(StateError):
+        make_folder(tmp_path / "missing" / "folder")
+
+
+def test_only_leftovers_of_that_file_are_removed(tmp_path: Path) -> None:
+    for name in (".x.ib-tmp-77", ".y.ib-tmp-77", "x", ".x.mine"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path / "x")
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".x.mine", ".y.ib-tmp-77", "x"]

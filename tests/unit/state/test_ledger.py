@@ -1,0 +1,272 @@
+"""The fold: what exists, what is open, and every draw that is known."""
+
+import pytest
+
+from imagebatch.errors import StateError
+from imagebatch.model.event import (
+    Abandoned,
+    Accepted,
+    BoughtStored,
+    Doubted,
+    Dropped,
+    Event,
+    Fetched,
+    Kept,
+    Observed,
+    Placing,
+    Refused,
+)  # fmt: skip
+from imagebatch.model.generation import Bought, Candidate, Earlier, Failure, Part
+from imagebatch.model.recorded import Known, Recorded
+from imagebatch.model.token import make_token
+from imagebatch.state.attempts import Attempt
+from imagebatch.state.ledger import KnownHere, Ledger
+from imagebatch.state.lockfile import Lock, empty_lock, glance_of
+from tests.unit.state.worlds import DRAW, LINEAGE, REQUEST, TOKEN, drawn, entry, facts, intended, sha
+
+ACCEPTED = Accepted(step="create", token=TOKEN, attempt=1, generation="g1")
+OFFERED = Observed(token=TOKEN, status="succeeded", candidates=(Candidate(id="a"), Candidate(id="b")), cost=("1 EUR",))
+
+
+def ledger(*events: Event, lock: Lock | None = None) -> Ledger:
+    return Ledger(lock or empty_lock(LINEAGE), events)
+
+
+def locked(**entries: object) -> Lock:
+    return empty_lock(LINEAGE).with_changes(entries)  # type: ignore[arg-type]  # entries by address
+
+
+# Recorded ------------------------------------------------------------
+
+
+def test_the_journal_lies_over_the_lock() -> None:
+    fold: Recorded = ledger(
+        Kept(address="b", entry=drawn("new b")),
+        Dropped(address="a", moved_to="z"),
+        Kept(address="z", entry=drawn("a")),
+        lock=locked(a=drawn("a"), b=drawn("b"), c=drawn("c")),
+    )
+    assert list(fold) == ["b", "c", "z"]
+    assert len(fold) == 3
+    assert ("a" in fold, "b" in fold, "c" in fold, "z" in fold) == (False, True, True, True)
+    assert fold.entry("b") == drawn("new b")
+    assert fold.glance("z") == glance_of(drawn("a"))
+    assert fold.glance("c") == glance_of(drawn("c"))
+    for look in (fold.entry, fold.glance):
+        with pytest.raises(KeyError):
+            look("a")
+
+
+def test_an_address_that_was_dropped_and_kept_again_exists() -> None:
+    fold = ledger(Dropped(address="a"), Kept(address="a", entry=drawn("again")), lock=locked(a=drawn("a")))
+    assert fold.folded().entry("a") == drawn("again")
+    assert len(fold) == 1
+    assert fold.current("a") == drawn("again")
+    assert fold.current("nobody") is None
+
+
+def test_folding_twice_changes_nothing() -> None:
+    events: list[Event] = [Kept(address="b", entry=drawn("b")), Dropped(address="a")]
+    once = ledger(*events, lock=locked(a=drawn("a"))).folded()
+    again = ledger(*events, lock=once).folded()
+    assert {address: again.entry(address) for address in again} == {address: once.entry(address) for address in once}
+
+
+def test_a_lock_without_events_is_not_changed() -> None:
+    lock = locked(a=drawn("a"))
+    assert not ledger(lock=lock).changed
+    assert ledger(lock=lock).folded() is lock
+
+
+# Open steps ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("events", "is_open"),
+    [
+        ([intended()], True),
+        ([intended(), Doubted(step="create", token=TOKEN, why="reset")], True),
+        ([intended(), ACCEPTED], False),
+        ([intended(), Refused(step="create", token=TOKEN, failure=Failure(kind="rejected", message="no"))], False),
+        ([intended(), Doubted(step="create", token=TOKEN, why="reset"), Abandoned(token=TOKEN, why="window")], False),
+        ([intended(), Doubted(step="create", token=TOKEN, why="reset"), ACCEPTED], False),
+        ([intended(), Doubted(step="create", token=TOKEN, why="reset"), OFFERED], False),
+        ([intended(), Abandoned(token=TOKEN, why="window"), intended()], True),
+    ],
+)
+def test_a_step_is_open_until_its_outcome_is_known(events: list[Event], is_open: bool) -> None:
+    fold = ledger(*events)
+    assert (TOKEN in fold.open_steps()) is is_open
+    assert fold.unsettled_events() == (tuple(events) if is_open else ())
+
+
+def test_a_doubt_that_only_the_lock_knows_is_open_too() -> None:
+    doubtful = entry(status="in_doubt", generation=None, candidates=(), picked=(), outputs=(), cost=("0.35 EUR",))
+    fold = ledger(lock=locked(hero=doubtful, other=drawn("other")))
+    step = fold.open_steps()[TOKEN]
+    assert (step.step, step.draw, step.address, str(step.cost.money)) == ("create", DRAW, "hero", "0.35 EUR")
+    settled = ledger(Abandoned(token=TOKEN, why="a person said so"), lock=locked(hero=doubtful))
+    assert settled.open_steps() == {}
+    assert settled.known(DRAW) == ()
+
+
+def test_a_removed_doubt_is_still_open_in_the_journal() -> None:
+    events: list[Event] = [intended(), Doubted(step="create", token=TOKEN, why="reset")]
+    assert TOKEN in ledger(*events, lock=locked(other=drawn("other"))).open_steps()
+
+
+def test_only_the_doubtful_part_of_an_entry_is_open() -> None:
+    second = make_token(lineage=LINEAGE, draw=DRAW, attempt=1, part=1)
+    parts = (
+        Part(token=TOKEN, generation="g", status="succeeded", candidates=1),
+        Part(token=second, generation=None, status="in_doubt"),
+    )
+    fold = ledger(lock=locked(hero=entry(status="in_doubt", generation=None, parts=parts, picked=(), outputs=())))
+    assert [(token, step.part, step.parts) for token, step in fold.open_steps().items()] == [(second, 1, 2)]
+
+
+def test_purchases_are_open_each_for_itself() -> None:
+    fold = ledger(
+        intended(), ACCEPTED, OFFERED,
+        intended(step="buy", candidate="a", resolution="full", generation="g1"),
+        intended(step="buy", candidate="b", resolution="full", generation="g1"),
+        Accepted(step="buy", token=TOKEN, attempt=1, generation="g1", candidate="b"),
+    )  # fmt: skip
+    assert [step.candidate for step in fold.open_buys()] == ["a"]
+    assert TOKEN not in fold.open_steps()
+    assert [c.bought for c in fold.known(DRAW)[0].candidates] == [None, Bought(resolution="full")]
+    fold.record(BoughtStored(token=TOKEN, index=1, bought=Bought(resolution="full", facts=facts("big"))))
+    assert fold.open_buys() == ()
+    assert fold.known(DRAW)[0].candidates[0].bought == Bought(resolution="full", facts=facts("big"))
+    assert fold.known(DRAW)[0].generation == "g1"
+
+
+def test_an_illegal_event_changes_nothing() -> None:
+    fold = ledger(intended(), ACCEPTED)
+    with pytest.raises(StateError):
+        fold.record(intended())
+    assert fold.open_steps() == {}
+    assert fold.known(DRAW)[0].status == "pending"
+
+
+def test_files_that_were_about_to_appear_are_known_by_path() -> None:
+    fold = ledger(Placing(path="out/a.jpg", sha256=sha("1")), Placing(path="out/a.jpg", sha256=sha("2")))
+    assert fold.placed("out/a.jpg") == {sha("1"), sha("2")}
+    assert fold.placed("out/b.jpg") == frozenset()
+
+
+# Known draws ------------------------------------------------------------
+
+
+def test_a_crash_after_each_event_leaves_the_draw_known() -> None:
+    fold = ledger(intended())
+    known = fold.known(DRAW)[0]
+    assert (known.status, known.open_intent, known.generation, known.cost) == ("in_doubt", True, None, ("0.35 EUR",))
+    fold.record(ACCEPTED)
+    known = fold.known(DRAW)[0]
+    assert (known.status, known.open_intent, known.generation) == ("pending", False, "g1")
+    fold.record(OFFERED)
+    fold.record(Fetched(token=TOKEN, index=2, facts=facts()))
+    known = fold.known(DRAW)[0]
+    assert (known.status, known.request, known.attempt, known.cost) == ("succeeded", REQUEST, 1, ("1 EUR",))
+    assert known.candidates == (Candidate(id="a"), Candidate(id="b", facts=facts()))
+    assert fold.draws(DRAW) == (known,)
+
+
+def test_a_refused_or_abandoned_attempt_is_no_known_draw() -> None:
+    refusal = Refused(step="create", token=TOKEN, failure=Failure(kind="rejected", message="no"))
+    assert ledger(intended(), refusal).known(DRAW) == ()
+    assert ledger(intended(), Abandoned(token=TOKEN, why="window")).known(DRAW) == ()
+
+
+def test_entries_and_their_earlier_draws_are_known_by_fingerprint() -> None:
+    old = drawn("old")
+    earlier = Earlier(
+        attempt=3, draw=DRAW, request=REQUEST, token="ib-old", generation="g0", candidates=(), picked=(), cost=()
+    )
+    fold = ledger(Kept(address="y", entry=old), lock=locked(x=entry(), w=drawn("w", earlier=(earlier,))))
+    assert [(known.token, known.attempt) for known in fold.known(DRAW)] == [("ib-old", 3), (TOKEN, 1)]
+    assert [known.token for known in fold.known(old.draw)] == [old.token]
+    assert fold.known("sha256:nobody") == ()
+
+
+def test_each_token_is_known_once_with_all_that_is_known_of_it() -> None:
+    bare = entry(candidates=(Candidate(id="a", facts=facts("locked")), Candidate(id="b")), generation="g1")
+    fold = ledger(intended(), ACCEPTED, OFFERED, Fetched(token=TOKEN, index=2, facts=facts()), lock=locked(x=bare))
+    (known,) = fold.known(DRAW)
+    assert [candidate.facts for candidate in known.candidates] == [facts("locked"), facts()]
+
+
+def test_a_retry_in_doubt_keeps_its_generation() -> None:
+    failed = entry(status="failed", failure=Failure(kind="provider", message="x"), candidates=(), picked=(), outputs=())
+    fold = ledger(
+        intended(step="retry", attempt=2, generation="6f0c-77"),
+        Doubted(step="retry", token=TOKEN, why="reset"),
+        lock=locked(x=failed),
+    )
+    (known,) = fold.known(DRAW)
+    assert (known.status, known.generation, known.open_intent) == ("failed", "6f0c-77", True)
+    assert fold.open_steps()[TOKEN].step == "retry"
+
+
+def test_a_variant_drawn_apart_is_known_with_its_salt() -> None:
+    token = make_token(lineage=LINEAGE, draw=DRAW, attempt=1, salt="hero")
+    fold = ledger(intended(token=token, address="hero"), intended(), lock=locked())
+    assert {known.token: known.salt for known in fold.known(DRAW)} == {token: "hero", TOKEN: ""}
+    in_lock = ledger(lock=locked(hero=entry(token=token)))
+    assert [known.salt for known in in_lock.known(DRAW)] == ["hero"]
+
+
+def test_several_creates_make_one_draw_and_a_part_that_was_never_sent_shows() -> None:
+    tokens = [make_token(lineage=LINEAGE, draw=DRAW, attempt=1, part=part) for part in range(3)]
+    fold = ledger()
+    for part in (0, 1):
+        fold.record(intended(token=tokens[part], part=part, parts=3))
+        fold.record(Accepted(step="create", token=tokens[part], attempt=1, generation=f"g{part}"))
+        fold.record(Observed(token=tokens[part], status="succeeded", candidates=(Candidate(id="1"),), cost=("1 EUR",)))
+    (known,) = fold.known(DRAW)
+    assert known.status == "failed", "two of three pictures are not the draw that was asked for"
+    assert [(part.token, part.status, part.candidates) for part in known.parts] == [
+        (tokens[0], "succeeded", 1), (tokens[1], "succeeded", 1), (tokens[2], "failed", 0),
+    ]  # fmt: skip
+    assert [candidate.id for candidate in known.candidates] == ["1", "2"]
+    assert known.cost == ("2 EUR",)
+    fold.record(intended(token=tokens[2], part=2, parts=3))
+    (known,) = fold.known(DRAW)
+    assert (known.status, known.open_intent, known.generation) == ("in_doubt", True, None)
+
+
+class OnePast:
+    def by_draw(self, draw: str) -> tuple[Attempt, ...]:
+        past = Attempt(
+            token=TOKEN, phase="succeeded", draw=DRAW, request=REQUEST, type="all-images", generation="g0",
+            candidates=(Candidate(id="a", facts=facts("past")),), accepted=True,
+        )  # fmt: skip
+        return (past,) if draw == DRAW else ()
+
+
+def test_what_left_the_lock_is_found_in_the_draw_index() -> None:
+    fold = Ledger(empty_lock(LINEAGE), past=OnePast())
+    assert [known.generation for known in fold.known(DRAW)] == ["g0"]
+    newer = Ledger(empty_lock(LINEAGE), [intended(), ACCEPTED], past=OnePast())
+    assert [known.generation for known in newer.known(DRAW)] == ["g1"]
+
+
+def test_the_planner_sees_draws_and_the_store_through_one_protocol() -> None:
+    known: Known = KnownHere(ledger(intended(), ACCEPTED), lambda sha256: sha256 == sha("here"))
+    assert known.draws(DRAW)[0].generation == "g1"
+    assert known.has_bytes(sha("here"))
+    assert not known.has_bytes(sha("gone"))
+
+
+def test_after_a_checkpoint_only_open_attempts_are_left() -> None:
+    fold = ledger(intended(), ACCEPTED, Kept(address="x", entry=entry()))
+    other = drawn("other")
+    fold.record(intended(token=other.token, draw=other.draw, request=other.request))
+    assert [attempt.token for attempt in fold.accepted()] == [TOKEN]
+    fold.rebase(fold.folded())
+    assert list(fold.open_steps()) == [other.token]
+    assert fold.accepted() == ()
+    assert fold.entry("x") == entry()
+    assert [known.status for known in fold.known(DRAW)] == ["succeeded"]
+    assert not fold.changed
