@@ -25,6 +25,7 @@ class World:
     picks: Picks
     capabilities: Mapping[str, Capabilities]
     options: PlanOptions
+    lineage: str | None = None
 
     def abilities(self, provider_type: str) -> Capabilities:
         """What a type can do; a simulated type can what the real one can, an unknown one nothing."""
@@ -53,8 +54,8 @@ class Case:
 
     `entry` is what the lock has (at `moved_from` where the address is new). `elsewhere` are other addresses' entries
     of the wanted draw, `remembered` what other addresses keep of it under `earlier`. `attempts_elsewhere` is the
-    highest attempt among those that may not be used: they are drawn apart, but their token may be older than that
-    wish; `barred` are their tokens. `apart` asks for a draw of its own although the recorded one fits (another
+    highest attempt whose token another address holds that draws apart; `barred` are tokens of pictures that are
+    another address's alone. `apart` asks for a draw of its own although the recorded one fits (another
     `distinct` variant has it too). `released` says of something unwanted that nobody else uses its generation.
     """
 

@@ -30,6 +30,9 @@ def defer_dependents(
             change = changes.get(address)
             if not sources or (change is not None and change.action in _STAYS):
                 continue
+            entry = change.entry if change is not None else entry_of(address)
+            if entry is not None and entry.status == "succeeded" and (variant.policy.protect or entry.held):
+                continue
             if change is None or change.action != "defer":
                 changes[address] = _deferred(variant, change, sources, entry_of)
                 again = True

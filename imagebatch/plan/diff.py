@@ -11,6 +11,7 @@ from imagebatch.model.money import totals
 from imagebatch.model.picks import Picks
 from imagebatch.model.recorded import Disk, Known, KnownDraw, Recorded
 from imagebatch.model.settings import Brakes, Moved
+from imagebatch.model.token import make_token
 from imagebatch.model.variant import Variant
 from imagebatch.plan.brakes import blockers
 from imagebatch.plan.case import Case, Elsewhere, World
@@ -39,7 +40,11 @@ class _Survey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Others:
-    """Other addresses' entries of a wanted draw: those that may be used; newest attempt and tokens of the others."""
+    """Other addresses' entries of a wanted draw: those that may be used, and what bars the way.
+
+    `tokens` are those of pictures that are another address's alone, `attempts` the highest attempt whose token is
+    taken already.
+    """
 
     usable: tuple[Elsewhere, ...] = ()
     remembered: tuple[KnownDraw, ...] = ()
@@ -69,7 +74,7 @@ def make_plan(
 
     Raises PlanError (`plan.too_many`) for more variants than `brakes.max_variants`.
     """
-    world = World(known=known, disk=disk, picks=picks, capabilities=capabilities, options=options)
+    world = World(known=known, disk=disk, picks=picks, capabilities=capabilities, options=options, lineage=lineage)
     survey = _survey(variants, recorded, world, brakes.max_variants)
     gone = [address for address in recorded if address not in survey.wanted]
     moves = _moves(gone, survey, recorded, moved, options)
@@ -175,29 +180,43 @@ def _wanted_changes(
 
 def _elsewhere(variant: Variant, at: str, *, survey: _Survey, holders: DrawHolders, world: World) -> _Others:
     found: list[Elsewhere] = []
-    barred: list[Entry | Earlier] = []
+    apart: list[Entry | Earlier] = []
+    tokens: set[str] = set()
     for address in holders.holders(variant.draw):
         if address == at:
             continue
         entry = holders.recorded.entry(address)
         other = survey.closer.get(address)
-        other_apart = other is not None and other.policy.distinct and other.draw == variant.draw
-        if variant.policy.distinct or other_apart:
-            barred.append(entry)
-            continue
         stays = address in survey.wanted and address not in world.options.destroy
         wants_it = stays and (other is None or other.draw == variant.draw)
-        found.append(Elsewhere(address=address, entry=entry, shares=wants_it and entry.provider == variant.provider))
+        if variant.policy.distinct or (wants_it and other is not None and other.policy.distinct):
+            apart.append(entry)
+            if wants_it:
+                tokens.add(entry.token)
+        else:
+            shares = wants_it and entry.provider == variant.provider
+            found.append(Elsewhere(address=address, entry=entry, shares=shares))
     kept = [kept for address, kept in holders.earlier(variant.draw) if address != at]
     if variant.policy.distinct:
-        barred += kept
+        apart += kept
         kept = []
     return _Others(
         usable=tuple(found),
         remembered=tuple(KnownDraw.of_earlier(each, variant.type) for each in kept),
-        attempts=max((each.attempt for each in barred), default=0),
-        tokens=frozenset(each.token for each in barred),
+        attempts=max((each.attempt for each in apart if _could_be_ours(variant, each, world.lineage)), default=0),
+        tokens=frozenset(tokens),
     )
+
+
+def _could_be_ours(variant: Variant, held: Entry | Earlier, lineage: str | None) -> bool:
+    """Whether a token that another address holds is the one that this variant would make for the same attempt.
+
+    That is so after `distinct` was set or taken away, and after renames of what was drawn apart.
+    """
+    if lineage is None:
+        return True
+    token = make_token(lineage=lineage, draw=variant.draw, attempt=held.attempt, salt=variant.salt)
+    return token == held.token
 
 
 def _add_removals(

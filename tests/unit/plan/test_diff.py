@@ -8,7 +8,7 @@ from imagebatch.model.generation import Bought, Failure
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.settings import Redo
-from imagebatch.model.variant import CANDIDATE_MARK, Policy, Variant
+from imagebatch.model.variant import CANDIDATE_MARK, Policy, Reference, Variant
 from imagebatch.plan.types import Plan
 from imagebatch.plan.unchanged import certainly_unchanged
 from tests.unit.plan.worlds import PLACE, World, candidates_of, earlier_of, entry_of, facts, token_of, variant
@@ -363,3 +363,64 @@ def test_a_glance_that_makes_no_sense_is_looked_at_closer(outputs: str) -> None:
     assert not certainly_unchanged(picky, glance._replace(picked=outputs), world.disk)
     if not outputs.startswith("[") or outputs == "[":
         assert not certainly_unchanged(picky, glance._replace(candidates=outputs), world.disk)
+
+
+DISTINCT = {"distinct": True}
+
+
+def test_a_distinct_variant_does_not_go_back_to_a_picture_that_another_one_has() -> None:
+    shared = entry_of(variant("a"))
+    world = World().have("a", shared).have("b", entry_of(variant("b", "a wolf"), earlier=(earlier_of(shared),)))
+    plan = world.plan([variant("a", policy=DISTINCT), variant("b", policy=DISTINCT)])
+    assert actions(plan) == {"b": "redraw"}
+
+
+def test_only_one_of_two_distinct_variants_goes_back_to_a_picture_that_they_shared() -> None:
+    shared = earlier_of(entry_of(variant("a")))
+    world = World()
+    for name in ("a", "b"):
+        world.have(name, entry_of(variant(name, "a wolf"), earlier=(shared,)))
+    world.store(candidates_of(variant("a")))
+    plan = world.plan([variant("a", policy=DISTINCT), variant("b", policy=DISTINCT)])
+    assert actions(plan) == {"a": "adopt", "b": "redraw"}
+
+
+def test_what_a_distinct_variant_leaves_is_free_for_others() -> None:
+    world = World().have("a", entry_of(variant("a")))
+    plan = world.plan([variant("a", "a wolf", policy=DISTINCT), variant("b")])
+    assert actions(plan) == {"a": "redraw", "b": "adopt"}
+
+
+def test_a_draw_that_was_made_apart_is_no_draw_for_others() -> None:
+    apart = known(variant("a", policy=DISTINCT))
+    world = World().know(apart)
+    world.store(apart.candidates)
+    assert world.one(variant("a", policy=DISTINCT)).action == "adopt"
+    assert world.one(variant("b")).action == "create"
+    assert world.one(variant("b", policy=DISTINCT)).action == "create"
+
+
+def test_nothing_is_bought_for_a_picture_that_is_only_kept() -> None:
+    guarded = variant(prompt="a wolf", policy={"protect": True, "resolution": "full"})
+    change = World().have("hero", entry_of(variant(), protect=True)).one(guarded)
+    assert (change.action, change.also, change.costs) == ("keep", (), ())
+
+
+def test_what_is_protected_or_runs_is_not_deferred_with_its_reference() -> None:
+    link = (Reference(source="asset:logo", sha256="sha256:old"),)
+    guarded = variant("guarded", "p", references=link, policy={"protect": True})
+    running = variant("running", "q", references=link)
+    bare = entry_of(running, status="pending", candidates=(), picked=(), outputs=())
+    world = World().have("guarded", entry_of(replace(guarded, draw="sha256:before"))).have("running", bare)
+    plan = world.plan([variant("logo"), guarded, running])
+    assert actions(plan) == {"guarded": "keep", "logo": "create", "running": "wait"}
+    alone = world.plan([variant("logo"), replace(guarded, draw="sha256:before")])
+    assert actions(alone)["logo"] == "create"
+    assert "guarded" not in actions(alone)
+
+
+def test_a_token_that_a_renamed_variant_took_along_is_not_made_again() -> None:
+    before = variant("a", policy=DISTINCT)
+    world = World().have("b", entry_of(before))
+    plan = world.plan([variant("a", policy=DISTINCT), variant("b", policy=DISTINCT)])
+    assert {c.address: (c.action, c.attempt) for c in plan.changes} == {"a": ("create", 2), "b": ("move", 1)}

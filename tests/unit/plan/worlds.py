@@ -13,12 +13,14 @@ from imagebatch.model.money import Cost, Money
 from imagebatch.model.picks import Picks
 from imagebatch.model.recorded import Glance, KnownDraw, OutputState
 from imagebatch.model.settings import Brakes, Moved, Threshold
+from imagebatch.model.token import make_token
 from imagebatch.model.variant import EXT_MARK, OutputSpec, Place, Policy, Variant, WantedOutput
 from imagebatch.plan.diff import make_plan
 from imagebatch.plan.options import PlanOptions
 from imagebatch.plan.picking import has_resolution, picks_by_rule, source_of, wanted_files, wanted_picks
 from imagebatch.plan.types import Change, Plan
 
+LINEAGE = "5" * 32
 PLACE = Place(path="manifests/a.yaml", line=3, column=5)
 STUDIO = Capabilities(
     type="all-images", answers="later", witness="list", can_list=True, can_update=True, can_retry=True, can_delete=True,
@@ -81,12 +83,18 @@ def facts(seed: str) -> PictureFacts:
     return PictureFacts(sha256=fingerprint(seed), width=64, height=64, media_type="image/jpeg", bytes=len(seed) + 100)
 
 
+_SALTS: dict[str, str] = {}
+
+
 def token_of(wanted: Variant, attempt: int = 1) -> str:
-    return f"ib-{wanted.draw[7:17]}({wanted.salt}).{attempt}"
+    token = make_token(lineage=LINEAGE, draw=wanted.draw, attempt=attempt, salt=wanted.salt)
+    _SALTS[token] = wanted.salt
+    return token
 
 
 def salt_of(token: str) -> str:
-    return token.partition("(")[2].partition(")")[0]
+    """The salt that a token of this world was made with; the draw index would know it from the intent."""
+    return _SALTS[token]
 
 
 def candidates_of(wanted: Variant, attempt: int = 1, *, stored: Iterable[int] | None = None) -> tuple[Candidate, ...]:
@@ -266,7 +274,7 @@ class World:
             brakes=brakes,
             capabilities=ABILITIES,
             options=PlanOptions(**options),
-            lineage="5" * 32,
+            lineage=LINEAGE,
             inputs={"manifests/a.yaml": "sha256:00"},
         )
 
