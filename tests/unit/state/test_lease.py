@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -144,7 +145,7 @@ def test_an_owner_on_another_host_is_taken_over_when_its_counter_stands_still(
 
 def test_an_owner_on_another_host_whose_counter_moves_is_alive(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     beats = iter(range(1000))
-    monkeypatch.setattr(lease_module.time, "sleep", lambda _: _left(folder, beat=next(beats)))
+    monkeypatch.setattr(time, "sleep", lambda _: _left(folder, beat=next(beats)))
     _left(folder, beat=-0)
     with pytest.raises(RefusedError) as caught:
         acquire_lease(folder, command="apply")
@@ -155,7 +156,7 @@ def test_an_owner_on_another_host_whose_counter_moves_is_alive(folder: Path, mon
 
 
 def test_a_process_number_that_was_given_out_again_is_not_the_owner(folder: Path) -> None:
-    _left(folder, host=lease_module.platform.node(), pid=os.getpid(), started="1")
+    _left(folder, host=platform.node(), pid=os.getpid(), started="1")
     assert running_owner(folder) is None
     assert release_lease(folder) is not None
     assert release_lease(folder) is None
