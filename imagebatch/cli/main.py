@@ -27,7 +27,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Start": {"init": "project", "validate": "planning", "render": "looking", "explain": "looking"},
     "Plan and apply": {
         "plan": "planning", "apply": "applying", "wait": "applying", "retry": "applying", "refresh": "applying",
-        "destroy": "applying",
+        "destroy": "applying", "run": "oneshot",
     },
     "Decide": {
         "pick": "deciding", "redraw": "deciding", "accept": "deciding", "restore": "deciding", "resolve": "resolving",

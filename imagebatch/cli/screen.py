@@ -6,6 +6,7 @@ A closed pipe never stops or fails a command: what cannot be shown is dropped, w
 import contextlib
 import io
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from imagebatch.cli.views.foreign import without_log_command
 
 ColorChoice = Literal["auto", "always", "never"]
 
+_SGR_CODE = re.compile("\x1b\\[[0-9;]*m")
 _SGR = {
     "bold": "1", "dim": "2", "italic": "3", "underline": "4",
     "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36",
@@ -48,7 +50,8 @@ def wants_color(choice: ColorChoice, environ: Mapping[str, str], *, terminal: bo
 
 @dataclass(slots=True, kw_only=True)
 class Screen:
-    """Where a command writes to. `quiet` silences everything on stderr but errors."""
+    """Where a command writes to. `quiet` silences everything on stderr but errors; the columns are those of
+    terminals, None elsewhere."""
 
     out: TextIO
     err: TextIO
@@ -57,6 +60,8 @@ class Screen:
     quiet: bool = False
     masks: Masks = field(default_factory=Masks)
     lost: OSError | None = None
+    columns: int | None = None
+    err_columns: int | None = None
 
     @classmethod
     def open(cls, *, color: ColorChoice, quiet: bool, environ: Mapping[str, str]) -> "Screen":
@@ -72,6 +77,8 @@ class Screen:
             err_paint=Paint(on=wants_color(color, environ, terminal=is_terminal(sys.stderr))),
             quiet=quiet,
             masks=Masks.of_variables((), environ),
+            columns=width(environ, sys.stdout) if is_terminal(sys.stdout) else None,
+            err_columns=width(environ, sys.stderr) if is_terminal(sys.stderr) else None,
         )
 
     def data(self, text: str) -> None:
@@ -79,7 +86,9 @@ class Screen:
         self._write(self.out, text)
 
     def lines(self, lines: Iterable[str]) -> None:
-        """Print lines of data."""
+        """Print lines of data; on a terminal long ones are broken between words, else a line stays a line."""
+        if self.columns is not None:
+            lines = [part for line in lines for part in broken(line, self.columns)]
         self._write(self.out, "".join(f"{line}\n" for line in lines))
 
     def json_line(self, text: str) -> None:
@@ -89,11 +98,12 @@ class Screen:
     def say(self, text: str) -> None:
         """Tell something in passing, on stderr."""
         if not self.quiet:
-            self._write(self.err, text + "\n")
+            self.error(text)
 
     def error(self, text: str) -> None:
         """Tell what went wrong, on stderr, `-q` or not."""
-        self._write(self.err, text + "\n")
+        lines = [text] if self.err_columns is None else broken(text, self.err_columns)
+        self._write(self.err, "".join(f"{line}\n" for line in lines))
 
     def _write(self, stream: TextIO, text: str) -> None:
         safe = "".join(without_log_command(line) for line in self.masks.over(text).splitlines(keepends=True))
@@ -111,6 +121,23 @@ class Screen:
         except ValueError:
             # The stream was closed before we started (`>&-`).
             return
+
+
+def broken(line: str, columns: int) -> list[str]:
+    """A line in parts of at most `columns` visible characters, broken at blanks, each with the line's indent."""
+    if len(line) <= columns or len(_SGR_CODE.sub("", line)) <= columns:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    parts, used = [indent], len(indent)
+    for index, word in enumerate(line[len(indent) :].split(" ")):
+        size = len(_SGR_CODE.sub("", word))
+        if index and used + 1 + size > columns and used > len(indent):
+            parts.append(indent + word)
+            used = len(indent) + size
+        else:
+            parts[-1] += word if not index else f" {word}"
+            used += size + bool(index)
+    return parts
 
 
 def is_terminal(stream: TextIO | None) -> bool:

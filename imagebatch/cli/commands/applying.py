@@ -1,6 +1,5 @@
 """`apply`, `wait`, `retry`, `destroy`: what may cost money or remove something is shown first, and asked for."""
 
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -279,11 +278,10 @@ def ask(shell: Shell, question: str) -> bool:
 
 def blocked(blockers: tuple["Blocker", ...]) -> RefusedError:
     """What stands against the apply, each with the flag that lifts it."""
-    lines = []
-    for blocker in blockers:
-        lift = f" Lift it with --force {shlex.quote(blocker.force)}." if blocker.force else ""
-        lines.append(f"{blocker.message}{lift}")
-    return RefusedError("the plan is not applied", "\n".join(lines), code=blockers[0].code)
+    from imagebatch.cli.views.plan_text import blocker_text
+
+    detail = "\n".join(blocker_text(blocker) for blocker in blockers)
+    return RefusedError("the plan is not applied", detail, code=blockers[0].code)
 
 
 def report(shell: Shell, applied: "Applied") -> int:

@@ -36,7 +36,7 @@ def show(shell: Shell, *, selectors: tuple[str, ...]) -> int:
         lines += ["", *(f"  {shown(address)}  {paint(status, 'dim')}" for address, status in found.statuses.items())]
     for text in found.blocks.values() if selectors else ():
         lines += ["", *(shown(line, 20_000) for line in text.splitlines())]
-    shell.screen.lines(lines)
+    shell.screen.data("".join(f"{line}\n" for line in lines))
     return EXIT_OK
 
 

@@ -150,6 +150,8 @@ def group_lines(group: Group, *, paint: Paint, columns: int, simulated: frozense
 def notes_lines(plan: Plan, *, paint: Paint, simulated: Sequence[str]) -> list[str]:
     """What a reader has to know before saying yes."""
     lines: list[str] = []
+    concerned = {change.provider for change in plan.changes if change.action not in {"noop", "keep"} or change.also}
+    simulated = [alias for alias in simulated if alias in concerned] or simulated
     if simulated:
         names, draw = ", ".join(shown(name) for name in simulated), "draws" if len(simulated) == 1 else "draw"
         label = paint("Simulated:", "magenta", "bold")
@@ -164,11 +166,17 @@ def blocker_lines(blockers: Sequence[Blocker], *, paint: Paint, columns: int = 8
         return []
     lines = [paint("This would stop the apply:", "red", "bold")]
     for blocker in blockers:
-        lift = f"Lift it with --force {shlex.quote(blocker.force)}." if blocker.force else ""
-        text = [word for word in f"{shown(blocker.message)} {lift}".split(" ") if word]
+        text = [word for word in blocker_text(blocker).split(" ") if word]
         wrapped = _wrapped(text, columns - 4, joint=" ")
         lines += [f"  {paint('x', 'red')} {line}" if at == 0 else f"    {line}" for at, line in enumerate(wrapped)]
     return [*lines, ""]
+
+
+def blocker_text(blocker: Blocker) -> str:
+    """What stands against the apply, and the flag that lifts it where the message does not say it itself."""
+    lift = f"--force {shlex.quote(blocker.force)}" if blocker.force else ""
+    message = shown(blocker.message)
+    return f"{message} Lift it with {lift}." if lift and lift not in message else message
 
 
 def _may_fold(change: Change) -> bool:

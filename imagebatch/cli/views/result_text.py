@@ -62,7 +62,7 @@ def result_lines(
     """The whole report; `simulated` are aliases that the simulator stood in for, `real` whether any other was asked."""
     lines: list[str] = []
     for end, (title, color) in _TITLES.items():
-        outcomes = [one for one in result.outcomes if one.end == end]
+        outcomes = sorted((one for one in result.outcomes if one.end == end), key=lambda one: one.address)
         if outcomes:
             lines += [
                 paint(f"{title} ({len(outcomes)})", color, "bold"),
@@ -70,7 +70,7 @@ def result_lines(
                 "",
             ]
     lines += _warnings(result.outcomes, paint, verbose=verbose)
-    unpicked = [one.address for one in result.outcomes if one.unpicked]
+    unpicked = sorted(one.address for one in result.outcomes if one.unpicked)
     if unpicked:
         lines += [paint(f"Waiting for a pick ({len(unpicked)})", "magenta", "bold")]
         lines += [f"  {shown(address)}" for address in unpicked[:_SHOWN]]
@@ -89,7 +89,7 @@ def _outcomes(end: End, outcomes: Sequence[Outcome], paint: Paint, *, verbose: b
     for one in outcomes[:limit]:
         lines.append(f"  {shown(one.address)}")
         code = paint(f" [{one.code}]", "dim") if one.code else ""
-        if one.message or one.code:
+        if one.message or (one.code and one.code != end):
             lines.append(f"    {shown(one.message)}{code}")
         if one.hint:
             lines.append(f"    {paint('hint:', 'cyan')} {shown(one.hint)}")

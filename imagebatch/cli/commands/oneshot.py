@@ -1,0 +1,114 @@
+"""`run "PROMPT"`: one picture, no manifest."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imagebatch.cli.commands.applying import carry_out, run_options
+from imagebatch.cli.commands.planning import plan_request
+from imagebatch.cli.opening import open_project, open_setup
+from imagebatch.cli.options import Shell, braking, command, running
+from imagebatch.cli.views.foreign import shown
+from imagebatch.errors import EXIT_OK, UsageError
+
+if TYPE_CHECKING:
+    from imagebatch.pipeline.oneshot import OneShot
+
+EXTENSIONS = ("png", "jpg", "jpeg", "webp", "avif")
+
+
+@command("run", json=True)
+@click.argument("prompt")
+@click.option("--provider", metavar="ALIAS", help="Who draws; by default the project's own.")
+@click.option("--param", "params", multiple=True, metavar="K=V", help="A param of the provider; several are allowed.")
+@click.option(
+    "-o", "--output", "output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Where to."
+)
+@click.option("--save", "asset", metavar="ASSET", help="Keep it as an asset of this project.")
+@braking
+@running
+def run(
+    shell: Shell,
+    *,
+    prompt: str,
+    provider: str | None,
+    params: tuple[str, ...],
+    output: Path | None,
+    asset: str | None,
+    **flags: Any,  # noqa: ANN401  # the shared flags
+) -> int:
+    """Draw one picture without a manifest. Asking twice for the same draws once."""
+    from imagebatch.pipeline import oneshot
+
+    _check_prompt(prompt)
+    shot = oneshot.OneShot(
+        prompt=prompt, provider=provider, params=oneshot.parse_params(params), ext=_extension(output)
+    )
+    if asset is not None:
+        return _saved(shell, shot, asset, output, **flags)
+    overwrite = "overwrite" in flags["force"]
+    if output is not None:
+        oneshot.check_free(output, overwrite=overwrite)
+    root = oneshot.prepare(shell.directory.resolve(), shot, shell.environ)
+    code, made = _drawn(shell, root, shot.asset, **flags)
+    if made is None:
+        return code
+    target = output if output is not None else Path(f"{shot.asset}{made.suffix}")
+    if output is None and target.exists() and target.read_bytes() == made.read_bytes():
+        overwrite = True
+    oneshot.copy_out(made, target, overwrite=overwrite)
+    if not shell.json:
+        shell.screen.lines([f"Wrote {shown(str(target))}."])
+    return code
+
+
+def _drawn(shell: Shell, root: Path, asset: str, **flags: Any) -> tuple[int, Path | None]:  # noqa: ANN401  # the shared flags
+    from imagebatch.pipeline.oneshot import made_file
+
+    options, wishes = run_options(**flags)
+    inner = replace(shell, directory=root)
+    project = open_project(inner)
+    wishes["select"] = (asset,)
+    code = carry_out(inner, project, plan_request(**wishes), options, yes=bool(flags["yes"]))
+    return code, made_file(project.home, asset) if code == EXIT_OK else None
+
+
+def _saved(shell: Shell, shot: "OneShot", asset: str, output: Path | None, **flags: Any) -> int:  # noqa: ANN401  # the shared flags
+    from imagebatch.pipeline.oneshot import save_asset
+
+    if output is not None:
+        raise UsageError("--save and -o exclude each other", "A saved asset has its output in the project.")
+    setup = open_setup(shell)
+    project = open_project(shell, setup=setup)
+    known = frozenset(draft.policy.asset for draft in project.loaded.drafts)
+    path = save_asset(setup.root, asset, shot, known)
+    shell.screen.say(f"wrote manifests/{path.name}")
+    code, made = _drawn(shell, setup.root, asset, **flags)
+    if made is not None and not shell.json:
+        shell.screen.lines([f"Wrote {shown(str(made))}."])
+    return code
+
+
+def _check_prompt(prompt: str) -> None:
+    from imagebatch.cli.main import COMMANDS
+
+    word = prompt.strip()
+    if not word:
+        raise UsageError("the prompt is empty", "There is nothing to draw.")
+    if word in COMMANDS:
+        raise UsageError(
+            "that is a command, not a prompt",
+            f"A picture of the word {word!r} is hardly meant.",
+            hints=(f"imagebatch {word}", f"or say more: imagebatch run 'the word {word}'"),
+        )
+
+
+def _extension(output: Path | None) -> str | None:
+    if output is None:
+        return None
+    ext = output.suffix.removeprefix(".").lower()
+    if ext not in EXTENSIONS:
+        raise UsageError("no picture format", f"-o has to end in one of {', '.join(EXTENSIONS)}.")
+    return ext
