@@ -38,13 +38,18 @@ def assemble(
 ) -> tuple[ProjectSettings, tuple[Draft, ...], tuple[Moved, ...], tuple[TableFacts, ...]]:
     """Settings, drafts, moves and table facts of parsed files; incomplete where problems were noted."""
     parsed = not findings.failed
-    model = None if project is None else _project(project, findings)
-    assets, moved = _Assets(project if model else None, findings).collect(manifests)
+    faults: list[Loc] = []
+    model = None if project is None else _project(project, findings, faults)
+    # What lies under every asset has to be sound; without it each asset would be missing things that are written down.
+    sound = project is not None and not any(not loc or loc[0] in _UNDER_ALL for loc in faults)
+    assets, moved = _Assets(project if sound else None, findings).collect(manifests)
+    if not sound:
+        assets = []
     used = frozenset(str(name) for asset in assets for name in _provider_names(asset))
     settings = ProjectSettings(lineage=None, providers={}, brakes=Brakes())
     if model is not None and project is not None:
         settings = read_settings(model, project, findings, variables=variables, used=used, simulate=simulate)
-    providers = frozenset(settings.providers) | frozenset(BUILT_IN_TYPES) if model is not None else used
+    providers = used if model is None else frozenset(settings.providers) | frozenset(BUILT_IN_TYPES)
     resolver = Resolver(
         sources=sources,
         findings=findings,
@@ -58,8 +63,11 @@ def assemble(
     return settings, drafts, tuple(moved), tuple(resolver.preparer.facts)
 
 
-def _project(document: Document, findings: Findings) -> Project | None:
-    model = check_shape(document, Project, findings)
+_UNDER_ALL = frozenset({"defaults", "styles", "vars"})
+
+
+def _project(document: Document, findings: Findings, faults: list[Loc]) -> Project | None:
+    model = check_shape(document, Project, findings, bad=faults)
     if model is not None and model.version != FORMAT_VERSION:
         findings.add(
             "manifest.version",

@@ -168,6 +168,8 @@ class Group:
             return repeat(None)
         width = len(self.combos)
         head, lines, rows = f"{self.table.path}:", self.table.lines, self.rows
+        if self.table.by_file:
+            return (self.table.place(rows[index // width]) for index in piece)
         if width == 1:
             return (f"{head}{lines[row]}" for row in rows[piece.start : piece.stop])
         return (f"{head}{lines[rows[index // width]]}" for index in piece)

@@ -16,6 +16,7 @@ EXTENSIONS: Final = ("png", "jpg", "jpeg", "webp", "avif")
 MAX_NAME_BYTES: Final = 200
 MAX_PATH_BYTES: Final = 1000
 
+_EMOJI_JOINTS: Final = frozenset("\ufe0f\u200d")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])", re.IGNORECASE)
 _SHORT_NAME = re.compile(r"[^.]{1,6}~[0-9]+(?:\.[^.]{0,3})?")
 _FORBIDDEN = re.compile(r'[<>:"|?*\\]')
@@ -80,9 +81,9 @@ def check_component(part: str, path: str) -> None:
 
 def _check_odd(part: str, path: str) -> None:
     bare = part.replace(CANDIDATE_MARK, "1").replace(EXT_MARK, "png")
-    bad = BAD_IN_NAME.search(bare)
-    if bad is not None and not (bad[0] == "\ufe0f" or bad[0] == "\u200d"):  # both belong to emoji
-        raise BadPath("component", f"{quoted(path)} holds {describe_char(bad[0])}")
+    bad = next((found[0] for found in BAD_IN_NAME.finditer(bare) if found[0] not in _EMOJI_JOINTS), None)
+    if bad is not None:
+        raise BadPath("component", f"{quoted(path)} holds {describe_char(bad)}")
     forbidden = _FORBIDDEN.search(bare)
     if forbidden is not None:
         names = {"\\": "a backslash", ":": "a colon"}
@@ -117,9 +118,13 @@ def check_extension(name: str) -> None:
 
 
 def fold(text: str) -> str:
-    """A name as a case-insensitive, normalising file system compares it: casefold(NFKC(casefold(NFKC(name))))."""
+    """A name as a case-insensitive, normalising file system compares it: casefold(NFKC(casefold(NFKC(name)))).
+
+    The joints of emoji are dropped, because HFS+ does not see them.
+    """
     if text.isascii():
         return text.lower()
+    text = "".join(char for char in text if char not in _EMOJI_JOINTS)
     once = unicodedata.normalize("NFKC", text).casefold()
     return unicodedata.normalize("NFKC", once).casefold()
 
@@ -147,7 +152,9 @@ class OutputPaths:
         """
         folder, _, name = path.rpartition("/")
         known = self._folders.get(folder)
-        if known is not None and known.plain and len(name) < 100 and _SAFE_NAME.fullmatch(name):
+        # An absolute `/x.png` has the folder '' as well: only a path that is its own name stands at the top.
+        whole = folder or name == path
+        if whole and known is not None and known.plain and len(name) < 100 and _SAFE_NAME.fullmatch(name):
             normal = path
         else:
             normal = normal_path(path)

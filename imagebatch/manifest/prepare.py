@@ -59,6 +59,16 @@ class Prepared:
     variables: Mapping[str, Any] = field(default_factory=dict)
     failed: bool = False
 
+    @property
+    def row_count(self) -> int:
+        """How many rows the table has; one without a table."""
+        return 1 if self.table is None else len(self.table)
+
+    @property
+    def needs_scan(self) -> bool:
+        """Whether rows have to be chosen or named by the child first."""
+        return self.where is not None or self.key is not None
+
 
 class Preparer:
     """Makes assets ready, one after the other.

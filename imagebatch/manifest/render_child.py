@@ -96,11 +96,15 @@ TESTS: Final = [
 ]
 MAX_RANGE: Final = 10_000
 MAX_TEXT_BYTES: Final = 32 * 1024
-MAX_TEXT_KEPT: Final = 4 * 1024 * 1024
 MAX_DIGITS: Final = 400
 MAX_ERRORS: Final = 5
 CHUNK_CHARS: Final = 256 * 1024
-_TEMPLATE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_. -]*(?:/[A-Za-z0-9_][A-Za-z0-9_. -]*)*\.j2")
+_TEMPLATE_NAME = re.compile(r"\w[\w. -]*(?:/\w[\w. -]*)*\.j2")
+# Text and plain names only: most prompts and paths are of this form, and need neither compiler nor context.
+_SIMPLE = re.compile(r"[^{}\r]*(?:\{\{ *[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)* *\}\}[^{}\r]*)+", re.ASCII)
+_SIMPLE_PART = re.compile(r"\{\{ *([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*) *\}\}", re.ASCII)
+_OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")
+_WORDS = frozenset("true false none True False None not and or in is if else loop self range".split())  # noqa: SIM905 - as FILTERS
 # Kept equal to imagebatch.manifest.characters by a test: this file imports nothing of the package.
 BAD_IN_TEXT = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff\ue000\ue001]"
@@ -390,8 +394,15 @@ class Worker:
             inner = source.strip()[2:-2]
             return _expression(self.sandbox, inner.removeprefix("-").removesuffix("-"))
         if kind == "file":
-            return _text(self.sandbox.get_template(source), MAX_TEXT_BYTES)
-        return _text(self.sandbox.from_string(source), MAX_TEXT_BYTES, marks=kind == "path")
+            return _text(self.sandbox.get_template(source))
+        marks = kind == "path"
+        if _SIMPLE.fullmatch(source) and not source.endswith("\n"):
+            parts = _SIMPLE_PART.split(source)
+            names = [part.split(".") for part in parts[1::2]]
+            if not any(name[0] in _WORDS for name in names):
+                whole = _Lazily(lambda: _text(self.sandbox.from_string(source), marks=marks))
+                return _simple(parts[::2], names, whole, marks=marks)
+        return _text(self.sandbox.from_string(source), marks=marks)
 
     def say(self, answer: dict[str, Any]) -> None:
         """Send one line to the parent."""
@@ -464,17 +475,66 @@ class _Reused:
         return self._made
 
 
-def _text(template: jinja2.Template, limit: int, *, marks: bool = False) -> Render:
+class _Lazily:
+    """A render function that is made when it is first needed."""
+
+    def __init__(self, make: Callable[[], Render]) -> None:
+        self._make = make
+        self._made: Render | None = None
+
+    def __call__(self, context: dict[str, Value]) -> Value:
+        if self._made is None:
+            self._made = self._make()
+        return self._made(context)
+
+
+def _simple(texts: list[str], names: list[list[str]], whole: Render, *, marks: bool) -> Render:
+    """Render text with plain names in it by dictionary look-ups.
+
+    Whatever is not found at once, or is neither text nor a number, goes to the template itself (`whole`): what it does
+    and how it fails is Jinja's to say.
+    """
+    head, pairs = texts[0], list(zip(names, texts[1:], strict=True))
+
+    def render(context: dict[str, Value]) -> str:
+        made = head
+        for path, text in pairs:
+            value: Value = context
+            for name in path:
+                if type(value) is not dict or name not in value:
+                    return str(whole(context))
+                value = value[name]
+            kind = type(value)
+            if kind is str:
+                made += value + text
+            elif kind is int or kind is WrittenInt or kind is WrittenFloat:
+                made += str(_shown(value)) + text
+            else:
+                return str(whole(context))
+        _check_text(made, marks=marks)
+        return made
+
+    return render
+
+
+def _check_text(made: str, *, marks: bool) -> None:
+    if len(made) * 4 > MAX_TEXT_BYTES:
+        size = len(made.encode("utf-8", "surrogatepass"))
+        if size > MAX_TEXT_BYTES:
+            raise Refused("too_long", f"{size} bytes after rendering; at most {MAX_TEXT_BYTES} are allowed")
+    if not made.isascii() or not made.isprintable():
+        _check_chars(made.translate(MARKS) if marks else made)
+    if " at 0x" in made and _OBJECT.search(made):
+        # An object's address differs in every run, so the prompt would, and each apply would pay again.
+        raise Refused("not_text", "an expression yields an object, not text")
+
+
+def _text(template: jinja2.Template, *, marks: bool = False) -> Render:
     context_of, root, join = _Reused(template).of, template.root_render_func, "".join
 
     def render(context: dict[str, Any]) -> str:
         made = join(root(context_of(context)))
-        if len(made) * 4 > limit:
-            size = len(made.encode("utf-8", "surrogatepass"))
-            if size > limit:
-                raise Refused("too_long", f"{size} bytes after rendering; at most {limit} are allowed")
-        if not made.isascii() or not made.isprintable():
-            _check_chars(made.translate(MARKS) if marks else made)
+        _check_text(made, marks=marks)
         return made
 
     return render
@@ -490,9 +550,7 @@ def _expression(sandbox: Sandbox, source: str) -> Render:
             pass
         value = _plain(made.vars["result"])
         if isinstance(value, str):
-            if len(value) > MAX_TEXT_KEPT:
-                raise Refused("too_long", f"the value has {len(value)} characters")
-            _check_chars(value)
+            _check_text(value, marks=False)
         return value
 
     return render

@@ -59,20 +59,24 @@ class Resolver:
     # -- rendering ---------------------------------------------------------------------------------------------------
 
     def _bound(self, asset: Prepared) -> int:
-        rows = 1 if asset.table is None else len(asset.table)
-        return rows * sum(len(group.combos) for group in asset.groups)
+        return asset.row_count * sum(len(group.combos) for group in asset.groups)
 
     def _render(self, assets: Sequence[Prepared], bound: int) -> None:
-        slots = max((len(g.strings.all_slots) for asset in assets for g in asset.groups), default=0)
-        rows = sum(len(asset.table) for asset in assets if asset.table is not None)
-        scans = [asset for asset in assets if asset.where is not None or asset.key is not None]
-        for asset in assets:
-            if asset not in scans:
-                self._name(asset)
-        direct = [g for asset in assets if asset not in scans for g in asset.groups if g.strings.all_slots]
+        rows = sum(asset.row_count for asset in assets if asset.table is not None)
+        scans = [asset for asset in assets if asset.needs_scan]
+        settled = [asset for asset in assets if not asset.needs_scan]
+        for asset in settled:
+            self._name(asset)
+        direct = [group for asset in settled for group in asset.groups if group.strings.all_slots]
         if not scans and not direct:
             return
-        self.renderer.limit(variants=max(bound, rows), renders=bound * slots + 2 * rows)
+        renders = sum(
+            asset.row_count * len(group.combos) * len(group.strings.all_slots)
+            for asset in assets
+            for group in asset.groups
+        )
+        templates = len({slot.source for asset in assets for group in asset.groups for slot in group.strings.all_slots})
+        self.renderer.limit(variants=max(bound, rows), renders=renders + 2 * rows, templates=templates)
         self._send_templates(assets)
         sent: set[int] = set()
         groups = {group.job: group for asset in assets for group in asset.groups}

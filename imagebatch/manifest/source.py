@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from imagebatch.manifest.characters import quoted
+from imagebatch.manifest.characters import BAD_IN_TEXT, char_kind, describe_char, quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.model.variant import Place
 
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
-MAX_TABLE_BYTES = 256 * 1024 * 1024
+MAX_TABLE_BYTES = 64 * 1024 * 1024
 MAX_FILES = 10_000
 
 _CONFLICT = re.compile(r"^<<<<<<< .*?^=======\r?$.*?^>>>>>>> ", re.MULTILINE | re.DOTALL)
@@ -104,8 +104,7 @@ class Sources:
         others: list[str] = []
         if os.path.lexists(top) and not self._confined(top, folder, area, None):
             return found, others
-        for path in self._walk(top):
-            relative = path.relative_to(self._real_root).as_posix()
+        for relative in self._walk(top, area):
             (found if relative.endswith(suffix) else others).append(relative)
             if len(found) + len(others) > limit:
                 self._findings.add(
@@ -117,16 +116,48 @@ class Sources:
                 return [], []
         return sorted(found), sorted(others)
 
-    def confined(self, path: str) -> bool:
-        """Whether a project path, its links followed, stays inside the project."""
-        return Path(os.path.realpath(self._real_root / path)).is_relative_to(self._real_root)
+    def _walk(self, top: Path, area: str) -> Iterator[str]:
+        def unreadable(error: OSError) -> None:
+            # A folder that cannot be looked into must not look like a folder with nothing in it.
+            if error.errno not in {errno.ENOENT, errno.ENOTDIR}:
+                self._unreadable(self._relative(Path(error.filename or top)), area, error, None)
 
-    def _walk(self, top: Path) -> Iterator[Path]:
-        for folder, folders, names in os.walk(top):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for folder, folders, names in os.walk(top, onerror=unreadable):
+            here = Path(folder)
+            folders[:] = sorted(
+                name for name in folders if not name.startswith(".") and not self._linked(here / name, area)
+            )
             for name in sorted(names):
-                if not name.startswith("."):
-                    yield Path(folder) / name
+                if not name.startswith(".") and self._named(here / name, area):
+                    yield self._relative(here / name)
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self._real_root).as_posix()
+
+    def _linked(self, path: Path, area: str) -> bool:
+        if not path.is_symlink():
+            return False
+        self._findings.add(
+            f"{area}.not_read",
+            "folder is not read",
+            f"{quoted(self._relative(path))} is a linked folder, and those are not entered.",
+            path=self._relative(path.parent),
+            severity="warning",
+        )
+        return True
+
+    def _named(self, path: Path, area: str) -> bool:
+        """Whether a file's name can be shown and written down."""
+        bad = BAD_IN_TEXT.search(path.name)
+        if bad is None:
+            return True
+        self._findings.add(
+            f"{area}.{char_kind(bad[0])}",
+            "file name cannot be used",
+            f"the file name {quoted(path.name)} holds {describe_char(bad[0])}.",
+            path=self._relative(path.parent),
+        )
+        return False
 
     def _bytes(self, path: str, *, area: str, place: Place | None, limit: int) -> bytes | None:
         full = self._real_root / path

@@ -19,6 +19,7 @@ from imagebatch.model.variant import Place
 
 MAX_CELL_BYTES: Final = 32 * 1024
 MAX_DEPTH: Final = 32
+MAX_YAML_BYTES: Final = 16 * 1024 * 1024
 MAX_GLOB_FILES: Final = 1_000_000
 _WILD = re.compile(r"[*?\[]")
 
@@ -37,13 +38,14 @@ class Table:
     """Rows of one table.
 
     `columns` is None where rows are mappings of their own (JSON, YAML); else `rows` are lists in the columns' order.
-    `lines` holds each row's line in the file, counted from 1 (for globs: the row's number).
+    `lines` holds each row's line in the file, counted from 1; with `by_file` each row is a file of a glob.
     """
 
     path: str
     columns: tuple[str, ...] | None
     rows: Sequence[Any]
     lines: Sequence[int]
+    by_file: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -66,7 +68,9 @@ class Table:
         return list(self.rows) if self.columns is not None else [packed(dict(row)) for row in self.rows]
 
     def place(self, row: int) -> str:
-        """`data/products.csv:7`: a row for messages."""
+        """`data/products.csv:7`: a row for messages; a glob's row is its file."""
+        if self.by_file:
+            return str(self.rows[row][0])
         return f"{self.path}:{self.lines[row]}"
 
 
@@ -123,7 +127,8 @@ class _Reader:
                 place=self.place,
             )
             return None
-        source = self.sources.read_text(path, area="data", place=self.place, limit=MAX_TABLE_BYTES)
+        limit = MAX_YAML_BYTES if ending in {"yaml", "yml"} else MAX_TABLE_BYTES
+        source = self.sources.read_text(path, area="data", place=self.place, limit=limit)
         if source is None:
             return None
         try:
@@ -144,22 +149,13 @@ class _Reader:
         for path in paths:
             if not self.sources.check_file(path, place=self.place, what="file"):
                 return None
-            bad = BAD_IN_TEXT.search(path)
-            if bad is not None:
-                self.findings.add(
-                    f"data.{char_kind(bad[0])}",
-                    "character is not allowed",
-                    f"{describe_char(bad[0])}, in a file name.",
-                    place=self.place,
-                )
-                return None
             folder, _, name = path.rpartition("/")
             stem, dot, ext = name.rpartition(".")
             rows.append([path, name, stem if dot else name, ext if dot else "", folder])
         listing = "\n".join(row[0] for row in rows)
         self.sources.hashes[pattern] = hashlib.sha256(listing.encode("utf-8", "surrogateescape")).hexdigest()
         columns = ("path", "name", "stem", "ext", "folder")
-        return Table(path=pattern, columns=columns, rows=rows, lines=range(1, len(rows) + 1))
+        return Table(path=pattern, columns=columns, rows=rows, lines=range(1, len(rows) + 1), by_file=True)
 
     # -- delimited text ----------------------------------------------------------------------------------------------
 

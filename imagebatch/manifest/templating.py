@@ -92,14 +92,15 @@ class Renderer:
         self._timed_out = False
         self._at: int | None = None
 
-    def limit(self, *, variants: int, renders: int) -> None:
+    def limit(self, *, variants: int, renders: int, templates: int = 0) -> None:
         """Tell the child its limits; has to come before the first job.
 
         Args:
             variants: at most so many variants will be asked for.
             renders: at most so many strings will be rendered.
+            templates: so many have to be compiled, which takes the time of ten renders each.
         """
-        cpu = CPU_BASE_S + int(CPU_PER_RENDER_S * renders)
+        cpu = CPU_BASE_S + int(CPU_PER_RENDER_S * (renders + 10 * templates))
         self._budget = _Budget(wall_s=4.0 * cpu + 20.0, answer_bytes=ANSWER_BASE + ANSWER_PER_VARIANT * variants)
         self.send({"op": "limits", "memory": MEMORY_BASE + MEMORY_PER_VARIANT * variants, "cpu": cpu})
 

@@ -249,6 +249,8 @@ class _Builder:
     def _key(self, frame: _Frame, text: str, mark: Mark, *, plain: bool) -> None:
         frame.key_mark = mark
         if plain and text == "<<":
+            if frame.merges:
+                self._note("duplicate_key", "key stands twice", "<< stands twice; write <<: [*a, *b].", mark)
             frame.key = _MERGE
             return
         frame.key = text

@@ -1,6 +1,9 @@
 """A whole project becomes drafts, and every problem of every file is told at once."""
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -304,3 +307,31 @@ def test_a_prompt_that_renders_to_nothing_is_refused_with_its_row(tmp_path: Path
 def test_project_and_asset_that_share_a_folder_name_collide(tmp_path: Path) -> None:
     manifest = "assets:\n  a: {prompt: x, output: out/x.png}\n  b: {prompt: y, output: out/x.png/y.png}\n"
     assert codes(tmp_path, manifest) == ["path.collision"]
+
+
+def test_a_broken_project_file_does_not_make_every_asset_look_broken(tmp_path: Path) -> None:
+    files = {"imagebatch.yaml": "version: 1\ndefaults: {provider: openai, vars: [1]}\n"}
+    assert codes(tmp_path, "assets: {a: {prompt: '{{ vars.x }}'}, b: {promt: x}}\n", files) == [
+        "manifest.type",
+        "manifest.unknown_key",
+    ]
+
+
+def test_a_folder_that_cannot_be_read_does_not_look_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"manifests/closed/m.yaml": "assets: {b: {prompt: x}}\n"})
+    real = os.scandir
+
+    def refusing(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert codes(tmp_path, "assets: {a: {prompt: x}}\n") == ["manifest.unreadable"]
+
+
+def test_a_linked_folder_of_manifests_is_told_of(tmp_path: Path) -> None:
+    write(tmp_path, {"shared/m.yaml": "assets: {b: {prompt: x}}\n", "manifests/m.yaml": ""})
+    (tmp_path / "manifests/linked").symlink_to(tmp_path / "shared")
+    loaded = load(tmp_path, "assets: {a: {prompt: x}}\n")
+    assert [warning.code for warning in loaded.warnings] == ["manifest.not_read"]

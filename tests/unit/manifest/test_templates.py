@@ -236,3 +236,31 @@ def test_numbers_are_shown_as_written(tmp_path: Path) -> None:
         {"d.json": '[{"k": 1.0, "v": 1.10}, {"k": 2e0, "v": 3}]'},
     ).drafts
     assert [(draft.address, draft.prompt) for draft in found] == [("p[1.0]", "1.10 2.2 1.50"), ("p[2e0]", "3 6 1.50")]
+
+
+@given(
+    st.text(st.characters(codec="utf-8", categories=("L", "N", "Zs")), max_size=10),
+    st.one_of(st.text("ab é", max_size=5), st.integers(), st.just(1.5), st.booleans(), st.none(), st.just([1])),
+)
+def test_the_short_way_renders_as_the_long_way(text: str, value: Any) -> None:
+    def end(source: str) -> str:
+        worker = render_child.Worker(None)
+        context = {"row": {"a": value}, "range": range}
+        try:
+            return str(worker._compile("text", source)(context))
+        except render_child.Refused as error:
+            return error.code
+
+    short = f"{text}{{{{ row.a }}}}{text}"
+    assert render_child._SIMPLE.fullmatch(short)
+    assert end(short) == end(short + "{# the long way #}")
+
+
+@pytest.mark.parametrize("source", ["{{ range|string }}", "{{ range ~ '' }}", "{{ ([1]|map('string'))|string }}"])
+def test_an_object_that_was_turned_into_text_is_refused(tmp_path: Path, source: str) -> None:
+    assert codes(tmp_path, f'assets: {{a: {{prompt: "{source}"}}}}\n') == ["template.not_text"]
+
+
+def test_a_job_of_many_templates_gets_the_time_to_compile_them(tmp_path: Path) -> None:
+    assets = "".join(f"  a{number}: {{prompt: 'fox {number} {{{{ asset|upper }}}}'}}\n" for number in range(300))
+    assert len(drafts(tmp_path, "assets:\n" + assets)) == 300
