@@ -19,7 +19,7 @@ from imagebatch.model.canonical import Json
 from imagebatch.state.attempts import Attempt
 from imagebatch.state.entries import STATUSES, candidate_json, decode_candidates, decode_failure, failure_json
 from imagebatch.state.files import PRIVATE, disk_error, point, refuse_link
-from imagebatch.state.journal import journal_error
+from imagebatch.state.journal_file import journal_error
 from imagebatch.state.records import pack, unpack
 from imagebatch.state.strict import Fields, compact, parse_json
 

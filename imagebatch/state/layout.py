@@ -12,7 +12,8 @@ from typing import Final
 
 from imagebatch.errors import StateError
 from imagebatch.model.canonical import Json
-from imagebatch.state.lockfile import LOCK_NAME, MERGE_HINTS, Lock, decode_lock, encode_lock
+from imagebatch.state.lock_errors import MERGE_HINTS
+from imagebatch.state.lockfile import LOCK_NAME, Lock, decode_lock, encode_lock
 
 SPLIT_ABOVE: Final = 50_000
 JOIN_BELOW: Final = 40_000

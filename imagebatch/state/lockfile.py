@@ -6,7 +6,6 @@ block with one regular expression, and only `entry` parses. Text that is valid J
 other line ends inside, another tool's) is parsed once and put in our form in memory.
 """
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -18,16 +17,19 @@ from imagebatch.model.generation import Entry
 from imagebatch.model.recorded import Glance
 from imagebatch.model.token import LINEAGE_PATTERN
 from imagebatch.state.entries import decode_entry, encode_fields
+from imagebatch.state.lock_errors import (
+    MERGE_HINTS,
+    RESTORE_HINTS,
+    VERSION,
+    address_twice,
+    corrupt_lock,
+    newer_lock,
+    unreadable_lock,
+)
 from imagebatch.state.strict import DuplicateKeyError, compact, parse_json
 
 FORMAT: Final = "imagebatch-lock"
-VERSION: Final = 1
 LOCK_NAME: Final = "imagebatch.lock"
-RESTORE_HINTS: Final = (
-    "Restore the last good lock: git checkout imagebatch.lock",
-    "See what can be saved: imagebatch lock doctor",
-)
-MERGE_HINTS: Final = ("Merge both sides: imagebatch lock merge", "See what is wrong: imagebatch lock doctor")
 
 _KNOWN_HEADER: Final = frozenset({"format", "version", "lineage", "generations"})
 _HEADER: Final = re.compile(rb'\{\n((?:"[^\n]*\n)*?)"generations": \{\n\n')
@@ -186,7 +188,7 @@ class Lock:
     def _add_to(self, blocks: dict[str, int | bytes], base: int) -> int:
         for address, where in self._blocks.items():
             if address in blocks:
-                raise _twice(self._path, address, self._line(address))
+                raise address_twice(self._path, address, self._line(address))
             blocks[address] = where if isinstance(where, bytes) else where + (base << _SHIFT)
         return base + len(self._data)
 
@@ -238,10 +240,10 @@ def decode_lock(data: bytes, path: str = LOCK_NAME) -> Lock:
     another format, a newer version, and text that is no JSON; what is wrong inside one block is told when it is read.
     """
     if not data or data.isspace():
-        raise _corrupt(path, "The file is empty. An empty lock is damage, never 'nothing exists yet'.")
+        raise corrupt_lock(path, "The file is empty. An empty lock is damage, never 'nothing exists yet'.")
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
-        raise _corrupt(path, "The file holds NUL bytes, as after a power loss or a bad disk.", line)
+        raise corrupt_lock(path, "The file holds NUL bytes, as after a power loss or a bad disk.", line)
     if (b"<<<<<<<" in data or b">>>>>>>" in data) and (marker := _MARKER.search(data)):
         raise StateError(
             "the lock holds an unresolved merge",
@@ -285,7 +287,7 @@ def _by_blocks(data: bytes, path: str) -> Lock | None:
         else:
             address = _quoted_address(key)
         if address in blocks:
-            raise _twice(path, address, data.count(b"\n", 0, start) + 1)
+            raise address_twice(path, address, data.count(b"\n", 0, start) + 1)
         blocks[address] = start << _SHIFT | (stop - start)
         is_sorted &= address > last
         last = address
@@ -318,21 +320,21 @@ def _as_a_whole(data: bytes, path: str) -> Lock:
     try:
         value = parse_json(data.decode())
     except DuplicateKeyError as error:
-        raise _twice(path, error.key, None) from None
+        raise address_twice(path, error.key, None) from None
     except ValueError as error:
         newer = _NEWER.search(data[:4096])
         if newer is not None and int(newer[1]) > VERSION:
-            raise _newer(path, int(newer[1])) from None
-        raise _unreadable(data, path, error) from None
+            raise newer_lock(path, int(newer[1])) from None
+        raise unreadable_lock(data, path, error) from None
     lineage, rest = _checked_header(value, path)
     generations = value.get("generations") if isinstance(value, Mapping) else None
     if not isinstance(generations, Mapping):
-        raise _corrupt(path, "The field generations is not an object.")
+        raise corrupt_lock(path, "The field generations is not an object.")
     blocks: dict[str, int | bytes] = {}
     for address in sorted(generations):
         fields = generations[address]
         if not isinstance(fields, Mapping):
-            raise _corrupt(path, f"The block of {address} is not an object.")
+            raise corrupt_lock(path, f"The block of {address} is not an object.")
         lines = ",\n".join(f" {compact(name)}: {compact(value)}" for name, value in fields.items())
         blocks[address] = f"{compact(address)}: {{\n{lines}\n}}".encode()
     return Lock(lineage=lineage, header=rest, blocks=blocks, path=path)
@@ -344,7 +346,7 @@ def _checked_header(header: Json, path: str) -> tuple[str, dict[str, Json]]:
     Version 0 was never released; a lock that says so is read as version 1 and becomes it at the next write.
     """
     if not isinstance(header, Mapping):
-        raise _corrupt(path, "The file is JSON but not an object.")
+        raise corrupt_lock(path, "The file is JSON but not an object.")
     if header.get("format") != FORMAT:
         raise StateError(
             "this is not a lock of imagebatch",
@@ -355,12 +357,12 @@ def _checked_header(header: Json, path: str) -> tuple[str, dict[str, Json]]:
         )
     version = header.get("version")
     if not isinstance(version, int) or isinstance(version, bool) or version < 0:
-        raise _corrupt(path, f"The field version is {version!r}; it has to be a whole number.")
+        raise corrupt_lock(path, f"The field version is {version!r}; it has to be a whole number.")
     if version > VERSION:
-        raise _newer(path, version)
+        raise newer_lock(path, version)
     lineage = header.get("lineage")
     if not isinstance(lineage, str) or LINEAGE_PATTERN.fullmatch(lineage) is None:
-        raise _corrupt(path, "The field lineage is not 32 hex characters, so nobody knows whose lock this is.")
+        raise corrupt_lock(path, "The field lineage is not 32 hex characters, so nobody knows whose lock this is.")
     return lineage, {name: value for name, value in header.items() if name not in _KNOWN_HEADER}
 
 
@@ -373,46 +375,3 @@ def _canonical_block(lock: Lock, address: str) -> bytes:
         return encode_block(address, lock.entry(address))
     except (StateError, UnicodeDecodeError):
         return block  # damage is told when the block is read, and never made worse by writing
-
-
-def _corrupt(path: str, detail: str, line: int | None = None) -> StateError:
-    return StateError(
-        "the lock is damaged",
-        f"{detail} The lock is the receipt of what was paid, so it is never started anew by itself.",
-        hints=RESTORE_HINTS,
-        code="lockfile.corrupt",
-        path=path,
-        line=line,
-    )
-
-
-def _newer(path: str, version: int) -> StateError:
-    return StateError(
-        "the lock is of a newer version",
-        f"{path} has version {version}; this imagebatch reads up to version {VERSION}. Nothing was changed.",
-        hints=("Install a newer imagebatch: pip install --upgrade imagebatch",),
-        code="lockfile.version",
-        path=path,
-    )
-
-
-def _twice(path: str, key: str, line: int | None) -> StateError:
-    return StateError(
-        "two blocks of the lock have one address",
-        f"{key} stands twice in {path}, as after a merge of two branches that both drew it. "
-        "Both may have been paid, so one has to be chosen.",
-        hints=MERGE_HINTS,
-        code="lockfile.conflict",
-        path=path,
-        line=line,
-        address=key,
-    )
-
-
-def _unreadable(data: bytes, path: str, error: ValueError) -> StateError:
-    if isinstance(error, UnicodeDecodeError):
-        line = data.count(b"\n", 0, error.start) + 1
-        return _corrupt(path, "The file is not UTF-8 text.", line)
-    if isinstance(error, json.JSONDecodeError):
-        return _corrupt(path, f"The text is no JSON: {error.msg} at column {error.colno}.", error.lineno)
-    return _corrupt(path, f"The text cannot be read: {error}.")

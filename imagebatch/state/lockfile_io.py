@@ -19,7 +19,8 @@ from imagebatch.state.files import (
     write_atomic,
 )
 from imagebatch.state.layout import FOLDER, decode_files, digest_of, encode_files, lock_digest, names_folder
-from imagebatch.state.lockfile import LOCK_NAME, RESTORE_HINTS, Lock
+from imagebatch.state.lock_errors import RESTORE_HINTS
+from imagebatch.state.lockfile import LOCK_NAME, Lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

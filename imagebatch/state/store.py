@@ -18,7 +18,8 @@ from imagebatch.model.token import LINEAGE_PATTERN
 from imagebatch.state import memory
 from imagebatch.state.draws import DrawIndex
 from imagebatch.state.files import SHARED, make_folder, point, read_regular, write_atomic
-from imagebatch.state.journal import Journal, JournalText, read_journal, refuse_foreign
+from imagebatch.state.journal import Journal
+from imagebatch.state.journal_file import JournalText, read_journal, refuse_foreign
 from imagebatch.state.layout import NO_LOCK
 from imagebatch.state.lease import Lease, Owner, acquire_lease, release_lease, running_owner
 from imagebatch.state.ledger import Ledger

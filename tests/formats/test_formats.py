@@ -13,7 +13,8 @@ import pytest
 
 from imagebatch.model.canonical import Json
 from imagebatch.state.draws import DrawIndex
-from imagebatch.state.journal import Journal, read_journal
+from imagebatch.state.journal import Journal
+from imagebatch.state.journal_file import read_journal
 from imagebatch.state.layout import decode_files, encode_files, lock_digest
 from imagebatch.state.lockfile import LOCK_NAME, decode_lock, encode_lock
 from imagebatch.state.records import decode_event, encode_event

@@ -91,3 +91,25 @@ def test_only_leftovers_of_that_file_are_removed(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     remove_leftovers(tmp_path / "x")
     assert sorted(one.name for one in tmp_path.iterdir()) == [".x.mine", ".y.ib-tmp-77", "x"]
+
+
+def test_bytes_are_synced_before_they_take_the_name_and_the_name_is_synced_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    real_sync, real_replace = os.fsync, Path.replace
+
+    def sync(descriptor: int) -> None:
+        order.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "bytes")
+        real_sync(descriptor)
+
+    def replace(self: Path, target: Path) -> Path:
+        order.append("rename")
+        return real_replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    write_atomic(tmp_path / "x", b"one", name="lock")
+    assert order == ["bytes", "rename", "folder"]
+    make_folder(tmp_path / "folder")
+    assert order[3:] == ["folder"]

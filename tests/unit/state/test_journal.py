@@ -12,9 +12,10 @@ import pytest
 
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.event import Abandoned, Event
-from imagebatch.state import journal as journal_module
+from imagebatch.state import journal_file
 from imagebatch.state.files import hooked
-from imagebatch.state.journal import Journal, JournalText, read_journal
+from imagebatch.state.journal import Journal
+from imagebatch.state.journal_file import JournalText, read_journal
 from tests.unit.state.test_records import EVENTS
 from tests.unit.state.worlds import LINEAGE, OTHER, TOKEN, intended
 
@@ -86,7 +87,7 @@ def test_clearing_keeps_what_is_carried_and_shrinks_the_file(path: Path) -> None
     journal.clear([intended()], {"lock": "sha256:1"})
     journal.append(told(1)).result(timeout=5)
     journal.close()
-    assert path.stat().st_size <= 8 * journal_module.PAGE_BYTES
+    assert path.stat().st_size <= 8 * journal_file.PAGE_BYTES
     assert reread(path) == [intended(), told(1)]
     assert read_journal(path).notes["lock"] == "sha256:1"
 
@@ -184,7 +185,7 @@ def test_a_main_file_whose_last_pages_are_gone_keeps_what_stands_before_them(pat
     whole = reread(path)
     size = path.stat().st_size
     with path.open("r+b") as file:
-        file.truncate(size - 2 * journal_module.PAGE_BYTES)
+        file.truncate(size - 2 * journal_file.PAGE_BYTES)
     kept = reread(path)
     assert whole[: len(kept)] == kept
     assert len(kept) < len(whole)
@@ -288,7 +289,7 @@ def test_after_closing_nothing_is_taken(path: Path) -> None:
 
 
 def test_where_wal_cannot_work_the_old_mode_does(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, seen = journal_module._prepare, []
+    real, seen = journal_file._prepare, []
 
     def stubborn(connection: sqlite3.Connection) -> None:
         mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
@@ -299,9 +300,22 @@ def test_where_wal_cannot_work_the_old_mode_does(path: Path, monkeypatch: pytest
             raise error
         real(connection)
 
-    monkeypatch.setattr(journal_module, "_prepare", stubborn)
+    monkeypatch.setattr(journal_file, "_prepare", stubborn)
     journal = Journal.open(path, lineage=LINEAGE)
     journal.append(intended()).result(timeout=5)
     journal.close()
     assert seen == ["delete", "delete"]
     assert read_journal(path).events == (intended(),)
+
+
+def test_commits_are_synced_in_full_and_a_promise_is_never_given_before(path: Path) -> None:
+    journal = Journal.open(path, lineage=LINEAGE)
+    assert journal._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert journal._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    names: list[str] = []
+    with hooked(names.append):
+        future = journal.append(intended())
+        future.add_done_callback(lambda _: names.append("promised"))
+        future.result(timeout=5)
+    journal.close()
+    assert names == ["journal.commit", "journal.committed", "promised"]

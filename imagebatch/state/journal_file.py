@@ -1,0 +1,289 @@
+"""The journal's file: opened, read record by record, salvaged where its end was cut off, repaired without a loss.
+
+One row is one commit: a packed batch (see `records`). Pages are small because most commits are.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from imagebatch.errors import RefusedError, StateError
+from imagebatch.model.event import Event
+from imagebatch.state.files import PRIVATE, disk_error, point, refuse_link, sync_folder
+from imagebatch.state.records import Packer, Unpacker, decode_event, encode_event
+
+SCHEMA_VERSION: Final = 1
+PAGE_BYTES: Final = 512
+BUSY_S: Final = 5.0
+_APPLICATION: Final = 0x69624A31  # "ibJ1"
+_DISK_CODES: Final = {
+    "SQLITE_FULL": ("disk.full", "the disk is full"),
+    "SQLITE_READONLY": ("disk.readonly", "the disk or the file is read-only"),
+    "SQLITE_CANTOPEN": ("disk.denied", "the file cannot be opened"),
+    "SQLITE_PERM": ("disk.denied", "permission was denied"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalText:
+    """What a journal holds: whose it is, small notes, its events in order, and how many torn records were left out."""
+
+    lineage: str | None = None
+    notes: dict[str, str]
+    events: tuple[Event, ...] = ()
+    torn: int = 0
+
+
+def open_journal(path: Path, lineage: str) -> tuple[sqlite3.Connection, JournalText]:
+    """The file at `path`, made where there is none, repaired where its end is torn, and what it holds.
+
+    Raises RefusedError (`journal.lineage`) where it belongs to another project, StateError where it cannot be read or
+    written, is damaged before its end, or is of a newer version.
+    """
+    refuse_link(path)
+    try:
+        _finish_repair(path)
+        try:
+            connection, text = _opened(path, lineage)
+        except sqlite3.DatabaseError as error:
+            _raise_unless_cut(error)
+            text = _salvaged(path)
+            refuse_foreign(text, lineage)
+        else:
+            if not text.torn:
+                return connection, text
+            connection.close()
+        _repair(path, lineage, text)
+        return _opened(path, lineage)[0], text
+    except sqlite3.Error as error:
+        raise journal_error(error, path) from error
+    except OSError as error:
+        raise disk_error(error, path, "open") from error
+
+
+def read_journal(path: Path) -> JournalText:
+    """What the journal at `path` holds, read without a lease and without changing it; empty where none is.
+
+    Raises StateError where it cannot be read.
+    """
+    refuse_link(path)
+    if not path.exists():
+        return JournalText(notes={})
+    try:
+        try:
+            with contextlib.closing(_read_only(path)) as connection:
+                return _load(connection, path)
+        except sqlite3.DatabaseError as error:
+            _raise_unless_cut(error)
+            return _salvaged(path)
+    except sqlite3.Error as error:
+        raise journal_error(error, path) from error
+
+
+def refuse_foreign(text: JournalText, lineage: str) -> None:
+    """Raise RefusedError where a journal that holds something belongs to another project."""
+    if text.lineage in {None, lineage} or not (text.events or "lock" in text.notes):
+        return
+    raise RefusedError(
+        "the journal belongs to another project",
+        f".imagebatch/journal.db has the lineage {text.lineage}, this project has {lineage}. "
+        "It may hold paid attempts of that project, so it is neither used nor removed.",
+        hints=("Move the folder .imagebatch back to the project it came from",),
+        code="journal.lineage",
+        path=".imagebatch/journal.db",
+    )
+
+
+def journal_error(error: Exception, path: Path) -> StateError:
+    """A foreign error of the journal in our words."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    code, what = next((_DISK_CODES[key] for key in _DISK_CODES if name.startswith(key)), ("disk.io", str(error)))
+    if name in {"SQLITE_CORRUPT", "SQLITE_NOTADB"}:
+        return _damaged(path, what)
+    return StateError(
+        "the journal cannot be kept",
+        f"imagebatch could not write or read {path.name}: {what}. "
+        "Nothing is sent that could not be written down first.",
+        hints=("Make room or give rights in .imagebatch, then run the same command again",),
+        code=code,
+        path=f".imagebatch/{path.name}",
+    )
+
+
+def _opened(path: Path, lineage: str) -> tuple[sqlite3.Connection, JournalText]:
+    connection = _connected(path)
+    try:
+        text = _load(connection, path)
+        refuse_foreign(text, lineage)
+        if not text.torn:
+            with transaction(connection):
+                note_down(connection, {"lineage": lineage})
+    except BaseException:
+        connection.close()
+        raise
+    return connection, text
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
+
+
+def _raise_unless_cut(error: sqlite3.DatabaseError) -> None:
+    """Go on only where pages are missing; every other error is raised again."""
+    if getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT":
+        raise error
+
+
+def _salvaged(path: Path) -> JournalText:
+    """What a file holds whose end was cut off: SQLite opens it only when told that its page count may be wrong."""
+    with contextlib.closing(_read_only(path)) as connection:
+        connection.execute("PRAGMA writable_schema=ON").fetchall()
+        text = _load(connection, path)
+    return replace(text, torn=max(text.torn, 1))
+
+
+def _repair(path: Path, lineage: str, text: JournalText) -> None:
+    """Make a journal of what can be read, and set the torn one aside; nothing is deleted."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    connection = _connected(fresh)
+    try:
+        with transaction(connection):
+            note_down(connection, {**text.notes, "lineage": lineage})
+            if text.events:
+                insert_batch(connection, Packer(), [encode_event(event) for event in text.events])
+    finally:
+        connection.close()
+    point("journal.repair")
+    for ending in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + ending).replace(path.with_name(f"{path.name}.torn{ending}"))
+    _finish_repair(path)
+
+
+def _finish_repair(path: Path) -> None:
+    """Put the repaired journal in place; the torn one stepped aside only when this one was whole."""
+    fresh = path.with_name(f"{path.name}.new")
+    if fresh.exists() and not path.exists():
+        fresh.replace(path)
+        sync_folder(path.parent)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE))
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection)
+    except sqlite3.OperationalError as error:
+        # Shared memory does not work on every network file system; the old journal mode does, a little slower.
+        if not str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_IOERR_SHM", "SQLITE_PROTOCOL")):
+            connection.close()
+            raise
+        connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
+    if connection.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA temp_store=MEMORY")
+    # Some builds overwrite what is deleted: that would write each event a second time, and `clear` shrinks the file.
+    connection.execute("PRAGMA secure_delete=OFF").fetchall()
+    connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        with transaction(connection):
+            connection.execute("CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+            connection.execute("CREATE TABLE IF NOT EXISTS batch (seq INTEGER PRIMARY KEY, record BLOB NOT NULL)")
+            connection.execute(f"PRAGMA application_id={_APPLICATION}")
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    connection.execute("BEGIN IMMEDIATE")  # whether locks and shared memory work is known now, not at the first create
+    connection.execute("ROLLBACK")
+
+
+def _load(connection: sqlite3.Connection, path: Path) -> JournalText:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StateError(
+            "the journal is of a newer version",
+            f"{path.name} has version {version}; this imagebatch reads up to version {SCHEMA_VERSION}.",
+            hints=("Install a newer imagebatch: pip install --upgrade imagebatch",),
+            code="journal.version",
+            path=f".imagebatch/{path.name}",
+        )
+    if version == 0:
+        return JournalText(notes={})
+    notes = dict(connection.execute("SELECT name, value FROM note"))
+    events: list[Event] = []
+    torn: list[str] = []
+    unpacker = Unpacker()
+    for record in _rows(connection, torn):
+        try:
+            decoded = [decode_event(line) for line in unpacker.unpack(record)]
+        except ValueError as error:
+            torn.append(str(error))
+            continue
+        if torn:
+            raise _damaged(path, f"{torn[0]}, and a later record can be read")
+        events += decoded
+    return JournalText(lineage=notes.get("lineage"), notes=notes, events=tuple(events), torn=len(torn))
+
+
+def _rows(connection: sqlite3.Connection, torn: list[str]) -> Iterator[bytes]:
+    """Rows in order; where pages at the end are missing, those before them."""
+    rows = connection.execute("SELECT record FROM batch ORDER BY seq")
+    while True:
+        try:
+            row = rows.fetchone()
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT":
+                raise
+            torn.append(str(error))
+            return
+        if row is None:
+            return
+        yield row[0] if isinstance(row[0], bytes) else b""
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def insert_batch(connection: sqlite3.Connection, packer: Packer, lines: Sequence[str]) -> None:
+    connection.execute("INSERT INTO batch (record) VALUES (?)", (packer.pack(lines),))
+
+
+def note_down(connection: sqlite3.Connection, notes: dict[str, str]) -> None:
+    for name, value in notes.items():
+        kept = connection.execute("SELECT value FROM note WHERE name = ?", (name,)).fetchone()
+        if kept != (value,):
+            connection.execute("INSERT OR REPLACE INTO note (name, value) VALUES (?, ?)", (name, value))
+
+
+def _damaged(path: Path, what: str) -> StateError:
+    return StateError(
+        "the journal is damaged",
+        f"{path.name} cannot be trusted: {what}. It may hold paid attempts, so nothing is sent until that is settled.",
+        hints=("See what can be saved: imagebatch lock doctor",),
+        code="journal.corrupt",
+        path=f".imagebatch/{path.name}",
+    )
