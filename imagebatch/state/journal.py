@@ -31,9 +31,12 @@ from imagebatch.state.journal_file import (
     journal_error,
     note_down,
     open_journal,
+    read_journal,
     transaction,
 )
 from imagebatch.state.records import Packer, encode_event
+
+__all__ = ["Journal", "JournalText", "read_journal"]
 
 LINGER_S: Final = 0.5
 GATHER_S: Final = 0.008
