@@ -128,3 +128,10 @@ def test_ordinary_slugs_are_readable() -> None:
     assert make_slugs("p", ["LMP-001"], combos, make_addresses("p", ["LMP-001"], combos)) == ["LMP-001-front"]
     assert make_slugs("hero", None, [{}], ["hero"]) == ["hero"]
     assert make_slugs("p", ["CON"], [{}], ["p[CON]"])[0].startswith("CON-")
+
+
+def test_a_slug_that_is_not_its_key_carries_a_hash_whatever_other_rows_there_are() -> None:
+    alone = make_slugs("p", ["a b"], [{}], make_addresses("p", ["a b"], [{}]))
+    both = make_slugs("p", ["a b", "a_b"], [{}], make_addresses("p", ["a b", "a_b"], [{}]))
+    assert both == [alone[0], "a_b"]
+    assert alone[0].startswith("a_b-")
