@@ -1,4 +1,7 @@
-"""Tables that assets range over: CSV, TSV, JSON, JSONL, YAML and globs into rows with line numbers, strictly read."""
+"""Tables that assets range over: CSV, TSV, JSON, JSONL, YAML and globs into rows with line numbers, strictly read.
+
+Longer than most: the kinds stand together because they share their refusals and their limits.
+"""
 
 import csv
 import fnmatch
