@@ -46,6 +46,11 @@ class Findings:
         else:
             self._dropped += 1
 
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Note problems that were found elsewhere."""
+        for problem in problems:
+            (self._errors if problem.severity == "error" else self._warnings)[problem] = None
+
     @property
     def failed(self) -> bool:
         """Whether anything but warnings was found."""

@@ -3,11 +3,11 @@
 import gc
 import os
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from imagebatch.errors import ManifestError, Problem
 from imagebatch.manifest.characters import BAD_IN_NAME, describe_char, quoted
@@ -44,6 +44,9 @@ class Loaded:
     warnings: tuple[Problem, ...]
 
 
+Judge: TypeAlias = Callable[[ProjectSettings, Sequence[Draft]], Iterable[Problem]]
+
+
 def find_root(start: Path) -> Path:
     """The nearest folder, from `start` upward, that holds `imagebatch.yaml`.
 
@@ -66,7 +69,12 @@ def find_root(start: Path) -> Path:
 
 
 def load_project(
-    root: Path, *, variables: Mapping[str, str], simulate: bool = False, renderer: Renderer | None = None
+    root: Path,
+    *,
+    variables: Mapping[str, str],
+    simulate: bool = False,
+    renderer: Renderer | None = None,
+    judge: Judge | None = None,
 ) -> Loaded:
     """Read, check and render a whole project.
 
@@ -75,11 +83,12 @@ def load_project(
         variables: the environment, for `${NAME}` in provider addresses; keys are never read here.
         simulate: True where no provider will be called, so that missing addresses do not matter.
         renderer: a rendering child that was started earlier; one is started here otherwise. It is closed at the end.
+        judge: asked for further problems of what is sound, where something else is wrong, so that all are told at once.
 
     Raises ManifestError with all problems of all files.
     """
     with renderer or Renderer() as child, _no_collection():
-        return _Loader(Path(root), variables, simulate=simulate, renderer=child).load()
+        return _Loader(Path(root), variables, simulate=simulate, renderer=child).load(judge)
 
 
 @contextmanager
@@ -102,7 +111,7 @@ class _Loader:
         self.simulate = simulate
         self.renderer = renderer
 
-    def load(self) -> Loaded:
+    def load(self, judge: Judge | None) -> Loaded:
         """Everything, or ManifestError."""
         # Texts are read before pydantic is imported: the rendering child starts meanwhile.
         project = self._parsed(PROJECT_FILE)
@@ -121,6 +130,8 @@ class _Loader:
             variables=self.variables,
             simulate=self.simulate,
         )
+        if judge is not None and self.findings.failed:
+            self.findings.extend(judge(settings, drafts))
         self.findings.check()
         return Loaded(
             settings=settings,

@@ -1,18 +1,19 @@
 """A project as the commands see it: its files read, its providers known, nothing asked and nothing changed yet."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from imagebatch.errors import ManifestError, Problem
+from imagebatch.errors import ManifestError, Problem, ProviderError
 from imagebatch.manifest import project as manifests
 from imagebatch.manifest.project import Loaded
 from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.recorded import Recorded
 from imagebatch.model.settings import SIMULATOR_BASE, ProjectSettings, ProviderSettings
-from imagebatch.model.variant import Reference
+from imagebatch.model.variant import Draft, Reference
 from imagebatch.providers import registry
 from imagebatch.providers.wanted import Target, Wanted, file_reference, file_references, resolve_wanted
+from imagebatch.state.lockfile import empty_lock
 
 SIMULATED_HOME = Path(".imagebatch") / "simulated"
 
@@ -74,7 +75,9 @@ def load(setup: Setup) -> Project:
 
     Raises ManifestError with all problems of all files.
     """
-    loaded = manifests.load_project(setup.root, variables=setup.variables, simulate=setup.simulate)
+    loaded = manifests.load_project(
+        setup.root, variables=setup.variables, simulate=setup.simulate, judge=lambda *found: _judged(setup, *found)
+    )
     targets = {alias: _target(one, setup) for alias, one in loaded.settings.providers.items()}
     references = {path: _read_reference(setup.root, path) for path in file_references(loaded.drafts)}
     capabilities = {target.type: target.adapter.capabilities for target in targets.values()}
@@ -90,6 +93,17 @@ def load(setup: Setup) -> Project:
         warnings=loaded.warnings,
         capabilities=capabilities,
     )
+
+
+def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) -> tuple[Problem, ...]:
+    """What providers would not take of the sound part of a project whose files hold other problems."""
+    try:
+        targets = {alias: _target(one, setup) for alias, one in settings.providers.items()}
+    except ProviderError as error:
+        return error.problems
+    sound = [draft for draft in drafts if draft.policy.provider in targets]
+    sound = [replace(draft, references=()) if draft.references else draft for draft in sound]
+    return resolve_wanted(sound, targets, references={}, recorded=empty_lock("0" * 32)).problems
 
 
 def wanted(project: Project, recorded: Recorded) -> Wanted:
