@@ -317,7 +317,11 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
     else:
         reason = "asked" if asked else "failed"
     in_place = (
-        accepted and case.entry is not None and case.entry.token == draw.token and _restartable(case, variant, failure)
+        accepted
+        and not draw.parts
+        and case.entry is not None
+        and case.entry.token == draw.token
+        and _restartable(case, variant, failure)
     )
     known = draw if case.entry is None or case.entry.token != draw.token else None
     attempt = draw.attempt + 1 if accepted else draw.attempt

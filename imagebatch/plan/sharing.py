@@ -23,7 +23,7 @@ def share_draws(changes: dict[str, Change]) -> None:
     for (draw, _), members in sorted(groups.items(), key=lambda item: item[0]):
         leader = min(members, key=_leadership)
         for change in members:
-            if change.address != leader.address:
+            if change.address != leader.address and not _runs_apart(change, leader):
                 changes[change.address] = _following(change, leader.address)
         if leader.action in _SENDS and not leader.in_place:
             attempt = max(leader.attempt, attempts.get(draw, 0) + 1)
@@ -31,6 +31,17 @@ def share_draws(changes: dict[str, Change]) -> None:
             if attempt != leader.attempt:
                 changes[leader.address] = replace(leader, attempt=attempt)
     _buy_once(changes)
+
+
+def _runs_apart(change: Change, leader: Change) -> bool:
+    """Two generations of one request that both run were both paid for; each is waited for."""
+    return change.action == "wait" and _token(change) != _token(leader)
+
+
+def _token(change: Change) -> str:
+    if change.known is not None:
+        return change.known.token
+    return change.entry.token if change.entry is not None else ""
 
 
 def _draws_wanted(change: Change) -> bool:
@@ -68,8 +79,7 @@ def _buy_once(changes: dict[str, Change]) -> None:
         change = changes[address]
         if change.variant is None or not ("buy" in change.also or change.action == "buy") or not change.picked:
             continue
-        token = change.known.token if change.known is not None else change.entry.token if change.entry else ""
-        keys = [(token, index, change.variant.policy.resolution) for index in change.picked]
+        keys = [(_token(change), index, change.variant.policy.resolution) for index in change.picked]
         first = buyers.get(keys[0])
         if first is not None and all(key in buyers for key in keys):
             if change.action == "buy":

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from imagebatch.model.generation import Bought, Failure
+from imagebatch.model.generation import Bought, Failure, Part
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.settings import Redo
@@ -424,3 +424,32 @@ def test_a_token_that_a_renamed_variant_took_along_is_not_made_again() -> None:
     world = World().have("b", entry_of(before))
     plan = world.plan([variant("a", policy=DISTINCT), variant("b", policy=DISTINCT)])
     assert {c.address: (c.action, c.attempt) for c in plan.changes} == {"a": ("create", 2), "b": ("move", 1)}
+
+
+def test_a_picture_that_was_drawn_apart_is_not_shared() -> None:
+    world = World().have("a", entry_of(variant("a", policy=DISTINCT)))
+    assert actions(world.plan([variant("a", policy=DISTINCT), variant("b")])) == {"b": "create"}
+
+
+def test_who_needs_the_draw_follows_the_one_that_runs_and_two_that_run_are_both_waited_for() -> None:
+    failure = Failure(kind="provider", message="")
+    bare = entry_of(variant("a"), candidates=(), picked=(), outputs=())
+    world = World().have("a", replace(bare, status="failed", failure=failure))
+    world.have("z", replace(bare, status="pending", token="ib-z"))
+    world.have("y", replace(bare, status="pending", token="ib-y"))
+    plan = world.plan([variant(name) for name in ("a", "y", "z", "new")])
+    assert {c.address: (c.action, c.leader) for c in plan.changes} == {
+        "a": ("share", "y"),
+        "new": ("share", "y"),
+        "y": ("wait", None),
+        "z": ("wait", None),
+    }
+
+
+def test_a_request_of_several_parts_is_not_started_again_in_place() -> None:
+    failure = Failure(kind="provider", message="")
+    part = Part(token="ib-0", generation="g-0", status="failed")
+    bare = entry_of(variant(), status="failed", failure=failure, parts=(part,), candidates=(), outputs=())
+    world = World().have("hero", bare)
+    assert not world.one(variant(prompt="other")).in_place
+    assert (world.one(variant()).action, world.one(variant()).in_place) == ("retry", False)
