@@ -18,7 +18,7 @@ def command_table() -> str:
             command = group.get_command(ctx, name)
             words = f"`{name}`"
             if isinstance(command, click.Group):
-                inner = "\\|".join(command.list_commands(ctx))
+                inner = "\\|".join(command.commands)
                 words = f"`{name} {inner}`"
             lines.append(f"| {words} | {first_sentence(command)} |")
     return "\n".join(lines) + "\n"

@@ -80,7 +80,7 @@ def schema_files(schemas: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
 def _project(lineage: str) -> str:
     return f"""\
 {PROJECT_MODELINES}version: 1
-lineage: {lineage}        # names this project for ever; never change it
+lineage: "{lineage}"      # names this project for ever; never change it
 
 providers:
   studio:

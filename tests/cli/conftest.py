@@ -81,7 +81,7 @@ def bare_environment(home: Path) -> dict[str, str]:
 def project(tmp_path: Path) -> Project:
     """A small project: four pictures of one asset, two of another with a pick to be made."""
     made = Project(root=tmp_path / "project", environ=bare_environment(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
+    (tmp_path / "home").mkdir(exist_ok=True)
     made.write(
         "imagebatch.yaml",
         "version: 1\nlineage: 00112233445566778899aabbccddeeff\nproviders:\n  studio:\n    type: all-images\n"
@@ -115,6 +115,6 @@ def applied_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def applied(applied_once: Path, tmp_path: Path) -> Project:
     """A copy of the applied worked example."""
-    shutil.copytree(applied_once, tmp_path / "project", ignore=shutil.ignore_patterns("simulator.log"))
-    (tmp_path / "home").mkdir()
-    return Project(root=tmp_path / "project", environ=bare_environment(tmp_path / "home"))
+    shutil.copytree(applied_once, tmp_path / "applied")
+    (tmp_path / "home").mkdir(exist_ok=True)
+    return Project(root=tmp_path / "applied", environ=bare_environment(tmp_path / "home"))

@@ -166,16 +166,19 @@ def blocker_lines(blockers: Sequence[Blocker], *, paint: Paint, columns: int = 8
         return []
     lines = [paint("This would stop the apply:", "red", "bold")]
     for blocker in blockers:
-        text = [word for word in blocker_text(blocker).split(" ") if word]
-        wrapped = _wrapped(text, columns - 4, joint=" ")
-        lines += [f"  {paint('x', 'red')} {line}" if at == 0 else f"    {line}" for at, line in enumerate(wrapped)]
+        for at, text in enumerate(blocker_text(blocker).splitlines()):
+            words = [text] if text.startswith(" ") else [word for word in text.split(" ") if word]
+            mark = paint("x", "red") if at == 0 else " "
+            wrapped = _wrapped(words, columns - 4, joint=" ")
+            lines += [f"  {mark if part == 0 else ' '} {line}" for part, line in enumerate(wrapped)]
     return [*lines, ""]
 
 
 def blocker_text(blocker: Blocker) -> str:
     """What stands against the apply, and the flag that lifts it where the message does not say it itself."""
     lift = f"--force {shlex.quote(blocker.force)}" if blocker.force else ""
-    message = shown(blocker.message)
+    # A message may have lines of its own: what is to be pasted stands alone.
+    message = "\n".join(shown(line) for line in blocker.message.splitlines())
     return f"{message} Lift it with {lift}." if lift and lift not in message else message
 
 

@@ -13,7 +13,7 @@ def test_all_problems_of_a_project_are_shown_by_place_with_detail_and_hint() -> 
     error = ManifestError(
         [
             Problem(code="manifest.more", summary="more problems", detail="3 more are not shown."),
-            Problem(code="b", summary="unknown key", detail="promt is none.", path="manifests/b.yaml", line=2, column=9),
+            Problem(code="b", summary="unknown key", detail="no promt.", path="manifests/b.yaml", line=2, column=9),
             Problem(
                 code="a", summary="unknown key", detail="tagz is no key.", path="manifests/a.yaml", line=10, column=3,
                 hint="did you mean tags?",
@@ -25,7 +25,7 @@ def test_all_problems_of_a_project_are_shown_by_place_with_detail_and_hint() -> 
         "  tagz is no key.",
         "  hint: did you mean tags?",
         "manifests/b.yaml:2:9: error: unknown key [b]",
-        "  promt is none.",
+        "  no promt.",
         "error: more problems [manifest.more]",
         "  3 more are not shown.",
         "3 problems; nothing was sent and nothing was written.",

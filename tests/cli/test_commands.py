@@ -1,0 +1,326 @@
+"""The commands on real projects, against the built-in simulator: what they print, write and leave with."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from imagebatch.cli.schemas import schema_of
+from tests.cli.conftest import Project
+
+SPRING = "hero[season=spring]"
+
+
+def plan_of(project: Project, *arguments: str) -> dict[str, dict[str, object]]:
+    """The planned changes by address."""
+    document = json.loads(project.run("plan", "--json", *arguments).out)
+    jsonschema.validate(document, schema_of("plan"))
+    return {change["address"]: change for change in document["changes"]}
+
+
+def test_a_new_plan_in_full(project: Project) -> None:
+    done = project.run("plan")
+    assert done.code == 0
+    assert done.err == ""
+    assert done.out.splitlines() == [
+        "  +   create  4 × hero[season=autumn] … hero[season=winter]",
+        "              new: not in the lock · studio (simulated) · 0 credit (exact)",
+        "  +   create  icon[thing=axe]",
+        "              new: not in the lock · studio (simulated) · 0 credit (exact)",
+        "  +   create  icon[thing=crown]",
+        "              new: not in the lock · studio (simulated) · 0 credit (exact)",
+        "",
+        "Simulated: studio draws with the built-in simulator; nothing is paid.",
+        "",
+        "Plan: 6 to create. Cost: 0 credit (6 exact, 0 estimated, 0 unknown).",
+    ]
+
+
+def test_detailed_exit_codes_tell_changes_from_none(project: Project, applied: Project) -> None:
+    assert project.run("plan", "--detailed-exitcode").code == 2
+    assert project.run("status", "--exit-code").code == 2
+    assert applied.run("plan", "--detailed-exitcode").code == 0
+    assert applied.run("status", "--exit-code").code == 0
+
+
+def test_a_second_apply_has_nothing_to_do_and_says_simulated(applied: Project) -> None:
+    before = (applied.root / "imagebatch.lock").read_bytes()
+    done = applied.run("apply", "-y")
+    assert done.code == 0
+    assert done.out.startswith("Nothing to do: 20 variants are as the manifests want. Simulated: ")
+    assert (applied.root / "imagebatch.lock").read_bytes() == before
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_applied(project: Project) -> None:
+    done = project.run("apply", text="yes\n")
+    assert done.code == 4
+    assert "imagebatch apply -y" in done.err
+    assert not (project.root / "outputs").exists()
+
+
+def test_apply_json_is_one_object_a_line_from_version_to_summary(project: Project, tmp_path: Path) -> None:
+    variables = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "GITHUB_OUTPUT": str(tmp_path / "output")}
+    done = project.run("apply", "-y", "--json", "--require-picks", **variables)
+    assert done.code == 5, done.err
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    for line in lines:
+        jsonschema.validate(line, schema_of("events"))
+    assert (lines[0]["type"], lines[-1]["type"]) == ("version", "summary")
+    last = lines[-1]
+    assert (last["exit_code"], last["created"], last["unpicked"], last["failed"]) == (5, 6, 2, 0)
+    assert "### imagebatch apply" in (tmp_path / "summary.md").read_text()
+    assert re.search(r"exit_code<<(imagebatch_[0-9a-f]+)\n5\n\1\n", (tmp_path / "output").read_text())
+    assert json.loads((project.root / "imagebatch.lock").read_text())["format"] == "imagebatch-lock"
+    jsonschema.validate(json.loads((project.root / "imagebatch.lock").read_text()), schema_of("lock"))
+
+
+def test_a_brake_refuses_names_itself_and_its_flag(project: Project) -> None:
+    done = project.run("apply", "-y", "--max-creates", "1")
+    assert done.code == 4
+    assert done.err.startswith("error: the plan is not applied [")
+    assert "--max-creates" in done.err or "--force" in done.err
+    assert not (project.root / "outputs").exists()
+    assert project.run("plan", "--max-creates", "1").code == 0
+
+
+def test_a_saved_plan_is_applied_exactly_once(project: Project) -> None:
+    assert project.run("plan", "-s", SPRING, "--out", "spring plan").code == 0
+    mixed = project.run("apply", "spring plan", "-s", "hero")
+    assert mixed.code == 64
+    done = project.run("apply", "spring plan", "-y")
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in (project.root / "outputs").rglob("*.jpg")) != []
+    assert "Done: 1 created in N s." in done.filtered
+    again = project.run("apply", "spring plan", "-y")
+    assert again.code == 4
+    assert "tale" in again.err
+
+
+def test_picks_are_bound_to_bytes_and_applied(project: Project) -> None:
+    assert project.run("apply", "-y", "-s", "icon").code == 0
+    done = project.run("pick", "icon[thing=axe]", "3")
+    assert done.code == 0, done.err
+    assert 'use: ["sha256:' in (project.root / "picks.yaml").read_text()
+    assert plan_of(project, "-s", "icon")["icon[thing=axe]"]["action"] == "develop"
+    assert project.run("apply", "-y", "-s", "icon").code == 0
+    entry = json.loads((project.root / "imagebatch.lock").read_text())["generations"]["icon[thing=axe]"]
+    assert entry["picked"] == [3]
+    wrong = project.run("pick", "icon[thing=axe]", "9")
+    assert (wrong.code, "offers 4" in wrong.err) == (1, True)
+
+
+def test_redraw_asks_in_picks_and_restore_goes_back_without_drawing(applied: Project) -> None:
+    assert applied.run("redraw", "badge", "--note", "more gold", "--add", "gold thread").code == 0
+    change = plan_of(applied)["badge"]
+    assert (change["action"], change["reason_code"], change["attempt"]) == ("redraw", "asked", 2)
+    assert applied.run("apply", "-y").code == 0
+    history = applied.run("history", "badge")
+    assert re.findall(r"^ +([0-9]+)(?: \(present\))?  attempt ([0-9])", history.out, re.MULTILINE) == [
+        ("0", "2"),
+        ("1", "1"),
+    ]
+    assert "gold thread" in history.out
+    assert applied.run("restore", "badge", "--to", "1").code == 0
+    assert plan_of(applied)["badge"]["action"] == "adopt"
+    assert applied.run("apply", "-y").code == 0
+    assert plan_of(applied) == {}
+    assert applied.run("restore", "badge", "--to", "7").code == 1
+
+
+def test_accept_lets_a_picture_stand_for_a_changed_request(applied: Project) -> None:
+    manifest = applied.root / "manifests" / "catalog.yaml"
+    manifest.write_text(manifest.read_text().replace("embroidered badge", "stitched badge"))
+    assert plan_of(applied)["badge"]["action"] == "redraw"
+    done = applied.run("accept", "badge")
+    assert (done.code, done.out) == (0, "Accepted 1 picture:\n  badge\n")
+    assert plan_of(applied) == {}
+    assert applied.run("accept", "badge", "hero").code in {0, 1}
+
+
+def test_explain_shows_what_differs(applied: Project) -> None:
+    manifest = applied.root / "manifests" / "catalog.yaml"
+    manifest.write_text(manifest.read_text().replace("embroidered badge", "stitched badge"))
+    done = applied.run("explain", "badge")
+    assert done.code == 0
+    for words in (
+        "-/+ redraw  badge",
+        "prompt changed",
+        "declared   manifests/catalog.yaml:",
+        "differs    prompt",
+        "image    data/mark.png",
+    ):
+        assert words in done.out
+    found = json.loads(applied.run("explain", "badge", "--json").out)
+    assert [one["name"] for one in found["differences"]] == ["prompt"]
+    assert applied.run("explain", "nobody").code == 1
+
+
+def test_verify_hashes_everything_and_fails_on_simulated_pictures(applied: Project) -> None:
+    done = applied.run("verify")
+    assert done.code == 2
+    assert "Disagreements: 20 of them; " in done.out
+    assert done.out.count("[verify.simulated]") == 20
+    (applied.root / "outputs" / "badge.png").write_bytes(b"edited")
+    (applied.root / "outputs" / "hero" / "spring.jpg").unlink()
+    codes = re.findall(r"\[(verify\.\w+)\]", applied.run("verify").out)
+    assert {"verify.differs", "verify.missing", "verify.plan"} < set(codes)
+
+
+def test_protection_stops_a_redraw_until_it_is_taken_back(applied: Project) -> None:
+    assert applied.run("protect", "badge").out == "Protected 1 picture:\n  badge\n"
+    manifest = applied.root / "manifests" / "catalog.yaml"
+    manifest.write_text(manifest.read_text().replace("embroidered badge", "stitched badge"))
+    assert plan_of(applied)["badge"]["reason_code"] == "protected"
+    assert applied.run("protect", "badge").out.startswith("Nothing to do")
+    assert applied.run("unprotect", "badge").code == 0
+    assert plan_of(applied)["badge"]["action"] == "redraw"
+
+
+def test_the_lock_is_shown_renamed_and_forgotten(applied: Project) -> None:
+    shown = json.loads(applied.run("lock", "show", "--json", "badge").out)
+    assert list(shown["entries"]) == ["badge"]
+    assert applied.run("lock", "mv", "badge", "hero[season=spring]").code == 1
+    assert applied.run("lock", "mv", "badge", "patch").code == 0
+    assert plan_of(applied)["badge"]["action"] == "move"
+    assert applied.run("lock", "rm", "patch").code == 0
+    assert plan_of(applied)["badge"]["action"] == "adopt"
+    assert applied.run("lock", "release").out == "Nothing to do: nobody holds this project.\n"
+
+
+def test_destroy_needs_a_name_and_puts_files_into_the_trash(applied: Project) -> None:
+    done = applied.run("destroy", "badge", "-y")
+    assert done.code == 0, done.err
+    assert not (applied.root / "outputs" / "badge.png").exists()
+    assert [path.name for path in (applied.root / ".imagebatch" / "trash").rglob("*.png")] == ["badge.png"]
+
+
+def test_nothing_pending_and_nothing_in_doubt_is_said_plainly(applied: Project) -> None:
+    assert applied.run("wait").out == "Nothing to do: nothing is being drawn.\n"
+    assert applied.run("resolve", "--list").out == "Nothing is in doubt.\n"
+    lines = [json.loads(line)["type"] for line in applied.run("wait", "--json").out.splitlines()]
+    assert lines == ["version", "summary"]
+
+
+def test_no_wait_leaves_with_75_and_wait_collects(project: Project) -> None:
+    sent = project.run("apply", "-y", "--no-wait", "-s", SPRING)
+    assert sent.code == 75, sent.err
+    assert "next: imagebatch wait" in sent.out
+    assert plan_of(project, "-s", SPRING)[SPRING]["action"] == "wait"
+    collected = project.run("wait")
+    assert collected.code == 0, collected.err
+    assert "1 collected" in collected.out
+    assert plan_of(project, "-s", SPRING) == {}
+
+
+def test_status_names_what_needs_a_person(project: Project) -> None:
+    assert project.run("apply", "-y", "-s", "icon").code == 0
+    done = project.run("status")
+    assert done.code == 0
+    assert "Waiting for a pick (2)" in done.out
+    assert "New: not drawn yet (4)" in done.out
+    found = json.loads(project.run("status", "--json").out)
+    assert found["states"]["unpicked"] == ["icon[thing=axe]", "icon[thing=crown]"]
+    assert found["recorded"] == 2
+
+
+def test_render_shows_prompt_request_and_the_fate_of_params(project: Project) -> None:
+    done = project.run("render", SPRING, "--json")
+    found = json.loads(done.out)
+    assert found["prompt"] == "A spring morning in a park"
+    assert found["request"]["params"] == {"format": "3:2"}
+    assert project.run("render").out.count("prompt   ") == 6
+
+
+def test_init_writes_a_project_that_validates_and_plans_and_overwrites_nothing(
+    tmp_path: Path, project: Project
+) -> None:
+    (tmp_path / "new").mkdir()
+    fresh = Project(root=tmp_path / "new", environ=project.environ)
+    done = fresh.run("init")
+    assert done.code == 0, done.err
+    settings = (fresh.root / "imagebatch.yaml").read_text()
+    assert settings.startswith("# yaml-language-server: $schema=.imagebatch/project.schema.json\n")
+    lineage = re.search(r'lineage: "([0-9a-f]{32})"', settings)
+    assert lineage is not None
+    assert lineage[1] in (fresh.root / "imagebatch.lock").read_text()
+    for name in ("project", "manifest"):
+        schema = json.loads((fresh.root / ".imagebatch" / f"{name}.schema.json").read_text())
+        assert schema == schema_of(name)
+    assert ".imagebatch/" in (fresh.root / ".gitignore").read_text()
+    assert fresh.run("validate").out == "Valid: 1 asset, 2 variants.\n"
+    assert fresh.run("plan", "--detailed-exitcode").code == 2
+    again = fresh.run("init")
+    assert again.code == 4
+    assert "imagebatch.yaml" in again.err
+    assert (fresh.root / "imagebatch.yaml").read_text() == settings
+
+
+def test_providers_are_listed_and_checked_without_showing_a_key(project: Project) -> None:
+    done = project.run("providers", "list", "--json", OPENAI_API_KEY="sk-live-0123456789")
+    found = {one["alias"]: one for one in map(json.loads, done.out.splitlines())}
+    assert (found["studio"]["simulated"], found["openai"]["has_key"]) == (True, True)
+    assert "sk-live" not in done.out + done.err
+    assert project.run("providers", "check", "studio").code == 0
+    assert project.run("providers", "check", "nobody").code == 64
+    missing = project.run("providers", "check", "all-images")
+    assert missing.code == 1
+    assert "ALL_IMAGES_API_KEY" in missing.out
+
+
+def test_one_picture_without_a_manifest_is_drawn_once(project: Project, tmp_path: Path) -> None:
+    arguments = ("run", "a {{ red }} fox", "--param", "format=16:9", "-y")
+    first = project.run(*arguments, "-o", "fox.png")
+    assert first.code == 0, first.err
+    assert (project.root / "fox.png").read_bytes().startswith(b"\x89PNG")
+    second = project.run(*arguments, "-o", "fox2.png")
+    assert second.code == 0
+    assert "Nothing to do" in second.out
+    assert (project.root / "fox2.png").read_bytes() == (project.root / "fox.png").read_bytes()
+    assert project.run(*arguments, "-o", "fox.png").code == 4
+    assert project.run("run", "a fox", "-o", "fox.txt").code == 64
+    assert project.run("run", "a fox", "--param", "format", "-y").code == 64
+
+
+def test_one_picture_can_be_kept_as_an_asset(project: Project) -> None:
+    done = project.run("run", "a tree: {% old %}", "--save", "tree", "-y")
+    assert done.code == 0, done.err
+    rendered = json.loads(project.run("render", "tree", "--json").out)
+    assert rendered["prompt"] == "a tree: {% old %}"
+    assert project.run("run", "another", "--save", "Tree", "-y").code == 4
+    assert "tree" not in plan_of(project)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_prints_a_script(project: Project, shell: str) -> None:
+    done = project.run("completion", shell)
+    assert done.code == 0
+    assert "_IMAGEBATCH_COMPLETE" in done.out
+
+
+def test_commands_in_messages_are_quoted_so_that_they_can_be_pasted(project: Project) -> None:
+    sent = project.run("apply", "-y", "--require-picks", "-s", "icon")
+    assert sent.code == 5
+    command = next(line.partition("next: ")[2] for line in sent.out.splitlines() if "imagebatch pick" in line)
+    assert shlex.split(command) == ["imagebatch", "pick", "icon[thing=axe]", "1"]
+    assert project.run(*shlex.split(command)[1:]).code == 0
+
+
+def test_foreign_text_in_prompts_starts_no_line_and_stays_escaped(project: Project) -> None:
+    project.write(
+        "manifests/bad.yaml",
+        'assets:\n  odd:\n    prompt: "x\\n::add-mask::a\\n  ::stop-commands::t"\n    params: {mode: simple}\n',
+    )
+    for arguments in (
+        ("plan",),
+        ("render", "odd"),
+        ("explain", "odd"),
+        ("apply", "-y", "-s", "odd"),
+        ("history", "odd"),
+    ):
+        done = project.run(*arguments)
+        lines = (done.out + done.err).splitlines()
+        assert lines, arguments
+        assert not any(line.lstrip().startswith("::") for line in lines), arguments

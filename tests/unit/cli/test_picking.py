@@ -1,0 +1,82 @@
+"""Decisions as changes of picks.yaml: bound to draws and bytes."""
+
+from dataclasses import replace
+
+import pytest
+
+from imagebatch.errors import PlanError
+from imagebatch.model.generation import Candidate, Earlier, Entry, PictureFacts
+from imagebatch.model.picks import Picks
+from imagebatch.model.settings import Redo
+from imagebatch.pipeline.picking import accepted, past_draws, picked, redone, restored
+from tests.unit.plan.worlds import entry_of, variant
+
+
+def facts(digit: str) -> PictureFacts:
+    """Bytes with a hash that can be recognised."""
+    return PictureFacts(sha256="sha256:" + digit * 64, width=4, height=3, media_type="image/png", bytes=9)
+
+
+def drawn() -> Entry:
+    """Two candidates here, one that was never fetched, and one earlier draw."""
+    candidates = (Candidate(id="1", facts=facts("a")), Candidate(id="2", facts=facts("b")), Candidate(id="3"))
+    earlier = Earlier(
+        attempt=1, draw="sha256:old", request="{}", token="ib-old", generation="g0",
+        candidates=(Candidate(id="1", facts=facts("c")),), picked=(1,), cost=("1 EUR",),
+    )  # fmt: skip
+    made = entry_of(variant("hero"))
+    return replace(made, candidates=candidates, picked=(1,), attempt=2, earlier=(earlier,))
+
+
+def test_a_pick_names_the_draw_and_the_bytes_in_the_order_given() -> None:
+    pick = picked(Picks(), "hero", drawn(), (2, 1)).picks["hero"]
+    assert (pick.for_draw, pick.use, pick.was) == (drawn().draw, (facts("b").sha256, facts("a").sha256), "pick")
+
+
+@pytest.mark.parametrize(
+    ("entry", "numbers", "code"),
+    [
+        (drawn(), (4,), "pick.unknown"),
+        (drawn(), (3,), "pick.not_here"),
+        (drawn(), (1, 1), "pick.twice"),
+        (replace(drawn(), status="pending"), (1,), "pick.nothing"),
+        (replace(drawn(), candidates=()), (1,), "pick.nothing"),
+    ],
+)
+def test_what_cannot_be_picked_is_refused(entry: Entry, numbers: tuple[int, ...], code: str) -> None:
+    with pytest.raises(PlanError) as refused:
+        picked(Picks(), "hero", entry, numbers)
+    assert refused.value.code == code
+
+
+def test_accepting_binds_the_present_bytes_to_the_wanted_draw() -> None:
+    pick = accepted(Picks(), "hero", drawn(), "sha256:wanted").picks["hero"]
+    assert (pick.for_draw, pick.use, pick.was) == ("sha256:wanted", (facts("a").sha256,), "accept")
+    with pytest.raises(PlanError) as refused:
+        accepted(Picks(), "hero", replace(drawn(), picked=()), "sha256:wanted")
+    assert refused.value.code == "accept.nothing"
+
+
+def test_restoring_takes_the_number_that_history_shows() -> None:
+    assert [(draw.number, draw.attempt) for draw in past_draws(drawn())] == [(0, 2), (1, 1)]
+    pick = restored(Picks(), "hero", drawn(), 1, "sha256:wanted").picks["hero"]
+    assert (pick.for_draw, pick.use, pick.was) == ("sha256:wanted", (facts("c").sha256,), "restore")
+    for number in (0, 2):
+        with pytest.raises(PlanError):
+            restored(Picks(), "hero", drawn(), number, "sha256:wanted")
+
+
+def test_each_redraw_is_one_more_attempt_and_keeps_what_was_added() -> None:
+    once = redone(Picks(), "hero", 1, note="dull", add="more gold")
+    assert once.redo["hero"] == Redo(attempt=2, note="dull", add="more gold")
+    twice = redone(once, "hero", 2, note=None, add=None)
+    assert twice.redo["hero"] == Redo(attempt=3, note=None, add="more gold")
+    waiting = redone(once, "hero", 1, note=None, add="")
+    assert waiting.redo["hero"] == Redo(attempt=3, note=None, add=None)
+
+
+def test_a_decision_leaves_all_others_alone() -> None:
+    before = redone(picked(Picks(), "other", drawn(), (1,)), "third", 1, note=None, add=None)
+    after = picked(before, "hero", drawn(), (2,))
+    assert set(after.picks) == {"other", "hero"}
+    assert after.redo == before.redo

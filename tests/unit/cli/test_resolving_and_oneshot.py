@@ -1,0 +1,150 @@
+"""A person settles a doubt; a prompt becomes a small manifest."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from imagebatch.cli.completing import addresses_of_lock
+from imagebatch.errors import RefusedError, UsageError
+from imagebatch.manifest.project import load_project
+from imagebatch.model.event import Intended, Kept
+from imagebatch.model.generation import Earlier
+from imagebatch.model.variant import EXT_MARK, Variant
+from imagebatch.pipeline.inspecting import want_alone
+from imagebatch.pipeline.lockwork import held_entry
+from imagebatch.pipeline.oneshot import OneShot, check_free, manifest_text, parse_params, save_asset
+from imagebatch.pipeline.project import Setup, load
+from imagebatch.pipeline.resolving import abandon, adopt, doubts
+from imagebatch.state.lockfile import empty_lock, encode_lock
+from imagebatch.state.store import StateStore
+from tests.unit.plan.worlds import CREATE, LINEAGE, entry_of, variant
+
+PROJECT = (
+    f"version: 1\nlineage: '{LINEAGE}'\nproviders:\n"
+    "  studio: {type: all-images, base_url: simulator}\ndefaults: {provider: studio}\n"
+)
+
+
+def write_project(root: Path, prompt: str = "a fox") -> None:
+    """A project of one asset."""
+    (root / "manifests").mkdir(parents=True)
+    (root / "imagebatch.yaml").write_text(PROJECT)
+    (root / "manifests" / "a.yaml").write_text(f"assets:\n  hero: {{prompt: {prompt}}}\n")
+
+
+def in_doubt(root: Path, *, entry: bool, earlier: bool = False) -> None:
+    """Leave the project's only draw in doubt: in the journal, and in the lock where `entry`."""
+    project = load(Setup(root=root, variables={}))
+    wanted = next(iter(plan_variants(root).values()))
+    token = "ib-" + "a" * 16
+    with StateStore(root).open(lineage=LINEAGE, command="test") as session:
+        session.record(
+            Intended(
+                step="create", token=token, attempt=1, part=0, provider="studio", type=wanted.type, draw=wanted.draw,
+                request=wanted.request, address="hero", cost=CREATE,
+            )
+        ).result(10)  # fmt: skip
+        if entry:
+            old = Earlier(
+                attempt=1, draw="sha256:" + "0" * 64, request="{}", token="ib-" + "b" * 16, generation="g0",
+                candidates=(), picked=(), cost=(),
+            )  # fmt: skip
+            made = replace(
+                entry_of(wanted), token=token, attempt=1, status="in_doubt", generation=None, candidates=(), picked=(),
+                outputs=(), earlier=(old,) if earlier else (),
+            )  # fmt: skip
+            session.record(Kept(address="hero", entry=made)).result(10)
+        session.checkpoint()
+    assert [one.address for one in doubts(project)] == ["hero"]
+
+
+def plan_variants(root: Path) -> dict[str, Variant]:
+    """The wanted variants by address."""
+    return {one.address: one for one in want_alone(load(Setup(root=root, variables={}))).variants}
+
+
+@pytest.mark.parametrize("entry", [True, False])
+def test_an_adopted_id_is_waited_for_and_no_longer_in_doubt(tmp_path: Path, *, entry: bool) -> None:
+    write_project(tmp_path)
+    in_doubt(tmp_path, entry=entry)
+    project = load(Setup(root=tmp_path, variables={}))
+    adopt(project, "hero", "g-77", lock_timeout_s=0)
+    assert doubts(project) == ()
+    ledger = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger
+    wanted = next(iter(plan_variants(tmp_path).values()))
+    assert [(one.status, one.generation) for one in ledger.known(wanted.draw)] == [("pending", "g-77")]
+
+
+@pytest.mark.parametrize(("entry", "earlier"), [(True, False), (True, True), (False, False)])
+def test_an_abandoned_attempt_leaves_the_address_as_if_never_sent(
+    tmp_path: Path, *, entry: bool, earlier: bool
+) -> None:
+    write_project(tmp_path)
+    in_doubt(tmp_path, entry=entry, earlier=earlier)
+    project = load(Setup(root=tmp_path, variables={}))
+    abandon(project, "hero", lock_timeout_s=0)
+    assert doubts(project) == ()
+    present = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger.current("hero")
+    assert (present.generation if present is not None else None) == ("g0" if earlier else None)
+
+
+def test_what_a_manifest_protects_stays_protected() -> None:
+    mine = variant("hero", policy={"protect": True})
+    held = held_entry(entry_of(variant("hero")), mine, held=False)
+    assert (held.protect, held.held) == (True, False)
+    held = held_entry(entry_of(variant("hero")), variant("hero"), held=True)
+    assert (held.protect, held.held) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a fox", "{{ secret }} {% for %}", "{% endraw %}{{ 1 }}", 'quote " and \\ and: #', "a\nb"]
+)
+def test_a_prompt_comes_through_a_manifest_as_it_was_given(tmp_path: Path, prompt: str) -> None:
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "imagebatch.yaml").write_text(PROJECT)
+    shot = OneShot(prompt=prompt, provider="studio", params=parse_params(["chaos=20", "format=16:9"]), ext=None)
+    (tmp_path / "manifests" / "run.yaml").write_text(manifest_text(shot.asset, shot, "outputs/x.{{ ext }}"))
+    (draft,) = load_project(tmp_path, variables={}).drafts
+    assert draft.prompt == prompt
+    assert dict(draft.params) == {"chaos": 20, "format": "16:9"}
+    assert draft.outputs[0].path == f"outputs/x.{EXT_MARK}"
+
+
+def test_params_are_names_with_values() -> None:
+    assert parse_params(["a=b=c", " n =2"]) == (("a", "b=c"), ("n", "2"))
+    for wrong in (["novalue"], ["=x"], ["a=1", "a=2"]):
+        with pytest.raises(UsageError):
+            parse_params(wrong)
+
+
+def test_the_same_request_is_the_same_asset() -> None:
+    one = OneShot(prompt="x", provider=None, params=(("a", "1"), ("b", "2")))
+    assert one.asset == replace(one, params=(("b", "2"), ("a", "1"))).asset
+    assert one.asset != replace(one, prompt="y").asset
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    shot = OneShot(prompt="x", provider="studio", params=())
+    save_asset(tmp_path, "fox", shot, frozenset())
+    for name, known in (("fox", frozenset[str]()), ("Hero", frozenset({"hero"}))):
+        with pytest.raises(RefusedError):
+            save_asset(tmp_path, name, shot, known)
+    with pytest.raises(UsageError):
+        save_asset(tmp_path, "../evil", shot, frozenset())
+    with pytest.raises(RefusedError):
+        check_free(tmp_path / "manifests" / "fox.yaml", overwrite=False)
+    check_free(tmp_path / "manifests" / "fox.yaml", overwrite=True)
+
+
+def test_completion_reads_addresses_from_the_lock_and_never_fails(tmp_path: Path) -> None:
+    assert addresses_of_lock(str(tmp_path), "") == []
+    write_project(tmp_path)
+    wanted = variant('product["a b",angle=front]')
+    lock = empty_lock(LINEAGE).with_changes({"hero": entry_of(variant("hero")), wanted.address: entry_of(wanted)})
+    (tmp_path / "imagebatch.lock").write_bytes(encode_lock(lock))
+    below = tmp_path / "manifests"
+    assert addresses_of_lock(str(below), "") == ["hero", 'product["a b",angle=front]']
+    assert addresses_of_lock(str(below), "pro") == ['product["a b",angle=front]']
+    (tmp_path / "imagebatch.lock").write_bytes(b'"generations": {\n\n"\xff broken\n')
+    assert addresses_of_lock(str(below), "") == []
