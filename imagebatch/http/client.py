@@ -24,6 +24,7 @@ import stamina
 import stamina.instrumentation
 
 from imagebatch.errors import ProviderError
+from imagebatch.http.announce import Before
 from imagebatch.http.bodies import CutBody, KeyMask, decoded
 from imagebatch.http.clock import Clock, SystemClock
 from imagebatch.http.errors import AnswerLost, ConnectFailed, GatePaused, LostWhy, NetCode, NoAnswer, UnreadableAnswer
@@ -118,16 +119,25 @@ class ProviderWire:
         (UnreadableAnswer) where a repeatable call's answer is too large or in a strange coding.
         """
         request = self._request(call)
-        return await (self._create(call, request, None) if call.kind == "create" else self._repeat(call, request))
+        return await (self._create(call, request) if call.kind == "create" else self._repeat(call, request))
 
     async def send_spooled(self, call: Call, path: Path) -> Answer:
         """Send a create whose 2xx answer is on disk at `path`, synced, before it is given back (see `spool`)."""
         return await self._create(call, self._request(call), path)
 
-    async def _create(self, call: Call, request: "_Draft", spool: Path | None) -> Answer:
+    async def send_announced(self, call: Call, before: Before, path: Path | None) -> Answer:
+        """Send a create that calls `before` when its connection stands and no byte has left yet (see `announce`).
+
+        Raises what `before` raises, and then nothing was sent. `path` is that of `send_spooled`, None for none.
+        """
+        return await self._create(call, self._request(call), path, before)
+
+    async def _create(
+        self, call: Call, request: "_Draft", spool: Path | None = None, before: Before | None = None
+    ) -> Answer:
         for attempt in range(1, CREATE_TRIES + 1):
             try:
-                return await self._once(call, request, spool)
+                return await self._once(call, request, spool, before)
             except ConnectFailed as error:
                 if error.lasting or attempt == CREATE_TRIES:
                     raise
@@ -169,10 +179,10 @@ class ProviderWire:
             raise _given_up(call, error, lost) from error
         raise AssertionError("stamina either runs the last try or raises")
 
-    async def _once(self, call: Call, request: "_Draft", spool: Path | None) -> Answer:
+    async def _once(self, call: Call, request: "_Draft", spool: Path | None, before: Before | None = None) -> Answer:
         """One exchange: the answer, or NotSent, OutcomeLost, BadAnswer (never for a create)."""
         turn = await self.gate.enter(MAX_RETRY_AFTER_S if call.kind == "create" else self._budget_s)
-        exchange = Exchange()
+        exchange = Exchange(before=before)
         sent = 1
         try:
             async with asyncio.timeout(call.timeout_s):
@@ -189,7 +199,7 @@ class ProviderWire:
             text = f"no whole answer within {call.timeout_s:.0f} s"
             raise AnswerLost(text, why="timeout", status=exchange.status) from None
         finally:
-            self.counts[call.operation] += sent
+            self.counts[call.operation] += sent if exchange.halted is None else 0
             wait = retry_after_of(exchange.headers)
             self.gate.leave(turn, exchange.status, wait)
 
@@ -198,6 +208,8 @@ class ProviderWire:
         sent = client.build_request(
             call.method, draft.url, headers=draft.headers, content=draft.content, extensions={EXCHANGE: exchange}
         )
+        if exchange.before is not None and self._transport is not None:
+            await exchange.before()  # a transport of the tests does not know the last moment
         try:
             response = await client.send(sent, stream=True)
         except httpx.HTTPError as error:

@@ -21,6 +21,8 @@ from aiohttp.http import RawResponseMessage
 from httpx_aiohttp.transport import AiohttpResponseStream, AiohttpTransport
 from yarl import URL
 
+from imagebatch.http.announce import Before
+
 CONNECT_TIMEOUT_S = 15.0
 EXCHANGE = "imagebatch.exchange"
 
@@ -35,9 +37,12 @@ class Exchange:
     """What is known of one request while it runs.
 
     `opened` is None for a transport that cannot tell; `status` and `headers` (lower-case names) stand there as soon as
-    the answer's head has come.
+    the answer's head has come. `before` is called once the connection stands and before the first byte leaves; what it
+    raised is in `halted`, and then nothing left.
     """
 
+    before: Before | None = None
+    halted: BaseException | None = None
     opened: bool | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -125,6 +130,8 @@ class TracingTransport(AiohttpTransport):
                 trace_request_ctx=exchange,
             )
         except Exception as error:  # whatever it is: only `opened` decides what it means for money
+            if exchange.halted is not None:
+                raise exchange.halted from None
             raise _mapped(error, opened=exchange.opened) from error
         return httpx.Response(
             status_code=answer.status,
@@ -170,9 +177,19 @@ def _trace() -> aiohttp.TraceConfig:
         # aiohttp wraps what `trace_request_ctx` was given in a namespace.
         context.trace_request_ctx.opened = True
 
+    async def leaving(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        # aiohttp awaits this before it writes the head, whatever the hook's name says; a test holds it to that.
+        exchange: Exchange = context.trace_request_ctx
+        exchange.opened = True
+        if exchange.before is not None:
+            try:
+                await exchange.before()
+            except BaseException as error:
+                exchange.halted = error
+                raise
+
     trace = aiohttp.TraceConfig()
     trace.on_connection_create_end.append(opened)
     trace.on_connection_reuseconn.append(opened)
-    # A request's head marks it too, should a later aiohttp open connections in another way.
-    trace.on_request_headers_sent.append(opened)
+    trace.on_request_headers_sent.append(leaving)
     return trace
