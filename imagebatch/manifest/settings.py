@@ -15,7 +15,6 @@ from imagebatch.model.settings import SIMULATOR_BASE, Brakes, ProjectSettings, P
 from imagebatch.model.variant import Place
 
 BUILT_IN_TYPES: Final = ("all-images", "aigne-hub", "openai")
-HUB_VARIABLE: Final = "AIGNE_HUB_URL"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|min|h|d)")
@@ -70,8 +69,7 @@ def read_settings(
         providers[alias] = reader.read()
     for name in BUILT_IN_TYPES:
         if name not in providers:
-            base = variables.get(HUB_VARIABLE) or None if name == "aigne-hub" else None
-            providers[name] = ProviderSettings(alias=name, type=name, base_url=base)
+            providers[name] = ProviderSettings(alias=name, type=name)
     defaults = project.defaults
     return ProjectSettings(
         lineage=project.lineage,
@@ -125,7 +123,7 @@ class _ProviderReader:
         if kind is None:
             self._note("required", f"type is missing; write one of {', '.join(BUILT_IN_TYPES)}", ())
             kind = ""
-        base_url = self._base_url(kind)
+        base_url = self._base_url()
         variable, default = self._key(base_url)
         window = self._seconds("consistency_window", given.consistency_window)
         return ProviderSettings(
@@ -144,16 +142,17 @@ class _ProviderReader:
             place=self.document.place(("providers", self.alias), key=True),
         )
 
-    def _base_url(self, kind: str) -> str | None:
+    def _base_url(self) -> str | None:
         text = self.given.base_url
         if text is None:
-            return self.variables.get(HUB_VARIABLE) or None if kind == "aigne-hub" else None
+            return None
         try:
             address = self._filled(text)
         except _Unset as unset:
             if self.needed and self.given.without_key != "simulate":
                 self._note("variable", f"the variable {unset.name} is not set, so there is no address", ("base_url",))
-            return None
+            # Kept as it is written: None would mean the type's public host, and nobody asked for that one.
+            return text
         if address == SIMULATOR_BASE:
             return address
         try:

@@ -335,6 +335,8 @@ class _Run:
         )
 
     async def _record(self, event: Event, *, durable: bool = True) -> None:
+        if isinstance(event, Intended):
+            self.session.lease.check()  # whoever lost the project to another run sends nothing more
         future = self.session.record(event, durable=durable)
         self.tell(event)
         if durable:

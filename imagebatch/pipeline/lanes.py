@@ -9,6 +9,7 @@ from imagebatch.http.client import ProviderWire
 from imagebatch.http.downloader import Downloader
 from imagebatch.http.limits import Gate
 from imagebatch.http.trust import PictureRules, Trust, base_of, check_key_target, parse_base, picture_rules
+from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.pipeline.project import Project
 from imagebatch.providers.base import Adapter
@@ -46,7 +47,12 @@ async def open_lane(
         secret = False
     else:
         capabilities = target.adapter.capabilities
-        base, source = base_of(capabilities=capabilities, base_url=settings.base_url, environ=variables, alias=alias)
+        base, source = base_of(
+            capabilities=capabilities,
+            base_url=_given_base(settings, capabilities, variables),
+            environ=variables,
+            alias=alias,
+        )
         key, secret = _key(settings, target.adapter, variables, loopback=base.origin.loopback)
         if key is not None:
             check_key_target(
@@ -79,6 +85,12 @@ async def open_lane(
         gate=gate,
         places=Places(settings.max_concurrency, shared),
     )
+
+
+def _given_base(settings: ProviderSettings, capabilities: Capabilities, variables: Mapping[str, str]) -> str | None:
+    """The project's base address; None where it only repeats what the user's own variable says, who then decides."""
+    own = variables.get(capabilities.base_variable, "") if capabilities.base_variable else ""
+    return None if own and settings.base_url == own.rstrip("/") else settings.base_url
 
 
 def _key(

@@ -171,6 +171,8 @@ class Executor:
     async def _drawn(self, change: Change, variant: Variant, progress: _Progress) -> Outcome | None:
         """Get the draw that is wanted; an outcome only where that is the end of it."""
         action = change.action
+        if change.use:
+            raise Trouble("picks.file", "picks.yaml names bytes that no draw of this address offered")
         known = change.known or (KnownDraw.of_entry(change.entry) if change.entry is not None else None)
         if change.leader is not None and change.known is None:
             return await self._shared(change, variant, progress)
@@ -179,7 +181,8 @@ class Executor:
             if change.in_place and known is not None:
                 drawn = await self.drawing.retry(variant, lane, change.attempt, known)
             else:
-                drawn = await self.drawing.draw(variant, lane, change.attempt, change.known)
+                delivered = known if known is not None and known.draw == variant.draw else None
+                drawn = await self.drawing.draw(variant, lane, change.attempt, delivered)
         elif action == "wait" and known is not None:
             drawn = await self._waited(change, variant, self._lane(variant), known)
         elif action in {"adopt", "share"} and change.known is not None:
@@ -240,7 +243,11 @@ class Executor:
         entry = progress.entry
         if entry is None:
             raise ValueError(f"{change.address} has no entry after its draw")
-        frozen = change.action == "keep"  # the present picture stays; only what is free on it is done
+        if entry.status == "failed" and "fetch" in change.also:
+            # It may have been paid: its pictures are asked for once more, which costs nothing.
+            entry = replace(entry, status="succeeded", failure=None)
+        # A kept picture stays as it is; only what is free on it is done.
+        frozen = change.action == "keep" and "fetch" not in change.also
         if entry.status == "succeeded" and not frozen:
             entry = await self._pictured(change, variant, entry, progress)
         progress.entry = entry
@@ -283,7 +290,8 @@ class Executor:
         missing = self.pictures.missing(entry, sorted(wanted))
         if missing:
             entry = await self.pictures.fetch(variant, self._lane(variant), entry, missing)
-        if entry.status == "succeeded" and self.pictures.to_buy(variant, entry):
+        planned = "buy" in {change.action, *change.also}  # what the plan did not name is not paid for
+        if entry.status == "succeeded" and planned and self.pictures.to_buy(variant, entry):
             entry, paid = await self.pictures.buy(variant, self._lane(variant), entry)
             progress.paid += paid
         return entry

@@ -112,7 +112,8 @@ class Lock:
         if '"sha256":"sha256:' not in outputs:
             outputs = outputs.replace('"sha256":"', '"sha256":"sha256:')
         plain = status == "succeeded" and (len(rest) <= 2 or _SPECIAL.search(rest) is None)
-        return Glance(provider, kind, draw, labels, picked, candidates, outputs, on_remove, plain)
+        has_earlier = len(rest) > 2 and '\n "earlier":' in rest
+        return Glance(provider, kind, draw, labels, picked, candidates, outputs, on_remove, plain, has_earlier)
 
     def entry(self, address: str) -> Entry:
         """The whole entry, parsed.
@@ -230,6 +231,7 @@ def glance_of(entry: Entry) -> Glance:
         outputs=fields.get("outputs", "[]").replace('"sha256":"', '"sha256":"sha256:'),
         on_remove=entry.on_remove,
         plain=entry.status == "succeeded" and not (entry.failure or entry.protect or entry.held or entry.parts),
+        has_earlier=bool(entry.earlier),
     )
 
 

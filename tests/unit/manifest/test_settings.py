@@ -38,7 +38,8 @@ def test_a_provider_is_read_whole(tmp_path: Path) -> None:
 def test_built_in_types_are_providers_without_being_declared(tmp_path: Path) -> None:
     loaded = load(tmp_path, "assets: {a: {prompt: x, provider: aigne-hub}}\n", AIGNE_HUB_URL="https://hub.example.com")
     assert set(loaded.settings.providers) == {"all-images", "aigne-hub", "openai"}
-    assert loaded.settings.providers["aigne-hub"].base_url == "https://hub.example.com"
+    # The user's own variable is read where the key is sent: what it says is the user's word, not the project's.
+    assert loaded.settings.providers["aigne-hub"].base_url is None
     assert loaded.settings.providers["openai"].base_url is None
 
 
@@ -88,9 +89,9 @@ def test_an_address_whose_variable_is_not_set_matters_where_it_is_used(tmp_path:
     provider = "{type: aigne-hub, base_url: '${HUB}'}"
     assert codes(tmp_path, ONE, _project(provider)) == ["manifest.variable"]
     other = "assets: {a: {prompt: x, provider: openai}}\n"
-    assert load(tmp_path, other, _project(provider)).settings.providers["p"].base_url is None
+    assert load(tmp_path, other, _project(provider)).settings.providers["p"].base_url == "${HUB}"
     simulated = _project("{type: aigne-hub, base_url: '${HUB}', without_key: simulate}")
-    assert load(tmp_path, ONE, simulated).settings.providers["p"].base_url is None
+    assert load(tmp_path, ONE, simulated).settings.providers["p"].base_url == "${HUB}"
     assert (
         load(tmp_path, ONE, _project("{type: aigne-hub, base_url: '${HUB:-simulator}'}"))
         .settings.providers["p"]
