@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imagebatch.errors import OutputError, PlanError
+from imagebatch.errors import PlanError
 from imagebatch.model.event import Abandoned, Accepted, Dropped, Event, Intended, Kept, Observed
 from imagebatch.model.generation import Candidate, Entry, PictureFacts
 from imagebatch.model.money import Cost
@@ -106,24 +106,20 @@ def supply(project: Project, address: str, path: Path, *, lock_timeout_s: float)
     candidate = Candidate(id="1", facts=facts)
     with leased(project, lock_timeout_s) as session:
         entry = session.ledger.current(address)
-        if entry is None or entry.token != doubt.token:
-            raise OutputError(
-                "the file has no draw to belong to",
-                f"The lock has no entry yet for the attempt {doubt.token} of {address}.",
-                hints=("imagebatch apply, which writes it down, then this command again",),
-                code="resolve.no_entry",
-                address=address,
+        step = _step(session.ledger.open_steps(), doubt)
+        kind = step.step if step is not None and step.step != "buy" else "create"
+        generation = (entry.generation if entry is not None and entry.token == doubt.token else None) or doubt.token
+        events: list[Event] = [
+            Accepted(step=kind, token=doubt.token, attempt=doubt.attempt, generation=generation),
+            Observed(token=doubt.token, status="succeeded", candidates=(candidate,)),
+        ]
+        # Without an entry of this attempt the next plan finds the draw by its fingerprint, and adopts it.
+        if entry is not None and entry.token == doubt.token:
+            drawn = replace(
+                entry, status="succeeded", generation=generation, candidates=(candidate,), picked=(), parts=()
             )
-        drawn = replace(
-            entry, status="succeeded", generation=entry.generation or entry.token, candidates=(candidate,), picked=()
-        )
-        record(
-            session,
-            [
-                Observed(token=doubt.token, status="succeeded", candidates=(candidate,)),
-                Kept(address=address, entry=drawn),
-            ],
-        )
+            events.append(Kept(address=address, entry=drawn))
+        record(session, events)
     return facts
 
 

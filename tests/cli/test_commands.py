@@ -215,6 +215,14 @@ def test_no_wait_leaves_with_75_and_wait_collects(project: Project) -> None:
     assert plan_of(project, "-s", SPRING) == {}
 
 
+def test_plan_refresh_asks_first_and_still_prints_one_document(project: Project) -> None:
+    assert project.run("apply", "-y", "--no-wait", "-s", SPRING).code == 75
+    done = project.run("plan", "--refresh", "--json", "-s", SPRING)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["changes"] == []
+    assert "1 collected" in done.err
+
+
 def test_status_names_what_needs_a_person(project: Project) -> None:
     assert project.run("apply", "-y", "-s", "icon").code == 0
     done = project.run("status")
@@ -282,6 +290,18 @@ def test_one_picture_without_a_manifest_is_drawn_once(project: Project, tmp_path
     assert project.run(*arguments, "-o", "fox.png").code == 4
     assert project.run("run", "a fox", "-o", "fox.txt").code == 64
     assert project.run("run", "a fox", "--param", "format", "-y").code == 64
+
+
+def test_outside_a_project_one_picture_has_a_home_of_its_own(tmp_path: Path, project: Project) -> None:
+    (tmp_path / "nowhere").mkdir()
+    alone = Project(root=tmp_path / "nowhere", environ=project.environ)
+    done = alone.run("run", "a fox", "--simulate", "-y", "-o", "fox.webp")
+    assert done.code == 0, done.err
+    assert (alone.root / "fox.webp").read_bytes()[8:12] == b"WEBP"
+    assert [path.name for path in alone.root.iterdir()] == ["fox.webp"]
+    without_key = alone.run("run", "a fox", "-y")
+    assert without_key.code == 1
+    assert "ALL_IMAGES_API_KEY" in without_key.err
 
 
 def test_one_picture_can_be_kept_as_an_asset(project: Project) -> None:

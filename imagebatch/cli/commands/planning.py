@@ -1,6 +1,7 @@
 """`validate` and `plan`: what the files say and what an apply would do. Nothing is sent that costs."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,9 @@ def plan(shell: Shell, *, out: Path | None, detail: bool, detailed_exitcode: boo
     if refresh:
         from imagebatch.cli.commands.applying import refresh_project
 
-        refresh_project(shell, project, wishes["select"])
+        # Standard output is the plan's: what the refresh has to say goes to stderr.
+        aside = replace(shell, json=False, screen=replace(shell.screen, out=shell.screen.err))
+        refresh_project(aside, project, wishes["select"])
     planned = make_plan(project, plan_request(detail=detail, **wishes))
     show_plan(shell, planned, detail=detail)
     if out is not None:

@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from imagebatch.cli.completing import addresses_of_lock
-from imagebatch.errors import RefusedError, UsageError
+from imagebatch.errors import OutputError, PlanError, RefusedError, UsageError
 from imagebatch.manifest.project import load_project
 from imagebatch.model.event import Intended, Kept
 from imagebatch.model.generation import Earlier
@@ -14,8 +15,9 @@ from imagebatch.model.variant import EXT_MARK, Variant
 from imagebatch.pipeline.inspecting import want_alone
 from imagebatch.pipeline.lockwork import held_entry
 from imagebatch.pipeline.oneshot import OneShot, check_free, manifest_text, parse_params, save_asset
+from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Setup, load
-from imagebatch.pipeline.resolving import abandon, adopt, doubts
+from imagebatch.pipeline.resolving import abandon, adopt, doubts, supply
 from imagebatch.state.lockfile import empty_lock, encode_lock
 from imagebatch.state.store import StateStore
 from tests.unit.plan.worlds import CREATE, LINEAGE, entry_of, variant
@@ -148,3 +150,33 @@ def test_completion_reads_addresses_from_the_lock_and_never_fails(tmp_path: Path
     assert addresses_of_lock(str(below), "pro") == ['product["a b",angle=front]']
     (tmp_path / "imagebatch.lock").write_bytes(b'"generations": {\n\n"\xff broken\n')
     assert addresses_of_lock(str(below), "") == []
+
+
+@pytest.mark.parametrize("entry", [True, False])
+def test_a_picture_handed_in_ends_the_doubt(tmp_path: Path, *, entry: bool) -> None:
+    write_project(tmp_path)
+    in_doubt(tmp_path, entry=entry)
+    project = load(Setup(root=tmp_path, variables={}))
+    Image.linear_gradient("L").save(tmp_path / "got.png")
+    facts = supply(project, "hero", tmp_path / "got.png", lock_timeout_s=0)
+    assert (facts.width, facts.height, facts.media_type) == (256, 256, "image/png")
+    ledger = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger
+    (known,) = ledger.known(plan_variants(tmp_path)["hero"].draw)
+    assert (known.status, [one.facts for one in known.candidates]) == ("succeeded", [facts])
+    assert ("hero" in ledger) is entry
+    (change,) = make_plan(project, PlanRequest()).plan.changes
+    assert change.action == ("develop" if entry else "adopt")
+    assert doubts(project) == ()
+    with pytest.raises(PlanError):
+        supply(project, "hero", tmp_path / "got.png", lock_timeout_s=0)
+
+
+def test_a_file_that_is_no_picture_is_refused_and_the_doubt_stays(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    in_doubt(tmp_path, entry=True)
+    project = load(Setup(root=tmp_path, variables={}))
+    (tmp_path / "not.png").write_bytes(b"<html>")
+    for name in ("not.png", "gone.png"):
+        with pytest.raises(OutputError):
+            supply(project, "hero", tmp_path / name, lock_timeout_s=0)
+    assert len(doubts(project)) == 1
