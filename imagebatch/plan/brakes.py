@@ -151,4 +151,4 @@ def _foreign(paths: Sequence[str], options: PlanOptions) -> Blocker | None:
         f"Files that imagebatch did not write stand in the way: {shown}. "
         "Move them away, or add --force overwrite to replace them."
     )
-    return Blocker(code="overwrite", message=message, force="overwrite")
+    return Blocker(code="path.not_ours", message=message, force="overwrite")

@@ -262,7 +262,7 @@ def test_a_file_that_holds_just_the_bytes_is_not_in_the_way() -> None:
     world = World().know(known(wanted))
     world.store(candidates_of(wanted))
     world.disk.files["outputs/hero.jpg"] = "sha256:other"
-    assert [b.code for b in world.plan([wanted]).blocked_by] == ["overwrite"]
+    assert [b.code for b in world.plan([wanted]).blocked_by] == ["path.not_ours"]
     assert world.plan([wanted], forces=frozenset({"overwrite"})).blocked_by == ()
     world.disk.files["outputs/hero.jpg"] = first.sha256
     assert world.plan([wanted]).blocked_by == ()
