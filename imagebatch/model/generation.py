@@ -35,6 +35,13 @@ class Failure:
     message: str
     provider_code: str | None = None
 
+    @property
+    def code(self) -> str:
+        """The dotted name for programs: what is wrong with the bytes (`image.truncated`), else `provider.` and kind."""
+        if self.kind in {"bad_image", "expired"} and self.provider_code is not None:
+            return self.provider_code
+        return "provider.failed" if self.kind == "provider" else f"provider.{self.kind}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFacts:

@@ -129,7 +129,7 @@ class Creator:
                 found = (await self.listings.first(this.lane)).by_token.get(this.token)
             except ListingFailed as error:
                 this.lane.stop_creates(str(error))
-                return End(token=this.token, status=None, code="provider.listing", message=str(error))
+                return End(token=this.token, status=None, code=error.code, message=str(error))
             if found is not None:
                 return await self._adopt(this, found, intended=this.token in self.open_steps)
         if this.token not in self.open_steps:
@@ -360,7 +360,7 @@ class Creator:
         self.inbox.discard(this.token)
         if answer.stops is not None:
             this.lane.stop_creates(f"{this.lane.alias}: {failure.message}")
-        code = f"provider.{answer.stops or failure.kind}"
+        code = f"provider.{answer.stops}" if answer.stops is not None else failure.code
         message = failure.message + (f" ({answer.link})" if answer.link else "")
         if answer.stops in {"auth", "path", "redirect"}:  # the fault is not the request's: it stays new
             return End(token=this.token, status=None, code=code, message=message)

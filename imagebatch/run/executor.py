@@ -220,7 +220,7 @@ class Executor:
             await self.recorder.record(Kept(address=change.address, entry=progress.entry))
         # Otherwise the old picture stays current; the draw index remembers what was learnt of the new one.
         message = drawn.message or (drawn.failure.message if drawn.failure is not None else "")
-        code = drawn.code or (f"provider.{drawn.failure.kind}" if drawn.failure is not None else drawn.status)
+        code = drawn.code or (drawn.failure.code if drawn.failure is not None else drawn.status)
         end = "failed" if drawn.status == "pending" and drawn.code is not None else _ENDS[drawn.status]
         return _outcome(change, progress, end, code=code, message=message)
 
@@ -271,7 +271,7 @@ class Executor:
     def _ended(self, change: Change, variant: Variant, entry: Entry, progress: _Progress) -> Outcome:
         if entry.status != "succeeded":
             failure = entry.failure
-            code = (failure.provider_code or f"provider.{failure.kind}") if failure is not None else entry.status
+            code = failure.code if failure is not None else entry.status
             message = failure.message if failure is not None else ""
             return _outcome(change, progress, _ENDS[entry.status], code=code, message=message)
         unpicked = not entry.picked and variant.policy.pick == "review"

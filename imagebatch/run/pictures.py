@@ -140,7 +140,7 @@ class Pictures:
         offer = await self._buy(variant, lane, entry, candidate, cost)
         facts = await self._taken(variant, lane, offer)
         if isinstance(facts, Failure):
-            raise Trouble(facts.provider_code or f"provider.{facts.kind}", f"bought, and not stored: {facts.message}")
+            raise Trouble(facts.code, f"bought, and not stored: {facts.message}")
         bought = Bought(resolution=variant.policy.resolution, facts=facts)
         await self.recorder.record(BoughtStored(token=entry.token, index=index, bought=bought))
         entry = with_candidate(entry, index, replace(candidate, bought=bought))
@@ -166,7 +166,8 @@ class Pictures:
             await self._buy_refused(entry, candidate, answer.failure.message)
             if answer.stops is not None:
                 lane.stop_creates(f"{lane.alias}: {answer.failure.message}")
-            raise Trouble(f"provider.{answer.stops or answer.failure.kind}", f"not bought: {answer.failure.message}")
+            stopped = f"provider.{answer.stops}" if answer.stops is not None else answer.failure.code
+            raise Trouble(stopped, f"not bought: {answer.failure.message}")
         await self.recorder.record(
             Accepted(
                 step="buy",

@@ -1,22 +1,31 @@
 """Settling: what a provider's listing and billing records say of our tokens, before anything is paid."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from imagebatch.http.clock import Clock
 from imagebatch.model.token import TOKEN_PATTERN
 from imagebatch.model.wire import BadAnswer, OutcomeLost, Unreachable
-from imagebatch.providers.base import CanList, Observation
+from imagebatch.providers.base import CanList, Observation, Page
 from imagebatch.run.lanes import Lane
 
 PAGE_SIZE = 100
 MAX_PAGES = 200
 READINGS = 3
+SPARE_ON_A_PAGE = 20
 
 
 class ListingFailed(Exception):
-    """A provider's listing could not be read whole, so nothing can be concluded from it. The text says why."""
+    """A provider's listing could not be read whole, so nothing can be concluded from it. The text says why.
+
+    `code` is `provider.pagination` where its pages make no sense, `provider.bad_response` where an answer does not, and
+    `provider.unreachable` where none came.
+    """
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +50,81 @@ async def read_listing(lane: Lane, tag: str) -> Listing:
         try:
             page = await adapter.list_page(tag, offset, PAGE_SIZE, lane.wire)
         except (BadAnswer, Unreachable, OutcomeLost) as error:
-            raise ListingFailed(f"the listing of {lane.alias} cannot be read: {error}") from error
+            code = "provider.bad_response" if isinstance(error, BadAnswer) else "provider.unreachable"
+            raise ListingFailed(f"the listing of {lane.alias} cannot be read: {error}", code) from error
         fresh = [one for one in page.observations if one.generation not in seen]
         if page.observations and not fresh:
-            raise ListingFailed(f"the listing of {lane.alias} repeats a page at offset {offset}")
+            text = f"the listing of {lane.alias} repeats a page at offset {offset}"
+            raise ListingFailed(text, "provider.pagination")
         seen.update((one.generation, one) for one in fresh)
         offset += len(page.observations)
         if not page.observations or (page.total is not None and offset >= page.total):
             return _by_token(seen.values())
-    raise ListingFailed(f"the listing of {lane.alias} has more than {MAX_PAGES} pages of {PAGE_SIZE}")
+    text = f"the listing of {lane.alias} has more than {MAX_PAGES} pages of {PAGE_SIZE}"
+    raise ListingFailed(text, "provider.pagination")
+
+
+async def _page(lane: Lane, tag: str, offset: int, limit: int) -> Page:
+    adapter = lane.adapter
+    if not isinstance(adapter, CanList):
+        raise TypeError(f"provider {lane.alias} cannot list")
+    try:
+        return await adapter.list_page(tag, offset, limit, lane.wire)
+    except (BadAnswer, Unreachable, OutcomeLost) as error:
+        raise ListingFailed(f"the listing of {lane.alias} cannot be read: {error}") from error
+
+
+class RecentListing:
+    """Looks a few new generations up in a listing without reading all of it.
+
+    No provider says in which order it lists. What was just created stands at one end, though: the pages there are read,
+    at the end where something was found before, until everything is found or a page brings nothing. Absence here proves
+    nothing; `read_listing` does.
+    """
+
+    def __init__(self, lane: Lane, tag: str) -> None:
+        self._lane = lane
+        self._tag = tag
+        self._newest_last = False
+
+    async def read(self, tokens: Collection[str]) -> Mapping[str, Observation]:
+        """What the listing shows of these tokens, as far as it is found at its new end.
+
+        Raises ListingFailed where a page cannot be read.
+        """
+        wanted = set(tokens)
+        limit = min(PAGE_SIZE, len(wanted) + SPARE_ON_A_PAGE)
+        found: dict[str, Observation] = {}
+        page = await _page(self._lane, self._tag, 0, PAGE_SIZE if self._newest_last else limit)
+        count = len(page.observations)
+        brought = _matching(page, wanted, found)
+        if page.total is not None and page.total > count and (self._newest_last or not brought):
+            await self._from_the_end(page.total, wanted, found)
+            return found
+        offset = count
+        while wanted and brought and count and (page.total is None or offset < page.total):
+            page = await _page(self._lane, self._tag, offset, PAGE_SIZE)
+            count = len(page.observations)
+            offset += count
+            brought = _matching(page, wanted, found)
+        return found
+
+    async def _from_the_end(self, total: int, wanted: set[str], found: dict[str, Observation]) -> None:
+        start, brought = total, 1
+        while wanted and brought and start > 0:
+            start = max(0, start - PAGE_SIZE)
+            brought = _matching(await _page(self._lane, self._tag, start, PAGE_SIZE), wanted, found)
+            self._newest_last = self._newest_last or brought > 0
+
+
+def _matching(page: Page, wanted: set[str], found: dict[str, Observation]) -> int:
+    """Move what a page shows of the wanted tokens to `found`; how many that are."""
+    before = len(found)
+    for one in page.observations:
+        if one.token in wanted:
+            found[one.token] = one
+            wanted.discard(one.token)
+    return len(found) - before
 
 
 def _by_token(observations: Iterable[Observation]) -> Listing:

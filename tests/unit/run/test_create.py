@@ -224,7 +224,7 @@ async def test_a_listing_that_cannot_be_read_stops_the_creates_of_its_provider(t
 
     bench = Bench(tmp_path, lambda journal: Broken(journal, base.Accepted(generation="g9")))
     end = await bench.run()
-    assert (bench.adapter.sent, end.status, end.code) == (0, None, "provider.listing")
+    assert (bench.adapter.sent, end.status, end.code) == (0, None, "provider.pagination")
     assert bench.lane.stopped is not None
 
 
