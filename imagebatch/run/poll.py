@@ -1,11 +1,13 @@
 """Asking about generations: who is asked when (pure), and the loop that asks.
 
 Many generations of one provider are asked about by one listing; a few by one call each. A generation is asked about
-when it is likely to be done: after the typical time of those before it, then ever more seldom.
+when it is likely to be done: after the typical time of those before it, then ever more seldom. Those that are nearly
+due go along with one that is due, and a question never waits for the answer to the one before it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -14,12 +16,18 @@ from imagebatch.model.generation import Failure
 from imagebatch.model.wire import BadAnswer, OutcomeLost, Unreachable
 from imagebatch.providers.base import CanList, CanObserve, Observation
 from imagebatch.run.lanes import Lane
-from imagebatch.run.settle import PAGE_SIZE, ListingFailed, read_listing
+from imagebatch.run.settle import PAGE_SIZE, ListingFailed, RecentListing
 
-FIRST_S = 0.5
+FIRST_S = 0.1
+SHORTEST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 15.0
+NEAR_S = 0.04
+NEAR_SHARE = 0.1
+ASKED_AT_ONCE = 8
+REMEMBERED = 25
 BAD_ANSWERS_BEFORE_FAILURE = 3
 FEW = 2
+NEVER = float("inf")
 
 
 class PollFailed(Exception):
@@ -38,22 +46,32 @@ class _Waiting:
     due: float
     deadline: float
     answer: "asyncio.Future[Observation | None]"
+    asked_at: float | None = None
+    pending_at: float = 0.0
     missing_since: float | None = None
     bad: int = 0
     seen: Callable[[Observation], None] = field(default=lambda _: None)
+
+
+def first_pause(typical_s: float | None) -> float:
+    """Seconds until a generation that was just accepted is worth asking about.
+
+    `typical_s` is what those before it took; where none has ended yet a first look costs little and tells much.
+    """
+    return FIRST_S if typical_s is None else min(typical_s, LONGEST_PAUSE_S)
 
 
 def next_pause(age_s: float, typical_s: float | None) -> float:
     """Seconds until a generation of age `age_s` is worth asking about again.
 
     Until it is as old as those before it took (`typical_s`, None where none has ended yet) the rest of that time, then
-    a sixth of its age, at least 0.25 s and at most 15 s.
+    a sixth of its age (half of it while nothing is known), at least 0.1 s and at most 15 s.
     """
     if typical_s is None:
-        return min(max(FIRST_S, age_s / 3), LONGEST_PAUSE_S)
+        return min(max(SHORTEST_PAUSE_S, age_s / 2), LONGEST_PAUSE_S)
     if age_s < typical_s * 0.95:
         return min(typical_s - age_s, LONGEST_PAUSE_S)
-    return min(max(0.25, age_s / 6), LONGEST_PAUSE_S)
+    return min(max(SHORTEST_PAUSE_S, age_s / 6), LONGEST_PAUSE_S)
 
 
 class Poller:
@@ -61,11 +79,13 @@ class Poller:
 
     def __init__(self, lane: Lane, tag: str, clock: Clock) -> None:
         self._lane = lane
-        self._tag = tag
         self._clock = clock
+        self._recent = RecentListing(lane, tag)
         self._waiting: dict[str, _Waiting] = {}
-        self._took: list[float] = []
+        self._took: deque[float] = deque(maxlen=REMEMBERED)
         self._task: asyncio.Task[None] | None = None
+        self._asking: set[asyncio.Task[None]] = set()
+        self._last_asked = -NEVER
         self._changed = asyncio.Event()
         self._closed = False
 
@@ -87,7 +107,7 @@ class Poller:
             generation=generation,
             token=token,
             since=now,
-            due=now + next_pause(0.0, self._typical()),
+            due=now + first_pause(self._typical()),
             deadline=now + deadline_s,
             answer=asyncio.get_running_loop().create_future(),
             seen=seen,
@@ -108,58 +128,105 @@ class Poller:
         for one in list(self._waiting.values()):
             if not one.answer.done():
                 one.answer.set_result(None)
-        if self._task is not None:
-            self._task.cancel()
+        for task in (self._task, *self._asking):
+            if task is not None:
+                task.cancel()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        # A fault of ours in the loop must reach those who wait for it, not leave them waiting for ever.
+        # A fault of ours must reach those who wait, not leave them waiting for ever.
         error = None if task.cancelled() else task.exception()
         for one in list(self._waiting.values()) if error is not None else []:
             if not one.answer.done() and error is not None:
                 one.answer.set_exception(error)
 
     def _typical(self) -> float | None:
-        return median(self._took[-25:]) if self._took else None
+        return median(self._took) if self._took else None
+
+    # When -----------------------------------------------------------------------------------------------------------
 
     async def _loop(self) -> None:
         while self._waiting and not self._closed:
-            now = self._clock.now()
-            earliest = min(one.due for one in self._waiting.values())
-            if earliest > now:
-                self._changed.clear()
-                pause = asyncio.create_task(self._clock.sleep(earliest - now))
-                woken = asyncio.create_task(self._changed.wait())
-                await asyncio.wait({pause, woken}, return_when=asyncio.FIRST_COMPLETED)
-                pause.cancel()
-                woken.cancel()
-                continue
-            # Those that are nearly due are asked about with the others: one listing serves them all.
-            due = [one for one in self._waiting.values() if one.due <= now + 0.1 and not one.answer.done()]
-            await self._ask(due)
             self._expire()
-            await asyncio.sleep(0)
+            wake = self._next_at()
+            now = self._clock.now()
+            if wake <= now:
+                self._start_asking(now)
+                await asyncio.sleep(0)
+                continue
+            self._changed.clear()
+            await self._changed_or(None if wake == NEVER else wake - now)
 
-    async def _ask(self, due: list[_Waiting]) -> None:
-        listable = isinstance(self._lane.adapter, CanList)
-        if listable and len(due) > FEW:
+    def _next_at(self) -> float:
+        """When something is to be done again: somebody is due, or has reached the deadline."""
+        waiting = [one for one in self._waiting.values() if not one.answer.done()]
+        due = min((one.due for one in waiting if one.asked_at is None), default=NEVER)
+        if self._asking and (due == NEVER or len(self._asking) >= ASKED_AT_ONCE):
+            return NEVER  # the end of a question wakes the loop, and every question has an end
+        deadline = min((one.deadline for one in waiting), default=NEVER)
+        return min(max(due, self._last_asked + self._near()), deadline)
+
+    def _near(self) -> float:
+        """How far apart questions are at least: those that are due within this time share one."""
+        return max(NEAR_S, NEAR_SHARE * min(self._typical() or 0.0, LONGEST_PAUSE_S))
+
+    async def _changed_or(self, pause_s: float | None) -> None:
+        if pause_s is None:
+            await self._changed.wait()
+            return
+        pause = asyncio.create_task(self._clock.sleep(pause_s))
+        woken = asyncio.create_task(self._changed.wait())
+        await asyncio.wait({pause, woken}, return_when=asyncio.FIRST_COMPLETED)
+        pause.cancel()
+        woken.cancel()
+
+    def _start_asking(self, now: float) -> None:
+        soon = now + self._near()
+        due = [
+            one for one in self._waiting.values() if one.asked_at is None and one.due <= soon and not one.answer.done()
+        ]
+        if not due:
+            return
+        self._last_asked = now
+        for one in due:
+            one.asked_at = now
+        task = asyncio.create_task(self._ask(due))
+        self._asking.add(task)
+        task.add_done_callback(self._asked)
+
+    def _asked(self, task: "asyncio.Task[None]") -> None:
+        self._asking.discard(task)
+        self._ended(task)
+        self._changed.set()
+
+    def _expire(self) -> None:
+        now = self._clock.now()
+        for one in list(self._waiting.values()):
+            if now >= one.deadline and not one.answer.done():
+                one.answer.set_result(None)
+
+    # What -----------------------------------------------------------------------------------------------------------
+
+    async def _ask(self, due: Sequence[_Waiting]) -> None:
+        rest = due
+        if isinstance(self._lane.adapter, CanList) and len(due) > FEW:
             rest = await self._ask_listing(due)
-        else:
-            rest = due
         # What the listing does not show may be too new for it: ask by id, a page's worth at the most.
         await asyncio.gather(*(self._ask_one(one) for one in rest[:PAGE_SIZE]))
+        for one in rest[PAGE_SIZE:]:
+            self._later(one)
 
-    async def _ask_listing(self, due: list[_Waiting]) -> list[_Waiting]:
+    async def _ask_listing(self, due: Sequence[_Waiting]) -> list[_Waiting]:
         try:
-            listing = await read_listing(self._lane, self._tag)
+            found = await self._recent.read({one.token for one in due})
         except ListingFailed:
-            return due
+            return list(due)
         rest = []
         for one in due:
-            found = listing.by_token.get(one.token)
-            if found is None or found.generation != one.generation:
+            observation = found.get(one.token)
+            if observation is None or observation.generation != one.generation:
                 rest.append(one)
             else:
-                self._take(one, found)
+                self._take(one, observation)
         return rest
 
     async def _ask_one(self, one: _Waiting) -> None:
@@ -176,7 +243,7 @@ class Poller:
             if one.bad >= BAD_ANSWERS_BEFORE_FAILURE:
                 self._fail(one, "provider.bad_response", f"generation {one.generation}: {error}")
             else:
-                one.due = self._clock.now() + 0.2 * one.bad
+                self._later(one, pause_s=0.2 * one.bad)
             return
         if found is None:
             self._missing(one)
@@ -202,23 +269,21 @@ class Poller:
             self._fail(one, "provider.token_mismatch", f"generation {one.generation} does not carry our token")
             return
         one.seen(found)
+        asked_at = one.since if one.asked_at is None else one.asked_at
         if found.state == "pending":
+            one.pending_at = asked_at - one.since
             self._later(one)
             return
-        self._took.append(self._clock.now() - one.since)
+        # It ended between the last question that found it pending and the one that did not.
+        self._took.append((one.pending_at + asked_at - one.since) / 2)
         if not one.answer.done():
             one.answer.set_result(found)
 
-    def _later(self, one: _Waiting) -> None:
+    def _later(self, one: _Waiting, *, pause_s: float | None = None) -> None:
         now = self._clock.now()
-        one.due = now + next_pause(now - one.since, self._typical())
+        one.due = now + (next_pause(now - one.since, self._typical()) if pause_s is None else pause_s)
+        one.asked_at = None
 
     def _fail(self, one: _Waiting, code: str, message: str) -> None:
         if not one.answer.done():
             one.answer.set_exception(PollFailed(code, message))
-
-    def _expire(self) -> None:
-        now = self._clock.now()
-        for one in list(self._waiting.values()):
-            if now >= one.deadline and not one.answer.done():
-                one.answer.set_result(None)

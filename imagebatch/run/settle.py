@@ -41,17 +41,10 @@ async def read_listing(lane: Lane, tag: str) -> Listing:
 
     Raises ListingFailed where a page repeats, pages never end, or an answer makes no sense: then absence means nothing.
     """
-    adapter = lane.adapter
-    if not isinstance(adapter, CanList):
-        raise TypeError(f"provider {lane.alias} cannot list")
     seen: dict[str, Observation] = {}
     offset = 0
     for _ in range(MAX_PAGES):
-        try:
-            page = await adapter.list_page(tag, offset, PAGE_SIZE, lane.wire)
-        except (BadAnswer, Unreachable, OutcomeLost) as error:
-            code = "provider.bad_response" if isinstance(error, BadAnswer) else "provider.unreachable"
-            raise ListingFailed(f"the listing of {lane.alias} cannot be read: {error}", code) from error
+        page = await _page(lane, tag, offset, PAGE_SIZE)
         fresh = [one for one in page.observations if one.generation not in seen]
         if page.observations and not fresh:
             text = f"the listing of {lane.alias} repeats a page at offset {offset}"
@@ -71,7 +64,8 @@ async def _page(lane: Lane, tag: str, offset: int, limit: int) -> Page:
     try:
         return await adapter.list_page(tag, offset, limit, lane.wire)
     except (BadAnswer, Unreachable, OutcomeLost) as error:
-        raise ListingFailed(f"the listing of {lane.alias} cannot be read: {error}") from error
+        code = "provider.bad_response" if isinstance(error, BadAnswer) else "provider.unreachable"
+        raise ListingFailed(f"the listing of {lane.alias} cannot be read: {error}", code) from error
 
 
 class RecentListing:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from imagebatch.model.wire import BadAnswer, Unreachable
-from imagebatch.providers.base import Observation, Offer
-from imagebatch.run.poll import Poller, PollFailed, next_pause
+from imagebatch.providers.base import Observation, Offer, Page
+from imagebatch.run.poll import Poller, PollFailed, first_pause, next_pause
 
 
 class VirtualClock:
@@ -118,5 +118,81 @@ def test_the_pause_follows_what_the_others_took() -> None:
     assert next_pause(0.0, 30.0) == 15.0
     assert next_pause(25.0, 30.0) == pytest.approx(5.0)
     assert next_pause(60.0, 30.0) == pytest.approx(10.0)
-    assert next_pause(0.0, None) == 0.5
+    assert next_pause(0.0, None) == 0.1
     assert next_pause(10_000.0, None) == 15.0
+    assert first_pause(None) == 0.1
+    assert first_pause(0.02) == 0.02
+    assert first_pause(90.0) == 15.0
+
+
+class Board:
+    """A provider with a listing, newest first, in which each generation ends `takes_s` after it was created."""
+
+    def __init__(self, clock: VirtualClock, takes_s: float) -> None:
+        self.clock = clock
+        self.takes_s = takes_s
+        self.created: dict[str, float] = {}
+        self.listed = 0
+        self.observed = 0
+
+    def create(self, number: int) -> tuple[str, str]:
+        name, token = f"g{number}", f"ib-{number:0>16}".replace("0", "a").replace("1", "b")
+        self.created[name] = self.clock.time
+        return name, token
+
+    def state(self, name: str) -> Any:
+        return "succeeded" if self.clock.time - self.created[name] >= self.takes_s else "pending"
+
+    async def observe(self, generation: str, wire: object) -> Observation | None:
+        del wire
+        self.observed += 1
+        return seen(self.state(generation), generation=generation)
+
+    async def list_page(self, tag: str | None, offset: int, limit: int, wire: object) -> Page:
+        del tag, wire
+        self.listed += 1
+        await asyncio.sleep(0)
+        newest = [*reversed(self.created)][offset : offset + limit]
+        shown = tuple(
+            seen(self.state(name), generation=name, token=f"ib-{name[1:]:0>16}".replace("0", "a").replace("1", "b"))
+            for name in newest
+        )
+        return Page(observations=shown, total=len(self.created))
+
+
+def board(takes_s: float) -> tuple[Poller, Board]:
+    clock = VirtualClock()
+    provider = Board(clock, takes_s)
+    settings = SimpleNamespace(consistency_window_s=60.0)
+    lane: Any = SimpleNamespace(alias="studio", adapter=provider, wire=None, settings=settings)
+    return Poller(lane, "ibl-x", clock), provider
+
+
+async def test_many_generations_are_asked_about_by_one_listing() -> None:
+    waiting, provider = board(takes_s=10.0)
+    names = [provider.create(number) for number in range(40)]
+    ends = await asyncio.gather(*(waiting.wait(name, token, 600.0) for name, token in names))
+    assert all(end is not None and end.state == "succeeded" for end in ends)
+    assert provider.listed < 20
+    assert provider.observed == 0
+
+
+async def test_what_is_known_of_the_time_a_picture_takes_spares_questions() -> None:
+    waiting, provider = board(takes_s=10.0)
+    asked = []
+    for number in range(12):
+        before = provider.observed
+        assert await waiting.wait(*provider.create(number), 600.0) is not None
+        asked.append(provider.observed - before)
+    assert asked[0] > 5
+    assert max(asked[4:]) <= 2
+
+
+async def test_a_provider_that_is_quick_is_soon_asked_at_once() -> None:
+    waiting, provider = board(takes_s=0.0)
+    began = []
+    for number in range(8):
+        start = provider.clock.time
+        assert await waiting.wait(*provider.create(number), 600.0) is not None
+        began.append(provider.clock.time - start)
+    assert began[-1] < 0.05

@@ -1,0 +1,84 @@
+"""Looking new generations up at the end of a listing where they stand."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from imagebatch.model.wire import Unreachable
+from imagebatch.providers.base import Observation, Page
+from imagebatch.run.settle import ListingFailed, RecentListing
+
+
+class Shelf:
+    """A listing of numbered generations in a fixed order; `total` may be kept secret."""
+
+    def __init__(self, numbers: Sequence[int], *, tells_total: bool = True) -> None:
+        self.numbers = list(numbers)
+        self.tells_total = tells_total
+        self.pages: list[tuple[int, int]] = []
+
+    async def list_page(self, tag: str | None, offset: int, limit: int, wire: object) -> Page:
+        del tag, wire
+        self.pages.append((offset, limit))
+        shown = tuple(
+            Observation(generation=f"g{number}", state="succeeded", token=f"t{number}")
+            for number in self.numbers[offset : offset + limit]
+        )
+        return Page(observations=shown, total=len(self.numbers) if self.tells_total else None)
+
+
+def listing(shelf: object) -> RecentListing:
+    lane: Any = SimpleNamespace(alias="studio", adapter=shelf, wire=None)
+    return RecentListing(lane, "ibl-x")
+
+
+def tokens(numbers: Sequence[int]) -> set[str]:
+    return {f"t{number}" for number in numbers}
+
+
+async def test_newest_first_takes_one_small_page() -> None:
+    shelf = Shelf(range(999, -1, -1))
+    found = await listing(shelf).read(tokens(range(990, 1000)))
+    assert set(found) == tokens(range(990, 1000))
+    assert shelf.pages == [(0, 30)]
+
+
+async def test_newest_last_is_learnt_and_then_read_from_that_end() -> None:
+    shelf = Shelf(range(1000))
+    recent = listing(shelf)
+    assert set(await recent.read(tokens(range(990, 1000)))) == tokens(range(990, 1000))
+    shelf.pages.clear()
+    await recent.read(tokens(range(995, 1000)))
+    assert [offset for offset, _ in shelf.pages] == [0, 900]
+
+
+async def test_more_than_a_page_of_them_is_read_page_by_page() -> None:
+    shelf = Shelf(range(999, -1, -1))
+    wanted = tokens(range(750, 1000))
+    assert set(await listing(shelf).read(wanted)) == wanted
+    assert len(shelf.pages) == 3
+
+
+async def test_what_is_not_listed_does_not_have_the_whole_listing_read() -> None:
+    shelf = Shelf(range(5000, 0, -1))
+    found = await listing(shelf).read({"t4999", "nowhere"})
+    assert set(found) == {"t4999"}
+    assert len(shelf.pages) == 2
+
+
+async def test_without_a_total_the_pages_are_read_until_one_brings_nothing() -> None:
+    shelf = Shelf(range(400, 0, -1), tells_total=False)
+    found = await listing(shelf).read({"t400", "t1"})
+    assert set(found) == {"t400"}
+    assert len(shelf.pages) == 2
+
+
+async def test_a_page_that_cannot_be_read_is_said_and_concludes_nothing() -> None:
+    class Broken:
+        async def list_page(self, *_: object) -> Page:
+            raise Unreachable("503")
+
+    with pytest.raises(ListingFailed, match="503"):
+        await listing(Broken()).read({"t1"})
