@@ -22,14 +22,14 @@ from imagebatch.outputs.workers import Workers
 from imagebatch.pipeline.lanes import open_lane
 from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
-from imagebatch.pipeline.world import STORE, Memory, World, session_world, stat_disk
+from imagebatch.pipeline.world import STORE, Memory, World, remember_rows, session_world, stat_disk
 from imagebatch.plan.options import InDoubt
 from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
 from imagebatch.plan.types import Action, Plan
 from imagebatch.providers.base import CanList, ReferenceImage
 from imagebatch.run.create import Creator, Rules
 from imagebatch.run.draw import Drawing
-from imagebatch.run.executor import Executor
+from imagebatch.run.executor import Executor, new_doubt
 from imagebatch.run.files import Files
 from imagebatch.run.lanes import Lane
 from imagebatch.run.pictures import Pictures
@@ -92,11 +92,17 @@ def apply_project(
         planned = run.plan(saved)
         if planned.plan.empty:
             approve(planned)
+            if any(new_doubt(change) for change in planned.plan.changes):
+                run.carry_out(
+                    planned
+                )  # sends nothing: a doubt that only the journal knows of gets its place in the lock
             session.checkpoint()
+            remember_rows(project.home, run.rows)
             return Applied(planned=planned, result=None, exit_code=_code_of_nothing(planned.plan))
         if not approve(planned):
             return Applied(planned=planned, result=None, exit_code=4)
         result = run.carry_out(planned)
+        remember_rows(project.home, run.rows)
         left = left_alone_but_bad(planned.plan.changes)
         code = exit_code(result, require_picks=options.require_picks, already_failed=left)
         return Applied(planned=planned, result=result, exit_code=code)
@@ -149,7 +155,12 @@ class _Run:
         return planned
 
     def _world(self) -> World:
-        return session_world(self.session, self.store, self.disk)
+        return session_world(self.session, self.home, self.store, self.disk)
+
+    @property
+    def rows(self) -> Mapping[str, int]:
+        """How many rows each asset's table has."""
+        return {table.asset: table.rows for table in self.project.loaded.tables}
 
     # Carrying out ---------------------------------------------------------------------------------------------------
 
@@ -174,7 +185,7 @@ class _Run:
             seconds=time.monotonic() - self.started,
             requests=dict(requests),
             stopped_by=stop.exit_code,
-            simulated=sum(1 for one in planned.variants.values() if one.type.startswith("simulator:")),
+            simulated=sum(1 for one in executor_outcomes if _simulated(one, planned)),
         )
 
     async def _settle(self, aliases: Iterable[str], steps: Mapping[str, Intended]) -> None:
@@ -364,6 +375,19 @@ def _aliases(plan: Plan) -> tuple[str, ...]:
     found = {change.provider for change in asking}
     found |= {change.entry.provider for change in asking if change.entry is not None}
     return tuple(sorted(found))
+
+
+_DRAWS: frozenset[Action] = frozenset({"create", "redraw", "retry"})
+
+
+def _simulated(outcome: Outcome, planned: Planned) -> bool:
+    variant = planned.variants.get(outcome.address)
+    return (
+        variant is not None
+        and variant.type.startswith("simulator:")
+        and outcome.end == "done"
+        and outcome.action in _DRAWS
+    )
 
 
 def _ended(executor: Executor) -> frozenset[str]:

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imagebatch.errors import PlanError, UsageError
+from imagebatch.errors import PlanError, RefusedError, UsageError
 from imagebatch.model.money import Money
 from imagebatch.model.variant import Variant
 from imagebatch.pipeline.project import Project, wanted
@@ -15,9 +15,12 @@ from imagebatch.plan.options import Force, InDoubt, PlanOptions
 from imagebatch.plan.saved import SavedPlan, decode_saved, encode_saved
 from imagebatch.plan.select import Subject, files_of, select, uses_states
 from imagebatch.plan.states import states_of
-from imagebatch.plan.types import Plan
+from imagebatch.plan.types import Action, Plan, Reason
 from imagebatch.state.files import read_regular, write_atomic
 from imagebatch.state.store import StateStore
+
+_DRAWS: frozenset[Action] = frozenset({"create", "redraw", "retry", "adopt", "share", "defer"})
+_FAILED: frozenset[Reason] = frozenset({"failed", "paid_failure", "blocked", "in_doubt", "unavailable"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +89,37 @@ def plan_against(project: Project, world: World, request: PlanRequest, options: 
     """
     found = wanted(project, world.recorded)
     variants = found.variants
+    first = options is None  # a plan for the rounds after it finds nothing failed any more
     if options is None:
         options = _options(project, world, request, variants)
     plan = _compared(project, world, variants, options)
+    if first:
+        _refuse_needless_retry(plan, options.retry)
     plan = replace(plan, blocked_by=(*world.refusals, *plan.blocked_by))
     warnings = tuple(problem.detail for problem in found.problems if problem.severity == "warning")
     used = {variant.provider for variant in variants}
     return Planned(
-        plan=replace(plan, notes=(*plan.notes, *_table_notes(project), *warnings)),
+        plan=replace(plan, notes=(*plan.notes, *_table_notes(project, world.rows_before), *warnings)),
         options=options,
         variants={variant.address: variant for variant in variants},
         simulated=tuple(sorted(alias for alias in used if project.targets[alias].simulated)),
         lock_digest=world.lock_digest,
         apply_running=world.apply_running,
+    )
+
+
+def _refuse_needless_retry(plan: Plan, asked: AbstractSet[str]) -> None:
+    """Raise RefusedError where nothing of what a retry names has failed: a person who asks for one expects a draw."""
+    named = [change for change in plan.changes if change.address in asked]
+    if not asked or any(one.action in _DRAWS or one.reason in _FAILED for one in named):
+        return
+    running = sum(one.action == "wait" for one in named)
+    hints = ("imagebatch redraw SEL draws a picture anew that did not fail",)
+    raise RefusedError(
+        "nothing to retry",
+        f"Nothing of what is named has failed, so nothing is sent; {running} of {len(asked)} are still being drawn.",
+        hints=("imagebatch wait", *hints) if running else hints,
+        code="retry.not_failed",
     )
 
 
@@ -184,5 +205,10 @@ def _subjects(project: Project, world: World, variants: Mapping[str, Variant], *
     )
 
 
-def _table_notes(project: Project) -> tuple[str, ...]:
-    return tuple(f"{table.asset}: {table.rows} rows in {table.path}" for table in project.loaded.tables)
+def _table_notes(project: Project, before: Mapping[str, int]) -> tuple[str, ...]:
+    """Rows of each table now and at the last apply: a table that shrank should catch the eye before it deletes."""
+    return tuple(
+        f"{table.asset}: {table.rows} rows in {table.path}"
+        + (f", {before[table.asset]} at the last apply" if before.get(table.asset, table.rows) != table.rows else "")
+        for table in project.loaded.tables
+    )

@@ -1,7 +1,7 @@
 """What a plan is compared with, put together from state, store and output files."""
 
-from collections.abc import Iterator, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagebatch.model.recorded import Disk, Known, OutputState, Recorded
@@ -14,6 +14,7 @@ from imagebatch.state.store import Session, StateStore
 STORE = "store"
 STATS = "outputs.json"
 _FACTS = "providers"
+_ROWS = "rows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class World:
     """What a plan is compared with: state, known draws, output files.
 
     `lock_digest` is the lock's sha256, `absent` for none. `refusals` are what would stop an apply before it plans.
+    `rows_before` is how many rows each asset's table had at the last apply here.
     """
 
     recorded: Recorded
@@ -30,6 +32,7 @@ class World:
     lock_digest: str
     apply_running: str | None = None
     refusals: tuple[Blocker, ...] = ()
+    rows_before: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_world(home: Path, lineage: str | None, disk: StatDisk) -> World:
@@ -51,10 +54,11 @@ def read_world(home: Path, lineage: str | None, disk: StatDisk) -> World:
         lock_digest=view.digest,
         apply_running=str(view.running) if view.running is not None else None,
         refusals=refusals,
+        rows_before=rows_before(home),
     )
 
 
-def session_world(session: Session, store: Store, disk: StatDisk) -> World:
+def session_world(session: Session, home: Path, store: Store, disk: StatDisk) -> World:
     """The world as an apply sees it, live."""
     return World(
         recorded=session.ledger,
@@ -62,7 +66,18 @@ def session_world(session: Session, store: Store, disk: StatDisk) -> World:
         disk=PlacedDisk(disk, session.ledger),
         lineage=session.lineage,
         lock_digest=session.digest,
+        rows_before=rows_before(home),
     )
+
+
+def rows_before(home: Path) -> Mapping[str, int]:
+    """Rows of each asset's table at the last apply of this checkout."""
+    return {name: rows for name, rows in StateStore(home).recall(_ROWS).items() if isinstance(rows, int)}
+
+
+def remember_rows(home: Path, rows: Mapping[str, int]) -> None:
+    """Keep the tables' sizes for the next plan. Raises StateError."""
+    StateStore(home).remember(_ROWS, dict(rows))
 
 
 def stat_disk(home: Path) -> StatDisk:

@@ -76,7 +76,7 @@ class Executor:
                 self.outcomes.extend(await self._removed(changes))
             else:
                 await self._all(changes)
-        self.outcomes.extend([await self._doubted(change) for change in plan.changes if _new_doubt(change)])
+        self.outcomes.extend([await self._doubted(change) for change in plan.changes if new_doubt(change)])
 
     async def _moved(self, changes: list[Change]) -> list[Outcome]:
         """One after the other, because a target may be free only once another file has left it."""
@@ -303,7 +303,7 @@ class Executor:
             await update_labels(variant, lane, entry, self.drawing.creator)
 
 
-def _new_doubt(change: Change) -> bool:
+def new_doubt(change: Change) -> bool:
     """Whether the journal knows of a doubt that the lock does not show yet."""
     return change.action == "keep" and change.reason == "in_doubt" and change.entry is None and change.known is not None
 
