@@ -1,7 +1,6 @@
 """Calls and answers as plain data, so that adapters are pure and only `http/` touches the network."""
 
 import json
-import re
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -78,16 +77,18 @@ def parse_json(body: bytes) -> Json:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise BadAnswer("the answer is not UTF-8") from None
-    if _too_deep(text):
-        raise BadAnswer(f"the answer is nested more than {MAX_JSON_DEPTH} deep")
     try:
         value: Json = json.loads(
             text, object_pairs_hook=_no_equal_keys, parse_constant=_no_constants, parse_int=_bounded_int
         )
     except BadAnswer:
         raise
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise _deep() from None
+    except ValueError as error:
         raise BadAnswer(f"the answer is not JSON ({type(error).__name__})") from None
+    if _too_deep(value):
+        raise _deep()
     return value
 
 
@@ -109,23 +110,23 @@ def _no_constants(name: str) -> Json:
     raise BadAnswer(f"the answer holds {name}, which is not JSON")
 
 
-_STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+def _deep() -> BadAnswer:
+    return BadAnswer(f"the answer is nested more than {MAX_JSON_DEPTH} deep")
 
 
-def _too_deep(text: str) -> bool:
-    # Brackets inside strings do not count, so strings are skipped; an unclosed string is json's to refuse.
-    if text.count("[") + text.count("{") <= MAX_JSON_DEPTH:
-        return False
-    depth = 0
-    for match in _STRUCTURE.finditer(text):
-        char = match[0][0]
-        if char in "[{":
-            depth += 1
-            if depth > MAX_JSON_DEPTH:
-                return True
-        elif char in "]}":
-            depth -= 1
-    return False
+def _too_deep(value: Json) -> bool:
+    """Whether there are containers below the allowed depth; looks at one level after the other, strings never."""
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_JSON_DEPTH):
+        if not level:
+            return False
+        level = [
+            item
+            for container in level
+            for item in (container.values() if isinstance(container, dict) else container)
+            if isinstance(item, (dict, list))
+        ]
+    return bool(level)
 
 
 class Wire(Protocol):
