@@ -23,6 +23,7 @@ from imagebatch.run.lanes import Lane
 from imagebatch.run.trouble import Trouble
 
 DOWNLOADS_AT_ONCE = 16
+MOST_DOWNLOADS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class Pictures:
     workers: Workers
     recorder: Recorder
     tell: Callable[[Told], None]
-    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DOWNLOADS_AT_ONCE))
+    places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
 
@@ -117,7 +118,7 @@ class Pictures:
     async def _taken(self, variant: Variant, lane: Lane, offer: Offer) -> PictureFacts | Failure:
         asked = variant.asked_size if variant.policy.resolution == "preview" else None
         try:
-            async with self.places:
+            async with self._places(lane):
                 if offer.data is not None:
                     taken = await take_bytes(offer.data, store=self.store, workers=self.workers, asked_size=asked)
                 elif offer.url is not None:
@@ -132,6 +133,13 @@ class Pictures:
                 self.warnings.setdefault(variant.address, []).extend(taken.warnings)
             return taken.facts
         return taken
+
+    def _places(self, lane: Lane) -> asyncio.Semaphore:
+        """Room for downloads: as many as are drawn at once, so that fetching keeps up with drawing."""
+        if lane.alias not in self.places:
+            width = min(max(DOWNLOADS_AT_ONCE, lane.settings.max_concurrency), MOST_DOWNLOADS_AT_ONCE)
+            self.places[lane.alias] = asyncio.Semaphore(width)
+        return self.places[lane.alias]
 
     # Buying ---------------------------------------------------------------------------------------------------------
 
