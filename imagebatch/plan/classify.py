@@ -37,6 +37,7 @@ from imagebatch.plan.upkeep import Due, policy_differs, upkeep
 
 # Failures after which a provider may hold a generation that its own retry can start again.
 _RESTARTABLE = frozenset({"provider", "blocked", "rejected"})
+_NOT_ALL_SENT = "some of its creates were not sent before the run ended"
 
 
 def classify(case: Case) -> Change:
@@ -202,6 +203,10 @@ def _unfinished(case: Case, variant: Variant, draw: KnownDraw) -> Change:
         return _in_doubt(case, variant, draw, other, updates, known=known)
     if other:
         return outcome(case, "wait", "pending", other, also=updates, known=known)
+    if _lacks_parts(draw):
+        action: Action = "create" if case.entry is None else "retry"
+        reason: Reason = "new" if case.entry is None else "failed"
+        return drawing(case, variant, action, reason, _NOT_ALL_SENT, attempt=draw.attempt, known=known)
     return waiting(case, variant, "pending", "", also=updates, known=known)
 
 
@@ -297,7 +302,7 @@ def _from_where(found: Found) -> str:
 def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Reason, str] | None) -> Change:
     failure = draw.failure or Failure(kind="provider", message="")
     asked = case.address in case.world.options.retry
-    accepted = draw.generation is not None
+    accepted = draw.generation is not None and not _lacks_parts(draw)
     action: Action = "redraw" if why is not None else "retry"
     updates: tuple[Action, ...] = ()
     if case.entry is not None and policy_differs(variant, case.entry):
@@ -319,13 +324,23 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
     in_place = (
         accepted
         and not draw.parts
-        and case.entry is not None
-        and case.entry.token == draw.token
+        and (case.entry is None or case.entry.token == draw.token)
         and _restartable(case, variant, failure)
     )
     known = draw if case.entry is None or case.entry.token != draw.token else None
+    if case.entry is None and _lacks_parts(draw) and reason == "failed":
+        action, reason = "create", "new"
     attempt = draw.attempt + 1 if accepted else draw.attempt
     return drawing(case, variant, action, reason, _message(failure), attempt=attempt, in_place=in_place, known=known)
+
+
+def _lacks_parts(draw: KnownDraw) -> bool:
+    """Whether creates of a draw are missing that no provider ever took, and none that one took has failed.
+
+    Then the same attempt goes on: what was delivered stays, and only what is missing is sent.
+    """
+    missing = [part for part in draw.parts if part.status in {"failed", "blocked"}]
+    return bool(missing) and all(part.generation is None for part in missing)
 
 
 def _restartable(case: Case, variant: Variant, failure: Failure) -> bool:

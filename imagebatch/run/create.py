@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from random import random
 from typing import Literal, Protocol
 
+from imagebatch.http.announce import AnnouncedWire
 from imagebatch.http.clock import Clock
 from imagebatch.http.errors import GatePaused
 from imagebatch.http.retry import backoff_s
 from imagebatch.http.spool import Inbox, Replay
-from imagebatch.model.event import Abandoned, Accepted, Doubted, Event, Intended, Observed, PaidStep, Refused, Told
+from imagebatch.model.event import Abandoned, Accepted, Doubted, Intended, Observed, PaidStep, Refused, Told
 from imagebatch.model.generation import Candidate, Failure, PictureFacts, Status
-from imagebatch.model.money import UNKNOWN_COST
 from imagebatch.model.token import lineage_tag
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable, Wire
@@ -27,6 +27,7 @@ from imagebatch.providers import base
 from imagebatch.providers.base import CanWitness, GoesAlone, Observation, Offer, Order, ReferenceImage
 from imagebatch.run.ends import End, Try
 from imagebatch.run.entries import cost_text
+from imagebatch.run.leaving import Halted, Leaving, Recorder, intent
 from imagebatch.run.poll import Poller, PollFailed
 from imagebatch.run.settle import ListingFailed, Listings
 from imagebatch.run.stop import Stop
@@ -35,12 +36,6 @@ MAX_SENDS = 3
 LONGEST_REFUSAL_S = 300.0
 
 InDoubtPolicy = Literal["stop", "skip", "resend"]
-
-
-class Recorder(Protocol):
-    """Writes events down; durable ones are on disk when it returns."""
-
-    async def record(self, event: Event, *, durable: bool = True) -> None: ...
 
 
 class Intake(Protocol):
@@ -97,7 +92,9 @@ class Creator:
         return self._doubt(this, "the provider never answered clearly, though nothing of ours is found there")
 
     async def follow(self, this: Try, generation: str, *, cost: tuple[str, ...] = (), adopted: bool = False) -> End:
-        """Wait for a generation that was accepted before."""
+        """Wait for a generation that was accepted before; an answer that came whole is on disk until it is read."""
+        if this.lane.capabilities.answers == "now":
+            return await self._kept(this) or await self._gone(this, generation)
         async with this.lane.places:
             end = await self.polled(this, generation, cost)
         return replace(end, adopted=adopted)
@@ -134,12 +131,22 @@ class Creator:
                 return await self._adopt(this, found, intended=this.token in self.open_steps)
         if this.token not in self.open_steps:
             return None
+        kept = await self._kept(this)
+        return kept or await self._settle(this, "the run before this one ended while it was being sent")
+
+    async def _kept(self, this: Try) -> End | None:
+        """The pictures of an answer that an earlier run had put on disk; None where there is no such answer."""
         answer = self.inbox.answer(this.token)
-        if answer is not None:
-            submission = await this.lane.adapter.submit(self.order(this), Replay(answer, this.lane.wire))
-            if isinstance(submission, base.Completed):
-                return await self._completed(this, submission)
-        return await self._settle(this, "the run before this one ended while it was being sent")
+        if answer is None:
+            return None
+        submission = await this.lane.adapter.submit(self.order(this), Replay(answer, this.lane.wire))
+        return await self._completed(this, submission) if isinstance(submission, base.Completed) else None
+
+    async def _gone(self, this: Try, generation: str) -> End:
+        """An answer was received, and it is not here any more: it was paid, and nothing can be fetched."""
+        failure = Failure(kind="gone", message="the provider's answer, which held the pictures, is no longer here")
+        await self.recorder.record(Observed(token=this.token, status="failed", failure=failure))
+        return End(token=this.token, status="failed", generation=generation, failure=failure)
 
     # Sending ------------------------------------------------------------------------------------------------------
 
@@ -156,8 +163,6 @@ class Creator:
                 except GatePaused as paused:
                     return self._paused(this, paused.wait_s)
                 async with self._turn(this, order):
-                    await self.intend(this, "create")
-                    self.tell(Told(kind="sending", address=this.variant.address))
                     submission = await self._submitted(this, order)
                 if isinstance(submission, End):
                     return submission
@@ -184,17 +189,21 @@ class Creator:
         yield
 
     async def _submitted(self, this: Try, order: Order) -> base.Submission | End:
+        leaving = self.leaving(this, "create")
         try:
-            return await this.lane.adapter.submit(order, self._wire(this))
+            submission = await this.lane.adapter.submit(order, self._wire(this, leaving))
+        except Halted as halted:
+            await leaving.undo(str(halted))
+            return halted.end
         except GatePaused as paused:
-            await self.recorder.record(
-                Refused(step="create", token=this.token, failure=Failure(kind="rejected", message=str(paused)))
-            )
+            await leaving.undo(str(paused))
             return self._paused(this, paused.wait_s)
         except NotSent as error:
-            return await self.not_sent(this, "create", str(error))
+            return await self.not_sent(leaving, str(error))
         except (OutcomeLost, BadAnswer, Unreachable) as error:
-            return base.Unclear(why=str(error))
+            submission = base.Unclear(why=str(error))
+        await leaving.sent()
+        return submission
 
     async def _answered(self, this: Try, submission: base.Submission) -> End:
         if isinstance(submission, base.Unclear):
@@ -312,7 +321,7 @@ class Creator:
     async def _adopt(self, this: Try, found: Observation, *, intended: bool) -> End:
         """A generation of ours that exists already: written down as if its answer had reached us."""
         if not intended:
-            await self.intend(this, "create", paid=False)
+            await self.recorder.record(intent(this, "create", paid=False))
         await self.recorder.record(
             Accepted(step="create", token=this.token, attempt=this.attempt, generation=found.generation)
         )
@@ -328,28 +337,16 @@ class Creator:
 
     # Small steps, shared with the retry ------------------------------------------------------------------------------
 
-    async def intend(self, this: Try, step: PaidStep, *, generation: str | None = None, paid: bool = True) -> None:
-        """Write the intent down, durably."""
-        await self.recorder.record(
-            Intended(
-                step=step,
-                token=this.token,
-                attempt=this.attempt,
-                part=this.part,
-                parts=this.variant.parts,
-                provider=this.lane.alias,
-                type=this.variant.type,
-                draw=this.variant.draw,
-                request=this.variant.request,
-                address=this.variant.address,
-                cost=this.price if paid else UNKNOWN_COST,
-                generation=generation,
-            )
+    def leaving(self, this: Try, step: PaidStep, *, generation: str | None = None) -> Leaving:
+        """A paid step that is about to be sent."""
+        return Leaving(
+            this=this, step=step, recorder=self.recorder, tell=self.tell, unsent=self.unsent, generation=generation
         )
 
-    async def not_sent(self, this: Try, step: PaidStep, why: str) -> End:
-        """No connection was opened: the intent is closed, and the provider gets no more creates in this run."""
-        await self.recorder.record(Refused(step=step, token=this.token, failure=Failure(kind="rejected", message=why)))
+    async def not_sent(self, leaving: Leaving, why: str) -> End:
+        """No connection was opened: nothing is in doubt, and the provider gets no more creates in this run."""
+        this = leaving.this
+        await leaving.undo(why)
         this.lane.stop_creates(f"{this.lane.alias} cannot be reached: {why}")
         return End(token=this.token, status=None, code="net.unreachable", message=f"nothing was sent: {why}")
 
@@ -398,9 +395,9 @@ class Creator:
         this.lane.stop_creates(message, paused=True)
         return End(token=this.token, status=None, code="provider.paused", message=message)
 
-    def _wire(self, this: Try) -> Wire:
+    def _wire(self, this: Try, leaving: Leaving) -> Wire:
         """Where pictures come with the answer, it is on disk and synced before anyone reads it."""
-        wire = this.lane.wire
+        wire = AnnouncedWire(this.lane.wire, leaving)
         return wire if this.lane.capabilities.answers == "later" else self.inbox.wire(this.token, wire)
 
     async def _pause(self, seconds: float) -> None:

@@ -3,17 +3,20 @@
 import asyncio
 from dataclasses import dataclass, replace
 
-from imagebatch.model.event import Accepted, Doubted, Told
+from imagebatch.http.announce import AnnouncedWire
+from imagebatch.model.event import Abandoned, Accepted, Doubted, Intended, Told
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.token import make_token
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.providers import base
 from imagebatch.providers.base import CanObserve, CanRetry, CanUpdate, Observation
-from imagebatch.run.create import Creator
-from imagebatch.run.ends import End, Try, kept_part, together
+from imagebatch.run.create import MAX_SENDS, Creator
+from imagebatch.run.ends import End, Try, kept_part, running_part, together
 from imagebatch.run.entries import Drawn, cost_text
 from imagebatch.run.lanes import Lane
+from imagebatch.run.leaving import Halted
+from imagebatch.run.settle import READINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +26,17 @@ class Drawing:
     creator: Creator
 
     async def draw(self, variant: Variant, lane: Lane, attempt: int, known: KnownDraw | None = None) -> Drawn:
-        """Draw `variant` as attempt number `attempt`; parts that `known`, an earlier attempt, delivered are kept."""
+        """Draw `variant` as attempt number `attempt`.
+
+        Parts that `known`, this attempt or one before it, delivered are kept, and those that it still draws awaited.
+        """
 
         async def one(part: int) -> End:
             kept = kept_part(known, part) if variant.parts > 1 else None
+            running = running_part(known, part, attempt) if variant.parts > 1 else None
+            if running is not None and running.generation is not None:
+                this = Try(variant=variant, lane=lane, token=running.token, attempt=attempt, part=part)
+                return await self.creator.follow(this, running.generation)
             return kept or await self.creator.create(self._try(variant, lane, attempt, part))
 
         return together(await asyncio.gather(*map(one, range(variant.parts))), attempt=attempt)
@@ -39,9 +49,11 @@ class Drawing:
             kept = kept_part(known, index)
             if kept is not None:
                 return kept
-            if part.generation is None:
+            if part.generation is None and part.status == "in_doubt":
                 why = "the provider's answer to this part was lost"
                 return End(token=part.token, status="in_doubt", code="create.in_doubt", message=why)
+            if part.generation is None:
+                return End(token=part.token, status=None, code="create.absent", message="it was never sent")
             this = Try(variant=variant, lane=lane, token=part.token, attempt=known.attempt, part=index)
             return await self.creator.follow(this, part.generation)
 
@@ -77,10 +89,24 @@ class Drawing:
                 this = self._try(variant, lane, attempt, 0)
                 end = await self._updated(this, adapter, generation)
             if end is None:
-                end = await self._restarted(this, adapter, generation)
-            if end is None:
-                end = await self.creator.polled(this, generation, cost_text(this.price))
+                return await self._retried(this, adapter, generation)
         return together([end], attempt=attempt)
+
+    async def retry_begun(self, variant: Variant, lane: Lane, step: Intended, *, send: bool) -> Drawn:
+        """What became of a retry that an earlier run had begun; where it certainly was not taken it is sent again.
+
+        With `send` False it is only settled; `status` None then says that it was not taken.
+        """
+        adapter, generation = lane.adapter, step.generation
+        this = Try(variant=variant, lane=lane, token=step.token, attempt=step.attempt, send=send)
+        if generation is None or not isinstance(adapter, CanRetry):
+            raise ValueError(f"{variant.address} has a retry of nothing")
+        async with lane.places:
+            end = await self._looked_at(this, generation, "the run before this one ended while it was being sent")
+            if end is None and send:
+                return await self._retried(this, adapter, generation)
+        absent = End(token=this.token, status=None, code="create.absent", message="the retry was never taken")
+        return together([end or absent], attempt=step.attempt)
 
     async def _updated(self, this: Try, adapter: CanUpdate, generation: str) -> End | None:
         """Change the request of a failed generation; None where that is done."""
@@ -89,47 +115,80 @@ class Drawing:
             refused = await adapter.update(generation, order, request=True, wire=this.lane.wire)
         except (Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
             return End(token=this.token, status=None, code="provider.unreachable", message=str(error))
-        return None if refused is None else await self.creator.refused(this, "retry", refused)
+        if refused is None:
+            return None
+        failure = refused.failure
+        return End(token=this.token, status="failed", failure=failure, code=failure.code, message=failure.message)
 
-    async def _restarted(self, this: Try, adapter: CanRetry, generation: str) -> End | None:
-        """Send the retry; None where the generation is being drawn again."""
-        await self.creator.intend(this, "retry", generation=generation)
+    async def _retried(self, this: Try, adapter: CanRetry, generation: str) -> Drawn:
+        """Send the retry until it is taken, refused or in doubt, and wait for what is drawn."""
+        message = "the provider never answered clearly, and the generation is still in error"
+        end = End(token=this.token, status=None, code="retry.unclear", message=message)
+        for _ in range(MAX_SENDS):
+            answer = await self._restarted(this, adapter, generation)
+            if isinstance(answer, base.Refused):
+                # It never happened: the generation stays what it was, and so does the number of attempts.
+                this.lane.answered_clearly()
+                refused = replace(await self.creator.refused(this, "retry", answer), generation=generation)
+                return together([refused], attempt=max(1, this.attempt - 1))
+            if isinstance(answer, base.Unclear):
+                this.lane.answered_unclearly()
+                await self.creator.recorder.record(Doubted(step="retry", token=this.token, why=answer.why))
+                found = await self._looked_at(this, generation, answer.why)
+                if found is None:
+                    continue
+                answer = found
+            elif isinstance(answer, base.Accepted):
+                this.lane.answered_clearly()
+                answer = await self._taken(this, generation)
+            end = answer
+            break
+        return together([end], attempt=this.attempt)
+
+    async def _restarted(
+        self, this: Try, adapter: CanRetry, generation: str
+    ) -> base.Accepted | base.Refused | base.Unclear | End:
+        """Send the retry once."""
+        leaving = self.creator.leaving(this, "retry", generation=generation)
         answer: base.Accepted | base.Refused | base.Unclear
         try:
-            answer = await adapter.retry(generation, this.lane.wire)
+            answer = await adapter.retry(generation, AnnouncedWire(this.lane.wire, leaving))
+        except Halted as halted:
+            await leaving.undo(str(halted))
+            return halted.end
         except NotSent as error:
-            return await self.creator.not_sent(this, "retry", str(error))
+            return await self.creator.not_sent(leaving, str(error))
         except (OutcomeLost, BadAnswer, Unreachable) as error:
             answer = base.Unclear(why=str(error))
-        if isinstance(answer, base.Refused):
-            return await self.creator.refused(this, "retry", answer)
-        if isinstance(answer, base.Unclear):
-            doubt = await self._retry_in_doubt(this, generation, answer.why)
-            if doubt is not None:
-                return doubt
+        await leaving.sent()
+        return answer
+
+    async def _taken(self, this: Try, generation: str) -> End:
         await self.creator.recorder.record(
             Accepted(step="retry", token=this.token, attempt=this.attempt, generation=generation)
         )
         self.creator.tell(Told(kind="accepted", address=this.variant.address, data={"generation": generation}))
-        return None
+        return await self.creator.polled(this, generation, cost_text(this.price))
 
-    async def _retry_in_doubt(self, this: Try, generation: str, why: str) -> End | None:
-        """Whether a retry was taken shows on the generation itself: it is no longer in error. None where it was."""
-        await self.creator.recorder.record(Doubted(step="retry", token=this.token, why=why))
-        found = await _observed(this.lane, generation)
-        if found is not None and found.state != "failed":
-            return None
-        message = f"whether the retry was taken cannot be known: {why}"
-        status = "in_doubt" if found is None else "failed"
-        failure = found.failure if found is not None else None
-        return End(
-            token=this.token,
-            status="in_doubt" if status == "in_doubt" else "failed",
-            generation=generation,
-            failure=failure,
-            code="retry.in_doubt",
-            message=message,
-        )
+    async def _looked_at(self, this: Try, generation: str, why: str) -> End | None:
+        """What became of an unclear retry: once it was taken, the generation is in error no more.
+
+        None where it still is after the consistency window: then it was not taken, or has ended in error again.
+        """
+        self.creator.tell(Told(kind="settling", address=this.variant.address, message=why))
+        found = None
+        for _ in range(READINGS):
+            await self.creator.clock.sleep(this.lane.settings.consistency_window_s / READINGS)
+            found = await _observed(this.lane, generation)
+            if found is not None and found.state not in {"failed", "blocked"}:
+                return await self._taken(this, generation)
+        if found is None:
+            message = f"whether the retry was taken cannot be known: {why}"
+            return End(
+                token=this.token, status="in_doubt", generation=generation, code="retry.in_doubt", message=message
+            )
+        await self.creator.recorder.record(Abandoned(token=this.token, why="still in error after the whole window"))
+        return None
 
     def _try(self, variant: Variant, lane: Lane, attempt: int, part: int) -> Try:
         token = make_token(

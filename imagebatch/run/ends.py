@@ -74,6 +74,14 @@ def kept_part(known: KnownDraw | None, part: int) -> End | None:
     )
 
 
+def running_part(known: KnownDraw | None, part: int, attempt: int) -> Part | None:
+    """A part of this very attempt that a provider took and that is not finished yet."""
+    if known is None or part >= len(known.parts) or known.attempt != attempt:
+        return None
+    one = known.parts[part]
+    return one if one.status == "pending" and one.generation is not None else None
+
+
 def together(ends: Sequence[End], *, attempt: int) -> Drawn:
     """One draw from the ends of its parts; the worst of them names it."""
     known = [end for end in ends if end.status is not None]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from imagebatch.errors import ImagebatchError
-from imagebatch.model.event import Dropped, Kept, Told
+from imagebatch.model.event import Dropped, Intended, Kept, Told
 from imagebatch.model.generation import Entry, OnReplace, Status
 from imagebatch.model.money import Money, parse_money
 from imagebatch.model.picks import Picks
@@ -17,12 +17,12 @@ from imagebatch.model.variant import Variant
 from imagebatch.plan.picking import wanted_picks
 from imagebatch.plan.schedule import schedule
 from imagebatch.plan.types import Change, Plan
-from imagebatch.run.create import Recorder
 from imagebatch.run.draw import Drawing
 from imagebatch.run.entries import Drawn, adopted_entry, entry_of, with_labels, with_outputs
 from imagebatch.run.files import Files
 from imagebatch.run.labels import update_labels
 from imagebatch.run.lanes import Lane
+from imagebatch.run.leaving import Recorder
 from imagebatch.run.pictures import Pictures
 from imagebatch.run.removal import Removal
 from imagebatch.run.result import End, Outcome
@@ -181,10 +181,14 @@ class Executor:
             if change.in_place and known is not None:
                 drawn = await self.drawing.retry(variant, lane, change.attempt, known)
             else:
-                delivered = known if known is not None and known.draw == variant.draw else None
-                drawn = await self.drawing.draw(variant, lane, change.attempt, delivered)
+                delivered = known if change.known is not None or action == "retry" else None
+                same = delivered is not None and delivered.draw == variant.draw
+                drawn = await self.drawing.draw(variant, lane, change.attempt, delivered if same else None)
         elif action == "wait" and known is not None:
-            drawn = await self._waited(change, variant, self._lane(variant), known)
+            wanted = variant.draw
+            variant, drawn = await self._waited(change, variant, known)
+            if variant.draw != wanted:
+                progress.warnings.append("it was asked for before its request changed, which the next apply draws")
         elif action in {"adopt", "share"} and change.known is not None:
             progress.entry = adopted_entry(variant, change.known, change.entry)
             progress.adopted = action == "adopt"
@@ -193,14 +197,27 @@ class Executor:
             return None
         return await self._after_draw(change, variant, drawn, progress)
 
-    async def _waited(self, change: Change, variant: Variant, lane: Lane, known: KnownDraw) -> Drawn:
-        """Wait for what runs; settle what is in doubt first, and send it only if it is still what is wanted."""
+    async def _waited(self, change: Change, variant: Variant, known: KnownDraw) -> tuple[Variant, Drawn]:
+        """Wait for what runs; settle what is in doubt first, and send it only if it is still what is wanted.
+
+        Gives what was drawn with the request that it was drawn for, which may be an earlier one than the wanted.
+        """
+        same = known.draw == variant.draw
+        step = self.drawing.creator.open_steps.get(known.token)
+        alias = _asked_at(change, known, step) or variant.provider
+        asked = replace(variant, provider=alias, request=known.request, draw=known.draw, type=known.type)
+        lane = self._lane(asked)
         if change.reason != "in_doubt":
-            return await self.drawing.wait_for(variant, lane, known)
-        if known.draw == variant.draw:
-            return await self.drawing.draw(variant, lane, known.attempt)
-        settled = await self.drawing.settle(variant, lane, known)
-        return settled if settled.status is not None else await self.drawing.draw(variant, lane, change.attempt)
+            return asked, await self.drawing.wait_for(asked, lane, known)
+        if step is not None and step.step == "retry":
+            settled = await self.drawing.retry_begun(asked, lane, step, send=same)
+        elif same:
+            settled = await self.drawing.draw(asked, lane, known.attempt, known)
+        else:
+            settled = await self.drawing.settle(asked, lane, known)
+        if same or settled.status is not None:
+            return asked, settled
+        return variant, await self.drawing.draw(variant, self._lane(variant), change.attempt)
 
     async def _after_draw(self, change: Change, variant: Variant, drawn: Drawn, progress: _Progress) -> Outcome | None:
         progress.adopted = drawn.adopted
@@ -306,6 +323,13 @@ class Executor:
 def new_doubt(change: Change) -> bool:
     """Whether the journal knows of a doubt that the lock does not show yet."""
     return change.action == "keep" and change.reason == "in_doubt" and change.entry is None and change.known is not None
+
+
+def _asked_at(change: Change, known: KnownDraw, step: Intended | None) -> str | None:
+    """The alias of the provider that a draw was asked of, as far as it is recorded."""
+    if step is not None:
+        return step.provider
+    return change.entry.provider if change.entry is not None and change.entry.token == known.token else None
 
 
 def _outcome(

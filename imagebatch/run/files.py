@@ -9,7 +9,7 @@ from imagebatch.outputs.develop import Outputs
 from imagebatch.outputs.disk import StatDisk
 from imagebatch.plan.options import Force
 from imagebatch.plan.picking import WantedFile, source_of, wanted_files
-from imagebatch.run.create import Recorder
+from imagebatch.run.leaving import Recorder
 from imagebatch.run.trouble import Trouble
 
 

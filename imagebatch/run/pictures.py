@@ -16,10 +16,10 @@ from imagebatch.outputs.workers import Workers
 from imagebatch.plan.picking import has_resolution
 from imagebatch.providers import base
 from imagebatch.providers.base import CanBuy, CanObserve, Offer
-from imagebatch.run.create import Recorder
 from imagebatch.run.ends import Try
 from imagebatch.run.entries import cost_text, with_candidate
 from imagebatch.run.lanes import Lane
+from imagebatch.run.leaving import Recorder
 from imagebatch.run.trouble import Trouble
 
 DOWNLOADS_AT_ONCE = 16

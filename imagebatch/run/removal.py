@@ -12,8 +12,8 @@ from imagebatch.model.token import lineage_tag
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.plan.types import Change
 from imagebatch.providers.base import CanDelete, CanList, CanObserve
-from imagebatch.run.create import Recorder
 from imagebatch.run.lanes import Lane
+from imagebatch.run.leaving import Recorder
 from imagebatch.run.settle import ListingFailed, read_listing
 from imagebatch.run.trouble import Trouble
 

@@ -30,7 +30,8 @@ class Attempt:
     """One token and all that is known of it.
 
     `phase` is where the machine stands; `steps` are the paid steps that were begun and never settled, each its
-    `Intended`. `accepted` tells that the provider took it at some time: then it belongs in the draw index.
+    `Intended`. `accepted` tells that the provider took it at some time: then it belongs in the draw index. `before` is
+    what was known before a retry that is open: a retry that was not taken never happened.
     """
 
     token: str
@@ -49,36 +50,44 @@ class Attempt:
     steps: tuple[Intended, ...] = ()
     doubt: str | None = None
     accepted: bool = False
+    before: "Attempt | None" = None
 
     def after(self, event: TokenEvent, lineage: str) -> "Attempt":
         """This attempt once `event` has happened. Raises StateError for a move that is not legal."""
         grown = replace(self, phase=advance(self.phase, event))
         match event:
             case Intended():
-                return _begun(grown, event, lineage)
+                return _begun(self, grown, event, lineage)
             case Accepted(step="buy"):
                 return _paid_for(grown, event)
             case Accepted():
-                grown = replace(grown, accepted=True, attempt=event.attempt, generation=event.generation)
+                grown = replace(grown, accepted=True, attempt=event.attempt, generation=event.generation, before=None)
                 return replace(_settled(grown, event.step), failure=None, doubt=None)
             case Refused():
+                if event.step == "retry" and self.before is not None:
+                    return self.before
                 return replace(_settled(grown, event.step, event.candidate), doubt=None)
-            case Doubted() | Abandoned():
-                doubted = isinstance(event, Doubted)
-                return replace(grown, steps=grown.steps if doubted else (), doubt=event.why if doubted else None)
+            case Doubted():
+                return replace(grown, doubt=event.why)
+            case Abandoned():
+                if self.before is not None:
+                    return replace(self.before, steps=())
+                return replace(grown, steps=(), doubt=None)
             case Observed():
                 return _seen(grown, event)
             case Fetched() | BoughtStored():
                 return _stored(grown, event)
 
 
-def _begun(attempt: Attempt, event: Intended, lineage: str) -> Attempt:
+def _begun(known: Attempt, attempt: Attempt, event: Intended, lineage: str) -> Attempt:
+    before = known.before or known
     steps = tuple(step for step in attempt.steps if (step.step, step.candidate) != (event.step, event.candidate))
     attempt = replace(attempt, steps=(*steps, event), doubt=None)
     if event.step == "buy":
         return attempt if attempt.draw else _named(attempt, event, lineage)
     return replace(
         _named(attempt, event, lineage),
+        before=before if event.step == "retry" else None,
         attempt=event.attempt,
         cost=(str(event.cost.money),) if event.cost.money is not None else (),
     )
@@ -117,6 +126,7 @@ def _seen(attempt: Attempt, event: Observed) -> Attempt:
     return replace(
         attempt,
         accepted=True,
+        before=None,
         steps=tuple(step for step in attempt.steps if step.step == "buy"),
         doubt=None,
         candidates=merged_candidates(event.candidates or attempt.candidates, attempt.candidates),

@@ -16,7 +16,7 @@ from imagebatch.model.event import Abandoned, Accepted, Event, Intended, Observe
 from imagebatch.model.generation import Failure, PictureFacts
 from imagebatch.model.money import UNKNOWN_COST, Money
 from imagebatch.model.variant import Place, Policy, Variant
-from imagebatch.model.wire import NotSent, OutcomeLost
+from imagebatch.model.wire import Answer, Call, NotSent, OutcomeLost, Wire
 from imagebatch.providers import base
 from imagebatch.providers.base import BillingRecord, Observation, Offer, Page
 from imagebatch.run.create import Creator, Rules
@@ -70,10 +70,22 @@ class Journal:
         return [type(event).__name__ for event in self.events]
 
 
+CREATE = Call(kind="create", operation="create", method="POST", path="/create")
+
+
+class Plain:
+    """A wire that answers nothing in particular: what an answer means is the adapter's to say."""
+
+    async def send(self, call: Call) -> Answer:
+        assert call.kind == "create"
+        return Answer(status=200, headers={}, body=b"")
+
+
 class Blind:
     """A provider that answers creates from a script and keeps nothing that could be asked."""
 
     witness: Any = "none"
+    unreachable = False
 
     def __init__(self, journal: Journal, *answers: base.Submission | Exception) -> None:
         self.journal = journal
@@ -82,9 +94,11 @@ class Blind:
         self.before: list[list[str]] = []
         self.capabilities = Capabilities(type="all-images", answers="later", witness=self.witness)
 
-    async def submit(self, order: base.Order, wire: object) -> base.Submission:
-        del wire
+    async def submit(self, order: base.Order, wire: Wire) -> base.Submission:
         assert order.token == TOKEN
+        if self.unreachable:
+            raise NotSent("name not found")
+        await wire.send(CREATE)
         self.sent += 1
         self.before.append(self.journal.kinds())
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -165,7 +179,7 @@ class Bench:
         self.adapter = adapter(self.journal)
         self.clock = Clock()
         settings: Any = SimpleNamespace(consistency_window_s=60.0, deadline_s=None, max_concurrency=8)
-        wire: Any = SimpleNamespace()
+        wire: Any = Plain()
         self.lane = Lane(
             alias="studio", type="all-images", settings=settings, adapter=self.adapter,  # type: ignore[arg-type]  # small stand-ins
             wire=wire, downloader=wire, gate=more.pop("gate", Gate()), places=Places(8),
@@ -282,11 +296,32 @@ async def test_a_billing_record_decides_where_there_is_one(
 
 
 async def test_what_never_left_is_no_doubt(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, lambda journal: Blind(journal, NotSent("name not found")))
+    bench = Bench(tmp_path, lambda journal: Blind(journal, NotSent("the second route is gone")))
     end = await bench.run()
     assert (end.status, end.code) == (None, "net.unreachable")
-    assert isinstance(bench.journal.events[-1], Refused)
+    assert bench.journal.kinds() == ["Intended", "Refused"]
     assert bench.lane.stopped is not None
+
+
+async def test_no_intent_is_written_for_what_finds_no_connection(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")))
+    bench.adapter.unreachable = True
+    end = await bench.run()
+    assert (end.status, end.code) == (None, "net.unreachable")
+    assert bench.journal.events == []
+
+
+async def test_a_stop_that_comes_while_a_create_waits_for_its_connection_keeps_it_from_leaving(tmp_path: Path) -> None:
+    stop = Stop()
+
+    class Slow(Blind):
+        async def submit(self, order: base.Order, wire: Wire) -> base.Submission:
+            stop.ask(130)
+            return await super().submit(order, wire)
+
+    bench = Bench(tmp_path, lambda journal: Slow(journal, base.Accepted(generation="g1")), stop=stop)
+    end = await bench.run()
+    assert (bench.adapter.sent, end.code, bench.journal.events) == (0, "run.stopped", [])
 
 
 async def test_a_refusal_closes_the_intent_and_fails_the_address_alone(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""A paid request on its way out: what is written down at the last moment before its first byte leaves."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from imagebatch.model.event import Event, Intended, PaidStep, Refused, Told
+from imagebatch.model.generation import Failure
+from imagebatch.model.money import UNKNOWN_COST
+from imagebatch.model.wire import NotSent
+from imagebatch.run.ends import End, Try
+
+
+class Recorder(Protocol):
+    """Writes events down; durable ones are on disk when it returns."""
+
+    async def record(self, event: Event, *, durable: bool = True) -> None: ...
+
+
+class Halted(NotSent):
+    """Stopped at the last moment before a paid request left; `end` says how its address ends."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(end.message)
+        self.end = end
+
+
+@dataclass(slots=True, kw_only=True)
+class Leaving:
+    """One paid step on its way out: its intent is written when its request is about to leave, and only once.
+
+    Called by the wire at that moment. Whoever waits until then (for a rate, a connection, a route) is not in doubt.
+    `unsent` says why nothing may leave any more.
+    """
+
+    this: Try
+    step: PaidStep
+    recorder: Recorder
+    tell: Callable[[Told], None]
+    unsent: Callable[[Try], End | None]
+    generation: str | None = None
+    begun: bool = False
+
+    async def __call__(self) -> None:
+        """The connection stands: write the intent, durably. Raises Halted where nothing may leave any more."""
+        unsent = self.unsent(self.this)
+        if unsent is not None:
+            raise Halted(unsent)
+        await self.sent()
+        self.tell(Told(kind="sending", address=self.this.variant.address))
+
+    async def sent(self) -> None:
+        """The intent is written, whatever the wire told us and when."""
+        if not self.begun:
+            self.begun = True
+            await self.recorder.record(intent(self.this, self.step, generation=self.generation))
+
+    async def undo(self, why: str) -> None:
+        """Nothing of it was taken: an intent that was written is closed."""
+        if self.begun:
+            failure = Failure(kind="rejected", message=why)
+            await self.recorder.record(Refused(step=self.step, token=self.this.token, failure=failure))
+
+
+def intent(this: Try, step: PaidStep, *, generation: str | None = None, paid: bool = True) -> Intended:
+    """The intent of a paid step; `paid` False where what is taken down was paid before."""
+    return Intended(
+        step=step,
+        token=this.token,
+        attempt=this.attempt,
+        part=this.part,
+        parts=this.variant.parts,
+        provider=this.lane.alias,
+        type=this.variant.type,
+        draw=this.variant.draw,
+        request=this.variant.request,
+        address=this.variant.address,
+        cost=this.price if paid else UNKNOWN_COST,
+        generation=generation,
+    )
