@@ -58,21 +58,15 @@ class Attempt:
         match event:
             case Intended():
                 return _begun(self, grown, event, lineage)
-            case Accepted(step="buy"):
-                return _paid_for(grown, event)
             case Accepted():
-                grown = replace(grown, accepted=True, attempt=event.attempt, generation=event.generation, before=None)
-                return replace(_settled(grown, event.step), failure=None, doubt=None)
+                return _taken(grown, event)
             case Refused():
-                if event.step == "retry" and self.before is not None:
-                    return self.before
-                return replace(_settled(grown, event.step, event.candidate), doubt=None)
+                untaken = self.before if event.step == "retry" else None
+                return untaken or replace(_settled(grown, event.step, event.candidate), doubt=None)
             case Doubted():
                 return replace(grown, doubt=event.why)
             case Abandoned():
-                if self.before is not None:
-                    return replace(self.before, steps=())
-                return replace(grown, steps=(), doubt=None)
+                return replace(self.before or grown, steps=(), doubt=None)
             case Observed():
                 return _seen(grown, event)
             case Fetched() | BoughtStored():
@@ -107,6 +101,13 @@ def _named(attempt: Attempt, event: Intended, lineage: str) -> Attempt:
         salt=salt or attempt.salt,
         generation=event.generation,
     )
+
+
+def _taken(attempt: Attempt, event: Accepted) -> Attempt:
+    if event.step == "buy":
+        return _paid_for(attempt, event)
+    known = replace(attempt, accepted=True, attempt=event.attempt, generation=event.generation, before=None)
+    return replace(_settled(known, event.step), failure=None, doubt=None)
 
 
 def _paid_for(attempt: Attempt, event: Accepted) -> Attempt:

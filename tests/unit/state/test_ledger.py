@@ -209,6 +209,31 @@ def test_a_retry_in_doubt_keeps_its_generation() -> None:
     assert fold.open_steps()[TOKEN].step == "retry"
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        Abandoned(token=TOKEN, why="still in error"),
+        Refused(step="retry", token=TOKEN, failure=Failure(kind="no_credit", message="no")),
+    ],
+)
+def test_a_retry_that_was_not_taken_never_happened(end: Abandoned | Refused) -> None:
+    failed = Failure(kind="provider", message="x")
+    fold = ledger(intended(), ACCEPTED, Observed(token=TOKEN, status="failed", failure=failed))
+    before = fold.known(DRAW)
+    fold.record(intended(step="retry", attempt=2, generation="g1"))
+    assert fold.known(DRAW)[0].attempt == 2
+    fold.record(end)
+    assert fold.known(DRAW) == before
+    assert not fold.open_steps()
+
+
+def test_a_retry_that_was_taken_counts() -> None:
+    fold = ledger(intended(step="retry", attempt=2, generation="g1"))
+    fold.record(Accepted(step="retry", token=TOKEN, attempt=2, generation="g1"))
+    (known,) = fold.known(DRAW)
+    assert (known.status, known.attempt, known.open_intent) == ("pending", 2, False)
+
+
 def test_a_variant_drawn_apart_is_known_with_its_salt() -> None:
     token = make_token(lineage=LINEAGE, draw=DRAW, attempt=1, salt="hero")
     fold = ledger(intended(token=token, address="hero"), intended(), lock=locked())
