@@ -23,6 +23,17 @@ def canonical(value: Json) -> str:
     return json.dumps(_checked(value), sort_keys=False, separators=(",", ":"), ensure_ascii=False)
 
 
+def decimals_as_text(value: Json) -> Json:
+    """`value` with every fraction as its shortest decimal text, so that `canonical` takes it; integers stay numbers."""
+    if isinstance(value, Mapping):
+        return {key: decimals_as_text(inner) for key, inner in value.items()}
+    if isinstance(value, float):
+        return repr(float(value))
+    if isinstance(value, str | int) or value is None:
+        return value
+    return [decimals_as_text(item) for item in value]
+
+
 def fingerprint(text: str) -> str:
     """`sha256:` and 64 hex digits of the UTF-8 bytes of `text`."""
     return "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -13,7 +13,7 @@ from json.encoder import encode_basestring
 from typing import NamedTuple
 
 from imagebatch.errors import Problem
-from imagebatch.model.canonical import Json, canonical, draw_fingerprint, fingerprint
+from imagebatch.model.canonical import Json, canonical, decimals_as_text, draw_fingerprint, fingerprint
 from imagebatch.model.capabilities import Encoded, ParamProblem
 from imagebatch.model.generation import Resolution
 from imagebatch.model.money import CREDIT, Cost, Money
@@ -131,9 +131,7 @@ def _targets_of(draft: Draft) -> tuple[str, ...]:
 class _Work:
     """One pass over the drafts, with its caches."""
 
-    def __init__(
-        self, targets: Mapping[str, Target], references: Mapping[str, Reference], recorded: Recorded
-    ) -> None:
+    def __init__(self, targets: Mapping[str, Target], references: Mapping[str, Reference], recorded: Recorded) -> None:
         self.targets = targets
         self.references = references
         self.recorded = recorded
@@ -235,8 +233,8 @@ class _Work:
                 body["tags"] = list(draft.tags)
             if draft.metadata:
                 body["metadata"] = draft.metadata
-            text = canonical(body)
-            known = self.labels[key] = (text, fingerprint(text))
+            text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            known = self.labels[key] = (text, fingerprint(canonical(decimals_as_text(body))))
             self.kept_alive.append(draft.metadata)
         return known
 
