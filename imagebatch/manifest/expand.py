@@ -4,7 +4,7 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import Any, Final
@@ -60,11 +60,11 @@ _TAKEN = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxisPoint:
-    """One value of one axis: its text (in addresses), what templates see, and the settings it carries."""
+    """One value of one axis: its text (in addresses), what templates see, and its settings, the weakest first."""
 
     text: str
     value: Any
-    settings: YMap | None = None
+    settings: tuple[YMap, ...] = ()
 
 
 Combo = Mapping[str, AxisPoint]
@@ -153,7 +153,7 @@ class Expander:
         return points
 
     def _point(self, value: Value, loc: tuple[str | int, ...]) -> AxisPoint:
-        settings = value if isinstance(value, YMap) else None
+        settings = (value,) if isinstance(value, YMap) else ()
         shown = _id(value)
         if isinstance(shown, (dict, list)) or shown is None:
             what = (
@@ -254,11 +254,18 @@ def _matches(combo: Combo, entry: Mapping[str, str]) -> bool:
 
 
 def _joined(originals: Sequence[dict[str, AxisPoint]], entry: Mapping[str, AxisPoint], axes: frozenset[str]) -> bool:
-    """GitHub's rule: an entry joins each combination whose matrix values it does not overwrite, else stands alone."""
-    fixed = {name: point.text for name, point in entry.items() if name in axes}
+    """GitHub's rule: an entry joins each combination whose matrix values it does not overwrite, else stands alone.
+
+    A matrix value that the entry names keeps the settings that it carries; those of the entry lie above them.
+    """
+    fixed = {name: point for name, point in entry.items() if name in axes}
+    added = {name: point for name, point in entry.items() if name not in axes}
     hit = False
     for combo in originals:
-        if all(combo[name].text == text for name, text in fixed.items()):
-            combo.update(entry)
+        if all(combo[name].text == point.text for name, point in fixed.items()):
+            for name, point in fixed.items():
+                if point.settings:
+                    combo[name] = replace(combo[name], settings=(*combo[name].settings, *point.settings))
+            combo.update(added)
             hit = True
     return hit

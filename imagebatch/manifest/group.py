@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.expand import Combo
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.keys import make_addresses, make_slugs
+from imagebatch.manifest.keys import has_mixed_axes, make_addresses, make_slugs, tell_apart
 from imagebatch.manifest.labels import check_labels
 from imagebatch.manifest.layers import Settled
 from imagebatch.manifest.paths import BadPath, OutputPaths
@@ -66,11 +66,14 @@ class Group:
     done: int = 0
     made: list[Draft] = field(default_factory=list)
 
-    def name_variants(self, slugs: bool) -> None:  # noqa: FBT001 - one caller
-        """Make addresses (and slugs) once rows and keys are known."""
+    def name_variants(self) -> None:
+        """Make addresses once rows and keys are known."""
         self.addresses = make_addresses(self.asset, self.keys, self.combos)
-        if slugs or any(self._is_default(wish) for wish in self.outputs):
-            self.slugs = make_slugs(self.asset, self.keys, self.combos, self.addresses)
+
+    @property
+    def needs_slugs(self) -> bool:
+        """Whether an output path, or anything else, may use `variant`."""
+        return self.strings.mentions("variant") or any(self._is_default(wish) for wish in self.outputs)
 
     def message(self, *, address: bool, variant: bool) -> dict[str, Any]:
         """The render job for the child."""
@@ -236,13 +239,30 @@ class Group:
         return wish.path == ""
 
     def _default_path(self, index: int) -> str:
-        assert self.slugs is not None  # noqa: S101 - name_variants makes them where a default path is asked for
+        assert self.slugs is not None  # noqa: S101 - name_all makes them where a default path is asked for
         return f"{default_head(self.asset)}{self.slugs[index]}{self._default_tail()}"
 
     def _default_tail(self) -> str:
         pick = self.policy.pick
         many = pick == "all" or (isinstance(pick, tuple) and len(pick) > 1)
         return f"-{CANDIDATE_MARK}.{EXT_MARK}" if many else f".{EXT_MARK}"
+
+
+def name_all(groups: Sequence[Group]) -> None:
+    """Name all variants of one asset; slugs are told apart over all its groups, because they share one folder."""
+    for group in groups:
+        group.name_variants()
+    if not any(group.needs_slugs for group in groups):
+        return
+    mixed = has_mixed_axes(combo for group in groups for combo in group.combos)
+    slugs: list[str] = []
+    for group in groups:
+        slugs += make_slugs(group.asset, group.keys, group.combos, group.addresses, mixed=mixed)
+    slugs = tell_apart(slugs, [address for group in groups for address in group.addresses])
+    at = 0
+    for group in groups:
+        group.slugs = slugs[at : at + len(group.addresses)]
+        at += len(group.addresses)
 
 
 def _no_candidate() -> BadPath:

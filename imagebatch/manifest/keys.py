@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from imagebatch.manifest.characters import BAD_IN_NAME, describe_char
@@ -53,13 +53,15 @@ def make_addresses(asset: str, keys: Sequence[str] | None, combos: Sequence[Comb
     return made
 
 
-def make_slugs(asset: str, keys: Sequence[str] | None, combos: Sequence[Combo], addresses: Sequence[str]) -> list[str]:
+def make_slugs(
+    asset: str, keys: Sequence[str] | None, combos: Sequence[Combo], addresses: Sequence[str], *, mixed: bool = False
+) -> list[str]:
     """File-safe names, one for each address: key and axis values joined by `-`; the asset's id without either.
 
-    Where the joined text would not tell two variants apart, or is no file name, eight characters of the address's hash
-    follow.
+    Eight characters of the address's hash follow where the joined text is no file name, or where `mixed` says that the
+    asset's variants have different axes.
     """
-    mixed = len({frozenset(combo) for combo in combos}) > 1
+    mixed = mixed or has_mixed_axes(combos)
     tails = [[combo[axis].text for axis in sorted(combo)] for combo in combos]
     made: list[str] = []
     for index, address in enumerate(addresses):
@@ -67,7 +69,12 @@ def make_slugs(asset: str, keys: Sequence[str] | None, combos: Sequence[Combo], 
         if keys is not None:
             parts = [keys[index // len(tails)], *parts]
         made.append(_slug("-".join(parts) if parts else asset, address, mixed=mixed))
-    return _told_apart(made, addresses)
+    return made
+
+
+def has_mixed_axes(combos: Iterable[Combo]) -> bool:
+    """Whether combinations name different axes, so that their values alone do not tell them apart."""
+    return len({frozenset(combo) for combo in combos}) > 1
 
 
 def _slug(text: str, address: str, *, mixed: bool) -> str:
@@ -75,10 +82,11 @@ def _slug(text: str, address: str, *, mixed: bool) -> str:
     return _hashed(safe, address) if mixed or safe != text or not _usable(safe) else safe
 
 
-def _told_apart(slugs: list[str], addresses: Sequence[str]) -> list[str]:
+def tell_apart(slugs: Sequence[str], addresses: Sequence[str]) -> list[str]:
+    """Slugs that some file system would take for one get eight characters of their address's hash each."""
     folded = [fold(slug) for slug in slugs]
     if len(set(folded)) == len(slugs):
-        return slugs
+        return list(slugs)
     counts = Counter(folded)
     return [
         _hashed(slug, address) if counts[key] > 1 else slug

@@ -217,8 +217,7 @@ class Preparer:
         document = text.document
         tops = [Layer(node=text.node, path=document.path)]
         for _, point in sorted(combos[0].items()):
-            if point.settings is not None:
-                node = point.settings
+            for node in point.settings:
                 self._check_axis(text, node)
                 tops.append(Layer(node=node, path=document.path))
         if self.findings.count > before:
@@ -299,6 +298,6 @@ def _by_settings(combos: Sequence[Combo]) -> list[tuple[Combo, ...]]:
     """Combinations grouped by the settings their values carry, in the order of their first member."""
     groups: dict[tuple[int, ...], list[Combo]] = {}
     for combo in combos:
-        name = tuple(id(point.settings) for _, point in sorted(combo.items()) if point.settings is not None)
+        name = tuple(id(node) for _, point in sorted(combo.items()) for node in point.settings)
         groups.setdefault(name, []).append(combo)
     return [tuple(members) for members in groups.values()]

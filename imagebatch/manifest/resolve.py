@@ -5,7 +5,7 @@ from typing import Final
 
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.group import Group, Wants, note_template
+from imagebatch.manifest.group import Group, Wants, name_all, note_template
 from imagebatch.manifest.paths import OutputPaths
 from imagebatch.manifest.prepare import AssetText, Prepared, Preparer
 from imagebatch.manifest.source import Sources
@@ -66,7 +66,7 @@ class Resolver:
         scans = [asset for asset in assets if asset.needs_scan]
         settled = [asset for asset in assets if not asset.needs_scan]
         for asset in settled:
-            self._name(asset)
+            name_all(asset.groups)
         direct = [group for asset in settled for group in asset.groups if group.strings.all_slots]
         if not scans and not direct:
             return
@@ -142,12 +142,8 @@ class Resolver:
             asset.failed = True
             self._too_many(len(rows) * sum(len(group.combos) for group in asset.groups), asset.text.at("for_each"))
             return False
-        self._name(asset)
+        name_all(asset.groups)
         return True
-
-    def _name(self, asset: Prepared) -> None:
-        for group in asset.groups:
-            group.name_variants(group.strings.mentions("variant"))
 
     def _send(self, group: Group, sent: set[int]) -> None:
         self._send_table(group.table_id, group.table, sent)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagebatch.manifest.expand import AxisPoint
-from imagebatch.manifest.keys import make_addresses, make_slugs
+from imagebatch.manifest.keys import make_addresses, make_slugs, tell_apart
 from imagebatch.manifest.paths import check_component, fold
 from imagebatch.model.address import parse_address, render_address
 from tests.unit.manifest.projects import codes, drafts, problems
@@ -117,7 +117,7 @@ def test_fast_addresses_are_the_addresses_of_the_grammar(keys: list[str], values
 def test_slugs_are_file_names_and_tell_variants_apart(keys: list[str], values: list[str]) -> None:
     combos = [{"s": AxisPoint(text=value, value=value)} for value in values] or [{}]
     addresses = make_addresses("asset", keys, combos)
-    slugs = make_slugs("asset", keys, combos, addresses)
+    slugs = tell_apart(make_slugs("asset", keys, combos, addresses), addresses)
     assert len({fold(slug) for slug in slugs}) == len(addresses)
     for slug in slugs:
         check_component(slug, slug)
@@ -135,3 +135,27 @@ def test_a_slug_that_is_not_its_key_carries_a_hash_whatever_other_rows_there_are
     both = make_slugs("p", ["a b", "a_b"], [{}], make_addresses("p", ["a b", "a_b"], [{}]))
     assert both == [alone[0], "a_b"]
     assert alone[0].startswith("a_b-")
+
+
+def test_an_include_that_joins_a_value_keeps_the_settings_that_the_value_carries(tmp_path: Path) -> None:
+    body = """
+assets:
+  h:
+    prompt: p
+    matrix: {e: [{id: mj, params: {chaos: 5, weather: sunny}}, {id: z, params: {chaos: 6}}]}
+    include: [{e: mj, q: high}, {e: {id: z, params: {stylize: 9}}}]
+"""
+    found = drafts(tmp_path, body)
+    assert found["h[e=mj,q=high]"].params == {"chaos": 5, "weather": "sunny"}
+    assert found["h[e=z]"].params == {"chaos": 6, "stylize": 9}
+
+
+def test_default_paths_of_values_with_and_without_settings_never_collide(tmp_path: Path) -> None:
+    body = """
+assets:
+  h:
+    prompt: p
+    matrix: {e: [{id: a, params: {chaos: 5}}, a-b], q: [b-c, c]}
+"""
+    paths = [draft.outputs[0].path for draft in drafts(tmp_path, body).values()]
+    assert len(set(paths)) == 4
