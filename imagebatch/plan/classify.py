@@ -65,7 +65,7 @@ def _deferred(case: Case, variant: Variant) -> Change:
     if entry is not None and entry.status == "succeeded" and (variant.policy.protect or entry.held):
         return outcome(case, "keep", "protected", "its reference changes")
     if entry is not None and entry.status in {"pending", "in_doubt"}:
-        return _unfinished(case, variant, KnownDraw.of_entry(entry))
+        return _unfinished(case, variant, _as_known_now(case, entry))
     waits_for = ", ".join(variant.pending_references)
     return outcome(case, "defer", "reference_pending", f"waits for {waits_for}")
 
@@ -182,7 +182,7 @@ def _kept(case: Case, variant: Variant, entry: Entry, reason: Reason, detail: st
 
 def _without_picture(case: Case, variant: Variant, entry: Entry, history: DrawHistory) -> Change:
     if entry.status in {"pending", "in_doubt"}:
-        return _unfinished(case, variant, KnownDraw.of_entry(entry))
+        return _unfinished(case, variant, _as_known_now(case, entry))
     same = entry.draw == variant.draw
     why: tuple[Reason, str] | None = None if same else _why(case, variant, entry)
     change = _from_history(case, variant, history, why=why)
@@ -192,13 +192,20 @@ def _without_picture(case: Case, variant: Variant, entry: Entry, history: DrawHi
     return change
 
 
+def _as_known_now(case: Case, entry: Entry) -> KnownDraw:
+    """An entry's draw with what was learnt of it since the lock was written."""
+    recorded = KnownDraw.of_entry(entry)
+    newer = next((draw for draw in case.world.known.draws(entry.draw) if draw.token == entry.token), recorded)
+    return newer if newer.status in {"pending", "in_doubt"} else recorded
+
+
 def _unfinished(case: Case, variant: Variant, draw: KnownDraw) -> Change:
     """A draw that runs, or may run: the wanted one, or one that was wanted before."""
     other = "" if draw.draw == variant.draw else "an earlier request; what changed since is drawn afterwards"
     updates: tuple[Action, ...] = ()
     if case.entry is not None and (case.entry.labels != variant.labels or policy_differs(variant, case.entry)):
         updates = ("update",)
-    known = draw if case.entry is None or draw.token != case.entry.token else None
+    known = draw if case.entry is None or draw != KnownDraw.of_entry(case.entry) else None
     if draw.status == "in_doubt" or draw.open_intent:
         return _in_doubt(case, variant, draw, other, updates, known=known)
     if other:

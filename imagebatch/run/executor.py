@@ -302,8 +302,9 @@ class Executor:
         unseen = tuple(index for index, one in enumerate(entry.candidates, start=1) if one.facts is None)
         needed = unseen if picked is None else tuple(index for index in entry.picked if index in unseen)
         lacking = self.files.lacking(variant, entry, change.entry)
+        bought = tuple(index for index in lacking if entry.candidates[index - 1].bought is not None)
         needs_preview = variant.policy.resolution == "preview"
-        wanted = {*needed, *(lacking if needs_preview else ())}
+        wanted = {*needed, *(set(lacking) - set(bought) if needs_preview else ())}
         missing = self.pictures.missing(entry, sorted(wanted))
         if missing:
             entry = await self.pictures.fetch(variant, self._lane(variant), entry, missing)
@@ -311,6 +312,8 @@ class Executor:
         if entry.status == "succeeded" and planned and self.pictures.to_buy(variant, entry):
             entry, paid = await self.pictures.buy(variant, self._lane(variant), entry)
             progress.paid += paid
+        if entry.status == "succeeded" and bought:
+            entry = await self.pictures.fetch_bought(variant, self._lane(variant), entry, bought)
         return entry
 
     async def _labelled(self, variant: Variant, entry: Entry) -> None:

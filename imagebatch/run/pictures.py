@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from imagebatch.model.event import Accepted, BoughtStored, Doubted, Fetched, Intended, Refused, Told
-from imagebatch.model.generation import Bought, Candidate, Entry, Failure, PictureFacts
+from imagebatch.model.generation import Bought, Candidate, Entry, Failure, PictureFacts, Resolution
 from imagebatch.model.money import UNKNOWN_COST, Cost, Money, parse_money, totals
 from imagebatch.model.transfer import DownloadError
 from imagebatch.model.variant import Variant
@@ -78,6 +78,28 @@ class Pictures:
             paid += [cost.money] if cost.money is not None else []
         return entry, paid
 
+    async def fetch_bought(self, variant: Variant, lane: Lane, entry: Entry, indexes: Sequence[int]) -> Entry:
+        """The entry with the bytes of what was bought before (candidates from 1) in the store.
+
+        Asking for a purchase again is documented as free: it is billed once an image. Raises Trouble.
+        """
+        for index in indexes:
+            candidate = entry.candidates[index - 1]
+            bought = candidate.bought
+            if bought is None or (bought.facts is not None and self.store.has(bought.facts.sha256)):
+                continue
+            adapter = lane.adapter
+            if not isinstance(adapter, CanBuy) or entry.generation is None:
+                raise Trouble("picture.unavailable", f"{lane.alias} cannot send a bought picture again")
+            try:
+                answer = await adapter.buy(entry.generation, candidate.id, bought.resolution, lane.wire)
+            except (NotSent, OutcomeLost, Unreachable, BadAnswer) as error:
+                raise Trouble("net.unreachable", f"the bought picture cannot be fetched: {error}") from error
+            if isinstance(answer, base.Refused):
+                raise Trouble(answer.failure.code, f"the bought picture was not sent: {answer.failure.message}")
+            entry = await self._bought_stored(variant, lane, entry, index, answer, bought.resolution)
+        return entry
+
     def _here(self, candidate: Candidate) -> bool:
         return candidate.facts is not None and self.store.has(candidate.facts.sha256)
 
@@ -146,13 +168,18 @@ class Pictures:
     async def _bought(self, variant: Variant, lane: Lane, entry: Entry, index: int, cost: Cost) -> Entry:
         candidate = entry.candidates[index - 1]
         offer = await self._buy(variant, lane, entry, candidate, cost)
+        entry = await self._bought_stored(variant, lane, entry, index, offer, variant.policy.resolution)
+        return replace(entry, cost=_added(entry.cost, cost_text(cost)))
+
+    async def _bought_stored(
+        self, variant: Variant, lane: Lane, entry: Entry, index: int, offer: Offer, resolution: Resolution
+    ) -> Entry:
         facts = await self._taken(variant, lane, offer)
         if isinstance(facts, Failure):
             raise Trouble(facts.code, f"bought, and not stored: {facts.message}")
-        bought = Bought(resolution=variant.policy.resolution, facts=facts)
+        bought = Bought(resolution=resolution, facts=facts)
         await self.recorder.record(BoughtStored(token=entry.token, index=index, bought=bought))
-        entry = with_candidate(entry, index, replace(candidate, bought=bought))
-        return replace(entry, cost=_added(entry.cost, cost_text(cost)))
+        return with_candidate(entry, index, replace(entry.candidates[index - 1], bought=bought))
 
     async def _buy(self, variant: Variant, lane: Lane, entry: Entry, candidate: Candidate, cost: Cost) -> Offer:
         """Buy one candidate. Documented as debited once an image, so a lost answer may be asked for again."""

@@ -23,7 +23,7 @@ Steps = Mapping[str, Intended]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reopened:
-    """Settles the open creates and retries of a run; `known` tells whether the journal itself holds a token's intent."""
+    """Settles open creates and retries; `known` tells whether the journal itself holds a token's intent."""
 
     lineage: str
     inbox: Inbox

@@ -120,7 +120,8 @@ def _paid_for(attempt: Attempt, event: Accepted) -> Attempt:
         replace(one, bought=bought) if one.id == step.candidate and one.bought is None else one
         for one in attempt.candidates
     )
-    return replace(_settled(attempt, "buy", step.candidate), candidates=told)
+    paid = (str(step.cost.money),) if step.cost.money is not None else ()
+    return replace(_settled(attempt, "buy", step.candidate), candidates=told, cost=_summed((attempt.cost, paid)))
 
 
 def _seen(attempt: Attempt, event: Observed) -> Attempt:

@@ -278,8 +278,10 @@ def _richer(one: KnownDraw, other: KnownDraw) -> KnownDraw:
     """`one`, which is newer, with the pictures that only `other` knows."""
     if one.status == other.status == "succeeded":
         return replace(one, candidates=merged_candidates(one.candidates or other.candidates, other.candidates))
-    if one.status == "in_doubt" and one.open_intent and other.generation is not None:
-        return replace(other, open_intent=True)  # a retry of a generation that is known is in doubt, not the generation
+    if one.status == "in_doubt" and other.generation is not None:
+        # The generation is known; what the journal has is a retry or a purchase of it, or bytes that came later.
+        candidates = merged_candidates(other.candidates, one.candidates)
+        return replace(other, candidates=candidates, open_intent=one.open_intent)
     return one
 
 
