@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from imagebatch.http.announce import AnnouncedWire
 from imagebatch.model.event import Abandoned, Accepted, Doubted, Intended, Told
 from imagebatch.model.recorded import KnownDraw
-from imagebatch.model.token import make_token
+from imagebatch.model.token import lineage_tag, make_token
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.providers import base
@@ -15,8 +15,9 @@ from imagebatch.run.create import MAX_SENDS, Creator
 from imagebatch.run.ends import End, Try, kept_part, running_part, together
 from imagebatch.run.entries import Drawn, cost_text
 from imagebatch.run.lanes import Lane
-from imagebatch.run.leaving import Halted
+from imagebatch.run.leaving import Halted, intent
 from imagebatch.run.settle import READINGS
+from imagebatch.run.trouble import Trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,8 @@ class Drawing:
     async def retry(self, variant: Variant, lane: Lane, attempt: int, known: KnownDraw) -> Drawn:
         """Start a failed generation again under its id: first `update` where the request changed, then `retry`.
 
-        Where the provider cannot do that it is drawn anew.
+        Where the provider cannot do that it is drawn anew. The generation is read first: one that is not ours is left
+        alone (Trouble), and one that somebody else has started again is waited for instead of being paid once more.
         """
         adapter = lane.adapter
         generation = known.generation
@@ -85,12 +87,23 @@ class Drawing:
         this = Try(variant=variant, lane=lane, token=known.token, attempt=attempt)
         async with lane.places:
             end = self.creator.unsent(this)
+            before = await _observed(lane, generation) if end is None else None
+            if before is not None:
+                self._refuse_foreign(before, known.token)
+                if not changed and before.state in {"pending", "succeeded"}:
+                    await self.creator.recorder.record(intent(this, "retry", generation=generation, paid=False))
+                    return together([await self._taken(this, generation, cost=())], attempt=attempt)
             if end is None and changed and isinstance(adapter, CanUpdate):
                 this = self._try(variant, lane, attempt, 0)
                 end = await self._updated(this, adapter, generation)
             if end is None:
                 return await self._retried(this, adapter, generation)
         return together([end], attempt=attempt)
+
+    def _refuse_foreign(self, found: Observation, token: str) -> None:
+        """Raise Trouble for a generation that is not ours: an edited lock must not make us change or pay another's."""
+        if found.token not in {None, token} and lineage_tag(self.creator.lineage) not in found.tags:
+            raise Trouble("provider.token_mismatch", f"generation {found.generation} does not carry our token")
 
     async def retry_begun(self, variant: Variant, lane: Lane, step: Intended, *, send: bool) -> Drawn:
         """What became of a retry that an earlier run had begun; where it certainly was not taken it is sent again.
@@ -163,12 +176,12 @@ class Drawing:
         await leaving.sent()
         return answer
 
-    async def _taken(self, this: Try, generation: str) -> End:
+    async def _taken(self, this: Try, generation: str, *, cost: tuple[str, ...] | None = None) -> End:
         await self.creator.recorder.record(
             Accepted(step="retry", token=this.token, attempt=this.attempt, generation=generation)
         )
         self.creator.tell(Told(kind="accepted", address=this.variant.address, data={"generation": generation}))
-        return await self.creator.polled(this, generation, cost_text(this.price))
+        return await self.creator.polled(this, generation, cost_text(this.price) if cost is None else cost)
 
     async def _looked_at(self, this: Try, generation: str, why: str) -> End | None:
         """What became of an unclear retry: once it was taken, the generation is in error no more.
