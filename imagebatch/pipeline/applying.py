@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -39,7 +39,7 @@ from imagebatch.run.result import Outcome, RunResult, exit_code, left_alone_but_
 from imagebatch.run.settle import ListingFailed, Listings, read_listing
 from imagebatch.run.stop import DRAIN_S, Stop, on_signals
 from imagebatch.simulator.process import SimulatorProcess, start
-from imagebatch.state.store import Session, StateStore
+from imagebatch.state.store import Session, StateStore, lock_missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +141,7 @@ class _Run:
         self.trust = read_trust(project.setup.variables)
         self.started = time.monotonic()
         self._simulator: SimulatorProcess | None = None
+        self._begun = False
 
     # Planning -------------------------------------------------------------------------------------------------------
 
@@ -179,7 +180,8 @@ class _Run:
         try:
             asyncio.run(self._carry_out(planned, stop, executor_outcomes, requests))
         finally:
-            self.session.checkpoint()
+            if self._begun:  # a run that was refused before its first step begins no lock
+                self.session.checkpoint()
         return RunResult(
             outcomes=tuple(executor_outcomes),
             seconds=time.monotonic() - self.started,
@@ -209,6 +211,8 @@ class _Run:
         async with AsyncExitStack() as stack:
             executor, lanes, pollers = await self._executor(stack, planned, stop, outcomes)
             stack.callback(_count, requests, tuple(lanes.values()))
+            await self._refuse_known(lanes, executor.drawing.creator.listings)
+            self._begun = True
             with on_signals(stop, lambda text: self.tell(Told(kind="stopping", message=text))):
                 work = asyncio.create_task(self._rounds(executor, planned, stop))
                 guard = asyncio.create_task(self._guard(stop, pollers, work))
@@ -219,6 +223,23 @@ class _Run:
                         raise
                 finally:
                     guard.cancel()
+
+    async def _refuse_known(self, lanes: Mapping[str, Lane], listings: Listings) -> None:
+        """Raise RefusedError where there is no lock, and a listing shows pictures of this very project.
+
+        The listings are those that are read before a first create anyway; what they show has to carry our tag, because
+        a provider's filter may be loose.
+        """
+        if not self.session.first or "new-lock" in self.request.force:
+            return
+        tag = lineage_tag(self.session.lineage)
+        for alias, lane in lanes.items():
+            if lane.capabilities.witness != "list":
+                continue
+            with suppress(ListingFailed):  # told when its first create is due
+                listing = await listings.first(lane)
+                if any(tag in one.tags for one in listing.by_token.values()):
+                    raise lock_missing(f"the listing of {alias} shows")
 
     async def _rounds(self, executor: Executor, planned: Planned, stop: Stop) -> None:
         """The plan, and then what its references have made possible, until nothing new comes of it."""

@@ -191,7 +191,10 @@ class Session:
         self._index = index
         self._found = found
         self._open = True
-        self._recorded = ledger.changed or found is None or any(True for _ in journal.replay())
+        replayed = any(True for _ in journal.replay())
+        self._recorded = ledger.changed or found is None or replayed
+        self.first = found is None and not replayed
+        """Whether this machine knows neither a lock nor a run that was begun."""
         self.lease = lease
         self.ledger = ledger
 
@@ -319,9 +322,14 @@ def _missing_lock(text: JournalText, index: DrawIndex) -> RefusedError | None:
     written = text.notes.get("lock") is not None
     if not written and (text.events or not index.knows_any()):
         return None
+    return lock_missing(f"{FOLDER} knows")
+
+
+def lock_missing(who_knows: str) -> RefusedError:
+    """The refusal for a lock that is gone though pictures are known; `who_knows` is like `the listing of x shows`."""
     return RefusedError(
         "the lock is missing though pictures are known",
-        f"{LOCK_NAME} is not there, and {FOLDER} knows pictures that were paid for. Without it they would be "
+        f"{LOCK_NAME} is not there, and {who_knows} pictures that were paid for. Without it they would be "
         "taken for new ones.",
         hints=(
             "Restore it: git checkout imagebatch.lock",

@@ -160,6 +160,17 @@ def test_a_folder_of_another_project_is_refused_and_a_plan_says_so(tmp_path: Pat
     StateStore(tmp_path).open_for_plan(lineage=OTHER)
 
 
+def test_a_session_tells_whether_anything_was_ever_begun_here(tmp_path: Path) -> None:
+    with opened(tmp_path) as session:
+        assert session.first
+    lived(tmp_path, intended(), checkpoint=False)
+    with opened(tmp_path) as session:
+        assert not session.first, "a run was killed before its first lock"
+        session.checkpoint()
+    with opened(tmp_path) as session:
+        assert not session.first, "there is a lock"
+
+
 def test_a_lock_that_is_gone_though_pictures_are_known_is_refused(tmp_path: Path) -> None:
     lived(tmp_path, *LIFE)
     (tmp_path / LOCK_NAME).unlink()
