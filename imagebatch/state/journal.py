@@ -12,10 +12,10 @@ The rules, which everything about money leans on:
    anything is copied from the WAL, so that an event is written to disk once and not twice.
 """
 
-import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -61,7 +61,10 @@ class Journal:
         self._packer = Packer()
         self._committed_at = 0.0
         self._database = threading.Lock()
-        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        # Only what somebody waits for wakes the writer: a thread that wakes for each event fights for the interpreter.
+        self._items: deque[_Item] = deque()
+        self._wake = threading.Event()
+        self._hurry = threading.Event()
         self._failure: StateError | None = None
         self._unsaved: list[Event] = []
         self._closed = False
@@ -98,9 +101,11 @@ class Journal:
             self._unsaved.append(event)
             future.set_exception(self._failure or _closed_error())
             return future
-        self._queue.put(_Item(event, future if durable else None))
+        self._items.append(_Item(event, future if durable else None))
         if not durable:
             future.set_result(None)
+        elif not self._wake.is_set():
+            self._wake.set()
         return future
 
     def flush(self) -> None:
@@ -109,7 +114,9 @@ class Journal:
             raise self._failure
         if not self._closed:
             future: Future[None] = Future()
-            self._queue.put(_Item(None, future))
+            self._items.append(_Item(None, future))
+            self._hurry.set()
+            self._wake.set()
             future.result()
 
     def clear(self, carried: Sequence[Event] = (), notes: dict[str, str] | None = None) -> None:
@@ -138,7 +145,8 @@ class Journal:
         if self._closed:
             return
         self._closed = True
-        self._queue.put(None)
+        self._hurry.set()
+        self._wake.set()
         self._writer.join()
         self._connection.close()
 
@@ -150,31 +158,24 @@ class Journal:
     # The writer thread ----------------------------------------------------------------------------------------------
 
     def _write_on(self) -> None:
-        waiting: list[_Item] = []
         while True:
-            try:
-                item = self._queue.get(timeout=LINGER_S if waiting else None)
-            except queue.Empty:
-                self._commit(waiting)
-                waiting = []
-                continue
-            while item is not None:
-                waiting.append(item)
-                try:
-                    item = self._queue.get(timeout=self._pause_s(item))
-                except queue.Empty:
-                    break
-            if waiting and (item is None or any(one.future is not None for one in waiting)):
-                self._commit(waiting)
-                waiting = []
-            if item is None:
+            if self._wake.wait(LINGER_S):
+                self._gather()
+                self._wake.clear()
+            closed = self._closed  # read before the items: what came before the end is written
+            items = [self._items.popleft() for _ in range(len(self._items))]
+            if items:
+                self._commit(items)
+            if closed and not self._items:
                 return
 
-    def _pause_s(self, item: _Item) -> float:
-        """How long a commit may wait for company: where the last one was long ago, not at all."""
-        if item.event is None:
-            return 0.0
-        return max(0.0, self._committed_at + GATHER_S - time.monotonic())
+    def _gather(self) -> None:
+        """Let a commit wait for company: where the last one was long ago, or somebody hurries, not at all."""
+        pause_s = self._committed_at + GATHER_S - time.monotonic()
+        if pause_s > 0:
+            self._hurry.wait(pause_s)
+        if not self._closed:
+            self._hurry.clear()
 
     def _commit(self, items: list[_Item]) -> None:
         events = [item.event for item in items if item.event is not None]
