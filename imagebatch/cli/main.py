@@ -158,6 +158,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _leave(error: BaseException, shell: Shell) -> int:
     """Show how a command ended that did not come to its own end; give the exit code."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]  # tasks that ran side by side: the first fault tells more than their number
     if isinstance(error, KeyboardInterrupt):
         shell.screen.error("interrupted; everything learnt so far is saved")
         return EXIT_INTERRUPTED

@@ -215,6 +215,13 @@ def test_no_wait_leaves_with_75_and_wait_collects(project: Project) -> None:
     assert plan_of(project, "-s", SPRING) == {}
 
 
+def test_a_retry_of_what_has_not_failed_is_refused_and_says_what_would_do(applied: Project) -> None:
+    refused = applied.run("retry", "hero", "-y")
+    assert refused.code == 4
+    assert "[retry.not_failed]" in refused.err
+    assert "imagebatch redraw SEL" in refused.err
+
+
 def test_plan_refresh_asks_first_and_still_prints_one_document(project: Project) -> None:
     assert project.run("apply", "-y", "--no-wait", "-s", SPRING).code == 75
     done = project.run("plan", "--refresh", "--json", "-s", SPRING)
