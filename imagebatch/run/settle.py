@@ -14,6 +14,7 @@ PAGE_SIZE = 100
 MAX_PAGES = 200
 READINGS = 3
 SPARE_ON_A_PAGE = 20
+BARREN_PAGES = 2
 
 
 class ListingFailed(Exception):
@@ -71,15 +72,16 @@ async def _page(lane: Lane, tag: str, offset: int, limit: int) -> Page:
 class RecentListing:
     """Looks a few new generations up in a listing without reading all of it.
 
-    No provider says in which order it lists. What was just created stands at one end, though: the pages there are read,
-    at the end where something was found before, until everything is found or a page brings nothing. Absence here proves
-    nothing; `read_listing` does.
+    No provider says in which order it lists. What was just created stands at one end, though: the pages there are read
+    until everything is found or two in a row bring nothing. Which end that is shows when something is found at the last
+    page of a listing whose first page had nothing. Absence here proves nothing; `read_listing` does.
     """
 
     def __init__(self, lane: Lane, tag: str) -> None:
         self._lane = lane
         self._tag = tag
         self._newest_last = False
+        self._newest_first = False
 
     async def read(self, tokens: Collection[str]) -> Mapping[str, Observation]:
         """What the listing shows of these tokens, as far as it is found at its new end.
@@ -87,28 +89,37 @@ class RecentListing:
         Raises ListingFailed where a page cannot be read.
         """
         wanted = set(tokens)
-        limit = min(PAGE_SIZE, len(wanted) + SPARE_ON_A_PAGE)
         found: dict[str, Observation] = {}
-        page = await _page(self._lane, self._tag, 0, PAGE_SIZE if self._newest_last else limit)
+        limit = 1 if self._newest_last else min(PAGE_SIZE, len(wanted) + SPARE_ON_A_PAGE)
+        page = await self._page(0, limit)
         count = len(page.observations)
         brought = _matching(page, wanted, found)
-        if page.total is not None and page.total > count and (self._newest_last or not brought):
-            await self._from_the_end(page.total, wanted, found)
+        self._newest_first = self._newest_first or (brought > 0 and not self._newest_last)
+        if not wanted:
             return found
-        offset = count
-        while wanted and brought and count and (page.total is None or offset < page.total):
-            page = await _page(self._lane, self._tag, offset, PAGE_SIZE)
-            count = len(page.observations)
-            offset += count
-            brought = _matching(page, wanted, found)
+        if page.total is not None and page.total > count and not self._newest_first:
+            await self._from_the_end(page.total, count, wanted, found)
+        if not self._newest_last:
+            await self._onward(page, wanted, found, barren=not brought)
         return found
 
-    async def _from_the_end(self, total: int, wanted: set[str], found: dict[str, Observation]) -> None:
+    async def _from_the_end(self, total: int, seen: int, wanted: set[str], found: dict[str, Observation]) -> None:
         start, brought = total, 1
-        while wanted and brought and start > 0:
-            start = max(0, start - PAGE_SIZE)
-            brought = _matching(await _page(self._lane, self._tag, start, PAGE_SIZE), wanted, found)
-            self._newest_last = self._newest_last or brought > 0
+        while wanted and brought and start > seen:
+            start = max(seen, start - PAGE_SIZE)
+            brought = _matching(await self._page(start, PAGE_SIZE), wanted, found)
+            self._newest_last = self._newest_last or (brought > 0 and start > seen)
+
+    async def _onward(self, page: Page, wanted: set[str], found: dict[str, Observation], *, barren: bool) -> None:
+        offset, count, barren_pages = len(page.observations), len(page.observations), int(barren)
+        while wanted and barren_pages < BARREN_PAGES and count and (page.total is None or offset < page.total):
+            page = await self._page(offset, PAGE_SIZE)
+            count = len(page.observations)
+            offset += count
+            barren_pages = 0 if _matching(page, wanted, found) else barren_pages + 1
+
+    async def _page(self, offset: int, limit: int) -> Page:
+        return await _page(self._lane, self._tag, offset, limit)
 
 
 def _matching(page: Page, wanted: set[str], found: dict[str, Observation]) -> int:

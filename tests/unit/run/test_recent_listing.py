@@ -51,7 +51,7 @@ async def test_newest_last_is_learnt_and_then_read_from_that_end() -> None:
     assert set(await recent.read(tokens(range(990, 1000)))) == tokens(range(990, 1000))
     shelf.pages.clear()
     await recent.read(tokens(range(995, 1000)))
-    assert [offset for offset, _ in shelf.pages] == [0, 900]
+    assert shelf.pages == [(0, 1), (900, 100)]
 
 
 async def test_more_than_a_page_of_them_is_read_page_by_page() -> None:
@@ -65,14 +65,31 @@ async def test_what_is_not_listed_does_not_have_the_whole_listing_read() -> None
     shelf = Shelf(range(5000, 0, -1))
     found = await listing(shelf).read({"t4999", "nowhere"})
     assert set(found) == {"t4999"}
-    assert len(shelf.pages) == 2
+    assert len(shelf.pages) == 3
 
 
 async def test_without_a_total_the_pages_are_read_until_one_brings_nothing() -> None:
     shelf = Shelf(range(400, 0, -1), tells_total=False)
     found = await listing(shelf).read({"t400", "t1"})
     assert set(found) == {"t400"}
-    assert len(shelf.pages) == 2
+    assert len(shelf.pages) == 3
+
+
+async def test_a_short_listing_that_is_read_to_its_end_teaches_nothing_about_its_order() -> None:
+    shelf = Shelf(range(60, 0, -1))
+    recent = listing(shelf)
+    assert set(await recent.read({"t5"})) == {"t5"}
+    shelf.numbers = list(range(600, 0, -1))
+    shelf.pages.clear()
+    assert set(await recent.read({"t600"})) == {"t600"}
+    assert shelf.pages == [(0, 21)]
+
+
+async def test_those_that_newer_ones_have_pushed_off_the_first_page_are_found() -> None:
+    shelf = Shelf(range(999, -1, -1))
+    recent = listing(shelf)
+    await recent.read({"t999"})
+    assert set(await recent.read({"t930"})) == {"t930"}
 
 
 async def test_a_page_that_cannot_be_read_is_said_and_concludes_nothing() -> None:
