@@ -86,9 +86,7 @@ class Group:
             "rows": None if self.rows is None else list(self.rows),
             "combos": [{name: packed(point.value) for name, point in combo.items()} for combo in self.combos],
             "vars": strings.constants["vars"],
-            "var_slots": [
-                {"kind": slot.kind, "source": slot.source, "loc": list(slot.loc)} for slot in strings.var_slots
-            ],
+            "var_slots": strings.var_messages(),
             "slots": [{"kind": slot.kind, "source": slot.source} for slot in strings.slots],
             "first_path": strings.first_path,
             "addresses": self.addresses if address else None,
@@ -156,9 +154,9 @@ class Group:
                 policy=policy,
                 prompt=prompt,
                 params=params,
-                references=constant[0] if shared[0] else tuple(references),
+                references=constant[0] if shared[0] else _spliced(references),
                 name=name,
-                tags=constant[1] if shared[1] else tuple(tags),
+                tags=constant[1] if shared[1] else _spliced(tags),
                 metadata=metadata,
                 outputs=outputs,
                 alt=alt,
@@ -265,6 +263,11 @@ def name_all(groups: Sequence[Group]) -> None:
         at += len(group.addresses)
 
 
+def _spliced(values: Iterable[str | list[str]]) -> tuple[str, ...]:
+    """Texts in their order; a whole expression may have yielded several."""
+    return tuple(text for value in values for text in (value if isinstance(value, list) else (value,)))
+
+
 def _no_candidate() -> BadPath:
     return BadPath("candidate", "several candidates are picked, so the path needs {{ candidate }}")
 
@@ -330,6 +333,7 @@ _SUMMARIES = cast(
         "not_text": "expression is not text",
         "not_bool": "condition is not true or false",
         "missing": "template is missing",
+        "cycle": "vars need each other",
         "prompt_too_long": "prompt is too long",
         "control_char": "character is not allowed",
         "encoding": "character is not allowed",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.checking import check_part
@@ -13,7 +13,7 @@ from imagebatch.manifest.keys import key_fault
 from imagebatch.manifest.layers import Layer, Settled, as_list, settle
 from imagebatch.manifest.schema import AxisValue
 from imagebatch.manifest.source import Sources
-from imagebatch.manifest.strings import take_strings
+from imagebatch.manifest.strings import Strings, take_strings
 from imagebatch.manifest.tables import Table, TableFacts, read_table, unknown_column
 from imagebatch.manifest.templates import Templates
 from imagebatch.manifest.templating import needs_rendering
@@ -56,7 +56,7 @@ class Prepared:
     table_id: int | None = None
     where: str | None = None
     key: str | None = None
-    variables: Mapping[str, Any] = field(default_factory=dict)
+    variables: Strings = field(default_factory=Strings)
     failed: bool = False
 
     @property
@@ -121,7 +121,6 @@ class Preparer:
                 asset.groups.append(group)
         if not asset.groups:
             return None
-        asset.variables = asset.groups[0].settled.values.get("vars", {})
         return asset if table is None else self._keys(asset, table)
 
     def _table(self, text: AssetText) -> tuple[int | None, Table | None, bool]:
@@ -153,6 +152,9 @@ class Preparer:
         """Find each row's key now where it is columns, else leave it to the scan."""
         text = asset.text
         asset.where = text.node.get("where")
+        # Rows are chosen and named before there are axes, so what axis values set does not count here.
+        alone = settle(text.base, text.styles, [Layer(node=text.node, path=text.document.path)], self.findings)
+        asset.variables.variables(alone.values.get("vars", {}), alone, place=text.place)
         wanted = as_list(text.node.get("key", ["stem"] if table.columns and "stem" in table.columns else []))
         if not wanted:
             self.findings.add(

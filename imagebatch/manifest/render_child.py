@@ -97,6 +97,7 @@ TESTS: Final = [
 MAX_RANGE: Final = 10_000
 MAX_TEXT_BYTES: Final = 32 * 1024
 MAX_DIGITS: Final = 400
+MAX_CHAIN: Final = 100
 MAX_ERRORS: Final = 5
 CHUNK_CHARS: Final = 256 * 1024
 _TEMPLATE_NAME = re.compile(r"\w[\w. -]*(?:/\w[\w. -]*)*\.j2")
@@ -115,6 +116,9 @@ MARKS = str.maketrans("", "", "\ue000\ue001")  # stand for candidate and ext, an
 Value: TypeAlias = Any
 
 Render = Callable[[dict[str, Any]], Any]
+
+# Names and list positions that lead to one part of `vars`.
+Path: TypeAlias = "tuple[str | int, ...]"
 
 
 class Refused(Exception):
@@ -291,18 +295,26 @@ class Worker:
         renders = self._compiled(job, [("condition" if name == "where" else "text", source) for name, source in slots])
         if renders is None:
             return
+        texts = [f"{{{{ {_bare(source)} }}}}" if name == "where" else source for name, source in slots]
+        variables = self._variables(job, texts)
+        if variables is None:
+            return
         failures = _Failures(self, job["job"])
         kept: list[int] = []
         keys: list[str] = []
-        context = {"vars": _unpacked(job["vars"]), "asset": job["asset"], "range": _range}
+        context: dict[str, Any] = {"asset": job["asset"], "range": _range}
         for number, row in enumerate(self.tables[job["table"]]):
             context["row"] = row
             values: dict[str, Any] = {}
             for index, (name, _) in enumerate(slots):
                 try:
+                    if not index:
+                        variables.put(context)
                     values[name] = renders[index](context)
                 except Exception as error:  # noqa: BLE001 - a template may raise anything; all of it is the user's
-                    if failures.add(number, index, error, context):
+                    if failures.add(
+                        number, index, error.cause if isinstance(error, _VariableError) else error, context
+                    ):
                         return
                     values = {"where": False}
                 if values.get("where") is False:
@@ -314,31 +326,33 @@ class Worker:
 
     def _render(self, job: dict[str, Any]) -> None:
         """All strings of all variants of one group: rows by combinations, in that order."""
-        slots = [*job["var_slots"], *job["slots"]]
-        renders = self._compiled(job, [(slot["kind"], slot["source"]) for slot in slots])
-        if renders is None:
+        variables = self._variables(job)
+        split = len(job["var_slots"])
+        renders = self._compiled(job, [(slot["kind"], slot["source"]) for slot in job["slots"]], first=split)
+        if renders is None or variables is None:
             return
         failures = _Failures(self, job["job"])
-        split = len(job["var_slots"])
         answers = _Answers(self, job["job"], len(job["slots"]))
         for index, context in enumerate(self._contexts(job)):
             values: list[Any] = []
-            for number, slot in enumerate(slots):
-                if number == job["first_path"] + split:
+            try:
+                variables.put(context)
+            except _VariableError as error:
+                if failures.add(index, error.slot, error, context):
+                    return
+                continue
+            for number, render in enumerate(renders):
+                if number == job["first_path"]:
                     context.update(job["marks"])
                     if job["slugs"] is not None:
                         context["variant"] = job["slugs"][index]
                 try:
-                    value = renders[number](context)
-                    if number < split:
-                        _put(context["vars"], slot["loc"], value)
-                        continue
+                    value = render(context)
                 except Exception as error:  # noqa: BLE001 - as above
-                    if failures.add(index, number, error, context):
+                    if failures.add(index, split + number, error, context):
                         return
                     value = None
-                if number >= split:
-                    values.append(value)
+                values.append(value)
             answers.add(values)
         answers.flush()
 
@@ -346,8 +360,6 @@ class Worker:
         table = None if job["table"] is None else self.tables[job["table"]]
         rows: list[Any] = [None] if table is None else [table[number] for number in job["rows"]]
         combos = [_unpacked(combo) for combo in job["combos"]]
-        fixed = _unpacked(job["vars"])
-        changing = bool(job["var_slots"])
         addresses = job["addresses"]
         # One dictionary for all variants: the templates' contexts are made once for it (see _Reused).
         context: dict[str, Any] = {}
@@ -356,7 +368,6 @@ class Worker:
             for axes in combos:
                 context.clear()
                 context |= axes
-                context["vars"] = _copied(fixed) if changing else fixed
                 context["axes"] = axes
                 context["asset"] = job["asset"]
                 context["range"] = _range
@@ -367,11 +378,59 @@ class Worker:
                 index += 1
                 yield context
 
-    def _compiled(self, job: dict[str, Any], wanted: list[tuple[str, str]]) -> list[Render] | None:
-        """The render functions of a job's slots, None where one does not compile (all of those are reported)."""
+    def _variables(self, job: dict[str, Any], wanted: list[str] | None = None) -> "_Variables | None":
+        """What sets `vars` for each variant, None where something is wrong with it (which is reported).
+
+        Of `wanted` texts only the variables that they need are rendered; without them all are.
+        """
+        slots = job["var_slots"]
+        renders = self._compiled(job, [(slot["kind"], slot["source"]) for slot in slots])
+        if renders is None:
+            return None
+        try:
+            paths = [self._paths(slot["source"]) for slot in slots]
+            order = _ordered([tuple(slot["loc"]) for slot in slots], paths)
+            if wanted is not None:
+                order = _needed(order, [tuple(slot["loc"]) for slot in slots], paths, [self._paths(t) for t in wanted])
+        except _Circle as circle:
+            told = {"code": "cycle", "text": str(circle), "template": None, "line": None}
+            self.say({"job": job["job"], "errors": [{"v": None, "slot": 0 if wanted else circle.slot, **told}]})
+            return None
+        return _Variables(job["vars"], [(number, slots[number]["loc"], renders[number]) for number in order])
+
+    def _paths(self, source: str) -> "frozenset[Path]":
+        """Which parts of `vars` a template names: `vars.a.b` is (a, b); () where it may use any of them."""
+        if "vars" not in source and "include" not in source:
+            return frozenset()
+        tree = self.sandbox.parse(source)
+        found: set[Path] = {()} if next(tree.find_all(nodes.Include), None) is not None else set()
+        inner: set[int] = set()
+        for node in tree.find_all((nodes.Getattr, nodes.Getitem, nodes.Name)):
+            if id(node) in inner:
+                continue
+            path: list[str] = []
+            at: nodes.Node = node
+            while isinstance(at, (nodes.Getattr, nodes.Getitem)):
+                inner.add(id(at.node))
+                if isinstance(at, nodes.Getattr):
+                    path.append(at.attr)
+                elif isinstance(at.arg, nodes.Const) and isinstance(at.arg.value, str):
+                    path.append(at.arg.value)
+                else:
+                    path.clear()  # which part it is shows only when it is rendered
+                at = at.node
+            if isinstance(at, nodes.Name) and at.name == "vars":
+                found.add(tuple(reversed(path)))
+        return frozenset(found)
+
+    def _compiled(self, job: dict[str, Any], wanted: list[tuple[str, str]], *, first: int = 0) -> list[Render] | None:
+        """The render functions of a job's slots, None where one does not compile (all of those are reported).
+
+        `first` is the number of the first of them among all of the job's slots.
+        """
         made: list[Render] = []
         errors: list[dict[str, Any]] = []
-        for number, (kind, source) in enumerate(wanted):
+        for number, (kind, source) in enumerate(wanted, start=first):
             try:
                 made.append(self._compile(kind, source))
             except Exception as error:  # noqa: BLE001 - as above
@@ -395,6 +454,8 @@ class Worker:
             return _expression(self.sandbox, inner.removeprefix("-").removesuffix("-"))
         if kind == "file":
             return _text(self.sandbox.get_template(source))
+        if kind == "texts" and _whole_expression(self.sandbox, source):
+            return _texts(self._compile("native", source), self._compile("text", source))
         marks = kind == "path"
         if _SIMPLE.fullmatch(source) and not source.endswith("\n"):
             parts = _SIMPLE_PART.split(source)
@@ -410,6 +471,98 @@ class Worker:
         self.out.flush()
 
 
+class _Circle(Exception):
+    """Variables that need each other; `slot` is one of them."""
+
+    def __init__(self, slot: int, names: list[str]) -> None:
+        super().__init__("vars need each other: " + " -> ".join(names))
+        self.slot = slot
+
+
+class _VariableError(Exception):
+    """A variable that cannot be rendered: which slot, and why."""
+
+    def __init__(self, slot: int, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.slot = slot
+        self.cause = cause
+
+
+class _Variables:
+    """Sets `vars` in a variant's context: each template in it rendered once, after those that it uses.
+
+    Until a template is rendered its place holds an undefined value: no variant sees the text of a template.
+    """
+
+    def __init__(self, packed: Value, slots: list[tuple[int, list[Any], Render]]) -> None:
+        self._fixed = _unpacked(packed)
+        self._slots = slots
+        for _, loc, _ in slots:
+            _put(self._fixed, loc, NamedUndefined(name="vars." + ".".join(map(str, loc))))
+
+    def put(self, context: dict[str, Any]) -> None:
+        """Set `vars` for the rest of this context."""
+        context["vars"] = values = _copied(self._fixed) if self._slots else self._fixed
+        for number, loc, render in self._slots:
+            try:
+                _put(values, loc, render(context))
+            except Exception as error:
+                raise _VariableError(number, error) from error
+
+
+def _ordered(places: list[Path], paths: "list[frozenset[Path]]") -> list[int]:
+    """Slots in an order in which each comes after those that it uses; what may use any comes last.
+
+    Raises _Circle.
+    """
+    order: dict[int, None] = {}
+    trail: dict[int, None] = {}
+
+    def visit(number: int) -> None:
+        if number in order:
+            return
+        names = [".".join(map(str, places[one])) for one in (*trail, number)]
+        if number in trail:
+            raise _Circle(number, names[[*trail].index(number) :])
+        if len(trail) == MAX_CHAIN:
+            raise _Circle(number, [*names[:3], "…"])
+        trail[number] = None
+        for other in _used(places, paths[number]):
+            visit(other)
+        del trail[number]
+        order[number] = None
+
+    for number in range(len(places)):
+        if () not in paths[number]:
+            visit(number)
+    return [*order, *(number for number in range(len(places)) if number not in order)]
+
+
+def _needed(
+    order: list[int], places: list[Path], paths: "list[frozenset[Path]]", wanted: "list[frozenset[Path]]"
+) -> list[int]:
+    """Those of `order` that texts with the paths `wanted` need, directly or by way of others."""
+    if any(() in found for found in wanted):
+        return order
+    found: set[int] = set()
+    open_ = [number for texts in wanted for number in _used(places, texts)]
+    while open_:
+        number = open_.pop()
+        if number not in found:
+            found.add(number)
+            open_ += range(len(places)) if () in paths[number] else _used(places, paths[number])
+    return [number for number in order if number in found]
+
+
+def _used(places: list[Path], names: "frozenset[Path]") -> list[int]:
+    """The slots that stand at, in or around one of the named parts of `vars`."""
+    return [
+        number
+        for number, place in enumerate(places)
+        if any(name and place[: len(name)] == name[: len(place)] for name in names)
+    ]
+
+
 class _Failures:
     """Reports the first failures of a job; after `MAX_ERRORS` the rest is not worth the time."""
 
@@ -419,6 +572,7 @@ class _Failures:
         self.count = 0
 
     def add(self, index: int, slot: int, error: Exception, context: dict[str, Any]) -> bool:
+        error = error.cause if isinstance(error, _VariableError) else error
         self.worker.say({"job": self.job, "errors": [{"v": index, "slot": slot, **_told(error, context)}]})
         self.count += 1
         return self.count >= MAX_ERRORS
@@ -556,11 +710,24 @@ def _expression(sandbox: Sandbox, source: str) -> Render:
     return render
 
 
+def _texts(native: Render, text: Render) -> Render:
+    """A whole expression that may yield a list of texts; anything else is one text."""
+
+    def render(context: dict[str, Any]) -> Value:
+        found = native(context)
+        return [str(_shown(item)) for item in found] if isinstance(found, list) else text(context)
+
+    return render
+
+
+def _bare(condition: str) -> str:
+    """A condition without the braces that some write around it."""
+    inner = condition.strip()
+    return inner[2:-2] if inner.startswith("{{") and inner.endswith("}}") else inner
+
+
 def _condition(sandbox: Sandbox, source: str) -> Render:
-    inner = source.strip()
-    if inner.startswith("{{") and inner.endswith("}}"):
-        inner = inner[2:-2]
-    evaluate = _expression(sandbox, inner)
+    evaluate = _expression(sandbox, _bare(source))
 
     def render(context: dict[str, Any]) -> bool:
         value = evaluate(context)

@@ -12,7 +12,6 @@ from imagebatch.manifest.source import Sources
 from imagebatch.manifest.tables import Table
 from imagebatch.manifest.templates import Templates
 from imagebatch.manifest.templating import Answer, Died, Renderer
-from imagebatch.manifest.written import packed
 from imagebatch.model.settings import Redo
 from imagebatch.model.variant import Draft, Place
 
@@ -164,7 +163,8 @@ class Resolver:
                 "table": asset.table_id,
                 "where": asset.where,
                 "key": asset.key,
-                "vars": packed(dict(asset.variables)),
+                "vars": asset.variables.constants["vars"],
+                "var_slots": asset.variables.var_messages(),
             }
         )
 

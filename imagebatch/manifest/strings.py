@@ -64,6 +64,10 @@ class Strings:
             found = settled.place("vars", *loc) or place
             self.var_slots.append(Slot(what="vars", loc=loc, source=source, kind="native", place=found))
 
+    def var_messages(self) -> list[dict[str, Any]]:
+        """The templates in `vars` as the child takes them."""
+        return [{"kind": slot.kind, "source": slot.source, "loc": list(slot.loc)} for slot in self.var_slots]
+
     @property
     def all_slots(self) -> list[Slot]:
         """Variables first, as the child numbers them."""
@@ -143,7 +147,7 @@ def take_strings(settled: Settled, place: Place, outputs: Sequence[tuple[str, Pl
     for what in ("params", "metadata"):
         made.add(what, values.get(what, {}), settled, kind="native", place=place)
     for what in ("tags", "references"):
-        made.add(what, as_list(values.get(what, [])), settled, kind="text", place=place)
+        made.add(what, as_list(values.get(what, [])), settled, kind="texts", place=place)
     for what in ("name", "alt", "title"):
         if what in values:
             made.text(what, values[what], kind="text", place=settled.place(what) or place)

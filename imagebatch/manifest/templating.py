@@ -22,7 +22,7 @@ ANSWER_BASE: Final = 64 * 1024 * 1024
 ANSWER_PER_VARIANT: Final = 4 * 1024
 MAX_LINE: Final = 32 * 1024 * 1024
 
-SlotKind = Literal["text", "native", "file", "path"]
+SlotKind = Literal["text", "texts", "native", "file", "path"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

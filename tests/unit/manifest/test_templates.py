@@ -264,3 +264,58 @@ def test_an_object_that_was_turned_into_text_is_refused(tmp_path: Path, source: 
 def test_a_job_of_many_templates_gets_the_time_to_compile_them(tmp_path: Path) -> None:
     assets = "".join(f"  a{number}: {{prompt: 'fox {number} {{{{ asset|upper }}}}'}}\n" for number in range(300))
     assert len(drafts(tmp_path, "assets:\n" + assets)) == 300
+
+
+def test_variables_may_use_each_other_in_any_order_and_no_prompt_holds_the_text_of_a_template(tmp_path: Path) -> None:
+    body = """
+assets:
+  h:
+    prompt: "{{ vars.a }} {{ vars.list|join('+') }} {{ vars.d.y }}"
+    vars:
+      a: "{{ vars.b }}!"
+      b: "{{ vars['c'] }}?"
+      c: "{{ ax }}"
+      list: ["{{ vars.a }}", "{{ vars.other[0] }}"]
+      other: ["{{ ax }}2"]
+      d: {x: "{{ ax }}", y: "<{{ vars.d.x }}>"}
+    matrix: {ax: [1.10]}
+"""
+    assert drafts(tmp_path, body)["h[ax=1.10]"].prompt == "1.10?! 1.10?!+1.102 <1.10>"
+
+
+@pytest.mark.parametrize(
+    ("variables", "code"),
+    [
+        ("{a: '{{ vars.b }}', b: '{{ vars.a }}'}", "template.cycle"),
+        ("{a: '{{ vars.a }}'}", "template.cycle"),
+        ("{a: '{% for k in vars %}{{ vars[k] }}{% endfor %}'}", "template.undefined"),
+    ],
+)
+def test_variables_that_need_themselves_are_refused(tmp_path: Path, variables: str, code: str) -> None:
+    assert codes(tmp_path, f"assets: {{h: {{prompt: 'x', vars: {variables}}}}}\n") == [code]
+
+
+def test_where_and_key_see_rendered_variables_and_none_that_an_axis_sets(tmp_path: Path) -> None:
+    body = """
+assets:
+  h:
+    for_each: data/t.csv
+    key: "{{ vars.head }}-{{ row.id }}"
+    where: "vars.season == 'spring' and vars.head == 'a-x'"
+    vars: {head: "{{ row.cat }}-x", season: spring, shown: "{{ ax }}"}
+    matrix: {ax: [{id: one, vars: {season: winter}}, two]}
+    prompt: "{{ vars.season }} {{ vars.shown }}"
+"""
+    found = drafts(tmp_path, body, {"data/t.csv": "id,cat\n1,a\n2,b\n"})
+    assert {address: draft.prompt for address, draft in found.items()} == {
+        "h[a-x-1,ax=one]": "winter one",
+        "h[a-x-1,ax=two]": "spring two",
+    }
+
+
+def test_a_whole_expression_may_yield_several_tags(tmp_path: Path) -> None:
+    body = "assets: {h: {for_each: data/t.json, key: id, prompt: p, tags: [all, '{{ row.tags }}', '{{ row.n }}']}}\n"
+    table = '[{"id": "a", "tags": ["x", "y"], "n": 1.50}, {"id": "b", "tags": [], "n": 2}]'
+    found = drafts(tmp_path, body, {"data/t.json": table})
+    assert found["h[a]"].tags == ("all", "x", "y", "1.50")
+    assert found["h[b]"].tags == ("all", "2")
