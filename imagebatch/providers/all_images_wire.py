@@ -243,7 +243,10 @@ def repair_url(value: Json) -> str | None:
     """An address as the provider meant it: `.aiv1/` parted, https to its own host; others stay as they are."""
     if not isinstance(value, str) or not value.strip() or len(value) > 4096:
         return None
-    url = _GLUED.sub(r"\1://\2/v1/", value.strip(), count=1) if _GLUED.match(value.strip()) else value.strip()
+    url = value.strip()
+    if "all-images.ai" not in url.lower():
+        return url
+    url = _GLUED.sub(r"\1://\2/v1/", url, count=1) if _GLUED.match(url) else url
     match = _INSECURE.match(url)
     if match and match[1].lower() == "http":
         url = f"https://{match[2]}/{url[match.end() :]}"

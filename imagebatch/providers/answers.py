@@ -256,6 +256,8 @@ def path_id(value: str) -> str:
 
 def clean_text(text: str, limit: int = MAX_MESSAGE) -> str:
     """Foreign text in one line that can be encoded, cut at `limit` characters; escaping is the printer's business."""
+    if len(text) <= limit and text.isascii() and text.isprintable() and "  " not in text:
+        return text.strip(" ")  # as nearly every tag and prompt is
     head = " ".join(text[: limit * 4].encode("utf-8", "replace").decode("utf-8").split())
     return head if len(head) <= limit else head[: limit - 1] + "…"
 
