@@ -62,6 +62,8 @@ class Tree:
         with disk_errors(path, _SAFE, gone=True), self._parent(path, make=True) as (folder, name):
             there = _hash_at(folder, name, path)
             if there == sha256:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(_temp(name), dir_fd=folder)  # a run that died between two names of one file left it
                 return "same"
             if there is not None and there != replaces:
                 if not force:
@@ -240,9 +242,13 @@ def _hash_at(folder: int, name: str, path: str) -> str | None:
     return "sha256:" + digest.hexdigest()
 
 
+def _temp(name: str) -> str:
+    return f".{name}.ib-tmp"
+
+
 def _copied(source: Path, folder: int, name: str) -> str:
     """Copy to a temporary name beside the target, synced; what a dead run left there gives way."""
-    temp = f".{name}.ib-tmp"
+    temp = _temp(name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         handle = os.open(temp, flags, 0o644, dir_fd=folder)

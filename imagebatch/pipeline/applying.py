@@ -12,7 +12,7 @@ from imagebatch.errors import EXIT_PENDING
 from imagebatch.http.clock import SystemClock
 from imagebatch.http.spool import Inbox
 from imagebatch.http.trustfile import read_trust
-from imagebatch.model.event import Accepted, Event, Intended, Told
+from imagebatch.model.event import Event, Intended, Told
 from imagebatch.model.token import lineage_tag
 from imagebatch.model.variant import Reference, Variant
 from imagebatch.outputs.develop import Outputs
@@ -22,11 +22,12 @@ from imagebatch.outputs.workers import Workers
 from imagebatch.pipeline.lanes import open_lane
 from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
+from imagebatch.pipeline.resolving import without_doubt
 from imagebatch.pipeline.world import STORE, Memory, World, remember_rows, session_world, stat_disk
 from imagebatch.plan.options import InDoubt
 from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
 from imagebatch.plan.types import Action, Plan
-from imagebatch.providers.base import CanList, ReferenceImage
+from imagebatch.providers.base import CanList, CanObserve, CanWitness, ReferenceImage
 from imagebatch.run.create import Creator, Rules
 from imagebatch.run.draw import Drawing
 from imagebatch.run.executor import Executor, new_doubt
@@ -35,8 +36,9 @@ from imagebatch.run.lanes import Lane
 from imagebatch.run.pictures import Pictures
 from imagebatch.run.poll import Poller
 from imagebatch.run.removal import Removal
+from imagebatch.run.reopened import Reopened
 from imagebatch.run.result import Outcome, RunResult, exit_code, left_alone_but_bad
-from imagebatch.run.settle import ListingFailed, Listings, read_listing
+from imagebatch.run.settle import ListingFailed, Listings
 from imagebatch.run.stop import DRAIN_S, Stop, on_signals
 from imagebatch.simulator.process import SimulatorProcess, start
 from imagebatch.state.store import Session, StateStore, lock_missing
@@ -140,6 +142,7 @@ class _Run:
         self.memory = Memory(self.home)
         self.trust = read_trust(project.setup.variables)
         self.started = time.monotonic()
+        self._inbox = Inbox(self.work / "inbox")
         self._simulator: SimulatorProcess | None = None
         self._begun = False
 
@@ -166,9 +169,9 @@ class _Run:
     # Carrying out ---------------------------------------------------------------------------------------------------
 
     def settle_open_steps(self) -> None:
-        """Ask the providers that can list about what an earlier run began and never settled; reads only."""
+        """Ask about what an earlier run began and never settled, where asking can tell; reads only."""
         steps = self.session.ledger.open_steps()
-        aliases = {step.provider for step in steps.values() if self._can_list(step.provider)}
+        aliases = {step.provider for step in steps.values() if self._can_tell(step)}
         if aliases:
             asyncio.run(self._settle(sorted(aliases), steps))
 
@@ -191,21 +194,25 @@ class _Run:
         )
 
     async def _settle(self, aliases: Iterable[str], steps: Mapping[str, Intended]) -> None:
-        tag = lineage_tag(self.session.lineage)
+        reopened = Reopened(
+            lineage=self.session.lineage,
+            inbox=self._inbox,
+            recorder=_Recorder(self),
+            tell=self.tell,
+            known=lambda token: self.session.ledger.attempt(token) is not None,
+        )
         async with AsyncExitStack() as stack:
             lanes = await self._lanes(stack, aliases, None)
             for alias, lane in lanes.items():
-                try:
-                    listing = await read_listing(lane, tag)
-                except ListingFailed as error:
-                    self.tell(Told(kind="warning", message=str(error)))
-                    continue
-                for token, step in steps.items():
-                    found = listing.by_token.get(token)
-                    if step.provider == alias and step.step == "create" and found is not None:
-                        await self._record(
-                            Accepted(step="create", token=token, attempt=step.attempt, generation=found.generation)
-                        )
+                mine = {token: step for token, step in steps.items() if step.provider == alias}
+                for token in await reopened.settle(lane, mine):
+                    await self._forget_doubt(steps[token])
+
+    async def _forget_doubt(self, step: Intended) -> None:
+        """A create that certainly was not accepted is as if it had never been sent, in the lock too."""
+        entry = self.session.ledger.current(step.address)
+        if entry is not None and entry.status == "in_doubt" and entry.token == step.token and not entry.parts:
+            await self._record(without_doubt(step.address, entry))
 
     async def _carry_out(self, planned: Planned, stop: Stop, outcomes: list[Outcome], requests: "Counter[str]") -> None:
         async with AsyncExitStack() as stack:
@@ -301,7 +308,7 @@ class _Run:
             recorder=recorder,
             listings=Listings(tag, clock),
             pollers=pollers,
-            inbox=Inbox(self.work / "inbox"),
+            inbox=self._inbox,
             intake=pictures,
             clock=clock,
             stop=stop,
@@ -349,9 +356,13 @@ class _Run:
             self._simulator = self.stack.enter_context(start(self.work / "simulator", profile))
         return self._simulator.origin
 
-    def _can_list(self, alias: str) -> bool:
-        target = self.project.targets.get(alias)
-        return target is not None and isinstance(target.adapter, CanList)
+    def _can_tell(self, step: Intended) -> bool:
+        """Whether anything may be learnt of an open step: from its provider, or from an answer that was kept."""
+        target = self.project.targets.get(step.provider)
+        if target is None:
+            return False
+        asked = isinstance(target.adapter, CanList | CanObserve | CanWitness)
+        return asked or self._inbox.answer(step.token) is not None
 
     def _reference_images(self, variant: Variant) -> tuple[ReferenceImage, ...]:
         return tuple(self._reference_image(reference) for reference in variant.references)

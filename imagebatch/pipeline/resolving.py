@@ -90,7 +90,7 @@ def abandon(project: Project, address: str, *, lock_timeout_s: float) -> None:
         entry = session.ledger.current(address)
         events: list[Event] = [Abandoned(token=token, why=A_PERSON) for token in _tokens(entry, doubt)]
         if entry is not None and entry.status == "in_doubt":
-            events.append(_without_doubt(address, entry))
+            events.append(without_doubt(address, entry))
         record(session, events)
 
 
@@ -146,7 +146,7 @@ def _tokens(entry: Entry | None, doubt: Doubt) -> tuple[str, ...]:
     return (doubt.token,)
 
 
-def _without_doubt(address: str, entry: Entry) -> Event:
+def without_doubt(address: str, entry: Entry) -> Event:
     """The entry without its open attempt: the picture before it, or no entry at all."""
     if not entry.earlier:
         return Dropped(address=address)

@@ -97,7 +97,7 @@ class Pictures:
                 raise Trouble("net.unreachable", f"the bought picture cannot be fetched: {error}") from error
             if isinstance(answer, base.Refused):
                 raise Trouble(answer.failure.code, f"the bought picture was not sent: {answer.failure.message}")
-            entry = await self._bought_stored(variant, lane, entry, index, answer, bought.resolution)
+            entry = await self._bought_stored(variant, lane, entry, index, offer=answer, resolution=bought.resolution)
         return entry
 
     def _here(self, candidate: Candidate) -> bool:
@@ -168,11 +168,13 @@ class Pictures:
     async def _bought(self, variant: Variant, lane: Lane, entry: Entry, index: int, cost: Cost) -> Entry:
         candidate = entry.candidates[index - 1]
         offer = await self._buy(variant, lane, entry, candidate, cost)
-        entry = await self._bought_stored(variant, lane, entry, index, offer, variant.policy.resolution)
+        entry = await self._bought_stored(
+            variant, lane, entry, index, offer=offer, resolution=variant.policy.resolution
+        )
         return replace(entry, cost=_added(entry.cost, cost_text(cost)))
 
     async def _bought_stored(
-        self, variant: Variant, lane: Lane, entry: Entry, index: int, offer: Offer, resolution: Resolution
+        self, variant: Variant, lane: Lane, entry: Entry, index: int, *, offer: Offer, resolution: Resolution
     ) -> Entry:
         facts = await self._taken(variant, lane, offer)
         if isinstance(facts, Failure):

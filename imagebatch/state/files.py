@@ -158,6 +158,27 @@ def remove_leftovers(path: Path) -> None:
             left.unlink()
 
 
+def remove_dead_temps(folder: Path) -> None:
+    """Remove temporary files in `folder` whose writers are dead; only the holder of the lease may call this."""
+    for left in folder.glob(f".*{TEMP_MARK}*"):
+        writer = left.name.rpartition(TEMP_MARK)[2]
+        if writer.isdecimal() and not (int(writer) != os.getpid() and _runs(int(writer))):
+            with suppress(OSError):
+                left.unlink()
+
+
+def _runs(pid: int) -> bool:
+    if os.name == "nt":
+        return True  # signal 0 would be sent for real there
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def _write_new(temp: Path, data: bytes, *, name: str, mode: int, durable: bool) -> None:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     point(f"{name}.create")

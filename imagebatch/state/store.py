@@ -17,7 +17,7 @@ from imagebatch.model.event import Dropped, Event, Kept, Observed
 from imagebatch.model.token import LINEAGE_PATTERN
 from imagebatch.state import memory
 from imagebatch.state.draws import DrawIndex
-from imagebatch.state.files import SHARED, make_folder, point, read_regular, write_atomic
+from imagebatch.state.files import SHARED, make_folder, point, read_regular, remove_dead_temps, write_atomic
 from imagebatch.state.journal import Journal
 from imagebatch.state.journal_file import JournalText, read_journal, refuse_foreign
 from imagebatch.state.layout import NO_LOCK
@@ -73,6 +73,7 @@ class StateStore:
         self.prepare()
         lease = acquire_lease(self.folder, command=command, timeout_s=lock_timeout_s)
         try:
+            remove_dead_temps(self.folder)
             return self._opened(lease, lineage, force_new_lock=force_new_lock)
         except BaseException:
             lease.release()
