@@ -170,6 +170,9 @@ class _Run:
 
     def settle_open_steps(self) -> None:
         """Ask about what an earlier run began and never settled, where asking can tell; reads only."""
+        for token in self._inbox.tokens():
+            if self.session.ledger.has_ended(token):
+                self._inbox.discard(token)  # a run that died right after it had stored the pictures left it
         steps = self.session.ledger.open_steps()
         aliases = {step.provider for step in steps.values() if self._can_tell(step)}
         if aliases:

@@ -24,6 +24,10 @@ class PastDraws(Protocol):
         """All attempts that were ever accepted for a fingerprint."""
         ...
 
+    def by_token(self, token: str) -> Attempt | None:
+        """The attempt with this token, if it was ever accepted."""
+        ...
+
 
 class NoPast:
     """No draw index: a machine that never drew."""
@@ -32,6 +36,11 @@ class NoPast:
         """Nothing, whatever the fingerprint."""
         del draw
         return ()
+
+    def by_token(self, token: str) -> Attempt | None:
+        """Nothing, whatever the token."""
+        del token
+        return None
 
 
 class Ledger:
@@ -103,10 +112,10 @@ class Ledger:
     def rebase(self, lock: Lock) -> None:
         """Go on from a checkpoint: `lock` holds what was kept, the draw index what was accepted.
 
-        Attempts with an open step stay; the journal carries them too.
+        Attempts with an open step and files without a block stay; the journal carries them too.
         """
         self.lock = lock
-        self._kept, self._dropped, self._placing = {}, set(), {}
+        self._kept, self._dropped = {}, set()
         self._order, self._in_lock = None, None
         self._attempts = {token: one for token, one in self._attempts.items() if one.steps}
         self._events = {token: self._events[token] for token in self._attempts}
@@ -123,6 +132,8 @@ class Ledger:
             case Kept():
                 self._kept[event.address] = event.entry
                 self._order = None
+                for output in event.entry.outputs:
+                    self._placing.pop(output.path, None)  # the block speaks of the file from now on
             case Dropped():
                 self._kept.pop(event.address, None)
                 self._dropped.add(event.address)
@@ -165,15 +176,23 @@ class Ledger:
         """What this journal knows of a token."""
         return self._attempts.get(token)
 
+    def has_ended(self, token: str) -> bool:
+        """Whether an attempt came to an end that is recorded, here or in the draw index."""
+        attempt = self._attempts.get(token) or self._past.by_token(token)
+        return attempt is not None and not attempt.steps and attempt.phase in {"succeeded", "failed", "blocked"}
+
     def accepted(self) -> tuple[Attempt, ...]:
         """All attempts of this journal that a provider ever took: what the draw index has to hold."""
         return tuple(attempt for attempt in self._attempts.values() if attempt.accepted and attempt.draw)
 
     def unsettled_events(self) -> tuple[Event, ...]:
-        """The events that have to outlive a checkpoint: those of tokens with an open step."""
-        return tuple(
-            event for token, attempt in self._attempts.items() if attempt.steps for event in self._events[token]
-        )
+        """The events that have to outlive a checkpoint: of tokens with an open step, and of files without a block.
+
+        A file of ours that no block speaks of yet would else be taken for somebody else's by the next run.
+        """
+        placed = (Placing(path=path, sha256=one) for path, hashes in self._placing.items() for one in sorted(hashes))
+        steps = (event for token, attempt in self._attempts.items() if attempt.steps for event in self._events[token])
+        return (*placed, *steps)
 
     # Known draws ----------------------------------------------------------------------------------------------------
 

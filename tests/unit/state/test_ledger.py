@@ -16,7 +16,7 @@ from imagebatch.model.event import (
     Placing,
     Refused,
 )  # fmt: skip
-from imagebatch.model.generation import Bought, Candidate, Earlier, Failure, Part
+from imagebatch.model.generation import Bought, Candidate, Earlier, Failure, Output, Part
 from imagebatch.model.recorded import Known, Recorded
 from imagebatch.model.token import make_token
 from imagebatch.state.attempts import Attempt
@@ -155,6 +155,17 @@ def test_files_that_were_about_to_appear_are_known_by_path() -> None:
     assert fold.placed("out/b.jpg") == frozenset()
 
 
+def test_a_file_that_no_block_speaks_of_yet_outlives_a_checkpoint() -> None:
+    placing = Placing(path="out/a.jpg", sha256=sha("1"))
+    fold = ledger(placing)
+    assert fold.unsettled_events() == (placing,)
+    fold.rebase(fold.folded())
+    assert fold.placed("out/a.jpg") == {sha("1")}
+    fold.record(Kept(address="x", entry=entry(outputs=(Output(path="out/a.jpg", develop="d", sha256="s", bytes=1),))))
+    assert fold.placed("out/a.jpg") == frozenset()
+    assert fold.unsettled_events() == ()
+
+
 # Known draws ------------------------------------------------------------
 
 
@@ -268,6 +279,21 @@ class OnePast:
             candidates=(Candidate(id="a", facts=facts("past")),), accepted=True,
         )  # fmt: skip
         return (past,) if draw == DRAW else ()
+
+    def by_token(self, token: str) -> Attempt | None:
+        return next((one for one in self.by_draw(DRAW) if one.token == token), None)
+
+
+def test_an_attempt_has_ended_where_its_end_is_recorded_here_or_in_the_draw_index() -> None:
+    assert Ledger(empty_lock(LINEAGE), past=OnePast()).has_ended(TOKEN)
+    fold = ledger(intended())
+    assert not fold.has_ended(TOKEN)
+    fold.record(ACCEPTED)
+    assert not fold.has_ended(TOKEN)
+    fold.record(OFFERED)
+    assert fold.has_ended(TOKEN)
+    fold.record(intended(step="buy", candidate="a"))
+    assert not fold.has_ended(TOKEN)
 
 
 def test_what_left_the_lock_is_found_in_the_draw_index() -> None:
