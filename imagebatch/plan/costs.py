@@ -4,6 +4,7 @@ from collections import Counter
 from decimal import Decimal
 
 from imagebatch.model.money import UNKNOWN_COST, Basis, Cost, Money, totals
+from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.picking import picks_by_rule
 from imagebatch.plan.types import Action, Plan
@@ -45,6 +46,17 @@ def buying_after_draw(variant: Variant) -> tuple[tuple[Cost, ...], Cost | None]:
     if picks is None:
         return (), times(bought_price(variant), variant.offers)
     return (bought_price(variant),) * len(picks), None
+
+
+def drawing_price(variant: Variant, known: KnownDraw | None, attempt: int) -> Cost:
+    """The price of a draw; parts that `known` delivered already, or still draws in this attempt, are not paid again."""
+    if variant.parts == 1 or variant.price.money is None or known is None or known.draw != variant.draw:
+        return variant.price
+    running = {"pending"} if known.attempt == attempt else set()
+    there = sum(1 for part in known.parts[: variant.parts] if part.status in {"succeeded", *running})
+    whole = variant.price.money
+    left = Money(amount=whole.amount / variant.parts * (variant.parts - there), currency=whole.currency)
+    return Cost(money=left, basis=variant.price.basis)
 
 
 def times(cost: Cost, count: int) -> Cost:

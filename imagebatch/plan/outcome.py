@@ -4,7 +4,7 @@ from imagebatch.model.money import Cost
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case
-from imagebatch.plan.costs import buying_after_draw
+from imagebatch.plan.costs import buying_after_draw, drawing_price
 from imagebatch.plan.types import ACTIONS, Action, Change, Reason
 
 
@@ -67,6 +67,8 @@ def drawing(
 ) -> Change:
     """A paid draw, with the price of what is bought right after it."""
     now, later = buying_after_draw(variant)
+    own = case.entry if action == "retry" else None  # what another action leaves behind, it draws anew
+    delivered = known or (KnownDraw.of_entry(own) if own is not None else None)
     return outcome(
         case,
         action,
@@ -75,7 +77,7 @@ def drawing(
         also=("buy",) if now else (),
         attempt=attempt,
         known=known,
-        costs=(variant.price, *now),
+        costs=(drawing_price(variant, delivered, attempt), *now),
         later=later,
         in_place=in_place,
     )

@@ -353,12 +353,12 @@ class Creator:
     async def refused(self, this: Try, step: PaidStep, answer: base.Refused) -> End:
         """A clear no: written down, and the provider's creates stopped where no other would fare better."""
         failure = answer.failure
+        if answer.stops is not None:  # before anything is waited for: others stand ready to send
+            this.lane.stop_creates(f"{this.lane.alias}: {failure.message}")
         await self.recorder.record(Refused(step=step, token=this.token, failure=failure))
         self.inbox.discard(this.token)
-        if answer.stops is not None:
-            this.lane.stop_creates(f"{this.lane.alias}: {failure.message}")
         code = f"provider.{answer.stops}" if answer.stops is not None else failure.code
-        message = failure.message + (f" ({answer.link})" if answer.link else "")
+        message = failure.message + (f" ({answer.link})" if answer.link and answer.link not in failure.message else "")
         if answer.stops in {"auth", "path", "redirect"}:  # the fault is not the request's: it stays new
             return End(token=this.token, status=None, code=code, message=message)
         status: Status = "blocked" if failure.kind == "blocked" else "failed"

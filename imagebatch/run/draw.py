@@ -12,7 +12,7 @@ from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.providers import base
 from imagebatch.providers.base import CanObserve, CanRetry, CanUpdate, Observation
 from imagebatch.run.create import MAX_SENDS, Creator
-from imagebatch.run.ends import End, Try, kept_part, running_part, together
+from imagebatch.run.ends import End, Try, kept_part, part_cost, running_part, together
 from imagebatch.run.entries import Drawn, cost_text
 from imagebatch.run.lanes import Lane
 from imagebatch.run.leaving import Halted, intent
@@ -37,7 +37,7 @@ class Drawing:
             running = running_part(known, part, attempt) if variant.parts > 1 else None
             if running is not None and running.generation is not None:
                 this = Try(variant=variant, lane=lane, token=running.token, attempt=attempt, part=part)
-                return await self.creator.follow(this, running.generation)
+                return await self._followed(this, running.generation, known)
             return kept or await self.creator.create(self._try(variant, lane, attempt, part))
 
         return together(await asyncio.gather(*map(one, range(variant.parts))), attempt=attempt)
@@ -56,16 +56,21 @@ class Drawing:
             if part.generation is None:
                 return End(token=part.token, status=None, code="create.absent", message="it was never sent")
             this = Try(variant=variant, lane=lane, token=part.token, attempt=known.attempt, part=index)
-            return await self.creator.follow(this, part.generation)
+            return await self._followed(this, part.generation, known)
 
         if known.parts:
             ends = await asyncio.gather(*map(one, range(len(known.parts))))
         elif known.generation is not None:
             this = Try(variant=variant, lane=lane, token=known.token, attempt=known.attempt)
-            ends = [await self.creator.follow(this, known.generation, cost=known.cost)]
+            ends = [replace(await self.creator.follow(this, known.generation, cost=known.cost), earlier=True)]
         else:
             raise ValueError(f"{variant.address} has no generation to wait for")
         return replace(together(ends, attempt=known.attempt), adopted=adopted)
+
+    async def _followed(self, this: Try, generation: str, known: KnownDraw | None) -> End:
+        """Wait for a part that an earlier run paid for."""
+        cost = part_cost(known) if known is not None else ()
+        return replace(await self.creator.follow(this, generation, cost=cost), earlier=True)
 
     async def settle(self, variant: Variant, lane: Lane, known: KnownDraw) -> Drawn:
         """Find out what became of an open step for another request than the wanted one, without sending it again."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from imagebatch.model.generation import Candidate, Failure, Part, Status
 from imagebatch.model.money import Cost, Money, parse_money, totals
@@ -11,6 +12,7 @@ from imagebatch.run.entries import Drawn
 from imagebatch.run.lanes import Lane
 
 _WORST: tuple[Status, ...] = ("in_doubt", "pending", "blocked", "failed", "succeeded")
+_PAID: frozenset[Status] = frozenset({"succeeded", "pending", "in_doubt"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,10 @@ class Try:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """How one create ended. `status` None: nothing was sent, or nothing was accepted for a reason not its own."""
+    """How one create ended. `status` None: nothing was sent, or nothing was accepted for a reason not its own.
+
+    `earlier` tells that it was paid for by an earlier run; `cost` is what it cost all the same.
+    """
 
     token: str
     status: Status | None
@@ -53,6 +58,7 @@ class End:
     failure: Failure | None = None
     cost: tuple[str, ...] = ()
     adopted: bool = False
+    earlier: bool = False
     code: str | None = None
     message: str = ""
     warnings: tuple[str, ...] = ()
@@ -71,7 +77,22 @@ def kept_part(known: KnownDraw | None, part: int) -> End | None:
         status="succeeded",
         generation=one.generation,
         candidates=known.candidates[start : start + one.candidates],
+        cost=part_cost(known),
+        earlier=True,
     )
+
+
+def part_cost(known: KnownDraw) -> tuple[str, ...]:
+    """What each accepted part of a draw cost: parts are alike, so each has its share of what all of them cost."""
+    accepted = sum(1 for part in known.parts if part.generation is not None or part.status == "in_doubt")
+    whole = (parse_money(text) for text in known.cost)
+    shares = (Money(amount=_rounded(one.amount / max(1, accepted)), currency=one.currency) for one in whole)
+    return tuple(str(share) for share in shares)
+
+
+def _rounded(amount: Decimal) -> Decimal:
+    # An uneven division would fill the lock with 28 digits.
+    return amount if int(amount.as_tuple().exponent) >= -10 else round(amount, 10)
 
 
 def running_part(known: KnownDraw | None, part: int, attempt: int) -> Part | None:
@@ -107,6 +128,7 @@ def together(ends: Sequence[End], *, attempt: int) -> Drawn:
         parts=tuple(_part(end) for end in ends) if several else (),
         failure=worst.failure if worst.status != "succeeded" else None,
         cost=_summed(end.cost for end in ends),
+        paid=_summed(end.cost for end in known if end.status in _PAID and not (end.earlier or end.adopted)),
         adopted=all(end.adopted for end in ends),
         code=worst.code,
         message=worst.message,

@@ -22,7 +22,8 @@ from imagebatch.model.variant import Variant
 class Drawn:
     """What one whole draw came to, all its parts together.
 
-    `status` None means that nothing was sent or accepted and nothing is known: the address stays as it was.
+    `status` None means that nothing was sent or accepted and nothing is known: the address stays as it was. `cost` is
+    what all of it cost, `paid` what of that this run paid.
     """
 
     token: str
@@ -33,6 +34,7 @@ class Drawn:
     parts: tuple[Part, ...] = ()
     failure: Failure | None = None
     cost: tuple[str, ...] = ()
+    paid: tuple[str, ...] = ()
     adopted: bool = False
     code: str | None = None
     message: str = ""

@@ -222,8 +222,7 @@ class Executor:
     async def _after_draw(self, change: Change, variant: Variant, drawn: Drawn, progress: _Progress) -> Outcome | None:
         progress.adopted = drawn.adopted
         progress.warnings += drawn.warnings
-        if drawn.status in {"succeeded", "pending", "in_doubt"} and not drawn.adopted and change.action != "wait":
-            progress.paid += [parse_money(text) for text in drawn.cost]
+        progress.paid += [parse_money(text) for text in drawn.paid]
         if drawn.status is None:
             return _outcome(change, progress, "unsent", code=drawn.code, message=drawn.message)
         if drawn.status == "succeeded":

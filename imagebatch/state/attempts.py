@@ -198,7 +198,7 @@ def known_draw(parts: Sequence[Attempt], lineage: str) -> KnownDraw:
         generation=None if status == "in_doubt" else whole[0].generation,
         status=status,
         candidates=tuple(replace(one, id=str(at)) for at, one in enumerate(candidates, start=1)),
-        cost=_summed(attempt.cost for attempt in parts),
+        cost=_summed(attempt.cost for attempt in parts if attempt.phase != "closed"),
         parts=tuple(whole),
         failure=failure if status in {"failed", "blocked"} else None,
         open_intent=any(attempt.steps for attempt in parts),

@@ -6,7 +6,7 @@ import pytest
 
 from imagebatch.model.generation import Candidate, Failure, Part, PictureFacts, Status
 from imagebatch.model.recorded import KnownDraw
-from imagebatch.run.ends import End, kept_part, together
+from imagebatch.run.ends import End, kept_part, part_cost, together
 
 FACTS = PictureFacts(sha256="sha256:" + "a" * 64, width=1, height=1, media_type="image/png", bytes=10)
 
@@ -67,3 +67,41 @@ def test_delivered_parts_of_an_earlier_attempt_are_kept_with_their_own_candidate
     third = kept_part(known, 2)
     assert third is not None
     assert [one.id for one in third.candidates] == ["2", "3"]
+    assert third.cost == ()
+
+
+def test_a_draw_costs_what_all_its_parts_cost_and_this_run_paid_for_the_new_ones_only() -> None:
+    known = KnownDraw(
+        draw="d", type="x", request="{}", attempt=1, token="t1", generation="g1", status="failed", cost=("0.20 USD",),
+        parts=(
+            Part(token="t1", generation="g1", status="succeeded", candidates=1),
+            Part(token="t2", generation=None, status="failed"),
+            Part(token="t3", generation="g3", status="succeeded", candidates=1),
+        ),
+        candidates=tuple(Candidate(id=str(index), facts=FACTS) for index in (1, 2)),
+    )  # fmt: skip
+    first, third = kept_part(known, 0), kept_part(known, 2)
+    assert first is not None
+    assert third is not None
+    drawn = together([first, done("t2b", "1"), third], attempt=2)
+    assert (drawn.cost, drawn.paid) == (("0.30 USD",), ("0.10 USD",))
+
+
+def test_what_some_parts_cost_is_told_though_the_draw_as_a_whole_failed() -> None:
+    refused = End(token="t2", status="failed", failure=Failure(kind="rejected", message="no"))
+    drawn = together([done("t1", "1"), refused], attempt=1)
+    assert (drawn.status, drawn.cost, drawn.paid) == ("failed", ("0.10 USD",), ("0.10 USD",))
+
+
+def test_what_was_found_already_drawn_is_not_paid_by_this_run() -> None:
+    assert together([replace(done("t1", "1"), adopted=True)], attempt=1).paid == ()
+    assert together([replace(done("t1", "1"), earlier=True)], attempt=1).paid == ()
+
+
+def test_an_uneven_share_is_rounded() -> None:
+    parts = tuple(Part(token=f"t{n}", generation=f"g{n}", status="succeeded", candidates=1) for n in range(3))
+    known = KnownDraw(
+        draw="d", type="x", request="{}", attempt=1, token="t0", generation="g0", status="failed", cost=("0.10 USD",),
+        parts=parts,
+    )  # fmt: skip
+    assert part_cost(known) == ("0.0333333333 USD",)
