@@ -105,7 +105,7 @@ def apply_project(
             return Applied(planned=planned, result=None, exit_code=4)
         result = run.carry_out(planned)
         remember_rows(project.home, run.rows)
-        left = left_alone_but_bad(planned.plan.changes)
+        left = left_alone_but_bad(planned.plan.changes, result.outcomes)
         code = exit_code(result, require_picks=options.require_picks, already_failed=left)
         return Applied(planned=planned, result=result, exit_code=code)
 

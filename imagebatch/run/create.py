@@ -7,7 +7,7 @@ done with it; what nobody can know is looked up, and sent again only where absen
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from random import random
@@ -31,6 +31,7 @@ from imagebatch.run.leaving import Halted, Leaving, Recorder, intent
 from imagebatch.run.poll import Poller, PollFailed
 from imagebatch.run.settle import ListingFailed, Listings
 from imagebatch.run.stop import Stop
+from imagebatch.run.trouble import Trouble
 
 MAX_SENDS = 3
 LONGEST_REFUSAL_S = 300.0
@@ -228,7 +229,10 @@ class Creator:
         cost = (str(told),) if told is not None else cost_text(this.price)
         token = this.token
         await self.recorder.record(Accepted(step="create", token=token, attempt=this.attempt, generation=token))
-        taken = await asyncio.gather(*(self.intake.take(this, offer) for offer in submission.offers))
+        taken, trouble = await self._taken_in(this, submission.offers)
+        if trouble is not None:  # paid, and the answer is on disk: a later run reads it again
+            code, message = trouble.code, str(trouble)
+            return End(token=token, status="pending", generation=token, cost=cost, code=code, message=message)
         candidates = tuple(
             Candidate(id=str(index), facts=facts if isinstance(facts, PictureFacts) else None)
             for index, facts in enumerate(taken, start=1)
@@ -249,6 +253,17 @@ class Creator:
             token=token, status=status, generation=token, candidates=candidates, failure=failure, cost=cost,
             warnings=warnings,
         )  # fmt: skip
+
+    async def _taken_in(
+        self, this: Try, offers: Sequence[Offer]
+    ) -> tuple[tuple[PictureFacts | Failure, ...], Trouble | None]:
+        """The bytes of all offers in the store; with the trouble that kept one of them from coming."""
+        found = await asyncio.gather(*(self.intake.take(this, offer) for offer in offers), return_exceptions=True)
+        fault = next((one for one in found if isinstance(one, BaseException) and not isinstance(one, Trouble)), None)
+        if fault is not None:
+            raise fault
+        trouble = next((one for one in found if isinstance(one, Trouble)), None)
+        return tuple(one for one in found if isinstance(one, PictureFacts | Failure)), trouble
 
     async def _ended(self, this: Try, found: Observation, cost: tuple[str, ...]) -> End:
         self.intake.noted(found.generation, found.offers)

@@ -142,13 +142,21 @@ class Executor:
         try:
             return await self._carried_out(change, progress)
         except ImagebatchError as error:
+            await self._kept_so_far(change, progress)
             return _outcome(change, progress, "failed", code=error.code, message=f"{error.summary}: {error.detail}")
         except Trouble as trouble:
+            await self._kept_so_far(change, progress)
             return _outcome(change, progress, "failed", code=trouble.code, message=str(trouble))
         finally:
             leader = self.leaders.get(change.address)
             if leader is not None and not leader.done():
                 leader.set_result(progress.entry)
+
+    async def _kept_so_far(self, change: Change, progress: _Progress) -> None:
+        """A draw whose pictures could not be had yet is in the lock all the same: it was paid for."""
+        new = progress.entry is not None and progress.entry is not change.entry
+        if progress.entry is not None and new and (change.entry is None or change.entry.status != "succeeded"):
+            await self.recorder.record(Kept(address=change.address, entry=progress.entry))
 
     async def _carried_out(self, change: Change, progress: _Progress) -> Outcome:
         variant = change.variant
@@ -291,13 +299,15 @@ class Executor:
             message = failure.message if failure is not None else ""
             return _outcome(change, progress, _ENDS[entry.status], code=code, message=message)
         unpicked = not entry.picked and variant.policy.pick == "review"
+        if change.action == "keep" and change.entry is not None and change.entry.status != "succeeded":
+            change = replace(change, action="fetch")  # what was kept as failed has its picture now
         return _outcome(change, progress, "done", unpicked=unpicked)
 
     async def _pictured(self, change: Change, variant: Variant, entry: Entry, progress: _Progress) -> Entry:
         """The entry with its pick, and with the bytes that a choice or a file needs in the store."""
         rule, pick = variant.policy.pick, self.picks.picks.get(change.address)
         picked = wanted_picks(rule, pick, variant.draw, entry.candidates)
-        entry = replace(entry, picked=picked or ())
+        progress.entry = entry = replace(entry, picked=picked or ())
         unseen = tuple(index for index, one in enumerate(entry.candidates, start=1) if one.facts is None)
         needed = unseen if picked is None else tuple(index for index in entry.picked if index in unseen)
         lacking = self.files.lacking(variant, entry, change.entry)
@@ -306,7 +316,7 @@ class Executor:
         wanted = {*needed, *(set(lacking) - set(bought) if needs_preview else ())}
         missing = self.pictures.missing(entry, sorted(wanted))
         if missing:
-            entry = await self.pictures.fetch(variant, self._lane(variant), entry, missing)
+            progress.entry = entry = await self.pictures.fetch(variant, self._lane(variant), entry, missing)
         planned = "buy" in {change.action, *change.also}  # what the plan did not name is not paid for
         if entry.status == "succeeded" and planned and self.pictures.to_buy(variant, entry):
             entry, paid = await self.pictures.buy(variant, self._lane(variant), entry)

@@ -107,6 +107,12 @@ def exit_code(result: RunResult, *, require_picks: bool = False, already_failed:
 STOPS_BAD: frozenset[str] = frozenset({"failed", "blocked", "in_doubt", "unavailable", "paid_failure"})
 
 
-def left_alone_but_bad(changes: Iterable[Change]) -> bool:
-    """Whether a plan leaves something failed, blocked, in doubt or unavailable as it is (exit 3)."""
-    return any(change.action == "keep" and change.reason in STOPS_BAD for change in changes)
+def left_alone_but_bad(changes: Iterable[Change], outcomes: Iterable[Outcome] = ()) -> bool:
+    """Whether a plan leaves something failed, blocked, in doubt or unavailable as it is (exit 3).
+
+    `outcomes` tell what came of it: a picture that was fetched after all is bad no more.
+    """
+    mended = {one.address for one in outcomes if one.action == "fetch" and one.end == "done"}
+    return any(
+        change.action == "keep" and change.reason in STOPS_BAD and change.address not in mended for change in changes
+    )
