@@ -3,7 +3,7 @@
 import base64
 import json
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -64,7 +64,7 @@ def _unpacked(unpack: "zlib._Decompress", raw: bytes) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyMask:
-    """Replaces a key by `***` wherever it appears: plain, percent-encoded, in JSON, in base64.
+    """Replaces a key by `***` wherever it appears: plain, percent-encoded, in JSON, in base64 at any offset.
 
     Keys under eight characters are no secrets (a simulator takes any) and would hit ordinary words.
     """
@@ -77,7 +77,7 @@ class KeyMask:
         if key is None or len(key) < SHORTEST_MASKED:
             return cls(forms=())
         plain = key.encode("utf-8", "surrogateescape")
-        coded = [base64.b64encode(plain), base64.urlsafe_b64encode(plain)]
+        coded = [form for encode in (base64.b64encode, base64.urlsafe_b64encode) for form in _coded(plain, encode)]
         forms = {
             plain,
             quote(key, safe="", errors="surrogateescape").encode(),
@@ -96,6 +96,50 @@ class KeyMask:
                 body = body.replace(form, MASK.encode())
         return body
 
+    def masking(self) -> "Masking":
+        """This mask over a body that comes in pieces."""
+        return Masking(self)
+
     def in_text(self, text: str) -> str:
         """The text without the key."""
         return self.in_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
+class Masking:
+    """A key mask over a body that comes in pieces: nothing leaves in which a key may just have begun."""
+
+    def __init__(self, mask: KeyMask) -> None:
+        self._mask = mask
+        self._held = max(map(len, mask.forms), default=1) - 1
+        self._tail = b""
+
+    def over(self, piece: bytes) -> bytes:
+        """What may be passed on after `piece`; its last bytes wait for the next one."""
+        if not self._held:
+            return piece
+        body = self._mask.in_bytes(self._tail + piece)
+        self._tail = body[-self._held :]
+        return body[: -self._held]
+
+    def rest(self) -> bytes:
+        """What is left at the end; a key that is cut off there is masked as far as it came."""
+        tail, self._tail = self._tail, b""
+        begun = max((_overlap(tail, form) for form in self._mask.forms), default=0)
+        return tail[: len(tail) - begun] + MASK.encode() if begun >= SHORTEST_MASKED else tail
+
+
+def _overlap(tail: bytes, form: bytes) -> int:
+    """How many bytes at the end of `tail` are the beginning of `form`."""
+    longest = min(len(tail), len(form))
+    return next((size for size in range(longest, 0, -1) if tail.endswith(form[:size])), 0)
+
+
+def _coded(plain: bytes, encode: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    """A key in base64: alone, and inside a longer text, where it starts at one of three offsets."""
+    yield encode(plain)
+    for offset in range(3):
+        # The characters at either end mix with their neighbours.
+        first, end = -(-offset * 8 // 6), (offset + len(plain)) * 8 // 6
+        inner = encode(b"\0" * offset + plain)[first:end]
+        if len(inner) >= SHORTEST_MASKED:
+            yield inner

@@ -216,7 +216,7 @@ class ProviderWire:
             raise _lost_or_not_sent(error, exchange) from error
         try:
             exchange.status = response.status_code
-            exchange.headers = {name.lower(): value for name, value in response.headers.items()}
+            exchange.headers = {name.lower(): self.mask.in_text(value) for name, value in response.headers.items()}
             return await self._whole(call, exchange.status, exchange.headers, response, spool)
         finally:
             await response.aclose()
@@ -225,21 +225,24 @@ class ProviderWire:
         self, call: Call, status: int, headers: Mapping[str, str], response: httpx.Response, spool: Path | None
     ) -> Answer:
         keeper = Keeper(spool if 200 <= status < 300 else None, status, headers)
+        masking = self.mask.masking()  # before anything is written: the spool is a file, too
         try:
             coding, pieces = _body_of(response, headers)
             async for piece in decoded(pieces, coding=coding, limit=call.limit_bytes):
-                keeper.write(piece)
+                keeper.write(masking.over(piece))
+            keeper.write(masking.rest())
         except (CutBody, UnreadableAnswer, httpx.HTTPError) as error:
             if call.kind == "create" and certainly_refused(status):
                 # The status alone says what matters; what could be read of the message goes along.
-                return Answer(status=status, headers=headers, body=self.mask.in_bytes(keeper.whole()))
+                keeper.write(masking.rest())
+                return Answer(status=status, headers=headers, body=keeper.whole())
             keeper.close()
             raise _unreadable(call, status, error) from error
         except BaseException:
             keeper.close()
             raise
         body = await asyncio.to_thread(keeper.whole) if keeper.on_disk else keeper.whole()
-        return Answer(status=status, headers=headers, body=self.mask.in_bytes(body))
+        return Answer(status=status, headers=headers, body=body)
 
     def _client(self, *, fresh: bool) -> httpx.AsyncClient:
         if fresh not in self._clients:

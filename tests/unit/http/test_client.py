@@ -431,6 +431,16 @@ async def test_the_key_is_masked_in_what_comes_back(raw_server: Any, whole: Any)
         assert KEY.encode() in (await it.send(create())).body
 
 
+async def test_a_kept_answer_and_its_headers_hold_no_key(raw_server: Any, whole: Any, tmp_path: Path) -> None:
+    body = json.dumps({"oops": KEY}).encode()
+    answer = whole(200, body).replace(b"\r\n", b"\r\nx-request-id: " + KEY.encode() + b"\r\n", 1)
+    server = await raw_server(says(answer))
+    async with wire(server.base) as it:
+        told = await it.send_spooled(create(), tmp_path / "kept.answer")
+    assert KEY not in str(told.headers) + told.body.decode()
+    assert KEY.encode() not in (tmp_path / "kept.answer").read_bytes()
+
+
 @pytest.mark.parametrize("key", ["a\nb", "schlüssel-kaputt", "a\x00b"])
 def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key: str) -> None:
     with pytest.raises(ProviderError) as error:
