@@ -32,12 +32,15 @@ _TITLES: dict[End, tuple[str, str]] = {
     "pending": ("Still being drawn at the provider", "yellow"),
 }
 _NEXT: dict[End, str] = {
-    "failed": "imagebatch retry {}",
+    "failed": "imagebatch apply",
     "blocked": "imagebatch explain {}",
     "in_doubt": "imagebatch resolve --list",
     "unsent": "imagebatch apply",
     "pending": "imagebatch wait",
 }
+_DRAWS: frozenset[Action] = frozenset({"create", "redraw", "retry", "wait"})
+_REFUSED = frozenset({"provider.rejected", "provider.no_credit", "provider.failed"})
+_MAYBE_PAID = frozenset({"provider.gone", "provider.no_images", "provider.bad_image", "provider.expired"})
 _SHOWN = 20
 
 
@@ -95,7 +98,24 @@ def _outcomes(end: End, outcomes: Sequence[Outcome], paint: Paint, *, verbose: b
             lines.append(f"    {paint('hint:', 'cyan')} {shown(one.hint)}")
     if limit < len(outcomes):
         lines += _more([one.address for one in outcomes])
-    lines.append(f"  {paint('next:', 'cyan')} {command_for(_NEXT[end], [one.address for one in outcomes])}")
+    return lines + [f"  {paint('next:', 'cyan')} {words}" for words in _next(end, outcomes)]
+
+
+def _next(end: End, outcomes: Sequence[Outcome]) -> list[str]:
+    """The commands that go on from here; one that pays is named only where the provider drew nothing, or with a word.
+
+    What did not arrive, or could not be written, is done by the next apply for nothing.
+    """
+    if end != "failed":
+        return [command_for(_NEXT[end], [one.address for one in outcomes])]
+    refused = [one.address for one in outcomes if one.action in _DRAWS and one.code in _REFUSED]
+    doubtful = [one.address for one in outcomes if one.code in _MAYBE_PAID or (one.code or "").startswith("image.")]
+    lines = [command_for("imagebatch retry {}", refused)] if refused else []
+    if len(refused) < len(outcomes):
+        lines.append(_NEXT[end])
+    if doubtful:
+        words = command_for("imagebatch retry {}", doubtful)
+        lines.append(f"{words}, only if that does not help: it draws anew what may have been paid")
     return lines
 
 

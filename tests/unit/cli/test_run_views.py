@@ -66,6 +66,31 @@ def test_the_report_names_what_failed_why_and_the_next_command_quoted() -> None:
     assert lines[-1] == ("Ended: 1 created, 1 adopted, 1 collected, 2 failed, 1 in doubt in 1.9 s. Paid: 0.70 EUR.")
 
 
+@pytest.mark.parametrize(
+    ("action", "code", "commands"),
+    [
+        ("create", "provider.rejected", ["imagebatch retry hero"]),
+        ("create", "provider.no_credit", ["imagebatch retry hero"]),
+        ("create", "download.status", ["imagebatch apply"]),
+        ("create", "net.unreachable", ["imagebatch apply"]),
+        ("buy", "buy.in_doubt", ["imagebatch apply"]),
+        ("update", "provider.rejected", ["imagebatch apply"]),
+        (
+            "create",
+            "image.truncated",
+            [
+                "imagebatch apply",
+                "imagebatch retry hero, only if that does not help: it draws anew what may have been paid",
+            ],
+        ),
+    ],
+)
+def test_no_paid_step_is_proposed_for_a_picture_that_was_paid(action: Action, code: str, commands: list[str]) -> None:
+    outcome = Outcome(address="hero", action=action, end="failed", code=code, message="why")
+    lines = result_lines(RunResult(outcomes=(outcome,), seconds=0.1), paint=PLAIN)
+    assert [line.removeprefix("  next: ") for line in lines if line.startswith("  next: ")] == commands
+
+
 def test_nothing_is_called_paid_where_only_the_simulator_drew() -> None:
     last = result_lines(RESULT, paint=PLAIN, simulated=("studio",), real=False)[-1]
     assert "Paid" not in last
