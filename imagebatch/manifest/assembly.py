@@ -2,7 +2,10 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from pydantic import ValidationError
 
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.checking import Loc, check_shape
@@ -11,6 +14,7 @@ from imagebatch.manifest.layers import Layer
 from imagebatch.manifest.paths import fold
 from imagebatch.manifest.prepare import AssetText
 from imagebatch.manifest.project import FORMAT_VERSION, PROJECT_FILE, check_secrets, id_fault, read_moved
+from imagebatch.manifest.pruning import Pruned, prune, without_extras
 from imagebatch.manifest.references import check_references
 from imagebatch.manifest.resolve import Resolver
 from imagebatch.manifest.schema import Manifest, Project
@@ -38,44 +42,77 @@ def assemble(
 ) -> tuple[ProjectSettings, tuple[Draft, ...], tuple[Moved, ...], tuple[TableFacts, ...]]:
     """Settings, drafts, moves and table facts of parsed files; incomplete where problems were noted."""
     parsed = not findings.failed
-    faults: list[Loc] = []
-    model = None if project is None else _project(project, findings, faults)
-    # What lies under every asset has to be sound; without it each asset would be missing things that are written down.
-    sound = project is not None and not any(not loc or loc[0] in _UNDER_ALL for loc in faults)
-    assets, moved = _Assets(project if sound else None, findings).collect(manifests)
-    if not sound:
-        assets = []
+    read = _read_project(project, findings)
+    collector = _Assets(None if project is None else project.root, read, findings)
+    assets, moved = collector.collect(manifests)
     used = frozenset(str(name) for asset in assets for name in _provider_names(asset))
     settings = ProjectSettings(lineage=None, providers={}, brakes=Brakes())
-    if model is not None and project is not None:
-        settings = read_settings(model, project, findings, variables=variables, used=used, simulate=simulate)
-    providers = used if model is None else frozenset(settings.providers) | frozenset(BUILT_IN_TYPES)
+    if read.model is not None and project is not None:
+        settings = read_settings(read.model, project, findings, variables=variables, used=used, simulate=simulate)
     resolver = Resolver(
         sources=sources,
         findings=findings,
         renderer=renderer,
         max_variants=settings.brakes.max_variants,
-        providers=providers,
+        providers=used if read.aliases is None else read.aliases,
         redo=picks.redo,
     )
     drafts = resolver.resolve(assets)
-    check_references(drafts, sources, findings, whole=parsed and not findings.failed)
+    check_references(
+        drafts,
+        sources,
+        findings,
+        whole=parsed and not findings.failed,
+        declared=collector.declared if parsed else None,
+    )
     return settings, drafts, tuple(moved), tuple(resolver.preparer.facts)
 
 
-_UNDER_ALL = frozenset({"defaults", "styles", "vars"})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ReadProject:
+    """The project file: its model without what is wrong in it, the names of what is, and the known provider aliases.
+
+    `model` and `aliases` are None where nothing can be said of them.
+    """
+
+    model: Project | None = None
+    aliases: frozenset[str] | None = None
+    missing: frozenset[str] = frozenset({"defaults", "styles"})
 
 
-def _project(document: Document, findings: Findings, faults: list[Loc]) -> Project | None:
+def _read_project(document: Document | None, findings: Findings) -> _ReadProject:
+    if document is None:
+        return _ReadProject()
+    faults: list[Loc] = []
     model = check_shape(document, Project, findings, bad=faults)
-    if model is not None and model.version != FORMAT_VERSION:
+    if () in faults:
+        return _ReadProject()
+    version = document.root.get("version")
+    if isinstance(version, int) and version != FORMAT_VERSION and ("version",) not in faults:
         findings.add(
             "manifest.version",
             "another format version",
-            f"{PROJECT_FILE} has version {model.version}; this imagebatch reads version {FORMAT_VERSION}.",
+            f"{PROJECT_FILE} has version {version}; this imagebatch reads version {FORMAT_VERSION}.",
             place=document.place(("version",)),
         )
-    return model
+    declared = document.root.get("providers")
+    aliases = frozenset(BUILT_IN_TYPES) | frozenset(declared if isinstance(declared, YMap) else ())
+    if model is not None:
+        return _ReadProject(model=model, aliases=aliases, missing=frozenset())
+    missing = prune(document.root, faults).everywhere
+    return _ReadProject(
+        model=_sound_part(document.root),
+        aliases=None if "providers" in missing else aliases,
+        missing=missing,
+    )
+
+
+def _sound_part(root: YMap) -> Project | None:
+    """The project without its faulty parts; what is wrong with those was told already."""
+    try:
+        return Project.model_validate({"version": FORMAT_VERSION, **without_extras(root)})
+    except ValidationError:
+        return None
 
 
 def _provider_names(asset: AssetText) -> list[Any]:
@@ -91,43 +128,52 @@ def _provider_names(asset: AssetText) -> list[Any]:
 class _Assets:
     """Collects the assets of all manifests, with what lies under each."""
 
-    def __init__(self, project: Document | None, findings: Findings) -> None:
+    def __init__(self, project: Value, read: _ReadProject, findings: Findings) -> None:
         self.findings = findings
         self.seen: dict[str, AssetText] = {}
         self.found: list[AssetText] = []
         self.moved: list[Moved] = []
-        root = project.root if project is not None else YMap(1, 1)
+        self.declared: set[str] = set()
+        self.missing = read.missing
+        root = project if isinstance(project, YMap) else YMap(1, 1)
         self.base = _layers(root, PROJECT_FILE)
         self.styles = _styles(root, PROJECT_FILE)
 
     def collect(self, manifests: Sequence[Document]) -> tuple[list[AssetText], list[Moved]]:
-        """The assets and moves of all files that have the right shape."""
+        """The assets and moves of all files, without what has the wrong shape."""
         for document in manifests:
             check_secrets(document, self.findings)
             bad: list[Loc] = []
             model = check_shape(document, Manifest, self.findings, bad=bad)
             self._ids(document)
-            if any(len(loc) < 2 or loc[0] != "assets" for loc in bad):
+            root = document.root
+            if not isinstance(root, YMap):
                 continue
-            wrong = {loc[1] for loc in bad}  # the other assets of the file are judged all the same
-            root, path = document.root, document.path
-            base = (*self.base, *_layers(root, path))
-            styles = self.styles | _styles(root, path)
-            for id_, node in (root.get("assets") or {}).items():
-                if id_ in wrong:
-                    continue
-                asset = AssetText(
-                    id=unicodedata.normalize("NFC", id_),
-                    node=node,
-                    document=document,
-                    base=base,
-                    styles=styles,
-                    written=id_,
-                )
-                if self._is_new(asset):
-                    self.found.append(asset)
+            assets = root.get("assets")
+            self.declared.update(assets if isinstance(assets, YMap) else ())
+            self._take(document, prune(root, bad))
             self.moved += read_moved((model.moved if model else None) or [], document, self.findings)
         return self.found, self.moved
+
+    def _take(self, document: Document, pruned: Pruned) -> None:
+        root, path = document.root, document.path
+        base = (*self.base, *_layers(root, path))
+        styles = self.styles | _styles(root, path)
+        for id_, node in (root.get("assets") or {}).items():
+            own = pruned.assets.get(id_, frozenset())
+            if own is None or not isinstance(node, YMap):
+                continue
+            asset = AssetText(
+                id=unicodedata.normalize("NFC", id_),
+                node=node,
+                document=document,
+                base=base,
+                styles=styles,
+                written=id_,
+                missing=self.missing | pruned.everywhere | own,
+            )
+            if self._is_new(asset):
+                self.found.append(asset)
 
     def _ids(self, document: Document) -> None:
         assets = document.root.get("assets") if isinstance(document.root, YMap) else None

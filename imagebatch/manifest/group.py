@@ -128,6 +128,17 @@ class Group:
             where += f", line {error.line} of the template"
         note_template(findings, error.code, error.text, where, place=place, address=address, what=slot.what)
 
+    def stand_ins(self) -> list[Draft]:
+        """A draft of what can be judged in a group that cannot be rendered: params and references without templates."""
+        constants, templated = self.strings.constants, self.strings.templated
+        if templated("params"):
+            return []
+        references = () if templated("references") else tuple(constants["references"])
+        address = self.addresses[0] if self.addresses else self.asset
+        return [
+            Draft(address=address, policy=self.policy, prompt="-", params=constants["params"], references=references)
+        ]
+
     def _drafts(self, piece: range, wants: "Wants") -> Iterator[Draft]:
         strings = self.strings
         policy = self.policy

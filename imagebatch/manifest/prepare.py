@@ -11,6 +11,7 @@ from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.group import Group
 from imagebatch.manifest.keys import key_fault
 from imagebatch.manifest.layers import Layer, Settled, as_list, settle
+from imagebatch.manifest.pruning import SHAPING, STYLE_PARTS
 from imagebatch.manifest.schema import AxisValue
 from imagebatch.manifest.source import Sources
 from imagebatch.manifest.strings import Strings, take_strings
@@ -27,7 +28,10 @@ MAX_SAID: Final = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetText:
-    """One asset as it was written: id and spelling, its mapping, the file, and what lies under it (weakest first)."""
+    """One asset as it was written: id and spelling, its mapping, the file, and what lies under it (weakest first).
+
+    `missing` names what was written for it and taken out, because it is wrong and was told.
+    """
 
     id: str
     written: str
@@ -35,6 +39,7 @@ class AssetText:
     document: Document
     base: tuple[Layer, ...]
     styles: Mapping[str, Layer]
+    missing: frozenset[str] = frozenset()
 
     @property
     def place(self) -> Place:
@@ -121,13 +126,16 @@ class Preparer:
                 asset.groups.append(group)
         if not asset.groups:
             return None
+        worn = any(group.settled.values.get("styles") for group in asset.groups)
+        if text.missing & SHAPING or (worn and text.missing & {"styles", STYLE_PARTS}):
+            return None
         return asset if table is None else self._keys(asset, table)
 
     def _table(self, text: AssetText) -> tuple[int | None, Table | None, bool]:
         node = text.node
         if "for_each" not in node:
             for key in ("key", "where"):
-                if key in node:
+                if key in node and "for_each" not in text.missing:
                     self.findings.add(
                         "manifest.required",
                         "no table",
@@ -153,7 +161,7 @@ class Preparer:
         text = asset.text
         asset.where = text.node.get("where")
         # Rows are chosen and named before there are axes, so what axis values set does not count here.
-        alone = settle(text.base, text.styles, [Layer(node=text.node, path=text.document.path)], self.findings)
+        alone = settle(text.base, text.styles, [Layer(node=text.node, path=text.document.path)], Findings())
         asset.variables.variables(alone.values.get("vars", {}), alone, place=text.place)
         wanted = as_list(text.node.get("key", ["stem"] if table.columns and "stem" in table.columns else []))
         if not wanted:
@@ -224,7 +232,7 @@ class Preparer:
                 tops.append(Layer(node=node, path=document.path))
         if self.findings.count > before:
             return None
-        settled = settle(text.base, text.styles, tops, self.findings)
+        settled = settle(text.base, text.styles, tops, Findings() if "styles" in text.missing else self.findings)
         self._check_settled(text, settled)
         policy = read_policy(text.id, text.place, settled)
         outputs = output_wishes(settled, text.place, self.findings)
@@ -259,19 +267,25 @@ class Preparer:
                     place=settled.place(other),
                 )
         if "prompt" not in values and "template" not in values:
-            self.findings.add(
-                "manifest.required",
-                "prompt is missing",
-                f"asset {quoted(text.id)} has neither prompt nor template.",
-                place=text.place,
-            )
+            if not text.missing & {"prompt", "template", "defaults"}:
+                self.findings.add(
+                    "manifest.required",
+                    "prompt is missing",
+                    f"asset {quoted(text.id)} has neither prompt nor template.",
+                    place=text.place,
+                )
         elif "prompt" in values and not values["prompt"].strip():
             self.findings.add(
                 "manifest.required", "prompt is missing", "the prompt is empty.", place=settled.place("prompt")
             )
         if "template" in values:
             self.templates.check_name(values["template"], settled.place("template") or text.place)
-        provider = values.get("provider")
+        self._check_provider(text, settled)
+
+    def _check_provider(self, text: AssetText, settled: Settled) -> None:
+        provider = settled.values.get("provider")
+        if provider is None and text.missing & {"provider", "defaults"}:
+            return
         if provider is None:
             self.findings.add(
                 "manifest.required",

@@ -1,6 +1,7 @@
 """Reference images: files inside the project, and pictures of other variants without going round in circles."""
 
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from imagebatch.manifest.characters import nearest, quoted
@@ -12,7 +13,14 @@ from imagebatch.model.variant import Draft
 ASSET_PREFIX: Final = "asset:"
 
 
-def check_references(drafts: Sequence[Draft], sources: Sources, findings: Findings, *, whole: bool) -> None:
+def check_references(
+    drafts: Sequence[Draft],
+    sources: Sources,
+    findings: Findings,
+    *,
+    whole: bool,
+    declared: Collection[str] | None = None,
+) -> None:
     """Check every reference of every draft.
 
     Args:
@@ -20,8 +28,10 @@ def check_references(drafts: Sequence[Draft], sources: Sources, findings: Findin
         sources: looks at files.
         findings: where problems go.
         whole: False where some assets are missing because of other problems: unknown addresses are no news then.
+        declared: the ids of all assets, sound or not; None where not even they are known.
     """
     known = {draft.address for draft in drafts} if whole else set()
+    ids = None if declared is None else {unicodedata.normalize("NFC", id_) for id_ in declared}
     judged: dict[str, bool] = {}
     edges: dict[str, tuple[str, ...]] = {}
     for draft in drafts:
@@ -29,7 +39,7 @@ def check_references(drafts: Sequence[Draft], sources: Sources, findings: Findin
             continue
         for text in draft.references:
             if text not in judged:
-                judged[text] = _judge(text, draft, sources, findings, known=known, whole=whole)
+                judged[text] = _judge(text, draft, sources, findings, known=known if whole else None, ids=ids)
         edges[draft.address] = tuple(
             text.removeprefix(ASSET_PREFIX) for text in draft.references if text.startswith(ASSET_PREFIX)
         )
@@ -44,7 +54,15 @@ def check_references(drafts: Sequence[Draft], sources: Sources, findings: Findin
         )
 
 
-def _judge(text: str, draft: Draft, sources: Sources, findings: Findings, *, known: set[str], whole: bool) -> bool:
+def _judge(
+    text: str,
+    draft: Draft,
+    sources: Sources,
+    findings: Findings,
+    *,
+    known: set[str] | None,
+    ids: set[str] | None,
+) -> bool:
     place = draft.policy.place
     if not text.startswith(ASSET_PREFIX):
         return sources.check_file(text, place=place, what="reference")
@@ -59,8 +77,11 @@ def _judge(text: str, draft: Draft, sources: Sources, findings: Findings, *, kno
             "manifest.address", "not an address", f"the address is written {right}.", place=place, address=draft.address
         )
         return False
-    if whole and address not in known:
-        near = nearest(address, known) if len(known) <= 20_000 else None
+    asset = address.partition("[")[0]
+    unknown = address not in known if known is not None else ids is not None and asset not in ids
+    if unknown:
+        pool = known or ids or set()
+        near = nearest(address if known else asset, pool) if len(pool) <= 20_000 else None
         findings.add(
             "manifest.unknown_address",
             "unknown address",

@@ -8,6 +8,7 @@ from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.group import Group, Wants, name_all, note_template
 from imagebatch.manifest.paths import OutputPaths
 from imagebatch.manifest.prepare import AssetText, Prepared, Preparer
+from imagebatch.manifest.pruning import JUDGED
 from imagebatch.manifest.source import Sources
 from imagebatch.manifest.tables import Table
 from imagebatch.manifest.templates import Templates
@@ -224,8 +225,12 @@ class Resolver:
             for group in asset.groups:
                 if not asset.failed and not group.strings.all_slots:
                     group.take((), len(group.addresses), self.wants)
+                if asset.text.missing & JUDGED:
+                    continue  # a request that lacks what was written for it is nobody's to judge
                 if not asset.failed and group.complete:
                     drafts += group.made
+                elif group.failed:
+                    drafts += group.stand_ins()
         for path, owner in self.wants.paths.nested():
             detail = f"{quoted(path)} is a file of {owner}, and another output needs a folder of that name."
             self.findings.add("path.collision", "output path cannot be used", detail, address=owner)

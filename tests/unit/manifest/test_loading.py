@@ -112,11 +112,62 @@ def test_problems_of_all_files_come_in_one_go_with_their_places(tmp_path: Path) 
         ("manifests/m.yaml:2:7", "manifest.unknown_key"),
         ("manifests/m.yaml:3:28", "manifest.unknown_provider"),
         ("manifests/n.yaml:2:15", "template.undefined"),
+        ("manifests/n.yaml:3:3", "manifest.id_collision"),
         ("picks.yaml:2:20", "manifest.type"),
     ]
     assert found[1].hint == "did you mean prompt?"
     assert found[2].hint == "did you mean all-images?"
     assert "did you mean season" in found[3].detail
+
+
+def test_what_is_sound_beside_a_fault_is_judged_in_the_same_go(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        """
+assets:
+  a: {promt: x, provider: stduio, styles: [brnd]}
+  b: {prompt: "{{ nope }}", on_remove: trsh, references: ["asset:zzz", "asset:a", none.png]}
+  c: {prompt: x, for_each: data/none.csv, kye: id}
+  d: {prompt: x, output: "../x.png", matrix: {m: [{id: 1, parms: {}}]}, retries: 99}
+moved: [{form: a, to: b}]
+""",
+        {
+            "imagebatch.yaml": """
+version: 1
+providers: {studio: {type: all-images, rate_limt: 3}, hub: {tpye: aigne-hub}}
+defaults: {provider: studio, retry: 1}
+styles: {brand: {prompt_sufix: x}}
+"""
+        },
+    )
+    assert sorted(problem.code for problem in found if problem.path == "imagebatch.yaml") == (
+        ["manifest.unknown_key"] * 4
+    )
+    said = {(problem.line, problem.code) for problem in found if problem.path != "imagebatch.yaml"}
+    assert said == {
+        (3, "manifest.unknown_key"), (3, "manifest.unknown_provider"), (3, "manifest.unknown_style"),
+        (4, "template.undefined"), (4, "manifest.range"), (4, "manifest.unknown_address"), (4, "path.missing"),
+        (5, "data.missing"), (5, "manifest.unknown_key"),
+        (6, "manifest.unknown_key"), (6, "manifest.range"),
+        (7, "manifest.unknown_key"), (7, "manifest.required"),
+    }  # fmt: skip
+
+
+def test_what_would_follow_from_a_fault_is_not_told_beside_it(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        """
+stlyes: {brand: {prompt_suffix: x}}
+assets:
+  a: {promt: x}
+  b: {prompt: "{{ season }}", matrx: {season: [x]}, styles: [brand]}
+  c: {prompt: "{{ row.id }}", for_ech: data/t.csv, key: id}
+""",
+    )
+    assert [(problem.line, problem.code) for problem in found] == [
+        (2, "manifest.unknown_key"), (4, "manifest.unknown_key"), (5, "manifest.unknown_key"),
+        (6, "manifest.unknown_key"),
+    ]  # fmt: skip
 
 
 def test_the_project_root_is_found_from_below(tmp_path: Path) -> None:

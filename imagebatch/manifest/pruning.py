@@ -1,0 +1,100 @@
+"""Faulty parts are taken out of parsed files, so that the rest is judged in the same go.
+
+What was taken out is remembered by name: whoever would miss it later knows that it was written down, and says nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from imagebatch.manifest.characters import nearest
+from imagebatch.manifest.checking import Loc
+from imagebatch.manifest.schema import Asset, Manifest, Project, Provider
+from imagebatch.manifest.written import Value
+from imagebatch.manifest.yaml import YMap
+
+# What decides which variants there are, or what their templates see: without it nothing is rendered.
+SHAPING: Final = frozenset(
+    {"prompt", "template", "matrix", "include", "exclude", "for_each", "key", "where", "vars", "defaults"}
+)
+# What a provider judges: without it a request would be judged that nobody wrote.
+JUDGED: Final = frozenset({"params", "provider", "references"})
+# A style that is there, and says less than was written.
+STYLE_PARTS: Final = "style parts"
+_BELOW_PARAMS = frozenset({"model", "size", "n"})
+_ASSET_KEYS = frozenset(Asset.model_fields)
+_PROVIDER_KEYS = frozenset(Provider.model_fields)
+_TOP_KEYS = frozenset({*Manifest.model_fields, *Project.model_fields})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What was taken out of one file: of all its assets alike, and of single ones (None: of the whole asset)."""
+
+    everywhere: frozenset[str] = frozenset()
+    assets: dict[str, frozenset[str] | None] = field(default_factory=dict)
+
+
+def prune(root: YMap, faults: Iterable[Loc]) -> Pruned:
+    """Take the faulty parts out of a file's mapping.
+
+    Args:
+        root: the file's top; changed in place.
+        faults: where the faults are, as `check_shape` gives them.
+    """
+    everywhere: set[str] = set()
+    assets: dict[str, set[str] | None] = {}
+    for loc in faults:
+        top = str(loc[0])
+        if top == "assets" and len(loc) == 2:
+            assets[str(loc[1])] = None
+        elif top == "assets" and len(loc) > 2:
+            names = assets.setdefault(str(loc[1]), set())
+            if names is not None:
+                names |= _of_asset(str(loc[2]))
+            _take_out(root, loc[:3])
+        elif top == "defaults" and len(loc) > 1:
+            everywhere |= _of_asset(str(loc[1]))
+            _take_out(root, loc[:2])
+        elif top == "styles" and len(loc) > 2:
+            everywhere.add(STYLE_PARTS)  # the style is known by its name still
+            _take_out(root, loc[:3])
+        elif top == "providers" and len(loc) > 1:
+            # Of a provider without a type nothing can be said; its name is known all the same.
+            untyped = len(loc) > 2 and "type" in _meant(str(loc[2]), _PROVIDER_KEYS)
+            _take_out(root, loc[:2] if untyped else loc[:3])
+        else:
+            everywhere |= _meant(top, _TOP_KEYS)
+            _take_out(root, loc[:1])
+    return Pruned(
+        everywhere=frozenset(everywhere),
+        assets={name: None if names is None else frozenset(names) for name, names in assets.items()},
+    )
+
+
+def _of_asset(key: str) -> set[str]:
+    meant = _meant(key, _ASSET_KEYS)
+    return {*meant, "vars", "params"} if "styles" in meant else meant
+
+
+def _meant(key: str, known: frozenset[str]) -> set[str]:
+    """A key as it was written, and what was probably meant by it."""
+    if key in _BELOW_PARAMS:
+        return {key, "params"}
+    return {key, nearest(key, known) or key}
+
+
+def _take_out(root: YMap, loc: Sequence[str | int]) -> None:
+    node: Value = root
+    for step in loc[:-1]:
+        if not isinstance(node, YMap) or step not in node:
+            return
+        node = node[str(step)]
+    if isinstance(node, YMap):
+        node.pop(str(loc[-1]), None)
+        node.marks.pop(str(loc[-1]), None)
+
+
+def without_extras(root: YMap) -> dict[str, Any]:
+    """A file's keys but for `x` and `x-…`, which are nobody's business."""
+    return {key: value for key, value in root.items() if key != "x" and not key.startswith("x-")}
