@@ -308,6 +308,10 @@ class Executor:
         rule, pick = variant.policy.pick, self.picks.picks.get(change.address)
         picked = wanted_picks(rule, pick, variant.draw, entry.candidates)
         progress.entry = entry = replace(entry, picked=picked or ())
+        absent = [index for index in rule if index > len(entry.candidates)] if isinstance(rule, tuple) else []
+        if absent and pick is None:
+            text = f"pick names {', '.join(map(str, absent))}, and only {len(entry.candidates)} were offered"
+            progress.warnings.append(text)
         unseen = tuple(index for index, one in enumerate(entry.candidates, start=1) if one.facts is None)
         needed = unseen if picked is None else tuple(index for index in entry.picked if index in unseen)
         lacking = self.files.lacking(variant, entry, change.entry)

@@ -19,7 +19,7 @@ from imagebatch.cli.views.result_text import result_lines, seconds_text
 from imagebatch.cli.views.tally import Tally, active_rows, bar_text, counts_text, progress_line
 from imagebatch.model.event import Accepted, Intended, Told
 from imagebatch.model.money import Money
-from imagebatch.plan.types import Change, Plan
+from imagebatch.plan.types import Action, Change, Plan
 from imagebatch.run.result import Outcome, RunResult
 from tests.unit.plan.worlds import CREATE
 
