@@ -25,7 +25,9 @@ _READ_TIMEOUT_S = 30.0
 _LIST_LIMIT = 8 * 1024 * 1024
 
 Dialect: TypeAlias = Literal["documented", "hub", "worker", "native", "native-worker"]
-GENERATIONS: tuple[Dialect, ...] = ("documented", "hub", "worker")
+# The worker serves the hub's path too, and passes what only the hub knows (`outputFileType`) on to OpenAI, which refuses
+# it; the hub has no page at the worker's path. So the worker's own path is tried first.
+GENERATIONS: tuple[Dialect, ...] = ("documented", "worker", "hub")
 EDITS: tuple[Dialect, ...] = ("native", "native-worker", "documented")
 EDITS_OF: Mapping[str, tuple[Dialect, ...]] = {
     "documented": ("documented",), "hub": ("native",), "worker": ("native-worker",),

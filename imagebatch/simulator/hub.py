@@ -26,6 +26,11 @@ COMPONENT = "z8ia3xzq2tMq8CRHfaXj1BTYJyYnEcHbqP8cJ"
 PAYMENT_LINK = "https://payment.simulator.invalid/checkout"
 _HEADERS = {"X-Powered-By": "Express", "Access-Control-Allow-Origin": "*"}
 _SEED, _HUB, _WORKER, _NATIVE = "seed", "hub", "worker", "native"
+# The worker passes every field on; OpenAI refuses those that it does not know.
+_OPENAI_FIELDS = frozenset({
+    "prompt", "model", "n", "size", "quality", "style", "background", "output_format", "output_compression",
+    "moderation", "stream", "partial_images", "user", "safety_identifier",
+})  # fmt: skip
 
 
 def say(status: int, text: str) -> Refusal:
@@ -245,6 +250,9 @@ class Hub:
         body = dict(call.body) if isinstance(call.body, Mapping) else {}
         if worker and not (body.get("model") and body.get("prompt")):
             raise say_object(400, "model and prompt are required")
+        known = _OPENAI_FIELDS | ({"response_format"} if "dall-e" in str(body.get("model")) else set())
+        if worker and str(body.get("model")).startswith("openai/") and not known >= set(body):
+            raise say_object(400, "Provider error: 400")
         return body
 
     def _delivered(self, name: str, asked: int) -> int:
@@ -375,6 +383,10 @@ class Hub:
         written = (
             (options.get("model") if isinstance(options, Mapping) else None) or wanted.get("model") or body.get("model")
         )
+        if self._sim.profile.rules.dialect == _WORKER and body.get("agent"):
+            written = body["agent"]  # the worker takes the agent for the model
+            if not models.resolve(str(written))[0]:
+                raise say_object(404, f"Model {written} not found")
         provider, name, rate = self._model(written, native=True)
         self._solvent(call)
         asked = wanted.get("n") or 1

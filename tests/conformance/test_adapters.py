@@ -109,7 +109,7 @@ async def test_every_adapter_keeps_its_promises(face: Face, check: Check, simula
     [
         ("seed", "documented /ai-kit", "documented /ai-kit"),
         ("hub", "hub /ai-kit", "native /ai-kit"),
-        ("worker", "hub /ai-kit", "native /ai-kit"),
+        ("worker", "worker /ai-kit", "native-worker /ai-kit"),
     ],
 )
 async def test_a_hub_that_serves_one_dialect_only_is_found_and_remembered(

@@ -64,7 +64,7 @@ async def test_the_documented_path_is_tried_first_below_the_discovered_mount() -
 
 
 async def test_a_servers_own_404_page_moves_the_same_create_to_the_next_route() -> None:
-    wire = ScriptedWire([PLATFORM, NO_PAGE, DRAWN, DRAWN])
+    wire = ScriptedWire([PLATFORM, NO_PAGE, NO_PAGE, DRAWN, DRAWN])
     hub = adapter()
     assert hub.goes_alone(order(), wire)
     assert isinstance(await hub.submit(order(), wire), Completed)
@@ -72,6 +72,7 @@ async def test_a_servers_own_404_page_moves_the_same_create_to_the_next_route() 
     assert isinstance(await hub.submit(order(), wire), Completed)
     assert paths(wire) == [
         "/ai-kit/api/images/generations",
+        "/ai-kit/api/v2/images/generations",
         "/ai-kit/api/v2/image/generations",
         "/ai-kit/api/v2/image/generations",
     ]
@@ -79,8 +80,8 @@ async def test_a_servers_own_404_page_moves_the_same_create_to_the_next_route() 
     assert wire.memory == {"route": "hub /ai-kit"}
 
 
-async def test_a_worker_at_the_root_is_found_by_its_json_404() -> None:
-    wire = ScriptedWire([NOTHING_MOUNTED, WORKER_404, WORKER_404, DRAWN])
+async def test_a_worker_at_the_root_is_found_by_its_json_404_and_never_spoken_to_as_a_hub() -> None:
+    wire = ScriptedWire([NOTHING_MOUNTED, WORKER_404, DRAWN])
     assert isinstance(await adapter().submit(order(), wire), Completed)
     assert paths(wire)[-1] == "/api/v2/images/generations"
     assert wire.memory == {"route": "worker /"}
