@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from doit.tools import config_changed
+from doit.tools import config_changed  # type: ignore[import-not-found]  # doit has an environment of its own
 
 DOIT_CONFIG = {"backend": "json", "dep_file": "doit.json", "verbosity": 0}
 ROOT = Path(os.environ["BENCHMARK_PROJECT"])

@@ -22,6 +22,7 @@ from imagebatch.outputs.workers import Workers
 from imagebatch.pipeline.lanes import open_lane
 from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
+from imagebatch.pipeline.recording import Recording
 from imagebatch.pipeline.resolving import without_doubt
 from imagebatch.pipeline.world import STORE, Memory, World, remember_rows, session_world, stat_disk
 from imagebatch.plan.options import InDoubt
@@ -142,6 +143,7 @@ class _Run:
         self.memory = Memory(self.home)
         self.trust = read_trust(project.setup.variables)
         self.started = time.monotonic()
+        self.recording = Recording(session, tell)
         self._inbox = Inbox(self.work / "inbox")
         self._simulator: SimulatorProcess | None = None
         self._begun = False
@@ -200,7 +202,7 @@ class _Run:
         reopened = Reopened(
             lineage=self.session.lineage,
             inbox=self._inbox,
-            recorder=_Recorder(self),
+            recorder=self.recording,
             tell=self.tell,
             known=lambda token: self.session.ledger.attempt(token) is not None,
         )
@@ -215,7 +217,7 @@ class _Run:
         """A create that certainly was not accepted is as if it had never been sent, in the lock too."""
         entry = self.session.ledger.current(step.address)
         if entry is not None and entry.status == "in_doubt" and entry.token == step.token and not entry.parts:
-            await self._record(without_doubt(step.address, entry))
+            await self.recording.record(without_doubt(step.address, entry))
 
     async def _carry_out(self, planned: Planned, stop: Stop, outcomes: list[Outcome], requests: "Counter[str]") -> None:
         async with AsyncExitStack() as stack:
@@ -297,7 +299,7 @@ class _Run:
         tree = Tree(self.home)
         stack.callback(tree.close)
         self.store.sweep()
-        recorder = _Recorder(self)
+        recorder = self.recording
         pictures = Pictures(store=self.store, workers=workers, recorder=recorder, tell=self.tell)
         files = Files(
             outputs=Outputs(store=self.store, workers=workers, tree=tree),
@@ -379,24 +381,6 @@ class _Run:
             media_type=reference.media_type or "application/octet-stream",
             content=path.read_bytes(),
         )
-
-    async def _record(self, event: Event, *, durable: bool = True) -> None:
-        if isinstance(event, Intended):
-            self.session.lease.check()  # whoever lost the project to another run sends nothing more
-        future = self.session.record(event, durable=durable)
-        self.tell(event)
-        if durable:
-            await asyncio.wrap_future(future)
-
-
-class _Recorder:
-    """The run's way into the journal."""
-
-    def __init__(self, run: _Run) -> None:
-        self._run = run
-
-    async def record(self, event: Event, *, durable: bool = True) -> None:
-        await self._run._record(event, durable=durable)  # noqa: SLF001 - two halves of one thing
 
 
 _ASKS: frozenset[Action] = frozenset(
