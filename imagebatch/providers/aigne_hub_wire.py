@@ -25,8 +25,8 @@ _READ_TIMEOUT_S = 30.0
 _LIST_LIMIT = 8 * 1024 * 1024
 
 Dialect: TypeAlias = Literal["documented", "hub", "worker", "native", "native-worker"]
-# The worker serves the hub's path too, and passes what only the hub knows (`outputFileType`) on to OpenAI, which refuses
-# it; the hub has no page at the worker's path. So the worker's own path is tried first.
+# The worker serves the hub's path too, and passes what only the hub knows (`outputFileType`) on to OpenAI, which
+# refuses it; the hub has no page at the worker's path. So the worker's own path is tried first.
 GENERATIONS: tuple[Dialect, ...] = ("documented", "worker", "hub")
 EDITS: tuple[Dialect, ...] = ("native", "native-worker", "documented")
 EDITS_OF: Mapping[str, tuple[Dialect, ...]] = {
