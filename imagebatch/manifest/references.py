@@ -44,7 +44,7 @@ def check_references(
             text.removeprefix(ASSET_PREFIX) for text in draft.references if text.startswith(ASSET_PREFIX)
         )
     for circle in _circles(edges):
-        place = next(draft.policy.place for draft in drafts if draft.address == circle[0])
+        place = next(draft.policy.place_of("references") for draft in drafts if draft.address == circle[0])
         findings.add(
             "manifest.cycle",
             "references go round in a circle",
@@ -63,7 +63,7 @@ def _judge(
     known: set[str] | None,
     ids: set[str] | None,
 ) -> bool:
-    place = draft.policy.place
+    place = draft.policy.place_of("references")
     if not text.startswith(ASSET_PREFIX):
         return sources.check_file(text, place=place, what="reference")
     address = text.removeprefix(ASSET_PREFIX)

@@ -1,6 +1,6 @@
 """What settled values ask for besides the prompt: policy, outputs, labels."""
 
-from typing import Any
+from typing import Any, Final
 
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.group import OutputWish
@@ -24,7 +24,19 @@ def read_policy(asset: str, place: Place, settled: Settled) -> Policy:
         on_remove=values.get("on_remove", "trash"),
         on_replace=values.get("on_replace", "keep"),
         retries=int(values.get("retries", 0)),
+        places=_places(settled),
     )
+
+
+_TOLD_OF: Final = ("prompt", "template", "params", "references", "pick", "resolution", "provider")
+
+
+def _places(settled: Settled) -> dict[str, Place]:
+    """Where those keys stand that are judged only once a request is put together."""
+    wanted: list[tuple[str, ...]] = [(key,) for key in _TOLD_OF]
+    wanted += [("params", name) for name in settled.values.get("params", {})]
+    found = {".".join(path): settled.place(*path) for path in wanted}
+    return {path: place for path, place in found.items() if place is not None}
 
 
 def output_wishes(settled: Settled, place: Place, findings: Findings) -> tuple[OutputWish, ...]:

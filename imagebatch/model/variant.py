@@ -42,7 +42,10 @@ EXT_MARK = "\ue001"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What an asset's manifest says of all its variants alike; one object is shared by them."""
+    """What an asset's manifest says of all its variants alike; one object is shared by them.
+
+    `places` tells where single keys were written (`prompt`, `pick`, `params.chaos`), for messages only.
+    """
 
     asset: str
     place: Place
@@ -54,6 +57,11 @@ class Policy:
     on_remove: OnRemove = "trash"
     on_replace: OnReplace = "keep"
     retries: int = 0
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+
+    def place_of(self, *keys: str) -> Place:
+        """Where the first of `keys` that was written stands, else the asset itself."""
+        return next((self.places[key] for key in keys if key in self.places), self.place)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from imagebatch.errors import PlanError, Problem
-from imagebatch.model.capabilities import Encoded, ParamNote
+from imagebatch.model.capabilities import ParamNote
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Pick
 from imagebatch.model.settings import Redo
-from imagebatch.model.variant import Variant
+from imagebatch.model.variant import Draft, Variant
 from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan
 from imagebatch.pipeline.project import Project, wanted
 from imagebatch.plan.reasons import SIMULATED
@@ -59,16 +59,19 @@ def render_variants(project: Project, selectors: Sequence[str]) -> tuple[Rendere
     found = want_alone(project)
     subjects = [Subject(address=variant.address, variant=variant) for variant in found.variants]
     chosen = select(selectors, subjects) if selectors else frozenset(one.address for one in subjects)
-    return tuple(_rendered(variant, found.notes) for variant in found.variants if variant.address in chosen)
+    drafts = {draft.address: draft for draft in project.loaded.drafts}
+    return tuple(
+        _rendered(project, variant, drafts[variant.address]) for variant in found.variants if variant.address in chosen
+    )
 
 
-def _rendered(variant: Variant, notes: Mapping[str, Encoded]) -> Rendered:
-    encoded = notes.get(variant.address)
+def _rendered(project: Project, variant: Variant, draft: Draft) -> Rendered:
+    adapter = project.targets[variant.provider].adapter
     return Rendered(
         variant=variant,
         prompt=request_prompt(variant.request),
         request=json.loads(variant.request),
-        params=encoded.notes if encoded is not None else (),
+        params=adapter.encode(draft.params, len(draft.references)).notes,
     )
 
 
@@ -109,7 +112,8 @@ def explain(project: Project, planned: Planned, address: str) -> Explained:
         )
     rendered = None
     if change.variant is not None:
-        rendered = _rendered(change.variant, want_alone(project).notes)
+        draft = next(one for one in project.loaded.drafts if one.address == address)
+        rendered = _rendered(project, change.variant, draft)
     # What is unchanged carries no entry in a plan: it was never looked at whole.
     entry = change.entry if change.entry is not None else recorded_now(project).current(address)
     found: tuple[Difference, ...] = ()

@@ -7,7 +7,7 @@ canonical JSON is then its head, the prompt as a JSON string, and its tail.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import NamedTuple
@@ -18,10 +18,18 @@ from imagebatch.model.capabilities import Encoded, ParamProblem
 from imagebatch.model.generation import Resolution
 from imagebatch.model.money import CREDIT, Cost, Money
 from imagebatch.model.recorded import Recorded
-from imagebatch.model.variant import Draft, OutputSpec, Reference, Variant, WantedOutput
+from imagebatch.model.variant import Draft, OutputSpec, Policy, Reference, Variant, WantedOutput
 from imagebatch.outputs.fingerprint import develop_fingerprint
 from imagebatch.providers.base import Adapter
 
+_PARAM = ("a param is not possible", "a param is doubtful")
+_SUMMARIES = {
+    "prompt": ("the prompt is not possible", "the prompt is doubtful"),
+    "pick": ("the pick is not possible", "the pick is doubtful"),
+    "resolution": ("the resolution is not possible", "the resolution is not offered"),
+    "references": ("a reference is not possible", "a reference is doubtful"),
+}
+_STANDS_IN = {"prompt": ("template",), "pick": (), "resolution": (), "references": ()}
 _PROMPT_SLOT = "\x00"
 _ASSET = "asset:"
 
@@ -46,7 +54,6 @@ class Wanted:
 
     variants: tuple[Variant, ...]
     problems: tuple[Problem, ...] = ()
-    notes: Mapping[str, Encoded] = field(default_factory=dict)
 
 
 class _Shape(NamedTuple):
@@ -78,7 +85,6 @@ def resolve_wanted(
         return Wanted(
             variants=tuple(work.variant(draft, draft.references) for draft in drafts),
             problems=tuple(work.problems),
-            notes=work.notes,
         )
     held = {draft.address for draft in waiting}
     for draft in drafts:
@@ -92,9 +98,7 @@ def resolve_wanted(
             done[draft.address] = work.variant(draft, draft.references, done)
             held.discard(draft.address)
         waiting = [draft for draft in waiting if draft.address in held]
-    return Wanted(
-        variants=tuple(done[draft.address] for draft in drafts), problems=tuple(work.problems), notes=work.notes
-    )
+    return Wanted(variants=tuple(done[draft.address] for draft in drafts), problems=tuple(work.problems))
 
 
 def file_reference(path: str, content: bytes) -> Reference:
@@ -136,19 +140,19 @@ class _Work:
         self.references = references
         self.recorded = recorded
         self.problems: list[Problem] = []
-        self.notes: dict[str, Encoded] = {}
         self.shapes: dict[tuple[str, int, tuple[str, ...]], _Shape] = {}
         self.kept_alive: list[object] = []  # ids of params serve as keys, so the objects must outlive the cache
         self.develops: dict[tuple[OutputSpec, str], str] = {}
         self.labels: dict[tuple[str | None, tuple[str, ...], int], tuple[str, str]] = {}
+        self.plain_policies: dict[int, Policy] = {}  # the drafts keep what they are of alive
         self.reported: set[tuple[str, str, str]] = set()
 
     def variant(self, draft: Draft, sources: Sequence[str], done: Mapping[str, Variant] | None = None) -> Variant:
-        policy = draft.policy
         found, pending = self._references(sources, done) if sources else ((), ())
         hashes = tuple(reference.sha256 or "" for reference in found)
         shape = self._shape(draft, hashes)
         encoded = shape.encoded
+        policy = self._policy(draft, shape.offers)
         prompt = draft.prompt.strip()
         if "\r" in prompt:
             prompt = prompt.replace("\r\n", "\n").replace("\r", "\n")
@@ -183,6 +187,23 @@ class _Work:
             row=draft.row,
         )
 
+    def _policy(self, draft: Draft, offers: int) -> Policy:
+        """The draft's policy as its provider can keep it."""
+        policy = draft.policy
+        if policy.resolution != "preview":
+            offered = self.targets[policy.provider].adapter.capabilities.resolutions
+            if policy.resolution not in offered:
+                message = f"{policy.provider} sells no {policy.resolution} pictures; its pictures are kept as delivered"
+                self._report(draft, ParamProblem(name="resolution", message=message, severity="warning"))
+                plain = self.plain_policies.get(id(policy))
+                policy = plain or replace(policy, resolution="preview")
+                self.plain_policies[id(draft.policy)] = policy
+        beyond = [number for number in policy.pick if number > offers] if isinstance(policy.pick, tuple) else []
+        if beyond:
+            message = f"names candidate {beyond[0]}, and {policy.provider} offers {offers}"
+            self._report(draft, ParamProblem(name="pick", message=message))
+        return policy
+
     def _shape(self, draft: Draft, hashes: tuple[str, ...]) -> _Shape:
         key = (draft.policy.provider, id(draft.params), hashes)
         shape = self.shapes.get(key)
@@ -196,7 +217,6 @@ class _Work:
         encoded = target.adapter.encode(draft.params, len(draft.references))
         for problem in encoded.problems:
             self._report(draft, problem)
-        self.notes.setdefault(draft.policy.asset, encoded)
         body: dict[str, Json] = {**encoded.body, "prompt": _PROMPT_SLOT}
         if hashes:
             body["references"] = list(hashes)
@@ -271,11 +291,13 @@ class _Work:
         if key in self.reported:
             return
         self.reported.add(key)
-        place = draft.policy.place
+        place = draft.policy.place_of(
+            f"params.{problem.name}", problem.name, *_STANDS_IN.get(problem.name, ("params",))
+        )
         self.problems.append(
             Problem(
                 code=problem.code,
-                summary="a param is not possible" if problem.severity == "error" else "a param is doubtful",
+                summary=_SUMMARIES.get(problem.name, _PARAM)[problem.severity == "warning"],
                 detail=f"{draft.address}: {problem.name}: {problem.message}",
                 path=place.path,
                 line=place.line,
