@@ -35,6 +35,7 @@ from imagebatch.run.trouble import Trouble
 
 MAX_SENDS = 3
 LONGEST_REFUSAL_S = 300.0
+DEAD_LINK_PAUSES = (0.5, 2.0)
 
 InDoubtPolicy = Literal["stop", "skip", "resend"]
 
@@ -258,12 +259,21 @@ class Creator:
         self, this: Try, offers: Sequence[Offer]
     ) -> tuple[tuple[PictureFacts | Failure, ...], Trouble | None]:
         """The bytes of all offers in the store; with the trouble that kept one of them from coming."""
-        found = await asyncio.gather(*(self.intake.take(this, offer) for offer in offers), return_exceptions=True)
+        found = await asyncio.gather(*(self._one_taken_in(this, offer) for offer in offers), return_exceptions=True)
         fault = next((one for one in found if isinstance(one, BaseException) and not isinstance(one, Trouble)), None)
         if fault is not None:
             raise fault
         trouble = next((one for one in found if isinstance(one, Trouble)), None)
         return tuple(one for one in found if isinstance(one, PictureFacts | Failure)), trouble
+
+    async def _one_taken_in(self, this: Try, offer: Offer) -> PictureFacts | Failure:
+        """One offer's bytes; a link that is dead at first is tried again, for nobody can tell a fresh one."""
+        for pause in DEAD_LINK_PAUSES:
+            taken = await self.intake.take(this, offer)
+            if offer.url is None or not isinstance(taken, Failure) or taken.kind != "expired":
+                return taken
+            await self._pause(pause)
+        return await self.intake.take(this, offer)
 
     async def _ended(self, this: Try, found: Observation, cost: tuple[str, ...]) -> End:
         self.intake.noted(found.generation, found.offers)
