@@ -24,6 +24,7 @@ NOT_DECIDING = ("user", "safety_identifier")
 _OURS = ("response_format", "responseFormat", "outputFileType")
 _STREAMS = ("stream", "partial_images")
 _NOT_KEPT = ("mask", "markup", "svg", "frame_count", "frame_duration_ms")
+_ELSEWHERE = frozenset({"mode", "seed", "step", "steps"})  # documented by LocalAI and Ollama: no slips of the pen
 _EXT = {"jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp"}
 _RETIRED_DEFAULT = (
     "is missing; there is no default, because the APIs' own one, dall-e-2, was retired on 2026-05-12 and a model "
@@ -270,7 +271,7 @@ def _extra_body(reader: ParamReader, rules: Rules) -> str:
         rest = reader.rest()
         for name in rest:
             close = nearest(name, KNOWN)
-            if close:
+            if close and name not in _ELSEWHERE:
                 reader.warn(name, "is no field of the images API", code="provider.param", hint=f"did you mean {close}?")
             reader.note(name, "sent", "not a field of the images API; goes out as it is")
     merged = {**rules.extra_body, **rest}
