@@ -8,7 +8,7 @@ import pytest
 from imagebatch.cli.main import COMMANDS
 from imagebatch.cli.reference import command_table
 from tests.contracts.commands import simple_commands
-from tests.contracts.pages import ROOT, all_pages, read_page
+from tests.contracts.pages import ROOT, Block, all_pages, read_page
 from tests.contracts.scratch import Scratch, matches
 
 PAGES = all_pages()
@@ -26,6 +26,7 @@ def scratch(tmp_path: Path) -> Scratch:
     return Scratch(base=tmp_path, environ=environ)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PAGES)
 def test_every_example_of_a_page_runs(path: str, scratch: Scratch) -> None:
     if path == "README.md":
@@ -108,6 +109,45 @@ def test_the_asset_in_the_readme_is_the_worked_examples_own() -> None:
 )
 def test_an_ellipsis_on_a_page_stands_for_lines_or_for_text(wanted: list[str], actual: list[str], fits: bool) -> None:
     assert matches(wanted, actual) is fits
+
+
+_PROJECT = (
+    "version: 1\nlineage: 00112233445566778899aabbccddeeff\nproviders: {s: {type: all-images, base_url: simulator}}\n"
+)
+_LOCK = '{"format":"imagebatch-lock","version":1,"lineage":"5f0c…","generations":{"hero":{"attempt":"one"}}}\n'
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "says"),
+    [
+        ("sh", "imagebatch plan --forse\n", "No such option"),
+        ("sh", "make demo && FOO=1 imagebatch lock doctr\n", "No such command"),
+        ("sh", "if true; then\n", "does not read"),
+        ("json", _LOCK, "required property"),
+        ("json", "{'a': 1}\n", "property name"),
+        ("toml", "a = \n", "Invalid value"),
+        ("python", "raise ValueError('told')\n", "told"),
+        ("console", "$ imagebatch validate\nValid: 2 assets, 2 variants.\n", "Valid: 1 asset"),
+        ("console", "$ imagebatch explain nobody\n", "ended with 1"),
+        ("console", "$ imagebatch validate\n…\n$ echo $?\n3\n", "the exit code is 0"),
+        ("yaml", "assets:\n  b: {promt: x}\n", "promt"),
+        ("yaml", "# manifests/b.yaml\nassets:\n  b: {promt: x}\n", "promt"),
+        ("yaml", "# manifests/b.yaml (refused)\nassets:\n  b: {prompt: x}\n", "should be refused"),
+        (
+            "yaml",
+            "# .github/workflows/x.yaml\non: push\njobs: {a: {steps: [{run: imagebatch aply}]}}\n",
+            "No such command",
+        ),
+        ("text", "anything\n", "nobody checks"),
+        ("", "$ imagebatch plan\n", "not run"),
+    ],
+)
+def test_an_example_that_is_wrong_is_found(language: str, text: str, says: str, scratch: Scratch) -> None:
+    (scratch.root / "manifests").mkdir()
+    (scratch.root / "imagebatch.yaml").write_text(f"{_PROJECT}defaults: {{provider: s}}\n", encoding="utf-8")
+    (scratch.root / "manifests/a.yaml").write_text("assets:\n  a: {prompt: a lamp}\n", encoding="utf-8")
+    with pytest.raises(Exception, match=re.escape(says)):
+        scratch.take(Block(page="x.md", line=1, language=language, name="", text=text))
 
 
 def _plain(words: list[str]) -> list[str]:
