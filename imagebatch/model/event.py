@@ -135,17 +135,7 @@ class Dropped:
 
 
 Event: TypeAlias = (
-    Intended
-    | Accepted
-    | Refused
-    | Doubted
-    | Abandoned
-    | Observed
-    | Fetched
-    | BoughtStored
-    | Placing
-    | Kept
-    | Dropped
+    Intended | Accepted | Refused | Doubted | Abandoned | Observed | Fetched | BoughtStored | Placing | Kept | Dropped
 )
 
 
