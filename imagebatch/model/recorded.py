@@ -16,7 +16,7 @@ class Glance(NamedTuple):
     """The few fields of a lock block that tell whether anything changed, cut from its text without parsing it.
 
     `outputs` is the block's `outputs` field as it stands there (JSON text, `[]` where absent), `picked` and
-    `candidates` too. `plain` is True for a block that `succeeded` and has none of `failure`, `protect`, `held`, `parts`:
+    `candidates` too. `plain` is True for a block that `succeeded` and has no `failure`, `protect`, `held` or `parts`:
     whatever is not plain has to be looked at through `entry`. `has_earlier` is False only for a block that certainly
     has no `earlier` field; it spares a look for draws that other addresses remember.
     """
