@@ -175,7 +175,7 @@ _AXIS_VALUE = {
 }
 
 
-class AxisValue(Common):
+class AxisValue(Defaults):
     """An axis value that carries settings."""
 
     id: Annotated[Any, Given, WithJsonSchema(_SCALAR)] = Field(description="The value's name in addresses.")

@@ -159,3 +159,18 @@ assets:
 """
     paths = [draft.outputs[0].path for draft in drafts(tmp_path, body).values()]
     assert len(set(paths)) == 4
+
+
+def test_an_axis_value_may_have_output_files_of_its_own(tmp_path: Path) -> None:
+    body = """
+assets:
+  h:
+    prompt: p
+    output: "o/{{ a }}.png"
+    matrix: {a: [{id: 1, outputs: [{path: "x/{{ a }}.webp", width: 10}]}, 2]}
+"""
+    found = drafts(tmp_path, body)
+    assert [(spec.path, spec.width) for draft in found.values() for spec in draft.outputs] == [
+        ("x/1.webp", 10),
+        ("o/2.png", None),
+    ]
