@@ -25,7 +25,7 @@ import shlex
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from tests.contracts.pages import ROOT, Block
 
 EXAMPLE = ("imagebatch.yaml", "manifests", "templates", "data")
 SHELL_S = 20
+_PLANNING = frozenset({"plan", "apply", "status", "explain"})
 _FILE = re.compile(r"(?:#|\{#) (?P<path>[\w./-]+\.\w+)(?: \((?P<word>\w+)\))?(?: #\})?")
 _VARIABLE = re.compile(r"(?P<name>[A-Z_]+)=(?P<value>.*)")
 _FILTERS = (
@@ -71,6 +72,7 @@ class Scratch:
     code: int = 0
     _count: int = 0
     _undo: tuple[Path, str | None] | None = None
+    _unproven: Block | None = None
 
     def __post_init__(self) -> None:
         """Start with an empty folder."""
@@ -88,8 +90,16 @@ class Scratch:
         else:
             assert directive == "empty folder", f"unknown directive: {directive}"
 
+    def take_all(self, blocks: Iterable[Block]) -> None:
+        """Run or check a page's blocks in their order."""
+        for block in blocks:
+            self.take(block)
+        self.finish()
+
     def take(self, block: Block) -> None:
         """Run or check one block."""
+        if block.language != "console":
+            self.finish()
         if block.directive:
             self.start(block.directive)
         named = _FILE.fullmatch(block.text.partition("\n")[0])
@@ -112,6 +122,12 @@ class Scratch:
             assert block.language == "", f"{block.place}: nobody checks a block of {block.language!r}"
             assert "$ imagebatch" not in block.text, f"{block.place}: a command in a block that is not run"
 
+    def finish(self) -> None:
+        """Load and plan what was written last, unless a command of the page has done so already."""
+        if self._unproven is not None:
+            block, self._unproven = self._unproven, None
+            self._loads(self.root, block)
+
     # -- files -------------------------------------------------------------------------------------------------------
 
     def _file(self, block: Block, path: str, *, refused: bool) -> None:
@@ -129,7 +145,7 @@ class Scratch:
             code, said = self.run(["validate"])
             assert code == 1, f"{block.place}: this should be refused, and is not: {said}"
         elif path.endswith(".yaml") and (self.root / "imagebatch.yaml").exists() and self._has_manifests():
-            self._loads(self.root, block)
+            self._unproven = block
 
     def _restore(self) -> None:
         if self._undo is not None:
@@ -183,6 +199,8 @@ class Scratch:
             words = words[1:]
         if words[0] == "imagebatch":
             self.code, said = self.run(words[1:], variables=variables)
+            if words[1] in _PLANNING and self.code == 0:
+                self._unproven = None
             return said
         done = subprocess.run(
             ["sh", "-c", line], cwd=self.root, capture_output=True, text=True, timeout=SHELL_S, check=False

@@ -31,8 +31,7 @@ def scratch(tmp_path: Path) -> Scratch:
 def test_every_example_of_a_page_runs(path: str, scratch: Scratch) -> None:
     if path == "README.md":
         scratch.start("the worked example")
-    for block in read_page(path).blocks:
-        scratch.take(block)
+    scratch.take_all(read_page(path).blocks)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -146,8 +145,9 @@ def test_an_example_that_is_wrong_is_found(language: str, text: str, says: str, 
     (scratch.root / "manifests").mkdir()
     (scratch.root / "imagebatch.yaml").write_text(f"{_PROJECT}defaults: {{provider: s}}\n", encoding="utf-8")
     (scratch.root / "manifests/a.yaml").write_text("assets:\n  a: {prompt: a lamp}\n", encoding="utf-8")
+    block = Block(page="x.md", line=1, language=language, name="", text=text)
     with pytest.raises(Exception, match=re.escape(says)):
-        scratch.take(Block(page="x.md", line=1, language=language, name="", text=text))
+        scratch.take_all([block])
 
 
 def _plain(words: list[str]) -> list[str]:
