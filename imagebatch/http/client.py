@@ -12,6 +12,7 @@ import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from random import random
@@ -182,7 +183,7 @@ class ProviderWire:
     async def _once(self, call: Call, request: "_Draft", spool: Path | None, before: Before | None = None) -> Answer:
         """One exchange: the answer, or NotSent, OutcomeLost, BadAnswer (never for a create)."""
         turn = await self.gate.enter(MAX_RETRY_AFTER_S if call.kind == "create" else self._budget_s)
-        exchange = Exchange(before=before)
+        exchange = Exchange(before=before, departing=partial(self.gate.departed, turn))
         sent = 1
         try:
             async with asyncio.timeout(call.timeout_s):

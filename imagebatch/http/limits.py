@@ -5,13 +5,13 @@ sliding windows, several at once), a pause that the provider asked for, and whet
 
 The rates are ours rather than pyrate-limiter's because all three have to stand in one queue: a permit that was taken
 before a 429 would be spent while the provider is paused, that library's clock cannot be moved by a test, and it starts
-a thread. What is left is a deque for each rate. One waiter sleeps at a time, so the order is first come, first served.
+a thread. What is left is a window for each rate. One waiter sleeps at a time, so the order is first come, first served.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from random import random
 
 from imagebatch.http.clock import Clock, SystemClock
@@ -32,6 +32,29 @@ class Turn:
     probe: bool
 
 
+@dataclass(slots=True, kw_only=True)
+class Window:
+    """At most `count` requests in any `per_s` seconds; `times` are those of the last ones, oldest first."""
+
+    count: int
+    per_s: float
+    times: dict[Turn, float] = field(default_factory=dict)
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until another request fits; not over 0 where it fits now."""
+        spare = len(self.times) - self.count
+        if spare < 0:
+            return 0.0
+        return next(islice(self.times.values(), spare, None)) + self.per_s - now
+
+    def note(self, turn: Turn, now: float) -> None:
+        """A request has its turn, or leaves: only the later of the two counts, and it is the newest then."""
+        self.times.pop(turn, None)
+        self.times[turn] = now
+        while (oldest := next(iter(self.times))) is not turn and self.times[oldest] + self.per_s <= now:
+            del self.times[oldest]
+
+
 class Gate:
     """Rates, pauses and the circuit of one provider.
 
@@ -47,7 +70,7 @@ class Gate:
     ) -> None:
         self._clock = clock or SystemClock()
         self._chance = chance
-        self._windows = [(limit.per_s, deque[float](maxlen=limit.count)) for limit in limits]
+        self._windows = [Window(count=limit.count, per_s=limit.per_s) for limit in limits]
         self._queue = asyncio.Lock()
         self._answered = asyncio.Event()
         self._paused_until = 0.0
@@ -87,14 +110,18 @@ class Gate:
             while (wait := self._until_free()) > 0:
                 await self._clock.sleep(wait)
                 await self._until_open(patience_s)
-            now = self._clock.now()
-            for _, stamps in self._windows:
-                stamps.append(now)
             turn = Turn(probe=self._strikes > 0)
+            self.departed(turn)
             if turn.probe:
                 self._probe = turn
                 self._answered.clear()
             return turn
+
+    def departed(self, turn: Turn) -> None:
+        """A request's first byte leaves now: the rates count from here, not from when its connection was asked for."""
+        now = self._clock.now()
+        for window in self._windows:
+            window.note(turn, now)
 
     def leave(self, turn: Turn, status: int | None, retry_after_s: float | None = None) -> None:
         """Give a turn back with the answer's status, None where there was none.
@@ -152,6 +179,4 @@ class Gate:
 
     def _until_free(self) -> float:
         now = self._clock.now()
-        return max(
-            (stamps[0] + per_s - now for per_s, stamps in self._windows if len(stamps) == stamps.maxlen), default=0.0
-        )
+        return max((window.wait_s(now) for window in self._windows), default=0.0)

@@ -8,7 +8,7 @@ have.
 
 import io
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
@@ -38,10 +38,11 @@ class Exchange:
 
     `opened` is None for a transport that cannot tell; `status` and `headers` (lower-case names) stand there as soon as
     the answer's head has come. `before` is called once the connection stands and before the first byte leaves; what it
-    raised is in `halted`, and then nothing left.
+    raised is in `halted`, and then nothing left. `departing` hears of that moment too, right after it.
     """
 
     before: Before | None = None
+    departing: Callable[[], None] | None = None
     halted: BaseException | None = None
     opened: bool | None = None
     status: int | None = None
@@ -187,6 +188,8 @@ def _trace() -> aiohttp.TraceConfig:
             except BaseException as error:
                 exchange.halted = error
                 raise
+        if exchange.departing is not None:
+            exchange.departing()
 
     trace = aiohttp.TraceConfig()
     trace.on_connection_create_end.append(opened)

@@ -37,6 +37,32 @@ async def test_no_window_ever_holds_more_than_its_rate(clock: Any) -> None:
     assert times[-1] - times[0] == pytest.approx(30.0, abs=1.0)
 
 
+async def test_a_rate_counts_from_when_requests_leave_not_from_when_they_got_their_turn(clock: Any) -> None:
+    limited = gate(clock, (2, 1.0))
+    slow, quick = await limited.enter(), await limited.enter()
+    limited.departed(quick)
+    await clock.sleep(0.4)  # the first connection took its time
+    limited.departed(slow)
+    left = [1000.0, 1000.4]
+    for _ in range(4):
+        turn = await limited.enter()
+        limited.departed(turn)
+        left.append(clock.now())
+        limited.leave(turn, 200)
+    assert left == pytest.approx([1000.0, 1000.4, 1001.0, 1001.4, 1002.0, 1002.4])
+
+
+async def test_a_request_that_leaves_long_after_its_turn_still_counts(clock: Any) -> None:
+    limited = gate(clock, (1, 1.0))
+    late = await limited.enter()
+    await clock.sleep(1.5)
+    other = await limited.enter()
+    limited.departed(other)
+    limited.departed(late)  # two have left at once now: nobody else for a second after either
+    await limited.enter()
+    assert clock.now() == pytest.approx(1002.5)
+
+
 async def test_without_limits_nobody_waits(clock: Any) -> None:
     times = await stamps(gate(clock), clock, 50)
     assert times == [1000.0] * 50
