@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from imagebatch.http.errors import GatePaused
 from imagebatch.http.limits import Gate
 from imagebatch.http.retry import parse_retry_after
 from imagebatch.http.transport import (
@@ -127,7 +128,11 @@ class Downloader:
     async def _asked(self, target: PictureTarget) -> aiohttp.ClientResponse:
         if self._gate is None or target.origin != self._rules.origin:
             return await self._get(target)
-        turn = await self._gate.enter()
+        try:
+            turn = await self._gate.enter()
+        except GatePaused as paused:
+            text = f"{target.origin.host} wants to be left alone for {paused.wait_s:.0f} s"
+            raise DownloadError(text, kind="too_slow") from None
         response: aiohttp.ClientResponse | None = None
         try:
             response = await self._get(target)

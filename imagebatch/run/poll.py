@@ -199,9 +199,10 @@ class Poller:
         self._changed.set()
 
     def _expire(self) -> None:
-        now = self._clock.now()
+        """Leave to a later run what has reached its deadline, and everything where the provider wants a long rest."""
+        now, resting = self._clock.now(), self._lane.gate.stalled
         for one in list(self._waiting.values()):
-            if now >= one.deadline and not one.answer.done():
+            if (resting or now >= one.deadline) and not one.answer.done():
                 one.answer.set_result(None)
 
     # What -----------------------------------------------------------------------------------------------------------

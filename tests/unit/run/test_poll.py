@@ -44,12 +44,21 @@ class Provider:
 def poller(provider: Provider, *, window_s: float = 60.0) -> tuple[Poller, VirtualClock]:
     clock = VirtualClock()
     settings = SimpleNamespace(consistency_window_s=window_s)
-    lane: Any = SimpleNamespace(alias="studio", adapter=provider, wire=None, settings=settings)
+    gate = SimpleNamespace(stalled=False)
+    lane: Any = SimpleNamespace(alias="studio", adapter=provider, wire=None, settings=settings, gate=gate)
     return Poller(lane, "ibl-x", clock), clock
 
 
 def seen(state: Any, **more: Any) -> Observation:
     return Observation(generation=more.pop("generation", "g1"), state=state, **more)
+
+
+async def test_a_provider_that_wants_a_long_rest_is_left_to_a_later_run() -> None:
+    provider = Provider(seen("pending"))
+    waiting, clock = poller(provider)
+    waiting._lane.gate.stalled = True  # type: ignore[misc]  # a stand-in, not the gate's property
+    assert await waiting.wait("g1", "ib-1", 1800.0) is None
+    assert clock.now() < 10.0
 
 
 async def test_it_waits_until_the_state_is_final() -> None:
@@ -164,7 +173,8 @@ def board(takes_s: float) -> tuple[Poller, Board]:
     clock = VirtualClock()
     provider = Board(clock, takes_s)
     settings = SimpleNamespace(consistency_window_s=60.0)
-    lane: Any = SimpleNamespace(alias="studio", adapter=provider, wire=None, settings=settings)
+    gate = SimpleNamespace(stalled=False)
+    lane: Any = SimpleNamespace(alias="studio", adapter=provider, wire=None, settings=settings, gate=gate)
     return Poller(lane, "ibl-x", clock), provider
 
 
