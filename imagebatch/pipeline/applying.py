@@ -24,7 +24,7 @@ from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.recording import Recording
 from imagebatch.pipeline.resolving import without_doubt
-from imagebatch.pipeline.world import STORE, Memory, World, remember_rows, session_world, stat_disk
+from imagebatch.pipeline.world import STORE, Memory, PlacedDisk, World, remember_rows, session_world, stat_disk
 from imagebatch.plan.options import InDoubt
 from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
 from imagebatch.plan.types import Action, Plan
@@ -303,7 +303,7 @@ class _Run:
         pictures = Pictures(store=self.store, workers=workers, recorder=recorder, tell=self.tell)
         files = Files(
             outputs=Outputs(store=self.store, workers=workers, tree=tree),
-            disk=self.disk,
+            disk=PlacedDisk(self.disk, self.session.ledger),
             recorder=recorder,
             forces=planned.options.forces,
             day=datetime.now(UTC).date().isoformat(),

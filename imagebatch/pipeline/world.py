@@ -106,9 +106,22 @@ class PlacedDisk:
         """Whether something that is not ours stands at an output path."""
         return self._disk.exists(path) and not self._ours(path)
 
-    def _ours(self, path: str) -> bool:
+    def note(self, path: str, sha256: str) -> None:
+        """Remember a file that was just written with these bytes."""
+        self._disk.note(path, sha256)
+
+    def forget(self, path: str) -> None:
+        """Nothing is known of this path any more."""
+        self._disk.forget(path)
+
+    def placed(self, path: str) -> str | None:
+        """The hash of what stands at a path, where a killed run had just put it there."""
         placed = self._ledger.placed(path)
-        return bool(placed) and self._disk.hash_of(path) in placed
+        found = self._disk.hash_of(path) if placed else None
+        return found if found in placed else None
+
+    def _ours(self, path: str) -> bool:
+        return self.placed(path) is not None
 
 
 class Memory(MutableMapping[str, str]):

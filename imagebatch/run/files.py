@@ -1,16 +1,41 @@
 """The files that the project keeps: made from picks, renamed, put away. Never touches a file that is not ours."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from imagebatch.model.event import Placing
 from imagebatch.model.generation import Entry, Output
+from imagebatch.model.recorded import OutputState
 from imagebatch.model.variant import Variant, WantedOutput
 from imagebatch.outputs.develop import Outputs
-from imagebatch.outputs.disk import StatDisk
 from imagebatch.plan.options import Force
 from imagebatch.plan.picking import WantedFile, source_of, wanted_files
 from imagebatch.run.leaving import Recorder
 from imagebatch.run.trouble import Trouble
+
+
+class Disk(Protocol):
+    """The project's output files, as they compare with the lock and with what a killed run had put there."""
+
+    def look(self, path: str, sha256: str, size: int) -> OutputState:
+        """How a file compares with the lock."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Whether something that is not ours stands at an output path."""
+        ...
+
+    def placed(self, path: str) -> str | None:
+        """The hash of what stands at a path, where a killed run had just put it there."""
+        ...
+
+    def note(self, path: str, sha256: str) -> None:
+        """Remember a file that was just written with these bytes."""
+        ...
+
+    def forget(self, path: str) -> None:
+        """Nothing is known of this path any more."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +43,7 @@ class Files:
     """Brings an address's output files in line with its entry. `day` names the trash folder (`2026-11-21`)."""
 
     outputs: Outputs
-    disk: StatDisk
+    disk: Disk
     recorder: Recorder
     forces: frozenset[Force]
     day: str
@@ -58,7 +83,8 @@ class Files:
 
     async def put_away(self, output: Output) -> bool:
         """Move an output to the trash; False where it was edited and therefore stays."""
-        gone = await self.outputs.trash(output, self.day)
+        placed = self.disk.placed(output.path)
+        gone = await self.outputs.trash(replace(output, sha256=placed) if placed is not None else output, self.day)
         self.disk.forget(output.path)
         return gone or not self.disk.exists(output.path)
 
@@ -109,7 +135,7 @@ class Files:
             facts,
             candidate=file.candidate,
             ext=variant.ext,
-            replaces=old.sha256 if old is not None else None,
+            replaces=self.disk.placed(file.path) or (old.sha256 if old is not None else None),
             force="overwrite" in self.forces or "edited" in self.forces,
             announce=self._announce,
         )
