@@ -8,6 +8,7 @@ ends in `.part`; the rename is the mark that it is whole. After a crash a whole 
 import io
 import json
 import os
+import stat
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -102,11 +103,13 @@ def _open_private(path: Path) -> BinaryIO:
 def read_spool(path: Path) -> Answer | None:
     """The answer in a whole spool file; None where there is none or its head cannot be read."""
     try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return None
         with path.open("rb") as file:
             fields = json.loads(file.readline(LONGEST_HEAD))
             headers = {str(name): str(value) for name, value in fields["headers"].items()}
             return Answer(status=int(fields["status"]), headers=headers, body=file.read())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -139,6 +142,12 @@ class Inbox:
         """The tokens that whole answers are kept of, sorted."""
         names = (path.name.removesuffix(".answer") for path in self._folder.glob("ib-*.answer"))
         return tuple(sorted(name for name in names if TOKEN_PATTERN.fullmatch(name)))
+
+    def sweep(self) -> None:
+        """Remove answers that never came whole; only for the one who holds the lease."""
+        for path in self._folder.glob("ib-*.answer.part"):
+            with suppress(OSError):
+                path.unlink()
 
     def discard(self, token: str) -> None:
         """Forget the answer of `token`, whole or not: its pictures are in the store and recorded."""

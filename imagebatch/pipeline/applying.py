@@ -172,6 +172,7 @@ class _Run:
 
     def settle_open_steps(self) -> None:
         """Ask about what an earlier run began and never settled, where asking can tell; reads only."""
+        self._inbox.sweep()
         for token in self._inbox.tokens():
             if self.session.ledger.has_ended(token):
                 self._inbox.discard(token)  # a run that died right after it had stored the pictures left it

@@ -181,7 +181,7 @@ def _kept(case: Case, variant: Variant, entry: Entry, reason: Reason, detail: st
 
 
 def _without_picture(case: Case, variant: Variant, entry: Entry, history: DrawHistory) -> Change:
-    if entry.status in {"pending", "in_doubt"}:
+    if entry.status in {"pending", "in_doubt"} and not _given_up(case, entry):
         return _unfinished(case, variant, _as_known_now(case, entry))
     same = entry.draw == variant.draw
     why: tuple[Reason, str] | None = None if same else _why(case, variant, entry)
@@ -190,6 +190,13 @@ def _without_picture(case: Case, variant: Variant, entry: Entry, history: DrawHi
     if change.action == "redraw" and (variant.policy.protect or entry.held):
         return replace(change, action="retry")
     return change
+
+
+def _given_up(case: Case, entry: Entry) -> bool:
+    """Whether a doubt that the lock still shows was closed since, and its request drawn by a newer attempt."""
+    draws = case.world.known.draws(entry.draw)
+    doubted = any(draw.token == entry.token and draw.status in {"pending", "in_doubt"} for draw in draws)
+    return entry.status == "in_doubt" and not doubted and any(draw.attempt > entry.attempt for draw in draws)
 
 
 def _as_known_now(case: Case, entry: Entry) -> KnownDraw:

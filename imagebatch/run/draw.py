@@ -72,6 +72,13 @@ class Drawing:
         cost = part_cost(known) if known is not None else ()
         return replace(await self.creator.follow(this, generation, cost=cost), earlier=True)
 
+    async def give_up(self, known: KnownDraw) -> None:
+        """Close what is in doubt of a draw, because somebody said that it is to be sent again."""
+        doubts = [part.token for part in known.parts if part.status == "in_doubt"] if known.parts else [known.token]
+        for token in doubts:
+            why = "sent again because --in-doubt resend says so"
+            await self.creator.recorder.record(Abandoned(token=token, why=why))
+
     async def settle(self, variant: Variant, lane: Lane, known: KnownDraw) -> Drawn:
         """Find out what became of an open step for another request than the wanted one, without sending it again."""
         doubted = replace(variant, request=known.request, draw=known.draw, type=known.type)

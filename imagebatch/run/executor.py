@@ -186,6 +186,8 @@ class Executor:
             return await self._shared(change, variant, progress)
         if action in {"create", "redraw", "retry"}:
             lane = self._lane(variant)
+            if change.reason == "in_doubt" and known is not None:
+                await self.drawing.give_up(known)
             if change.in_place and known is not None:
                 drawn = await self.drawing.retry(variant, lane, change.attempt, known)
             else:
