@@ -105,10 +105,16 @@ def _key(
         return settings.key_default, False
     if loopback or variable is None or adapter.capabilities.key_optional:
         return None, True
+    hints: tuple[str, ...] = (f"export {variable}=…, or say `without_key: simulate` for {settings.alias}",)
+    if settings.without_key == "simulate":  # it would have been simulated, had CI not been set
+        hints = (
+            f"set {variable} in CI's secrets",
+            "where CI is set nothing is simulated by accident: ask for it by --simulate or base_url: simulator",
+        )
     raise ProviderError(
         "no key",
         f"The provider {settings.alias} needs a key, and the environment variable {variable} is not set. "
         "Nothing was sent.",
-        hints=(f"export {variable}=…, or say `without_key: simulate` for {settings.alias}",),
+        hints=hints,
         code="provider.no_key",
     )

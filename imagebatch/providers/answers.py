@@ -221,6 +221,10 @@ def require_success(answer: Answer, what: str) -> None:
         return
     error = read_error(answer)
     said = f"{what}: answered {answer.status}" + (f", {error.message}" if error.message else "")
+    if 300 <= answer.status <= 399:
+        said = (
+            f"{what}: answered {answer.status}, a redirect to {_target(answer)}, which no key follows; correct base_url"
+        )
     if answer.status in _NO_ANSWER_NOW or answer.status >= 500 or answer.status < 400:
         raise Unreachable(said)
     raise BadAnswer(said)

@@ -30,6 +30,15 @@ def test_a_status_that_says_so_is_a_refusal(status: int) -> None:
     assert found.wait_s is None
 
 
+def test_a_read_that_is_redirected_says_so_and_names_the_host_only() -> None:
+    moved = Answer(status=307, headers={"location": "https://other.example/v1?key=secret"}, body=b"")
+    with pytest.raises(
+        Unreachable, match=r"a redirect to other\.example, which no key follows; correct base_url"
+    ) as told:
+        read_json(moved, "the list")
+    assert "secret" not in str(told.value)
+
+
 @pytest.mark.parametrize("status", [425, 429])
 def test_too_early_and_too_many_may_be_sent_again(status: int) -> None:
     assert classify_create(status) == "wait"
