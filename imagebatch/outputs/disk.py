@@ -85,7 +85,10 @@ class StatDisk:
         temp = self._file.with_name(self._file.name + ".part")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            temp.write_text(json.dumps({"format": FORMAT, "root": self._root, "seen": kept}), encoding="utf-8")
+            # Whatever stands under the temporary name is removed, never written into: it could be a link to elsewhere.
+            temp.unlink(missing_ok=True)
+            with temp.open("x", encoding="utf-8") as file:
+                json.dump({"format": FORMAT, "root": self._root, "seen": kept}, file)
             temp.replace(self._file)
         except (OSError, UnicodeEncodeError):
             return
@@ -116,6 +119,8 @@ class StatDisk:
 
     def _read(self) -> dict[str, str]:
         try:
+            if not stat.S_ISREG(self._file.lstat().st_mode):
+                return {}
             content = json.loads(self._file.read_bytes())
         except (OSError, ValueError, RecursionError):
             return {}

@@ -9,6 +9,7 @@ import re
 from itertools import count
 from pathlib import Path
 
+from imagebatch.errors import OutputError
 from imagebatch.outputs.paths import EXTENSIONS
 
 # Hashes come from locks that somebody may have edited, too: a name from elsewhere must not become a path.
@@ -73,7 +74,18 @@ class Store:
         return target
 
     def sweep(self) -> int:
-        """Remove what dead runs left half-written; only for the one who holds the lease. Gives how many there were."""
+        """Remove what dead runs left half-written; only for the one who holds the lease. Gives how many there were.
+
+        Raises OutputError where a folder of the store is a link: following it would write outside the project.
+        """
+        for entry in _scan(self._folder):
+            if entry.is_symlink():
+                raise OutputError(
+                    "a folder of the store is a link",
+                    f"{entry.name} in {self._folder.name} is a link. Following it could write outside the project.",
+                    hints=(f"Remove it: rm .imagebatch/{self._folder.name}/{entry.name}",),
+                    code="path.symlink",
+                )
         left = [Path(entry.path) for entry in _scan(self._folder / "new") if entry.name.endswith(".part")]
         for path in left:
             path.unlink(missing_ok=True)

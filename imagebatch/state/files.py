@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from imagebatch.errors import StateError
 
@@ -59,14 +59,16 @@ def disk_error(error: OSError, path: Path, doing: str) -> StateError:
     )
 
 
-def link_error(path: Path) -> StateError:
-    """A file of ours is a link, or no file at all."""
+def link_error(path: Path, kind: Literal["file", "folder"] = "file") -> StateError:
+    """A file or folder of ours is a link, or something else."""
+    thing = "a regular file" if kind == "file" else "a folder"
+    name = f"{path.parent.name}/{path.name}" if path.parent.name == ".imagebatch" else path.name
     return StateError(
-        "a file of imagebatch is a link",
-        f"{path.name} is a link or not a regular file. Following it could write outside the project.",
-        hints=(f"Replace it by a regular file: rm {path.name}",),
+        f"a {kind} of imagebatch is a link",
+        f"{name} is a link or not {thing}. Following it could write outside the project.",
+        hints=(f"Replace it by {thing}: rm {name}",),
         code="path.symlink",
-        path=path.name,
+        path=name,
     )
 
 
@@ -94,8 +96,22 @@ def read_regular(path: Path) -> bytes | None:
 def refuse_link(path: Path) -> None:
     """Raise StateError where `path` is a link or no regular file; what does not exist is fine."""
     with suppress(FileNotFoundError):
-        if not stat.S_ISREG(path.lstat().st_mode):
+        if not stat.S_ISREG(_kind(path)):
             raise link_error(path)
+
+
+def refuse_no_folder(path: Path) -> None:
+    """Raise StateError where `path` is a link or something else than a folder; what does not exist is fine."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISDIR(_kind(path)):
+            raise link_error(path, "folder")
+
+
+def _kind(path: Path) -> int:
+    try:
+        return path.lstat().st_mode
+    except NotADirectoryError:
+        raise link_error(path.parent, "folder") from None
 
 
 def write_atomic(path: Path, data: bytes, *, name: str, mode: int = PRIVATE, durable: bool = True) -> None:
@@ -146,7 +162,7 @@ def make_folder(folder: Path, *, mode: int = PRIVATE_FOLDER) -> None:
             folder.chmod(mode)
             sync_folder(folder.parent)
         if not stat.S_ISDIR(folder.lstat().st_mode):
-            raise link_error(folder)
+            raise link_error(folder, "folder")
     except OSError as error:
         raise disk_error(error, folder, "make the folder") from error
 

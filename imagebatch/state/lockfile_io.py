@@ -92,7 +92,7 @@ def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
 
 def _parts(folder: Path) -> dict[str, bytes]:
     if folder.is_symlink():
-        raise link_error(folder)
+        raise link_error(folder, "folder")
     found: dict[str, bytes] = {}
     for path in sorted(folder.glob("*.lock")):
         data = read_regular(path)

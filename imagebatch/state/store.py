@@ -17,7 +17,15 @@ from imagebatch.model.event import Dropped, Event, Kept, Observed
 from imagebatch.model.token import LINEAGE_PATTERN
 from imagebatch.state import memory
 from imagebatch.state.draws import DrawIndex
-from imagebatch.state.files import SHARED, make_folder, point, read_regular, remove_dead_temps, write_atomic
+from imagebatch.state.files import (
+    SHARED,
+    make_folder,
+    point,
+    read_regular,
+    refuse_no_folder,
+    remove_dead_temps,
+    write_atomic,
+)
 from imagebatch.state.journal import Journal
 from imagebatch.state.journal_file import JournalText, read_journal, refuse_foreign
 from imagebatch.state.layout import NO_LOCK
@@ -31,6 +39,7 @@ JOURNAL: Final = "journal.db"
 DRAWS: Final = "draws.db"
 LINEAGE: Final = "lineage"
 _GITIGNORE: Final = b"# written by imagebatch: what is below belongs to this checkout, not to git\n*\n"
+_FOLDERS: Final = ("inbox", "store", "trash")  # what other stages keep here; a link would lead them elsewhere
 _NO_LINEAGE: Final = "0" * 32
 
 
@@ -120,6 +129,8 @@ class StateStore:
         """Make `.imagebatch`, for its owner only, with a `.gitignore` of its own. Raises StateError."""
         self.root.mkdir(parents=True, exist_ok=True)  # `--simulate` keeps its state in a folder of its own
         make_folder(self.folder)
+        for name in _FOLDERS:
+            refuse_no_folder(self.folder / name)
         if read_regular(self.folder / ".gitignore") is None:
             write_atomic(self.folder / ".gitignore", _GITIGNORE, name="gitignore", mode=SHARED, durable=False)
 

@@ -574,6 +574,15 @@ async def test_a_spooled_answer_is_on_disk_before_it_is_read(raw_server: Any, wh
     assert names(tmp_path / "inbox") == []
 
 
+def test_what_is_no_file_in_the_inbox_is_no_answer(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "inbox")
+    (tmp_path / "inbox").mkdir()
+    os.mkfifo(inbox.path(TOKEN))
+    assert inbox.answer(TOKEN) is None, "a pipe was waited for"
+    (tmp_path / "file").touch()
+    assert Inbox(tmp_path / "file").answer(TOKEN) is None
+
+
 async def test_a_spooled_answer_that_is_cut_is_never_taken_for_whole(raw_server: Any, tmp_path: Path) -> None:
     async def cut(_: Any, __: bytes, ___: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(CUT["length"])

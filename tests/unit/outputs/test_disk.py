@@ -118,3 +118,18 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
 def test_nothing_is_written_where_nothing_changed(tmp_path: Path) -> None:
     disk(tmp_path).save()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cache_is_neither_read_from_nor_written_through_anything_but_a_file(tmp_path: Path) -> None:
+    old(tmp_path / "a.png", b"bytes")
+    precious = tmp_path / "precious"
+    precious.write_text("precious", encoding="utf-8")
+    folder = tmp_path / ".imagebatch"
+    folder.mkdir()
+    (folder / "stat-cache.json.part").symlink_to(precious)
+    os.mkfifo(folder / "stat-cache.json")
+    it = disk(tmp_path)
+    assert it.look("a.png", sha(b"bytes"), 5) == "same", "a pipe was waited for"
+    it.save()
+    assert precious.read_text(encoding="utf-8") == "precious"
+    assert (folder / "stat-cache.json").is_file()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from imagebatch.errors import OutputError
 from imagebatch.outputs.store import Store
 
 
@@ -66,3 +67,16 @@ def test_half_written_files_of_dead_runs_are_swept_and_never_seen(tmp_path: Path
 def test_two_fresh_names_differ(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert store.fresh_path() != store.fresh_path()
+
+
+@pytest.mark.parametrize("name", ["new", "ab"])
+def test_a_folder_that_leads_elsewhere_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine.part").touch()
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / name).symlink_to(elsewhere)
+    with pytest.raises(OutputError) as caught:
+        Store(tmp_path / "store").sweep()
+    assert caught.value.code == "path.symlink"
+    assert (elsewhere / "mine.part").exists()

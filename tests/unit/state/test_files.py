@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from imagebatch.errors import StateError
-from imagebatch.state.files import hooked, make_folder, read_regular, remove_leftovers, write_atomic
+from imagebatch.state.files import (
+    hooked,
+    make_folder,
+    read_regular,
+    refuse_link,
+    refuse_no_folder,
+    remove_leftovers,
+    write_atomic,
+)
 
 
 def test_a_write_names_each_of_its_effects_and_leaves_one_file(tmp_path: Path) -> None:
@@ -113,3 +121,18 @@ def test_bytes_are_synced_before_they_take_the_name_and_the_name_is_synced_after
     assert order == ["bytes", "rename", "folder"]
     make_folder(tmp_path / "folder")
     assert order[3:] == ["folder"]
+
+
+def test_where_a_folder_is_wanted_a_link_or_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    (tmp_path / "file").touch()
+    refuse_no_folder(tmp_path / "there")
+    refuse_no_folder(tmp_path / "missing")
+    for wrong in ("link", "file", "file/below"):
+        with pytest.raises(StateError) as caught:
+            refuse_no_folder(tmp_path / wrong)
+        assert caught.value.code == "path.symlink"
+    with pytest.raises(StateError) as caught:
+        refuse_link(tmp_path / "file/below")
+    assert caught.value.path == "file"
