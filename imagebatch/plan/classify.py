@@ -193,10 +193,11 @@ def _without_picture(case: Case, variant: Variant, entry: Entry, history: DrawHi
 
 
 def _given_up(case: Case, entry: Entry) -> bool:
-    """Whether a doubt that the lock still shows was closed since, and its request drawn by a newer attempt."""
+    """Whether a doubt that the lock still shows was closed since, and a newer attempt taken by the provider."""
     draws = case.world.known.draws(entry.draw)
     doubted = any(draw.token == entry.token and draw.status in {"pending", "in_doubt"} for draw in draws)
-    return entry.status == "in_doubt" and not doubted and any(draw.attempt > entry.attempt for draw in draws)
+    newer = any(draw.attempt > entry.attempt and draw.status in {"pending", "succeeded"} for draw in draws)
+    return entry.status == "in_doubt" and newer and not doubted
 
 
 def _as_known_now(case: Case, entry: Entry) -> KnownDraw:
