@@ -249,15 +249,17 @@ def _plan(
     bare: Plan, changes: dict[str, Change], survey: _Survey, *, recorded: Recorded, world: World, brakes: Brakes
 ) -> Plan:
     options = world.options
+    # What is not selected was not looked at: to count it as unchanged would say what nobody knows.
+    changes = {address: change for address, change in changes.items() if options.selects(address)}
     shown = [change for change in changes.values() if change.action != "noop" or options.detail or change.also]
     if options.detail:
         shown += [
             Change(address=v.address, action="noop", reason=None, provider=v.provider, variant=v)
             for v in survey.unchanged
-            if v.address not in changes
+            if v.address not in changes and options.selects(v.address)
         ]
     counted: Counter[Action] = Counter(change.action for change in changes.values())
-    counted["noop"] += sum(address not in changes for address in survey.wanted)
+    counted["noop"] += sum(address not in changes and options.selects(address) for address in survey.wanted)
     later = tuple(change.later for change in changes.values() if change.later is not None)
     shown.sort(key=lambda change: change.address)
     plan = replace(
