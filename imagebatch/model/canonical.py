@@ -44,7 +44,13 @@ def draw_fingerprint(provider_type: str, body: str) -> str:
 
     `body` is the request's canonical JSON in wire form, without its provider type.
     """
-    return fingerprint(f'{{"request":{body},"type":{json.dumps(provider_type)}}}')
+    before, after = draw_frame(provider_type)
+    return fingerprint(f"{before}{body}{after}")
+
+
+def draw_frame(provider_type: str) -> tuple[str, str]:
+    """What stands before and after a request's canonical JSON in the text that a draw fingerprint is made of."""
+    return '{"request":', f',"type":{json.dumps(provider_type)}}}'
 
 
 def _checked(value: Json) -> Json:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.canonical import Json
 from imagebatch.model.generation import OnRemove, OnReplace, Resolution
 from imagebatch.model.money import UNKNOWN_COST, Cost
@@ -21,7 +22,7 @@ class Place:
     column: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class OutputSpec:
     """One file to make from a pick, as the manifest asks for it.
 
@@ -64,7 +65,7 @@ class Policy:
         return next((self.places[key] for key in keys if key in self.places), self.place)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Draft:
     """A variant in the manifest's own terms: templates rendered, nothing put in a provider's wire form yet.
 
@@ -96,7 +97,7 @@ class Reference:
     media_type: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class WantedOutput:
     """A file to make: path (marks still in it), the develop fingerprint and the spec behind it."""
 
@@ -104,7 +105,7 @@ class WantedOutput:
     develop: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Variant:
     """One concrete picture request, ready to be compared with the lock.
 

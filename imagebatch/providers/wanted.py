@@ -13,7 +13,7 @@ from json.encoder import encode_basestring
 from typing import NamedTuple
 
 from imagebatch.errors import Problem
-from imagebatch.model.canonical import Json, canonical, decimals_as_text, draw_fingerprint, fingerprint
+from imagebatch.model.canonical import Json, canonical, decimals_as_text, draw_frame, fingerprint
 from imagebatch.model.capabilities import Encoded, ParamProblem
 from imagebatch.model.generation import Resolution
 from imagebatch.model.money import CREDIT, Cost, Money
@@ -58,8 +58,10 @@ class Wanted:
 
 class _Shape(NamedTuple):
     encoded: Encoded
+    before: str
     head: str
     tail: str
+    after: str
     type: str
     price: Cost
     buy_price: Mapping[Resolution, Cost]
@@ -142,14 +144,14 @@ class _Work:
         self.problems: list[Problem] = []
         self.shapes: dict[tuple[str, int, tuple[str, ...]], _Shape] = {}
         self.kept_alive: list[object] = []  # ids of params serve as keys, so the objects must outlive the cache
-        self.develops: dict[tuple[OutputSpec, str], str] = {}
+        self.develops: dict[tuple[str, int | None, int | None, str, int | None, str], str] = {}
         self.labels: dict[tuple[str | None, tuple[str, ...], int], tuple[str, str]] = {}
         self.plain_policies: dict[int, Policy] = {}  # the drafts keep what they are of alive
         self.reported: set[tuple[str, str, str]] = set()
 
     def variant(self, draft: Draft, sources: Sequence[str], done: Mapping[str, Variant] | None = None) -> Variant:
         found, pending = self._references(sources, done) if sources else ((), ())
-        hashes = tuple(reference.sha256 or "" for reference in found)
+        hashes = tuple([reference.sha256 or "" for reference in found]) if found else ()
         shape = self._shape(draft, hashes)
         encoded = shape.encoded
         policy = self._policy(draft, shape.offers)
@@ -159,7 +161,7 @@ class _Work:
         target = self.targets[policy.provider]
         for problem in target.adapter.check_prompt(prompt, encoded):
             self._report(draft, problem)
-        request = shape.head + encode_basestring(prompt) + shape.tail
+        request = f"{shape.head}{encode_basestring(prompt)}{shape.tail}"
         labels_body, labels = self._labels(draft)
         return Variant(
             address=draft.address,
@@ -167,7 +169,7 @@ class _Work:
             provider=policy.provider,
             type=shape.type,
             request=request,
-            draw=draw_fingerprint(shape.type, request),
+            draw=fingerprint(f"{shape.before}{request}{shape.after}"),
             labels=labels,
             labels_body=labels_body,
             outputs=tuple([self._output(spec, encoded.ext) for spec in draft.outputs]),
@@ -225,10 +227,13 @@ class _Work:
         if target.simulated:  # what the built-in simulator draws costs nothing, whatever the real one asks for
             price = _free(price)
             buy_price = {resolution: _free(cost) for resolution, cost in buy_price.items()}
+        before, after = draw_frame(target.type)
         return _Shape(
             encoded=encoded,
+            before=before,
             head=head,
             tail=tail,
+            after=after,
             type=target.type,
             price=price,
             buy_price=buy_price,
@@ -236,10 +241,11 @@ class _Work:
         )
 
     def _output(self, spec: OutputSpec, ext: str) -> WantedOutput:
-        plain = spec if not spec.path else replace(spec, path="")
-        develop = self.develops.get((plain, ext))
+        # Of the path only the ending decides, which says what format is written.
+        key = (spec.path.rpartition(".")[2], spec.width, spec.height, spec.fit, spec.quality, ext)
+        develop = self.develops.get(key)
         if develop is None:
-            develop = self.develops[plain, ext] = develop_fingerprint(spec, ext)
+            develop = self.develops[key] = develop_fingerprint(spec, ext)
         return WantedOutput(spec=spec, develop=develop)
 
     def _labels(self, draft: Draft) -> tuple[str, str]:

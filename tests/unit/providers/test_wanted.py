@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from imagebatch.model.canonical import Json
+from imagebatch.model.canonical import Json, draw_fingerprint
 from imagebatch.model.settings import ProviderSettings
-from imagebatch.model.variant import Draft, Place, Policy, Variant
+from imagebatch.model.variant import Draft, OutputSpec, Place, Policy, Variant
+from imagebatch.outputs.fingerprint import develop_fingerprint
 from imagebatch.providers.all_images import AllImages
 from imagebatch.providers.openai import OpenAI
 from imagebatch.providers.wanted import Target, resolve_wanted
@@ -41,6 +42,20 @@ def test_what_decides_no_picture_is_sent_and_enters_no_fingerprint() -> None:
 def test_white_space_around_a_prompt_and_line_ends_make_no_other_request() -> None:
     assert variant(prompt="  a fox\r\nin snow\r\n").draw == variant(prompt="a fox\nin snow").draw
     assert variant(prompt="a fox\n in snow").draw != variant(prompt="a fox\nin snow").draw
+
+
+def test_the_draw_fingerprint_is_that_of_the_whole_request_and_its_type() -> None:
+    found = variant(prompt='a "fox"', params={"format": "3:2"})
+    assert found.draw == draw_fingerprint("all-images", found.request)
+
+
+def test_a_develop_fingerprint_is_that_of_its_own_output_whatever_stands_before_it() -> None:
+    specs = tuple(OutputSpec(path=path) for path in ("a.jpg", "a.png", "b.jpg", "a.webp"))
+    specs += (OutputSpec(path="c.jpg", width=80), OutputSpec(path="d.jpg", quality=50))
+    draft = Draft(address="hero", policy=POLICY, prompt="a fox", params={}, outputs=specs)
+    outputs = resolve_wanted([draft], TARGETS, references={}, recorded=empty_lock("0" * 32)).variants[0].outputs
+    assert [output.develop for output in outputs] == [develop_fingerprint(spec, "jpg") for spec in specs]
+    assert len({output.develop for output in outputs}) == len(specs) - 1
 
 
 def problems_of(draft: Draft, targets: Mapping[str, Target] = TARGETS) -> list[tuple[str | None, int | None, str]]:

@@ -1,0 +1,16 @@
+"""Dataclasses of which a plan makes hundreds of thousands."""
+
+from dataclasses import dataclass
+from typing import TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def made_in_bulk(cls: type[T]) -> type[T]:
+    """As `dataclass(frozen=True, slots=True, kw_only=True)`, but only the type checker keeps it frozen.
+
+    A frozen dataclass sets each field through `object.__setattr__` and so takes three times as long to make: 10 against
+    3.4 microseconds at 22 fields, a fifth of a plan of 100,000 variants.
+    """
+    return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
