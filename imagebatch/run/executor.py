@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from imagebatch.errors import ImagebatchError
 from imagebatch.model.event import Dropped, Intended, Kept, Told
-from imagebatch.model.generation import Entry, OnReplace, Status
+from imagebatch.model.generation import RETRIED_BY_LATER_APPLIES, Entry, OnReplace, Status
 from imagebatch.model.money import Money, parse_money
 from imagebatch.model.picks import Picks
 from imagebatch.model.recorded import KnownDraw
@@ -248,7 +248,11 @@ class Executor:
         message = drawn.message or (drawn.failure.message if drawn.failure is not None else "")
         code = drawn.code or (drawn.failure.code if drawn.failure is not None else drawn.status)
         end = "failed" if drawn.status == "pending" and drawn.code is not None else _ENDS[drawn.status]
-        return _outcome(change, progress, end, code=code, message=message)
+        outcome = _outcome(change, progress, end, code=code, message=message)
+        failure = drawn.failure
+        return replace(
+            outcome, refused=end == "failed" and failure is not None and failure.kind in RETRIED_BY_LATER_APPLIES
+        )
 
     async def _replaced(self, rule: OnReplace, before: Entry) -> None:
         if rule == "delete" and before.generation is not None:

@@ -29,7 +29,10 @@ End = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one address ended: `code` and `message` say why where it is not `done`; `hint` is a command."""
+    """How one address ended: `code` and `message` say why where it is not `done`; `hint` is a command.
+
+    `refused` tells that the provider drew nothing, so that only another paid attempt helps.
+    """
 
     address: str
     action: Action
@@ -41,6 +44,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     unpicked: bool = False
     adopted: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,8 +38,6 @@ _NEXT: dict[End, str] = {
     "unsent": "imagebatch apply",
     "pending": "imagebatch wait",
 }
-_DRAWS: frozenset[Action] = frozenset({"create", "redraw", "retry", "wait"})
-_REFUSED = frozenset({"provider.rejected", "provider.no_credit", "provider.failed"})
 _MAYBE_PAID = frozenset({"provider.gone", "provider.no_images", "provider.bad_image", "provider.expired"})
 _SHOWN = 20
 
@@ -108,7 +106,7 @@ def _next(end: End, outcomes: Sequence[Outcome]) -> list[str]:
     """
     if end != "failed":
         return [command_for(_NEXT[end], [one.address for one in outcomes])]
-    refused = [one.address for one in outcomes if one.action in _DRAWS and one.code in _REFUSED]
+    refused = [one.address for one in outcomes if one.refused]
     doubtful = [one.address for one in outcomes if one.code in _MAYBE_PAID or (one.code or "").startswith("image.")]
     lines = [command_for("imagebatch retry {}", refused)] if refused else []
     if len(refused) < len(outcomes):

@@ -19,7 +19,7 @@ from imagebatch.cli.views.result_text import result_lines, seconds_text
 from imagebatch.cli.views.tally import Tally, active_rows, bar_text, counts_text, progress_line
 from imagebatch.model.event import Accepted, Intended, Told
 from imagebatch.model.money import Money
-from imagebatch.plan.types import Action, Change, Plan
+from imagebatch.plan.types import Change, Plan
 from imagebatch.run.result import Outcome, RunResult
 from tests.unit.plan.worlds import CREATE
 
@@ -27,8 +27,16 @@ PLAIN = Paint()
 PAID = (Money(amount=Decimal("0.35"), currency="EUR"),)
 RESULT = RunResult(
     outcomes=(
-        Outcome(address="b", action="create", end="failed", code="provider.failed", message="no\x1b[2J", hint="look"),
-        Outcome(address="a[x=1]", action="create", end="failed", code="provider.failed", message="no"),
+        Outcome(
+            address="b",
+            action="create",
+            end="failed",
+            code="provider.failed",
+            message="no\x1b[2J",
+            hint="look",
+            refused=True,
+        ),
+        Outcome(address="a[x=1]", action="create", end="failed", code="provider.failed", message="no", refused=True),
         Outcome(address="c", action="create", end="done", cost=PAID),
         Outcome(address="d", action="redraw", end="done", cost=PAID, adopted=True, warnings=("odd size",)),
         Outcome(address="e", action="create", end="in_doubt", message="the answer was lost"),
@@ -67,16 +75,16 @@ def test_the_report_names_what_failed_why_and_the_next_command_quoted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "code", "commands"),
+    ("refused", "code", "commands"),
     [
-        ("create", "provider.rejected", ["imagebatch retry hero"]),
-        ("create", "provider.no_credit", ["imagebatch retry hero"]),
-        ("create", "download.status", ["imagebatch apply"]),
-        ("create", "net.unreachable", ["imagebatch apply"]),
-        ("buy", "buy.in_doubt", ["imagebatch apply"]),
-        ("update", "provider.rejected", ["imagebatch apply"]),
+        (True, "provider.rejected", ["imagebatch retry hero"]),
+        (True, "provider.no_credit", ["imagebatch retry hero"]),
+        (False, "download.status", ["imagebatch apply"]),
+        (False, "net.unreachable", ["imagebatch apply"]),
+        (False, "provider.no_credit", ["imagebatch apply"]),
+        (False, "buy.in_doubt", ["imagebatch apply"]),
         (
-            "create",
+            False,
             "image.truncated",
             [
                 "imagebatch apply",
@@ -85,8 +93,8 @@ def test_the_report_names_what_failed_why_and_the_next_command_quoted() -> None:
         ),
     ],
 )
-def test_no_paid_step_is_proposed_for_a_picture_that_was_paid(action: Action, code: str, commands: list[str]) -> None:
-    outcome = Outcome(address="hero", action=action, end="failed", code=code, message="why")
+def test_no_paid_step_is_proposed_for_a_picture_that_was_paid(refused: bool, code: str, commands: list[str]) -> None:
+    outcome = Outcome(address="hero", action="create", end="failed", code=code, message="why", refused=refused)
     lines = result_lines(RunResult(outcomes=(outcome,), seconds=0.1), paint=PLAIN)
     assert [line.removeprefix("  next: ") for line in lines if line.startswith("  next: ")] == commands
 
