@@ -248,7 +248,7 @@ def _from_history(case: Case, variant: Variant, history: DrawHistory, why: tuple
     if (found := history.best("pending")) is not None:
         leader = found.shares_with
         if leader is not None and case.world.options.selects(leader):
-            return outcome(case, "share", "shared", f"the same request as {leader}", leader=leader)
+            return outcome(case, "share", "shared", f"same request as {leader}", leader=leader)
         return _unfinished(case, variant, found.draw)
     for found in history.found:
         if found.draw.status == "in_doubt" or found.draw.open_intent:
@@ -310,7 +310,7 @@ def _all_at_hand(due: Due, found: Found, case: Case) -> bool:
 
 def _from_where(found: Found) -> str:
     if found.shares_with is not None:
-        return f"the same request as {found.shares_with}"
+        return f"same request as {found.shares_with}"
     return "drawn before" if found.holder is None else "an earlier draw"
 
 

@@ -80,6 +80,8 @@ def summary_line(plan: Plan) -> str:
 
 def _cost_text(plan: Plan) -> str:
     later = f"later, for picks: up to {money_text(plan.later)}" if plan.later else ""
+    if plan.later_unknown:
+        later = f"{later} + an unknown price" if later else "later, for picks: an unknown price"
     if not plan.costs:
         return f" Cost: {later}." if later else ""
     bases: Counter[Basis] = Counter(cost.basis for cost in plan.costs)

@@ -268,6 +268,7 @@ def _plan(
         counts={action: counted.get(action, 0) for action in ACTIONS},
         costs=tuple(cost for change in shown for cost in change.costs),
         later=totals(later),
+        later_unknown=any(cost.money is None for cost in later),
     )
     foreign = foreign_files(plan.changes, recorded, world)
     return replace(

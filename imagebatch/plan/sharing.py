@@ -63,7 +63,7 @@ def _following(change: Change, leader: str) -> Change:
         change,
         action="share",
         reason="shared",
-        detail=f"the same request as {leader}",
+        detail=f"same request as {leader}",
         leader=leader,
         known=None,
         costs=(),

@@ -73,6 +73,7 @@ class Blocker:
 class Plan:
     """All changes in the order of addresses (noops only counted, unless asked for), the sums, and what stands against.
 
+    `later` is the most that picks may cost in further applies; `later_unknown` says that some of it is unknown.
     `inputs` maps project paths to the sha256 of what was read; a saved plan is refused where one differs.
     """
 
@@ -80,6 +81,7 @@ class Plan:
     counts: Mapping[Action, int]
     costs: tuple[Cost, ...] = ()
     later: tuple[Money, ...] = ()
+    later_unknown: bool = False
     blocked_by: tuple[Blocker, ...] = ()
     lineage: str | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)

@@ -57,7 +57,7 @@ REASONS: dict[Reason, str] = {
     "in_doubt": "nobody knows whether it was paid",
     "pending": "being drawn at the provider",
     "adopted": "drawn before",
-    "shared": "same request as another",
+    "shared": "same request",
     "unavailable": "picture not to be had",
     "reference_pending": "its reference is not drawn yet",
     "resolution": "higher resolution wanted",

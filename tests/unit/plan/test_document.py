@@ -89,6 +89,15 @@ def test_the_last_line_says_what_is_unknown_and_what_is_nothing() -> None:
     later = Plan(changes=(), counts={"fetch": 1}, later=(eur("1.40"),))
     assert summary_line(later) == "Plan: 1 to fetch. Cost: later, for picks: up to 1.40 EUR."
     assert times(UNKNOWN_COST, 4) == UNKNOWN_COST
+    both = replace(later, later_unknown=True)
+    assert summary_line(both) == "Plan: 1 to fetch. Cost: later, for picks: up to 1.40 EUR + an unknown price."
+    assert summary_line(replace(both, later=())) == "Plan: 1 to fetch. Cost: later, for picks: an unknown price."
+
+
+def test_an_unknown_price_of_later_purchases_is_not_kept_quiet() -> None:
+    policy = {"resolution": "uhd", "pick": "review"}
+    assert World().plan([variant(policy=policy, buy_price={})]).later_unknown
+    assert not World().plan([variant(policy=policy)]).later_unknown
 
 
 def test_an_unknown_figure_has_no_amount() -> None:
