@@ -1,15 +1,13 @@
-"""Cases of `bad-inputs.yaml` into projects on disk, and what is expected of them here.
+"""Cases of `bad-inputs.yaml` into projects on disk.
 
-Three tables hold every departure from the file, each entry with its reason: `DIFFERENT` (another code or end, because
-the contract says so), `ELSEWHERE` (decided after loading: by an adapter, by an apply) and `_rewritten` (words that the
-contract spells otherwise). Nothing else may differ.
+Expectations that the contract changes stand in `adapted`; words that it spells otherwise in `_rewritten`. `ELSEWHERE`
+names the cases that are decided after loading: by an adapter, by an apply.
 """
 
 import base64
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -23,42 +21,6 @@ MANIFEST_AREAS: Final = ("manifest-yaml", "manifest-schema", "template", "data-c
 PROJECT: Final = "version: 1\ndefaults: {provider: all-images}\n"
 _KINDS: Final = frozenset({"manifest", "template", "csv", "output_path", "fs"})
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """An expectation that the contract changes."""
-
-    reason: str
-    code: str | None = None
-    outcome: str | None = None
-
-
-_FILTER = "the contract's list of filters does not have it, so it is refused before it can take memory or time"
-_NO_INCLUDE = "the contract has no include: manifests/**/*.yaml are read by themselves"
-_CHARACTER = "control and direction characters are refused while the YAML is read, before the value is a path"
-
-DIFFERENT: Final[Mapping[str, Difference]] = {
-    "my-float-for-string": Difference(
-        code="manifest.unknown_key", reason="version stands in imagebatch.yaml only, and is a whole number there"
-    ),
-    "ms-include-outside": Difference(code="manifest.unknown_key", reason=_NO_INCLUDE),
-    "ms-include-absolute": Difference(code="manifest.unknown_key", reason=_NO_INCLUDE),
-    "ms-include-url": Difference(code="manifest.unknown_key", reason=_NO_INCLUDE),
-    "ms-include-glob-explosion": Difference(code="manifest.unknown_key", reason=_NO_INCLUDE),
-    "cs-outside": Difference(code="manifest.unknown_key", reason="tables are named by for_each; data is no key"),
-    "tp-indirect-format": Difference(
-        code="template.not_text", reason="the template first prints a list, which is refused before the call is reached"
-    ),
-    "tp-object-address": Difference(
-        code="template.forbidden", reason="range is the contract's only function: cycler is not there to be called"
-    ),
-    "tp-center": Difference(code="template.forbidden", reason=_FILTER),
-    "tp-pct-format": Difference(code="template.forbidden", reason=_FILTER),
-    "tp-indent-amplify": Difference(code="template.forbidden", reason=_FILTER),
-    "tp-wordwrap-cpu": Difference(code="template.forbidden", reason=_FILTER),
-    "pa-nul-byte": Difference(code="manifest.control_char", reason=_CHARACTER),
-    "pa-rtl": Difference(code="manifest.control_char", reason=_CHARACTER),
-}
 
 _ADAPTER = "params are the adapter's to judge: loading keeps them as written"
 _LATER = "an apply or a second plan is needed"
@@ -95,24 +57,15 @@ def manifest_cases() -> tuple[Mapping[str, Any], ...]:
     )
 
 
-def expected_end(case: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Outcome and problem code after `DIFFERENT`."""
-    expected, change = case["expected"], DIFFERENT.get(case["id"])
-    outcome, code = expected["outcome"], expected.get("code")
-    if change is None:
-        return outcome, code
-    return change.outcome or outcome, change.code or code
-
-
-def write_project(case: Mapping[str, Any], folder: Path) -> None:
-    """Write the project of one case below `folder`.
+def write_project(case: Mapping[str, Any], folder: Path, settings: str = PROJECT) -> None:
+    """Write the project of one case below `folder`; `settings` is the text of its `imagebatch.yaml`.
 
     Raises KeyError for kinds that are no project.
     """
     given = case["input"]
     writers = {"manifest": _manifest, "template": _template, "csv": _csv, "output_path": _output_path, "fs": _fs}
     writer = writers[given["kind"]]
-    (folder / "imagebatch.yaml").write_text(PROJECT, encoding="utf-8")
+    (folder / "imagebatch.yaml").write_text(settings, encoding="utf-8")
     writer(given, folder)
 
 

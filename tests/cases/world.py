@@ -1,0 +1,342 @@
+"""One case's world: a fresh project, the simulator it turns to, keys that nobody may see, and the real command line."""
+
+import base64
+import contextlib
+import hashlib
+import io
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from imagebatch.cli.main import main
+from imagebatch.simulator.process import SimulatorProcess
+from imagebatch.simulator.state import account_of
+from tests.cases.watch import Watch, watching
+
+FACES: Final = ("all-images", "aigne-hub", "openai")
+KEY_VARIABLES: Final = {
+    "all-images": "ALL_IMAGES_API_KEY", "aigne-hub": "AIGNE_HUB_API_KEY", "openai": "OPENAI_API_KEY",
+}  # fmt: skip
+HANG_S: Final = 60.0
+_REPOSITORY: Final = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """One command: its exit code, its two streams, how long it took, and (in a process of its own) its largest size."""
+
+    arguments: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+    seconds: float
+    watch: Watch | None = None
+    rss_mib: float = 0.0
+
+    @cached_property
+    def lines(self) -> tuple[Mapping[str, Any], ...]:
+        """The JSON documents on stdout, one a line."""
+        found = []
+        for line in self.out.splitlines():
+            value = json.loads(line)
+            assert isinstance(value, dict), f"a line of {self.arguments} is no object: {line[:200]}"
+            found.append(value)
+        return tuple(found)
+
+    def of_type(self, kind: str) -> tuple[Mapping[str, Any], ...]:
+        """The lines of one type."""
+        return tuple(line for line in self.lines if line.get("type") == kind)
+
+    @property
+    def codes(self) -> frozenset[str]:
+        """Dotted codes of diagnostics, outcomes and blockers."""
+        told = [line.get("code") for line in (*self.of_type("diagnostic"), *self.of_type("outcome"))]
+        told += [one.get("code") for line in self.lines for one in line.get("blocked_by", ())]
+        return frozenset(str(code) for code in told if code)
+
+    @property
+    def ends(self) -> Mapping[str, str]:
+        """How each address ended."""
+        return {line["address"]: line["end"] for line in self.of_type("outcome")}
+
+    def __str__(self) -> str:
+        return f"imagebatch {' '.join(self.arguments)}: exit {self.code}\n{self.out[-6000:]}\n{self.err[-3000:]}"
+
+
+@dataclass(slots=True)
+class Simulated:
+    """The one simulator of all cases, and the way to make it misbehave."""
+
+    process: SimulatorProcess
+
+    def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
+        """One call to the simulator, past the program."""
+        data = None if body is None else json.dumps(body).encode()
+        call = urllib.request.Request(  # noqa: S310 - loopback
+            self.process.origin + path, data=data, method=method,
+            headers={"content-type": "application/json", **(headers or {})},
+        )  # fmt: skip
+        with urllib.request.urlopen(call, timeout=30) as answer:  # noqa: S310 - loopback
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def script(self, rules: Iterable[Mapping[str, Any]]) -> None:
+        """Add rules to what shall go wrong."""
+        if wanted := list(rules):
+            self.ask("POST", "/_simulator/script", wanted)
+
+    def forget(self) -> None:
+        """Nothing goes wrong any more."""
+        self.ask("DELETE", "/_simulator/script")
+
+    def settings(self, settings: Mapping[str, Any]) -> None:
+        """Lay settings over the profile."""
+        self.ask("POST", "/_simulator/settings", settings)
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Requests so far by face and operation."""
+        faces = self.ask("GET", "/_simulator/requests")["faces"]
+        return {(face, op): number for face, ops in faces.items() for op, number in ops.items()}
+
+    def ledger(self, accounts: Iterable[str]) -> list[Mapping[str, Any]]:
+        """What these accounts were billed."""
+        wanted = set(accounts)
+        return [one for one in self.ask("GET", "/_simulator/ledger")["entries"] if one["account"] in wanted]
+
+
+@dataclass(slots=True)
+class World:
+    """Everything of one case; its keys are its own, so that it has accounts of its own."""
+
+    name: str
+    base: Path
+    simulated: Simulated
+    settings: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    runs: list[Ran] = field(default_factory=list)
+    at_start: dict[tuple[str, str], int] = field(default_factory=dict)
+    billed_before: int = 0
+
+    def __post_init__(self) -> None:
+        """Make the folders and note what was asked before."""
+        for folder in (self.project, self.home):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.mark()
+
+    def mark(self) -> None:
+        """From here on requests and bills count."""
+        self.at_start = self.simulated.counts()
+        entries = self.simulated.ledger(self.accounts)
+        self.billed_before = entries[-1]["seq"] if entries else 0
+
+    @property
+    def project(self) -> Path:
+        """The project's root."""
+        return self.base / "project"
+
+    @property
+    def home(self) -> Path:
+        """The user's home folder."""
+        return self.base / "home"
+
+    @property
+    def lock(self) -> Path:
+        """The lock file."""
+        return self.project / "imagebatch.lock"
+
+    def key(self, face: str) -> str:
+        """The key of a face: long, and other text in every coding."""
+        return f"kanari/{self.name}+{face}%{len(self.name)}="
+
+    @property
+    def lineage(self) -> str:
+        """A lineage of its own: the simulator knows tokens across accounts."""
+        return hashlib.sha256(self.name.encode()).hexdigest()[:32]
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The simulator's names of this world's accounts."""
+        return tuple(account_of(self.key(face)) for face in FACES)
+
+    # The project -----------------------------------------------------------------------------------------------------
+
+    def project_file(self, **more: Any) -> str:
+        """`imagebatch.yaml`, as JSON: the three types under their own names, at the simulator."""
+        urls = {
+            "all-images": self.simulated.process.all_images_url,
+            "aigne-hub": self.simulated.process.hub_url,
+            "openai": self.simulated.process.openai_url,
+        }
+        providers = {
+            face: {
+                "type": face,
+                "base_url": urls[face],
+                "api_key": f"${{{KEY_VARIABLES[face]}}}",
+                "consistency_window": "0.2s",
+                "deadline": "2s",
+                # Otherwise the simulated OpenAI refuses the first create for a field that only other servers know.
+                **({"capabilities": {"base64": False}} if face == "openai" else {}),
+                **self.settings.get(face, {}),
+            }
+            for face in FACES
+        }
+        whole = {"version": 1, "providers": providers, "defaults": {"provider": "all-images"}, **more}
+        return json.dumps(whole, indent=1) + "\n"
+
+    def write(self, path: str, data: str | bytes) -> Path:
+        """Write a file of the project."""
+        target = self.project / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data.encode() if isinstance(data, str) else data)
+        return target
+
+    def assets(self, assets: Mapping[str, Any]) -> None:
+        """Write the one manifest."""
+        self.write("manifests/case.yaml", json.dumps({"assets": assets}) + "\n")
+
+    # Commands --------------------------------------------------------------------------------------------------------
+
+    def variables(self) -> dict[str, str]:
+        """The environment of a command."""
+        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH") if name in os.environ}
+        keys = {KEY_VARIABLES[face]: self.key(face) for face in FACES}
+        return {**kept, "HOME": str(self.home), "PYTHONDONTWRITEBYTECODE": "1", **keys, **self.environment}
+
+    def run(self, *arguments: str, apart: bool = False) -> Ran:
+        """Run a command line: in this process, or `apart` in one of its own, whose memory is measured."""
+        words = ("-C", str(self.project), *arguments)
+        ran = self._apart(words) if apart else self._here(words)
+        self.runs.append(ran)
+        return ran
+
+    def _here(self, words: Sequence[str]) -> Ran:
+        out, err = _stream(), _stream()
+        before, began = dict(os.environ), time.monotonic()
+        os.environ.clear()
+        os.environ.update(self.variables())
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), watching() as watch:
+                code = main(words)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+        seconds = time.monotonic() - began
+        return Ran(arguments=tuple(words[2:]), code=code, out=_text(out), err=_text(err), seconds=seconds, watch=watch)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a command line in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "imagebatch", "-C", str(self.project), *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.base,
+            env={**self.variables(), "PYTHONPATH": str(_REPOSITORY)},
+        )  # fmt: skip
+
+    def _apart(self, words: Sequence[str]) -> Ran:
+        began = time.monotonic()
+        with (self.base / "out").open("wb") as out, (self.base / "err").open("wb") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "imagebatch", *words],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.base,
+                env={**self.variables(), "PYTHONPATH": str(_REPOSITORY)},
+            )  # fmt: skip
+        status, usage = _waited(process, HANG_S)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        texts = [(self.base / name).read_text("utf-8", "replace") for name in ("out", "err")]
+        for name in ("out", "err"):
+            (self.base / name).unlink()
+        return Ran(
+            arguments=tuple(words[2:]), code=process.returncode, out=texts[0], err=texts[1],
+            seconds=time.monotonic() - began, rss_mib=usage.ru_maxrss / 1024,
+        )  # fmt: skip
+
+    # What came of it -------------------------------------------------------------------------------------------------
+
+    def asked(self, face: str | None = None, op: str | None = None) -> int:
+        """Requests since `mark`, perhaps only those to a face or of an operation."""
+        now = self.simulated.counts()
+        return sum(
+            number - self.at_start.get(key, 0)
+            for key, number in now.items()
+            if face in (None, key[0]) and op in (None, key[1])
+        )
+
+    def billed(self, *operations: str) -> list[Mapping[str, Any]]:
+        """What the simulator billed to this case's accounts since `mark`."""
+        entries = [one for one in self.simulated.ledger(self.accounts) if one["seq"] > self.billed_before]
+        return [one for one in entries if not operations or one["operation"] in operations]
+
+    def entries(self) -> Mapping[str, Any]:
+        """The lock's blocks; empty where there is no lock."""
+        if not self.lock.exists():
+            return {}
+        found: Mapping[str, Any] = json.loads(self.lock.read_text("utf-8"))["generations"]
+        return found
+
+    def key_sightings(self) -> list[str]:
+        """Where a key shows, in any of its forms: in what was printed, and in every file below the case's folder."""
+        forms = {form for face in FACES for form in key_forms(self.key(face))}
+        found = []
+        for ran in self.runs:
+            text = f"{ran.out}\n{ran.err}"
+            found += [f"output of {ran.arguments}: {form}" for form in forms if form in text]
+        encoded = [form.encode() for form in forms]
+        for path in self.base.rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                data = path.read_bytes()
+                found += [f"{path.relative_to(self.base)}: {form!r}" for form in encoded if form in data]
+        return found
+
+    def copy_from(self, other: "World") -> None:
+        """Take over another world's project, lock and memory."""
+        shutil.copytree(other.project, self.project, symlinks=True, dirs_exist_ok=True)
+
+
+def key_forms(key: str) -> frozenset[str]:
+    """A key plain, percent-encoded, and inside base64 at each of its three offsets."""
+    forms = {key, quote(key, safe=""), quote(key), json.dumps(key)[1:-1]}
+    raw = key.encode()
+    for offset in range(3):
+        text = base64.b64encode(b"\0" * offset + raw).decode()
+        # The characters at either end mix with their neighbours.
+        forms.add(text[4 if offset else 0 : (offset + len(raw)) // 3 * 4])
+        forms.add(forms_url(text[4 if offset else 0 : (offset + len(raw)) // 3 * 4]))
+    return frozenset(forms)
+
+
+def forms_url(text: str) -> str:
+    """Base64 as addresses write it."""
+    return text.replace("+", "-").replace("/", "_")
+
+
+def _stream() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="", write_through=True)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    buffer = stream.buffer
+    assert isinstance(buffer, io.BytesIO)
+    return buffer.getvalue().decode("utf-8")
+
+
+def _waited(process: "subprocess.Popen[bytes]", limit_s: float) -> tuple[int, resource.struct_rusage]:
+    ends = time.monotonic() + limit_s
+    while time.monotonic() < ends:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            return status, usage
+        time.sleep(0.01)
+    process.kill()
+    os.wait4(process.pid, 0)
+    raise AssertionError(f"{process.args!r} did not end within {limit_s:.0f} s")
