@@ -254,7 +254,7 @@ def running(function: Decorated) -> Decorated:
         flag("--timeout", "timeout", type=DURATION, metavar="S", help="Stop waiting for pictures after S (exit 75)."),
         locking,
         flag(
-            "--in-doubt", "in_doubt", type=click.Choice(["stop", "skip", "resend"]), default="stop", show_default=True,
+            "--in-doubt", "in_doubt", type=click.Choice(["stop", "skip", "resend"]), default="skip", show_default=True,
             help="What to do where nobody knows whether a draw was paid.",
         ),
         flag("-j", "--jobs", "jobs", type=click.IntRange(1, 1000), metavar="N", help="Generations in flight at once."),

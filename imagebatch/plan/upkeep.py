@@ -61,7 +61,8 @@ def upkeep(
 def policy_differs(variant: Variant, entry: Entry) -> bool:
     """Whether the lock remembers another policy or provider alias than the manifest has."""
     policy = variant.policy
-    return entry.on_remove != policy.on_remove or entry.protect != policy.protect or entry.provider != variant.provider
+    protect = policy.protect or entry.held  # what a person protects by hand stays so, whatever the manifest says
+    return entry.on_remove != policy.on_remove or entry.protect != protect or entry.provider != variant.provider
 
 
 def _policy(case: Case, variant: Variant, entry: Entry, due: Due) -> None:

@@ -77,7 +77,10 @@ def entry_of(variant: Variant, drawn: Drawn, before: Entry | None) -> Entry:
 
 
 def adopted_entry(variant: Variant, known: KnownDraw, before: Entry | None) -> Entry:
-    """The entry for `variant` when a draw that exists already becomes its own."""
+    """The entry for `variant` when a draw that exists already becomes its own.
+
+    The lock keeps the request that drew it, also where a person let it stand for another one.
+    """
     drawn = Drawn(
         token=known.token,
         attempt=known.attempt,
@@ -88,7 +91,7 @@ def adopted_entry(variant: Variant, known: KnownDraw, before: Entry | None) -> E
         failure=known.failure,
         cost=known.cost,
     )
-    return entry_of(variant, drawn, before)
+    return entry_of(replace(variant, draw=known.draw, request=known.request, type=known.type), drawn, before)
 
 
 def earlier_of(entry: Entry) -> Earlier:

@@ -10,7 +10,10 @@ RESTORE_HINTS: Final = (
     "Restore the last good lock: git checkout imagebatch.lock",
     "See what can be saved: imagebatch lock doctor",
 )
-MERGE_HINTS: Final = ("Merge both sides: imagebatch lock merge", "See what is wrong: imagebatch lock doctor")
+MERGE_HINTS: Final = (
+    "Take one side whole and adopt the other: git checkout --theirs imagebatch.lock && imagebatch apply",
+    "See what is wrong: imagebatch lock doctor",
+)
 
 
 def corrupt_lock(path: str, detail: str, line: int | None = None) -> StateError:

@@ -1,4 +1,4 @@
-"""`lock show|release|mv|rm`: looking into the lock and mending it by hand."""
+"""`lock show|release|mv|rm|doctor`: looking into the lock and mending it by hand."""
 
 import click
 
@@ -6,7 +6,7 @@ from imagebatch.cli.commands.planning import counted
 from imagebatch.cli.opening import open_project, open_setup
 from imagebatch.cli.options import Shell, command, complete_addresses, locking
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
-from imagebatch.errors import EXIT_OK
+from imagebatch.errors import EXIT_ERROR, EXIT_OK
 
 
 @click.group("lock")
@@ -79,6 +79,28 @@ def rm(shell: Shell, *, addresses: tuple[str, ...], even_if_open: bool, lock_tim
     return EXIT_OK
 
 
+@command("doctor", json=True)
+def doctor(shell: Shell) -> int:
+    """Look for what is wrong with lock and journal, and say the next step; changes nothing."""
+    from imagebatch.pipeline.doctor import examine
+
+    found = examine(open_setup(shell))
+    bad = any(one.state == "bad" for one in found)
+    if shell.json:
+        findings = [without_absent({"state": one.state, "text": one.text, "hint": one.hint}) for one in found]
+        head = {"format": "imagebatch-lock-doctor", "format_version": "1.0"}
+        shell.screen.json_line(json_text({**head, "findings": findings}))
+        return EXIT_ERROR if bad else EXIT_OK
+    paint = shell.screen.out_paint
+    colours = {"ok": "green", "look": "yellow", "bad": "red"}
+    lines = []
+    for one in found:
+        lines.append(f"{paint(one.state.ljust(5), colours[one.state])} {shown(one.text, 2000)}")
+        lines += [f"      next: {shown(one.hint, 2000)}"] if one.hint else []
+    shell.screen.data("".join(f"{line}\n" for line in lines))
+    return EXIT_ERROR if bad else EXIT_OK
+
+
 def text_object(text: str) -> object:
     """A block's text as JSON."""
     import json
@@ -86,5 +108,5 @@ def text_object(text: str) -> object:
     return json.loads("{" + text.rstrip().rstrip(",") + "}")
 
 
-for one in (show, release, mv, rm):
+for one in (show, release, mv, rm, doctor):
     lock.add_command(one)

@@ -53,7 +53,7 @@ def validate(shell: Shell) -> int:
 @selecting
 @braking
 @flag(
-    "--in-doubt", "in_doubt", type=click.Choice(["stop", "skip", "resend"]), default="stop", show_default=True,
+    "--in-doubt", "in_doubt", type=click.Choice(["stop", "skip", "resend"]), default="skip", show_default=True,
     help="What an apply would do where nobody knows whether a draw was paid.",
 )  # fmt: skip
 @flag(

@@ -44,4 +44,4 @@ def test_the_table_is_put_between_its_marks_and_nowhere_else() -> None:
     assert found.startswith(f"before\n{START}\n| command |")
     assert found.endswith(f"{END}\nafter\n")
     assert "stale words" not in found
-    assert "| `lock show\\|release\\|mv\\|rm` |" in found
+    assert "| `lock show\\|release\\|mv\\|rm\\|doctor` |" in found

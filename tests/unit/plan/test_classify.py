@@ -94,7 +94,7 @@ def build(point: Point) -> tuple[World, Variant]:
 
 def _entry(point: Point, drawn: Variant) -> Entry:
     held = point.guard == "held"
-    entry = entry_of(drawn, attempt=point.attempt, held=held, protect=held)
+    entry = entry_of(drawn, attempt=point.attempt, held=held, protect=bool(point.guard))
     status, _, kind = point.recorded.partition(":")
     if status == "succeeded":
         return entry

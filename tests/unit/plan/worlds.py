@@ -365,7 +365,7 @@ class World:
             outputs=old.outputs if old is not None else (),
             earlier=earlier,
             on_remove=wanted.policy.on_remove,
-            protect=wanted.policy.protect,
+            protect=wanted.policy.protect or (old is not None and old.held),
             held=old.held if old is not None else False,
         )
 
@@ -373,7 +373,7 @@ class World:
         if "update" in doing:
             entry = replace(
                 entry, labels=wanted.labels, provider=wanted.provider, on_remove=wanted.policy.on_remove,
-                protect=wanted.policy.protect,
+                protect=wanted.policy.protect or entry.held,
             )  # fmt: skip
         if change.action == "keep" and not doing & {"develop", "move", "fetch"}:
             return entry
