@@ -235,7 +235,7 @@ def _driven(place: Path, root: Path, *arguments: str, before: list[str] | None =
 
 
 def _finished(command: list[str], place: Path) -> None:
-    dropped = ("IMAGEBATCH_", "ALL_IMAGES_", "AIGNE_", "OPENAI_", "GITHUB_")
+    dropped = ("IMAGEBATCH_", "PYTHON", "ALL_IMAGES_", "AIGNE_", "OPENAI_", "GITHUB_")
     env = {name: value for name, value in os.environ.items() if not name.startswith(dropped) and name != "CI"}
     with (place / "output.txt").open("w+", encoding="utf-8") as out:
         done = subprocess.run(

@@ -35,7 +35,7 @@ def doit(place: Path, project: Path, size: int) -> Peer:
         return Peer(name="doit", why_not=f"it cannot be installed here ({type(error).__name__})")
     folder = place / f"doit-{size}"
     folder.mkdir(exist_ok=True)
-    env = {"PATH": os.environ.get("PATH", ""), "BENCHMARK_PROJECT": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
+    env = {"PATH": os.environ.get("PATH", ""), "BENCHMARK_PROJECT": str(project)}
     command = [str(program), "-f", str(HERE / "dodo.py"), "-d", str(folder)]
     if not (folder / "doit.json").exists():
         timed(command, cwd=folder, env=env)

@@ -122,7 +122,7 @@ def _measured(subjects: list[Subject], rounds: int) -> list[Subject]:
 
 def _environment() -> dict[str, str]:
     """What a shell has, without what would change the program's ways or a peer's."""
-    dropped = ("IMAGEBATCH_", "TF_", "ALL_IMAGES_", "AIGNE_", "OPENAI_", "GITHUB_")
+    dropped = ("IMAGEBATCH_", "PYTHON", "TF_", "ALL_IMAGES_", "AIGNE_", "OPENAI_", "GITHUB_")
     return {name: value for name, value in os.environ.items() if not name.startswith(dropped) and name != "CI"}
 
 

@@ -11,6 +11,7 @@ from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.recorded import Recorded
 from imagebatch.model.settings import SIMULATOR_BASE, ProjectSettings, ProviderSettings
 from imagebatch.model.variant import Draft, Reference
+from imagebatch.pipeline.targets import Abilities, Targets
 from imagebatch.providers import registry
 from imagebatch.providers.wanted import Target, Wanted, file_reference, file_references, resolve_wanted
 from imagebatch.state.lockfile import empty_lock
@@ -78,20 +79,15 @@ def load(setup: Setup) -> Project:
     loaded = manifests.load_project(
         setup.root, variables=setup.variables, simulate=setup.simulate, judge=lambda *found: _judged(setup, *found)
     )
-    targets = {alias: _target(one, setup) for alias, one in loaded.settings.providers.items()}
+    targets = Targets(loaded.settings.providers, lambda one: _target(one, setup))
     references = {path: _read_reference(setup.root, path) for path in file_references(loaded.drafts)}
-    capabilities = {target.type: target.adapter.capabilities for target in targets.values()}
-    for target in targets.values():  # the lock may speak of a type that is simulated today and was not yesterday
-        plain = target.adapter.capabilities.type
-        capabilities.setdefault(plain, target.adapter.capabilities)
-        capabilities.setdefault(registry.SIMULATED + plain, target.adapter.capabilities)
     return Project(
         setup=setup,
         loaded=loaded,
         targets=targets,
         references=references,
         warnings=loaded.warnings,
-        capabilities=capabilities,
+        capabilities=Abilities(targets),
     )
 
 
