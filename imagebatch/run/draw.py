@@ -34,9 +34,9 @@ class Drawing:
 
         async def one(part: int) -> End:
             kept = kept_part(known, part) if variant.parts > 1 else None
-            running = running_part(known, part, attempt) if variant.parts > 1 else None
-            if running is not None and running.generation is not None:
-                this = Try(variant=variant, lane=lane, token=running.token, attempt=attempt, part=part)
+            running = running_part(known, part) if variant.parts > 1 else None
+            if known is not None and running is not None and running.generation is not None:
+                this = Try(variant=variant, lane=lane, token=running.token, attempt=known.attempt, part=part)
                 return await self._followed(this, running.generation, known)
             return kept or await self.creator.create(self._try(variant, lane, attempt, part))
 

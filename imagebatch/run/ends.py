@@ -95,9 +95,9 @@ def _rounded(amount: Decimal) -> Decimal:
     return amount if int(amount.as_tuple().exponent) >= -10 else round(amount, 10)
 
 
-def running_part(known: KnownDraw | None, part: int, attempt: int) -> Part | None:
-    """A part of this very attempt that a provider took and that is not finished yet."""
-    if known is None or part >= len(known.parts) or known.attempt != attempt:
+def running_part(known: KnownDraw | None, part: int) -> Part | None:
+    """A part that a provider took and that is not finished yet."""
+    if known is None or part >= len(known.parts):
         return None
     one = known.parts[part]
     return one if one.status == "pending" and one.generation is not None else None

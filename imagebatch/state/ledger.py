@@ -5,6 +5,7 @@ this journal, those of the lock's blocks (current and earlier), and those of the
 events loses nothing, because each of them is found again by its draw fingerprint.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
@@ -116,6 +117,7 @@ class Ledger:
         """
         self.lock = lock
         self._kept, self._dropped = {}, set()
+        self._placing = _by_path(self._unspoken())
         self._order, self._in_lock = None, None
         self._attempts = {token: one for token, one in self._attempts.items() if one.steps}
         self._events = {token: self._events[token] for token in self._attempts}
@@ -190,9 +192,17 @@ class Ledger:
 
         A file of ours that no block speaks of yet would else be taken for somebody else's by the next run.
         """
-        placed = (Placing(path=path, sha256=one) for path, hashes in self._placing.items() for one in sorted(hashes))
+        placed = (Placing(path=path, sha256=sha256) for path, sha256 in sorted(self._unspoken()))
         steps = (event for token, attempt in self._attempts.items() if attempt.steps for event in self._events[token])
         return (*placed, *steps)
+
+    def _unspoken(self) -> set[tuple[str, str]]:
+        """Files that were about to appear and that no block speaks of, as path and hash."""
+        left = {(path, sha256) for path, hashes in self._placing.items() for sha256 in hashes}
+        for address in self if left else ():
+            # A lock may have been written whose last blocks the journal had not: then the block alone speaks of them.
+            left -= {(output["path"], output["sha256"]) for output in json.loads(self.glance(address).outputs)}
+        return left
 
     # Known draws ----------------------------------------------------------------------------------------------------
 
@@ -302,6 +312,13 @@ def _richer(one: KnownDraw, other: KnownDraw) -> KnownDraw:
         candidates = merged_candidates(other.candidates, one.candidates)
         return replace(other, candidates=candidates, open_intent=one.open_intent)
     return one
+
+
+def _by_path(files: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for path, sha256 in files:
+        found.setdefault(path, set()).add(sha256)
+    return found
 
 
 def _index(lock: Lock) -> dict[str, list[str]]:

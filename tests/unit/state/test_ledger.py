@@ -166,6 +166,15 @@ def test_a_file_that_no_block_speaks_of_yet_outlives_a_checkpoint() -> None:
     assert fold.unsettled_events() == ()
 
 
+def test_a_file_that_a_block_of_the_lock_speaks_of_needs_no_other_witness() -> None:
+    output = Output(path="out/a.jpg", develop="d", sha256=sha("1"), bytes=1)
+    fold = ledger(Placing(path="out/a.jpg", sha256=sha("1")), lock=locked(x=entry(outputs=(output,))))
+    assert fold.unsettled_events() == ()
+    newer = Placing(path="out/a.jpg", sha256=sha("2"))
+    fold.record(newer)
+    assert fold.unsettled_events() == (newer,)
+
+
 # Known draws ------------------------------------------------------------
 
 
