@@ -60,7 +60,7 @@ class ApplyOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What an apply came to; `result` is None where nothing was to be done or the plan was not approved."""
+    """What an apply came to; `result` is None where the plan was not approved."""
 
     planned: Planned
     result: RunResult | None
@@ -101,7 +101,10 @@ def apply_project(
                 )  # sends nothing: a doubt that only the journal knows of gets its place in the lock
             session.checkpoint()
             remember_rows(project.home, run.rows)
-            return Applied(planned=planned, result=None, exit_code=_code_of_nothing(planned.plan))
+            nothing = RunResult(outcomes=(), seconds=0.0, left_unpicked=planned.plan.unpicked)
+            left = left_alone_but_bad(planned.plan.changes)
+            code = exit_code(nothing, require_picks=options.require_picks, already_failed=left)
+            return Applied(planned=planned, result=nothing, exit_code=code)
         if not approve(planned):
             return Applied(planned=planned, result=None, exit_code=4)
         result = run.carry_out(planned)
@@ -109,11 +112,6 @@ def apply_project(
         left = left_alone_but_bad(planned.plan.changes, result.outcomes)
         code = exit_code(result, require_picks=options.require_picks, already_failed=left)
         return Applied(planned=planned, result=result, exit_code=code)
-
-
-def _code_of_nothing(plan: Plan) -> int:
-    nothing = RunResult(outcomes=(), seconds=0.0)
-    return exit_code(nothing, already_failed=left_alone_but_bad(plan.changes))
 
 
 class _Run:
@@ -197,6 +195,7 @@ class _Run:
             requests=dict(requests),
             stopped_by=stop.exit_code,
             simulated=sum(1 for one in executor_outcomes if _simulated(one, planned)),
+            left_unpicked=planned.plan.unpicked,
         )
 
     async def _settle(self, aliases: Iterable[str], steps: Mapping[str, Intended]) -> None:

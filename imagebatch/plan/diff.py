@@ -22,6 +22,7 @@ from imagebatch.plan.index import DrawHolders, released_tokens
 from imagebatch.plan.moves import Moves, find_moves
 from imagebatch.plan.options import PlanOptions
 from imagebatch.plan.sharing import share_draws
+from imagebatch.plan.states import is_unpicked
 from imagebatch.plan.types import ACTIONS, Action, Change, Plan
 from imagebatch.plan.unchanged import certainly_unchanged
 
@@ -269,6 +270,7 @@ def _plan(
         costs=tuple(cost for change in shown for cost in change.costs),
         later=totals(later),
         later_unknown=any(cost.money is None for cost in later),
+        unpicked=tuple(sorted(change.address for change in changes.values() if is_unpicked(change))),
     )
     foreign = foreign_files(plan.changes, recorded, world)
     return replace(

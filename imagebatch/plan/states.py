@@ -41,9 +41,22 @@ def _states(change: Change) -> set[State]:
         found.add("missing")
     if kind.startswith(SIMULATED) and (entry is not None or change.action == "noop"):
         found.add("simulated")
-    if status == "succeeded" and variant is not None and variant.policy.pick == "review" and not change.picked:
+    if is_unpicked(change):
         found.add("unpicked")
     return found
+
+
+def is_unpicked(change: Change) -> bool:
+    """Whether a picture is there, and a person has yet to choose among its candidates."""
+    entry, variant = change.entry, change.variant
+    return (
+        entry is not None
+        and variant is not None
+        and entry.status == "succeeded"
+        and variant.policy.pick == "review"
+        and not change.picked
+        and change.reason != "rejected_pick"
+    )
 
 
 def _differs(change: Change) -> bool:

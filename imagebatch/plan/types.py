@@ -74,6 +74,7 @@ class Plan:
     """All changes in the order of addresses (noops only counted, unless asked for), the sums, and what stands against.
 
     `later` is the most that picks may cost in further applies; `later_unknown` says that some of it is unknown.
+    `unpicked` are addresses whose picture waits for a person's choice.
     `inputs` maps project paths to the sha256 of what was read; a saved plan is refused where one differs.
     """
 
@@ -86,6 +87,7 @@ class Plan:
     lineage: str | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unpicked: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:

@@ -49,7 +49,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """A run as a whole. `stopped_by` is the exit code of a signal, None where nobody interfered."""
+    """A run as a whole. `stopped_by` is the exit code of a signal, None where nobody interfered.
+
+    `left_unpicked` are addresses that waited for a person's choice before the run.
+    """
 
     outcomes: tuple[Outcome, ...]
     seconds: float
@@ -57,6 +60,7 @@ class RunResult:
     stopped_by: int | None = None
     simulated: int = 0
     notes: tuple[str, ...] = ()
+    left_unpicked: tuple[str, ...] = ()
 
     def count(self, *ends: End) -> int:
         """How many addresses ended in one of `ends`."""
@@ -79,9 +83,11 @@ class RunResult:
         return tuple(sums[name] for name in sorted(sums))
 
     @property
-    def unpicked(self) -> int:
-        """How many addresses wait for a person's choice."""
-        return sum(1 for one in self.outcomes if one.unpicked)
+    def unpicked(self) -> tuple[str, ...]:
+        """The addresses that wait for a person's choice, sorted."""
+        told = {one.address: one for one in self.outcomes if one.end == "done"}
+        left = {address for address in self.left_unpicked if address not in told}
+        return tuple(sorted(left | {one.address for one in self.outcomes if one.unpicked}))
 
 
 FINAL_ORDER = (EXIT_ERROR, EXIT_REFUSED, EXIT_PENDING, EXIT_FAILED, EXIT_UNPICKED)

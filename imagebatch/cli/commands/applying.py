@@ -10,7 +10,7 @@ from imagebatch.cli.commands.planning import has_changes, plan_request, quoted_p
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import Shell, braking, command, locking, running, selecting
 from imagebatch.cli.options import complete_addresses as complete
-from imagebatch.errors import EXIT_OK, EXIT_PENDING, RefusedError, UsageError
+from imagebatch.errors import EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from imagebatch.cli.progress import Progress
@@ -111,15 +111,23 @@ def collect(
 
     addresses = addresses_in(project, states, select=select, exclude=exclude)
     if not addresses:
-        if shell.json:
-            from imagebatch.cli.views.events_json import summary_line
-
-            tell_version(shell)
-            shell.screen.json_line(summary_line(None, EXIT_OK))
-        else:
-            shell.screen.lines(["Nothing to do: nothing is being drawn."])
-        return EXIT_OK
+        unpicked = addresses_in(project, ("unpicked",), select=select, exclude=exclude)
+        return _nothing_open(shell, unpicked, EXIT_UNPICKED if options.require_picks and unpicked else EXIT_OK)
     return carry_out(shell, project, plan_request(select=addresses), options, yes=True, brief=True)
+
+
+def _nothing_open(shell: Shell, unpicked: tuple[str, ...], code: int) -> int:
+    from imagebatch.cli.views.events_json import summary_line
+    from imagebatch.cli.views.result_text import unpicked_lines
+    from imagebatch.run.result import RunResult
+
+    tell_version(shell)
+    if shell.json:
+        shell.screen.json_line(summary_line(RunResult(outcomes=(), seconds=0.0, left_unpicked=unpicked), code))
+    else:
+        lines = unpicked_lines(unpicked, shell.screen.out_paint)
+        shell.screen.lines([*lines, "Nothing to do: nothing is being drawn."])
+    return code
 
 
 @command("retry", json=True)
@@ -305,12 +313,14 @@ def report(shell: Shell, applied: "Applied") -> int:
 
 def _report_lines(shell: Shell, applied: "Applied") -> list[str]:
     from imagebatch.cli.views.plan_text import nothing_line, plan_lines
+    from imagebatch.cli.views.result_text import unpicked_lines
 
     paint = shell.screen.out_paint
     if applied.result is None or not applied.result.outcomes:
         plan, lines = applied.planned.plan, []
         if any(change.action == "keep" for change in plan.changes):
             lines = plan_lines(plan, paint=paint, simulated=applied.planned.simulated)[:-1]
+        lines += unpicked_lines(plan.unpicked, paint)
         return [*lines, nothing_line(plan, paint=paint, simulated=applied.planned.simulated)]
     return ["", *_result_lines(applied, applied.result, paint, verbose=bool(shell.verbose))]
 
@@ -327,7 +337,7 @@ def _result_lines(applied: "Applied", result: "RunResult", paint: "Paint", *, ve
 
 
 def _summarise(shell: Shell, applied: "Applied") -> None:
-    if not shell.environ.get("GITHUB_STEP_SUMMARY") or applied.result is None:
+    if not shell.environ.get("GITHUB_STEP_SUMMARY") or applied.result is None or not applied.result.outcomes:
         return
     from imagebatch.cli.github import write_summary
     from imagebatch.cli.screen import Paint

@@ -68,7 +68,7 @@ def summary_line(result: RunResult | None, exit_code: int) -> str:
     fields: dict[str, object] = {"exit_code": exit_code}
     fields.update({word: known.done[action] for action, word in PAST.items()})
     fields.update({end: known.count(end) for end in ("kept", "failed", "blocked", "in_doubt", "pending", "unsent")})
-    fields["unpicked"] = known.unpicked
+    fields["unpicked"] = len(known.unpicked)
     if known.simulated:
         fields["simulated"] = known.simulated
     fields["requests"] = dict(known.requests)

@@ -71,17 +71,22 @@ def result_lines(
                 "",
             ]
     lines += _warnings(result.outcomes, paint, verbose=verbose)
-    unpicked = sorted(one.address for one in result.outcomes if one.unpicked)
-    if unpicked:
-        lines += [paint(f"Waiting for a pick ({len(unpicked)})", "magenta", "bold")]
-        lines += [f"  {shown(address)}" for address in unpicked[:_SHOWN]]
-        lines += [
-            *_more(unpicked),
-            f"  {paint('next:', 'cyan')} {command_for('imagebatch pick {} 1', unpicked[:1])}",
-            "",
-        ]
+    lines += unpicked_lines(result.unpicked, paint)
     lines += [f"{paint('Note:', 'bold')} {shown(note)}" for note in result.notes]
     return [*lines, _last_line(result, paint, simulated, real=real)]
+
+
+def unpicked_lines(addresses: Sequence[str], paint: Paint) -> list[str]:
+    """What waits for a person's choice, and the command that makes it; nothing for none."""
+    if not addresses:
+        return []
+    return [
+        paint(f"Waiting for a pick ({len(addresses)})", "magenta", "bold"),
+        *(f"  {shown(address)}" for address in addresses[:_SHOWN]),
+        *_more(addresses),
+        f"  {paint('next:', 'cyan')} {command_for('imagebatch pick {} 1', addresses[:1])}",
+        "",
+    ]
 
 
 def _outcomes(end: End, outcomes: Sequence[Outcome], paint: Paint, *, verbose: bool) -> list[str]:

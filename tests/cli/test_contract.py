@@ -1,0 +1,21 @@
+"""Single sentences of the contract, shown by the program itself."""
+
+import json
+
+from tests.cli.conftest import Project
+
+
+def test_a_picture_that_waits_for_a_pick_is_told_by_every_later_run(project: Project) -> None:
+    assert project.run("apply", "-y", "--require-picks").code == 5
+    again = project.run("apply", "-y", "--require-picks", "--json")
+    assert again.code == 5
+    last = json.loads(again.out.splitlines()[-1])
+    assert (last["exit_code"], last["unpicked"], last["created"]) == (5, 2, 0)
+    waited = project.run("wait", "--require-picks")
+    assert waited.code == 5
+    assert "imagebatch pick 'icon[thing=axe]' 1" in waited.out
+    assert project.run("apply", "-y").code == 0
+    assert project.run("apply", "-y", "--require-picks", "--select", "hero").code == 0
+    for thing in ("axe", "crown"):
+        assert project.run("pick", f"icon[thing={thing}]", "2").code == 0
+    assert project.run("apply", "-y", "--require-picks").code == 0
