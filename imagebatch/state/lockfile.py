@@ -47,14 +47,15 @@ _SPECIAL: Final = re.compile(r'\n "(?:failure|protect|held|parts)":')
 _REQUEST: Final = re.compile(r'\n "request": ([^\n]*),\n')
 _SHIFT: Final = 40
 _MASK: Final = (1 << _SHIFT) - 1
+_PIECE: Final = 2 * _SHIFT
 
 
 class Lock:
     """What exists, by address; never changed in place.
 
     `lineage` names the project, `header` holds header fields that this version does not know. Implements `Recorded`.
-    A block is either a span of `_data` (offset and length in one integer, which costs a third of a slice's memory) or,
-    since a change, its own bytes.
+    A block is either a span of one piece of `_data` (the files as they were read; piece, offset and length stand in one
+    integer, which costs a third of a slice's memory) or, since a change, its own bytes.
     """
 
     __slots__ = ("_blocks", "_data", "_path", "header", "lineage")
@@ -65,7 +66,7 @@ class Lock:
         lineage: str,
         header: Mapping[str, Json] | None = None,
         blocks: dict[str, int | bytes] | None = None,
-        data: bytes = b"",
+        data: tuple[bytes, ...] = (),
         path: str = LOCK_NAME,
     ) -> None:
         self.lineage = lineage
@@ -89,8 +90,8 @@ class Lock:
         where = self._blocks[address]
         if isinstance(where, bytes):
             return where
-        start = where >> _SHIFT
-        return self._data[start : start + (where & _MASK)]
+        start = where >> _SHIFT & _MASK
+        return self._data[where >> _PIECE][start : start + (where & _MASK)]
 
     def glance(self, address: str) -> Glance:
         """The few fields that tell whether anything changed.
@@ -100,8 +101,8 @@ class Lock:
         where = self._blocks[address]
         try:
             if isinstance(where, int):
-                start = where >> _SHIFT
-                match = _GLANCE.match(self._data[start : start + (where & _MASK)].decode())
+                start = where >> _SHIFT & _MASK
+                match = _GLANCE.match(self._data[where >> _PIECE][start : start + (where & _MASK)].decode())
             else:
                 match = _GLANCE.match(where.decode())
         except UnicodeDecodeError:
@@ -165,12 +166,12 @@ class Lock:
         Raises StateError where two of them have a block of one address.
         """
         blocks: dict[str, int | bytes] = {}
-        base = 0
+        data: list[bytes] = []
         for lock in (self, *parts):
-            base = lock._add_to(blocks, base)  # noqa: SLF001 - the same class
-        data = b"".join(lock._data for lock in (self, *parts))  # noqa: SLF001 - the same class
+            lock._add_to(blocks, len(data))  # noqa: SLF001 - the same class
+            data += lock._data  # noqa: SLF001 - the same class
         blocks = {address: blocks[address] for address in sorted(blocks)}
-        return Lock(lineage=self.lineage, header=self.header, blocks=blocks, data=data, path=f"{LOCK_NAME}.d")
+        return Lock(lineage=self.lineage, header=self.header, blocks=blocks, data=tuple(data), path=f"{LOCK_NAME}.d")
 
     def in_doubt(self) -> tuple[str, ...]:
         """Addresses whose draw is in doubt, found without parsing."""
@@ -182,20 +183,22 @@ class Lock:
 
     def _holding(self, text: bytes) -> tuple[str, ...]:
         """Addresses whose blocks hold `text`; a hit may lie in a string, so the caller looks closer."""
-        if text not in self._data and all(isinstance(where, int) for where in self._blocks.values()):
-            return ()
+        if not any(text in piece for piece in self._data):
+            return tuple(a for a, where in self._blocks.items() if isinstance(where, bytes) and text in where)
         return tuple(address for address in self._blocks if text in self.block(address))
 
-    def _add_to(self, blocks: dict[str, int | bytes], base: int) -> int:
+    def _add_to(self, blocks: dict[str, int | bytes], pieces: int) -> None:
+        shift = pieces << _PIECE
         for address, where in self._blocks.items():
             if address in blocks:
                 raise address_twice(self._path, address, self._line(address))
-            blocks[address] = where if isinstance(where, bytes) else where + (base << _SHIFT)
-        return base + len(self._data)
+            blocks[address] = where if isinstance(where, bytes) else where + shift
 
     def _line(self, address: str) -> int | None:
         where = self._blocks[address]
-        return self._data.count(b"\n", 0, where >> _SHIFT) + 1 if isinstance(where, int) else None
+        if isinstance(where, bytes):
+            return None
+        return self._data[where >> _PIECE].count(b"\n", 0, where >> _SHIFT & _MASK) + 1
 
 
 def empty_lock(lineage: str) -> Lock:
@@ -300,7 +303,7 @@ def _by_blocks(data: bytes, path: str) -> Lock | None:
         return None
     if not is_sorted:
         blocks = {address: blocks[address] for address in sorted(blocks)}
-    return Lock(lineage=lineage, header=rest, blocks=blocks, data=data, path=path)
+    return Lock(lineage=lineage, header=rest, blocks=blocks, data=(data,), path=path)
 
 
 def _quoted_address(key: bytes) -> str:
