@@ -28,7 +28,17 @@ def read_policy(asset: str, place: Place, settled: Settled) -> Policy:
     )
 
 
-_TOLD_OF: Final = ("prompt", "template", "params", "references", "pick", "resolution", "provider")
+_TOLD_OF: Final = (
+    "prompt",
+    "template",
+    "params",
+    "references",
+    "pick",
+    "resolution",
+    "provider",
+    "output",
+    "outputs",
+)
 
 
 def _places(settled: Settled) -> dict[str, Place]:

@@ -8,11 +8,12 @@ from imagebatch.errors import PlanError, StateError
 from imagebatch.manifest.picks import PICKS_PATH, encode_picks
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Picks
-from imagebatch.model.variant import Variant
+from imagebatch.model.variant import EXT_MARK, Variant
 from imagebatch.pipeline.inspecting import recorded_now
-from imagebatch.pipeline.picking import accepted, past_draws, redone, restored
+from imagebatch.pipeline.picking import accepted, past_draws, picked, redone, restored
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Project
+from imagebatch.plan.picking import one_place_only
 from imagebatch.state.files import write_atomic
 
 PICKS_MODE = 0o644
@@ -27,6 +28,28 @@ def recorded_entry(project: Project, address: str) -> Entry:
     if entry is None:
         raise _not_recorded(address)
     return entry
+
+
+def choose(project: Project, address: str, numbers: Sequence[int]) -> tuple[Picks, int]:
+    """picks.yaml with these candidates of an address chosen, and how many it offers.
+
+    Raises PlanError where they cannot be chosen, or where the output path has room for one only.
+    """
+    entry = recorded_entry(project, address)
+    picks = picked(project.loaded.picks, address, entry, numbers)
+    draft = next((one for one in project.loaded.drafts if one.address == address), None)
+    path = one_place_only(draft.outputs) if draft is not None and len(numbers) > 1 else None
+    if path is not None:
+        shown = path.replace(EXT_MARK, "{{ ext }}")
+        raise PlanError(
+            "several picks and one path",
+            f"{address} would have {len(numbers)} pictures, and its output path {shown} has no {{{{ candidate }}}}, so "
+            "they would overwrite each other.",
+            hints=("put {{ candidate }} into the path: output: 'outputs/NAME-{{ candidate }}.{{ ext }}'",),
+            code="pick.one_place",
+            address=address,
+        )
+    return picks, len(entry.candidates)
 
 
 def ask_again(

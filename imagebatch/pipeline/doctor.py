@@ -1,5 +1,6 @@
 """`lock doctor`: what lock, journal and draw index say, and the next step; reads only, needs no project that loads."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -78,7 +79,7 @@ def _together(view: PlanView) -> Iterator[Finding]:
 def _open(ledger: Ledger) -> Iterator[Finding]:
     for token, step in sorted(ledger.open_steps().items()):
         text = f"{step.address}: a {step.step} at {step.provider} was begun and never settled ({token})"
-        yield Finding(state="look", text=text, hint=f"imagebatch resolve --list '{step.address}'")
+        yield Finding(state="look", text=text, hint=f"imagebatch resolve --list {shlex.quote(step.address)}")
 
 
 def _fault(error: ImagebatchError) -> Finding:

@@ -1,5 +1,6 @@
 """Changes of the lock that a person asks for by name: protect, rename, forget. All under the project's lease."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -104,7 +105,7 @@ def forget(project: Project, addresses: Sequence[str], *, force: bool, lock_time
                 raise RefusedError(
                     "the entry is still needed",
                     f"{address} is {why.replace('_', ' ')}; without its entry nothing here knows of what was paid.",
-                    hints=(f"imagebatch lock rm --even-if-open '{address}'",),
+                    hints=(f"imagebatch lock rm --even-if-open {shlex.quote(address)}",),
                     code="lock.needed",
                     address=address,
                 )

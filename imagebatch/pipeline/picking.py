@@ -3,6 +3,7 @@
 Every choice is bound to the draw it was made for and to bytes, so that it can never land on another picture.
 """
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -89,7 +90,7 @@ def restored(picks: Picks, address: str, entry: Entry, number: int, wanted_draw:
         raise PlanError(
             "no such earlier picture",
             f"{address} has no number {number} in its history; there are: {known}.",
-            hints=(f"imagebatch history '{address}'",),
+            hints=(f"imagebatch history {shlex.quote(address)}",),
             code="restore.unknown",
             address=address,
         )
@@ -113,7 +114,7 @@ def _bound(picks: Picks, address: str, draw: PastDraw, wanted_draw: str, was: Pi
         raise PlanError(
             "no picture to keep",
             f"{address} has no picked picture in that draw.",
-            hints=(f"imagebatch pick '{address}' 1",),
+            hints=(f"imagebatch pick {shlex.quote(address)} 1",),
             code=f"{was}.nothing",
             address=address,
         )

@@ -1,17 +1,21 @@
 """A project as the commands see it: its files read, its providers known, nothing asked and nothing changed yet."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imagebatch.errors import ManifestError, Problem, ProviderError
 from imagebatch.manifest import project as manifests
+from imagebatch.manifest.picks import PICKS_PATH
 from imagebatch.manifest.project import Loaded
 from imagebatch.model.capabilities import Capabilities
+from imagebatch.model.picks import Picks
 from imagebatch.model.recorded import Recorded
 from imagebatch.model.settings import SIMULATOR_BASE, ProjectSettings, ProviderSettings
-from imagebatch.model.variant import Draft, Reference
+from imagebatch.model.variant import Draft, Reference, Variant
 from imagebatch.pipeline.targets import Abilities, Targets
+from imagebatch.plan.picking import one_place_only
 from imagebatch.providers import registry
 from imagebatch.providers.wanted import Target, Wanted, file_reference, file_references, resolve_wanted
 from imagebatch.state.lockfile import empty_lock
@@ -105,13 +109,38 @@ def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) ->
 def wanted(project: Project, recorded: Recorded) -> Wanted:
     """All variants in wire form.
 
-    Raises ManifestError where a provider cannot take a request; what is only doubtful is in the result's `problems`.
+    Raises ManifestError where a provider cannot take a request, or picks have no place to go; what is only doubtful is
+    in the result's `problems`.
     """
     found = resolve_wanted(project.loaded.drafts, project.targets, references=project.references, recorded=recorded)
-    errors = tuple(problem for problem in found.problems if problem.severity == "error")
+    errors = [problem for problem in found.problems if problem.severity == "error"]
+    errors += _picks_without_place(found.variants, project.loaded.picks)
     if errors:
         raise ManifestError(errors)
     return found
+
+
+def _picks_without_place(variants: Iterable[Variant], picks: Picks) -> Iterator[Problem]:
+    """Addresses for which picks.yaml chooses several pictures, and whose path has room for one."""
+    several = {address: pick for address, pick in picks.picks.items() if len(pick.use) > 1}
+    for variant in variants if several else ():
+        pick = several.get(variant.address)
+        if pick is None or pick.for_draw != variant.draw:
+            continue
+        path = one_place_only(output.spec for output in variant.outputs)
+        if path is not None:
+            place = variant.policy.place_of("outputs", "output")
+            yield Problem(
+                code="manifest.candidate",
+                summary="several picks and one path",
+                detail=f"{PICKS_PATH} chooses {len(pick.use)} pictures of {variant.address}, and its output path "
+                "has no {{ candidate }}, so they would overwrite each other.",
+                path=place.path,
+                line=place.line,
+                column=place.column,
+                address=variant.address,
+                hint=f"put {{{{ candidate }}}} into the path, or: imagebatch pick {shlex.quote(variant.address)} N",
+            )
 
 
 def is_simulated(settings: ProviderSettings, setup: Setup) -> bool:

@@ -1,5 +1,6 @@
 """What is in doubt, settled by a person: it was drawn (here is its id, or its file), or it was not."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,7 +70,9 @@ def adopt(project: Project, address: str, generation: str, *, lock_timeout_s: fl
         raise PlanError(
             "this provider has no generation to adopt",
             f"{doubt.provider} answers at once and keeps nothing that could be asked for by an id.",
-            hints=(f"imagebatch resolve '{address}' --file PICTURE, if you have it; else --abandon or --resend",),
+            hints=(
+                f"imagebatch resolve {shlex.quote(address)} --file PICTURE, if you have it; else --abandon or --resend",
+            ),
             code="resolve.no_id",
             address=address,
         )

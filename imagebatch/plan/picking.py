@@ -1,6 +1,6 @@
 """Which candidates are kept, and which files they become: shared by planner and executor, so that both agree."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from imagebatch.model.generation import Candidate, PictureFacts, Resolution
@@ -25,7 +25,10 @@ class WantedFile:
 
 
 def wanted_files(variant: Variant, picked: Sequence[int]) -> tuple[WantedFile, ...]:
-    """All files of a variant in the order in which the lock lists them: the outputs, and within one the picks."""
+    """All files of a variant in the order in which the lock lists them: the outputs, and within one the picks.
+
+    A path that does not name the candidate has room for one picture only: the first pick's.
+    """
     files: list[WantedFile] = []
     for output in variant.outputs:
         path = output.spec.path.replace(EXT_MARK, variant.ext)
@@ -37,9 +40,14 @@ def wanted_files(variant: Variant, picked: Sequence[int]) -> tuple[WantedFile, .
                 spec=output.spec,
                 own_candidate=CANDIDATE_MARK in path,
             )
-            for index in picked
+            for index in (picked if CANDIDATE_MARK in path else picked[:1])
         ]
     return tuple(files)
+
+
+def one_place_only(outputs: Iterable[OutputSpec]) -> str | None:
+    """The first path that has no place for several picks, None where all have."""
+    return next((spec.path for spec in outputs if CANDIDATE_MARK not in spec.path), None)
 
 
 def wanted_picks(

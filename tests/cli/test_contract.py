@@ -19,3 +19,20 @@ def test_a_picture_that_waits_for_a_pick_is_told_by_every_later_run(project: Pro
     for thing in ("axe", "crown"):
         assert project.run("pick", f"icon[thing={thing}]", "2").code == 0
     assert project.run("apply", "-y", "--require-picks").code == 0
+
+
+def test_several_picks_need_a_path_that_names_the_candidate(project: Project) -> None:
+    assert project.run("apply", "-y").code == 0
+    refused = project.run("pick", "icon[thing=axe]", "1", "3")
+    assert refused.code == 1
+    assert "{{ candidate }}" in refused.err
+    assert not (project.root / "picks.yaml").exists()
+    manifest = (project.root / "manifests/catalog.yaml").read_text()
+    project.write("manifests/catalog.yaml", manifest + '    output: "icons/{{ thing }}-{{ candidate }}.{{ ext }}"\n')
+    assert project.run("pick", "icon[thing=axe]", "1", "3").code == 0
+    assert project.run("apply", "-y").code == 0
+    assert sorted(path.name for path in (project.root / "icons").iterdir()) == ["axe-1.jpg", "axe-3.jpg"]
+    project.write("manifests/catalog.yaml", manifest)
+    planned = project.run("plan")
+    assert planned.code == 1
+    assert "[manifest.candidate]" in planned.err

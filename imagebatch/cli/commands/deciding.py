@@ -24,14 +24,13 @@ SELECTORS = click.argument("selectors", nargs=-1, required=True, metavar="SEL...
 @click.argument("numbers", nargs=-1, required=True, type=click.IntRange(min=1), metavar="N...")
 def pick(shell: Shell, *, address: str, numbers: tuple[int, ...]) -> int:
     """Choose candidates of an address, by their numbers; written to picks.yaml."""
-    from imagebatch.pipeline.deciding import recorded_entry
-    from imagebatch.pipeline.picking import picked
+    from imagebatch.pipeline.deciding import choose
 
     project = open_project(shell)
-    entry = recorded_entry(project, address)
-    _save(shell, project, picked(project.loaded.picks, address, entry, numbers))
+    picks, offered = choose(project, address, numbers)
+    _save(shell, project, picks)
     chosen = ", ".join(map(str, numbers))
-    shell.screen.lines([f"Picked {chosen} of {len(entry.candidates)} for {shown(address)}. Next: imagebatch apply"])
+    shell.screen.lines([f"Picked {chosen} of {offered} for {shown(address)}. Next: imagebatch apply"])
     return EXIT_OK
 
 
