@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+START_S: Final = 1.0
+"""What starting the program may cost beside a case's own seconds of processor time."""
 SLOW_MACHINE: Final = 3.0
-"""Cores are shared in CI and with other work: bounds in seconds are on growth and on hanging, not on milliseconds."""
+"""Cores are shared in CI and with other work: on the clock a case may take that much longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

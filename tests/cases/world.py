@@ -34,20 +34,24 @@ _REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """One command: its exit code, its two streams, how long it took, and (in a process of its own) its largest size."""
+    """One command: its exit code, its two streams, how long it took by the clock and in processor time with its
+    children, and (in a process of its own) its largest size."""
 
     arguments: tuple[str, ...]
     code: int
     out: str
     err: str
     seconds: float
+    cpu_s: float
     watch: Watch | None = None
     rss_mib: float = 0.0
 
     @cached_property
     def lines(self) -> tuple[Mapping[str, Any], ...]:
-        """The JSON documents on stdout, one a line."""
-        found = []
+        """The JSON documents on stdout, one a line; nothing where text for people was asked for."""
+        found: list[Mapping[str, Any]] = []
+        if "--json" not in self.arguments:
+            return ()
         for line in self.out.splitlines():
             value = json.loads(line)
             assert isinstance(value, dict), f"a line of {self.arguments} is no object: {line[:200]}"
@@ -222,7 +226,7 @@ class World:
 
     def _here(self, words: Sequence[str]) -> Ran:
         out, err = _stream(), _stream()
-        before, began = dict(os.environ), time.monotonic()
+        before, began, used = dict(os.environ), time.monotonic(), _cpu_s()
         os.environ.clear()
         os.environ.update(self.variables())
         try:
@@ -231,8 +235,10 @@ class World:
         finally:
             os.environ.clear()
             os.environ.update(before)
-        seconds = time.monotonic() - began
-        return Ran(arguments=tuple(words[2:]), code=code, out=_text(out), err=_text(err), seconds=seconds, watch=watch)
+        return Ran(
+            arguments=tuple(words[2:]), code=code, out=_text(out), err=_text(err), seconds=time.monotonic() - began,
+            cpu_s=_cpu_s() - used, watch=watch,
+        )  # fmt: skip
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start a command line in a process of its own."""
@@ -257,7 +263,7 @@ class World:
             (self.base / name).unlink()
         return Ran(
             arguments=tuple(words[2:]), code=process.returncode, out=texts[0], err=texts[1],
-            seconds=time.monotonic() - began, rss_mib=usage.ru_maxrss / 1024,
+            seconds=time.monotonic() - began, cpu_s=usage.ru_utime + usage.ru_stime, rss_mib=usage.ru_maxrss / 1024,
         )  # fmt: skip
 
     # What came of it -------------------------------------------------------------------------------------------------
@@ -317,6 +323,12 @@ def key_forms(key: str) -> frozenset[str]:
 def forms_url(text: str) -> str:
     """Base64 as addresses write it."""
     return text.replace("+", "-").replace("/", "_")
+
+
+def _cpu_s() -> float:
+    """Processor time of this process and of the children that it waited for, in seconds."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _stream() -> io.TextIOWrapper:
