@@ -1,10 +1,8 @@
 """A project's files into everything that the plan needs: the only module of this package that others call to load."""
 
-import gc
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -17,6 +15,7 @@ from imagebatch.manifest.tables import TableFacts
 from imagebatch.manifest.templating import Renderer
 from imagebatch.manifest.yaml import Document, YMap, parse_yaml
 from imagebatch.model.address import parse_address
+from imagebatch.model.bulk import uncollected
 from imagebatch.model.picks import Picks
 from imagebatch.model.settings import Moved, ProjectSettings
 from imagebatch.model.variant import Draft
@@ -87,20 +86,8 @@ def load_project(
 
     Raises ManifestError with all problems of all files.
     """
-    with renderer or Renderer() as child, _no_collection():
+    with renderer or Renderer() as child, uncollected():
         return _Loader(Path(root), variables, simulate=simulate, renderer=child).load(judge)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Loading makes many objects and no cycles worth finding: the collector would only walk them again and again."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 class _Loader:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imagebatch.errors import PlanError, RefusedError, UsageError
+from imagebatch.model.bulk import uncollected
 from imagebatch.model.money import Money
 from imagebatch.model.variant import Variant
 from imagebatch.pipeline.project import Project, wanted
@@ -55,6 +56,7 @@ class Planned:
     apply_running: str | None = None
 
 
+@uncollected()
 def make_plan(project: Project, request: PlanRequest) -> Planned:
     """Plan against lock and journal as they are; takes no lease, changes nothing but a cache of file stats."""
     disk = stat_disk(project.home)
@@ -81,6 +83,7 @@ def load_saved(path: Path) -> SavedPlan:
     return decode_saved(data.decode("utf-8", "replace"), path=str(path))
 
 
+@uncollected()
 def plan_against(project: Project, world: World, request: PlanRequest, options: PlanOptions | None = None) -> Planned:
     """Make the plan; `options` given (from a saved plan) replace the request's selectors.
 

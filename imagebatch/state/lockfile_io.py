@@ -38,11 +38,10 @@ def read_lock(root: Path) -> LockOnDisk | None:
     Raises StateError where it is damaged, in conflict, newer, or a link.
     """
     files = _files(root)
-    return (
-        None
-        if files is None
-        else LockOnDisk(lock=decode_files(files), digest=lock_digest(files), hashes=_hashes(files))
-    )
+    if files is None:
+        return None
+    hashes = _hashes(files)
+    return LockOnDisk(lock=decode_files(files), digest=digest_of(hashes), hashes=hashes)
 
 
 def lock_digest_on_disk(root: Path) -> str:
