@@ -22,6 +22,7 @@ from imagebatch.state.entries import RESOLUTIONS
 from imagebatch.state.machine import Phase, advance
 
 TokenEvent = Intended | Accepted | Refused | Doubted | Abandoned | Observed | Fetched | BoughtStored
+NOT_ALL_SENT: Final = "some of its creates were not sent before the run ended"
 _WORST: Final[tuple[Status, ...]] = ("in_doubt", "pending", "blocked", "failed", "succeeded")
 
 
@@ -161,34 +162,32 @@ def _with_candidate(attempt: Attempt, index: int, told: Candidate) -> Attempt:
     return replace(attempt, candidates=tuple(known))
 
 
-def known_draw(parts: Sequence[Attempt], lineage: str) -> KnownDraw:
-    """The parts of one draw (same fingerprint, attempt and salt) as the planner knows a draw."""
+def with_past(attempt: Attempt, past: Attempt) -> Attempt:
+    """What the journal knows of a token, with what the draw index adds: its end where the journal has none, bytes."""
+    base = replace(past, steps=attempt.steps, doubt=attempt.doubt) if attempt.phase is None else attempt
+    theirs = attempt.candidates if base is not attempt else past.candidates
+    return replace(base, candidates=merged_candidates(base.candidates or theirs, theirs))
+
+
+def known_draw(parts: Sequence[Attempt], lineage: str, recorded: KnownDraw | None = None) -> KnownDraw:
+    """The parts of one draw (same fingerprint, attempt and salt) as the planner knows a draw.
+
+    `recorded` is what the lock has of the same draw: it tells of the parts that nothing else tells of.
+    """
     by_part = {attempt.part: attempt for attempt in parts}
     first = parts[0]
     count = max(max(by_part) + 1, *(attempt.parts for attempt in parts))
     if count == 1:
         return _single(by_part[0])
-    whole: list[Part] = []
-    for index in range(count):
-        attempt = by_part.get(index)
-        token = make_token(lineage=lineage, draw=first.draw, attempt=first.attempt, part=index, salt=first.salt)
-        if attempt is None or attempt.phase == "closed":
-            whole.append(Part(token=token, generation=None, status="failed"))
-        else:
-            whole.append(
-                Part(
-                    token=attempt.token,
-                    generation=attempt.generation,
-                    status=_status(attempt),
-                    candidates=len(attempt.candidates) if attempt.phase == "succeeded" else 0,
-                )
-            )
+    if recorded is not None and (recorded.attempt != first.attempt or len(recorded.parts) != count):
+        recorded = None
+    told = [_part_of(index, by_part.get(index), first, lineage, recorded) for index in range(count)]
+    whole = tuple(part for part, _ in told)
+    candidates = [candidate for _, delivered in told for candidate in delivered]
     status = min((part.status for part in whole), key=_WORST.index)
-    told = [by_part[index] for index in sorted(by_part) if by_part[index].phase == "succeeded"]
-    candidates = [candidate for attempt in told for candidate in attempt.candidates]
     failure = next((attempt.failure for attempt in parts if attempt.failure is not None), None)
     if status == "failed" and failure is None:
-        failure = Failure(kind="provider", message="some of its creates were not sent before the run ended")
+        failure = Failure(kind="provider", message=NOT_ALL_SENT)
     return KnownDraw(
         draw=first.draw,
         type=first.type,
@@ -199,10 +198,59 @@ def known_draw(parts: Sequence[Attempt], lineage: str) -> KnownDraw:
         status=status,
         candidates=tuple(replace(one, id=str(at)) for at, one in enumerate(candidates, start=1)),
         cost=_summed(attempt.cost for attempt in parts if attempt.phase != "closed"),
-        parts=tuple(whole),
+        parts=whole,
         failure=failure if status in {"failed", "blocked"} else None,
         open_intent=any(attempt.steps for attempt in parts),
         salt=first.salt,
+    )
+
+
+def _part_of(
+    index: int, attempt: Attempt | None, first: Attempt, lineage: str, recorded: KnownDraw | None
+) -> tuple[Part, Sequence[Candidate]]:
+    """One part of a draw, and what it delivered."""
+    if attempt is not None and attempt.phase != "closed":
+        delivered = attempt.candidates if attempt.phase == "succeeded" else ()
+        part = Part(
+            token=attempt.token, generation=attempt.generation, status=_status(attempt), candidates=len(delivered)
+        )
+        return part, delivered
+    if attempt is None and recorded is not None:
+        return recorded.parts[index], delivered_by(recorded, index)
+    token = make_token(lineage=lineage, draw=first.draw, attempt=first.attempt, part=index, salt=first.salt)
+    return Part(token=token, generation=None, status="failed"), ()
+
+
+def delivered_by(known: KnownDraw, index: int) -> Sequence[Candidate]:
+    """The candidates that one part of a draw delivered."""
+    start = sum(part.candidates for part in known.parts[:index])
+    return known.candidates[start : start + known.parts[index].candidates]
+
+
+def completed(known: KnownDraw, older: Sequence[KnownDraw]) -> KnownDraw:
+    """A draw of several parts with those that an earlier attempt delivered before it failed: they stay.
+
+    An attempt that was whole lends nothing: what came after it is a redraw.
+    """
+    older = [one for one in older if len(one.parts) == len(known.parts) and one.status != "succeeded"]
+    missing = [index for index, part in enumerate(known.parts) if part.status == "failed" and part.generation is None]
+    parts, delivered = list(known.parts), [delivered_by(known, index) for index in range(len(known.parts))]
+    for index in missing:
+        source = next((one for one in older if one.parts[index].status == "succeeded"), None)
+        if source is not None:
+            parts[index], delivered[index] = source.parts[index], delivered_by(source, index)
+    if tuple(parts) == known.parts:
+        return known
+    status = min((part.status for part in parts), key=_WORST.index)
+    candidates = [candidate for one in delivered for candidate in one]
+    return replace(
+        known,
+        token=parts[0].token,
+        generation=None if status == "in_doubt" else parts[0].generation,
+        status=status,
+        candidates=tuple(replace(one, id=str(at)) for at, one in enumerate(candidates, start=1)),
+        parts=tuple(parts),
+        failure=known.failure if status in {"failed", "blocked"} else None,
     )
 
 

@@ -14,7 +14,7 @@ from imagebatch.model.event import Dropped, Event, Intended, Kept, Placing
 from imagebatch.model.generation import Entry
 from imagebatch.model.money import UNKNOWN_COST, Cost, parse_money
 from imagebatch.model.recorded import Glance, KnownDraw
-from imagebatch.state.attempts import Attempt, TokenEvent, known_draw, merged_candidates, salt_of
+from imagebatch.state.attempts import Attempt, TokenEvent, completed, known_draw, merged_candidates, salt_of, with_past
 from imagebatch.state.lockfile import Lock, glance_of
 
 
@@ -208,25 +208,36 @@ class Ledger:
 
     def known(self, draw: str) -> tuple[KnownDraw, ...]:
         """All draws known for a fingerprint, newest attempt first; each token once, with all that is known of it."""
-        found: dict[str, KnownDraw] = {}
-        lineage = self.lock.lineage
-        for known in (*self._journalled(draw), *self._locked(draw)):
-            found[known.token] = _richer(found[known.token], known) if known.token in found else known
-        for group in grouped(self._past.by_draw(draw)):
-            known = known_draw(group, lineage)
-            found[known.token] = _richer(found[known.token], known) if known.token in found else known
-        return tuple(sorted(found.values(), key=lambda known: (-known.attempt, known.token)))
+        recorded: dict[str, KnownDraw] = {}
+        for known in self._locked(draw):
+            recorded[known.token] = _richer(recorded[known.token], known) if known.token in recorded else known
+        found = dict(recorded)
+        for group in grouped(self._attempts_of(draw)):
+            known = known_draw(group, self.lock.lineage)
+            there = recorded.get(known.token)
+            if all(one.phase == "closed" for one in group) and (there is None or not there.parts):
+                continue
+            if there is not None:
+                known = _richer(known_draw(group, self.lock.lineage, there), there)
+            found[known.token] = known
+        newest_first = sorted(found.values(), key=lambda known: (-known.attempt, known.token))
+        return tuple(
+            completed(known, newest_first[at + 1 :]) if known.parts else known for at, known in enumerate(newest_first)
+        )
 
     def draws(self, draw: str) -> tuple[KnownDraw, ...]:
         """`known` under the name of the planner's `Known`."""
         return self.known(draw)
 
-    def _journalled(self, draw: str) -> Iterator[KnownDraw]:
-        attempts = [self._attempts[token] for token in self._tokens_of.get(draw, ())]
-        alive = [one for one in attempts if one.draw == draw]
-        for group in grouped(alive):
-            if any(one.phase != "closed" for one in group):
-                yield known_draw(group, self.lock.lineage)
+    def _attempts_of(self, draw: str) -> list[Attempt]:
+        """All attempts of a fingerprint: this journal's, and those of the draw index that it does not know better."""
+        past = {one.token: one for one in self._past.by_draw(draw)}
+        attempts = []
+        for token in self._tokens_of.get(draw, ()):
+            attempt = self._attempts[token]
+            if attempt.draw == draw:
+                attempts.append(with_past(attempt, past.pop(token)) if token in past else attempt)
+        return [*attempts, *past.values()]
 
     def _locked(self, draw: str) -> Iterator[KnownDraw]:
         lineage = self.lock.lineage
@@ -307,7 +318,7 @@ def _richer(one: KnownDraw, other: KnownDraw) -> KnownDraw:
     """`one`, which is newer, with the pictures that only `other` knows."""
     if one.status == other.status == "succeeded":
         return replace(one, candidates=merged_candidates(one.candidates or other.candidates, other.candidates))
-    if one.status == "in_doubt" and other.generation is not None:
+    if one.status == "in_doubt" and other.generation is not None and not one.parts:
         # The generation is known; what the journal has is a retry or a purchase of it, or bytes that came later.
         candidates = merged_candidates(other.candidates, one.candidates)
         return replace(other, candidates=candidates, open_intent=one.open_intent)

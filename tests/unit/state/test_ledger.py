@@ -262,6 +262,84 @@ def test_a_variant_drawn_apart_is_known_with_its_salt() -> None:
     assert [known.salt for known in in_lock.known(DRAW)] == ["hero"]
 
 
+TWO = tuple(make_token(lineage=LINEAGE, draw=DRAW, attempt=1, part=part) for part in range(2))
+
+
+def drawn_part(part: int) -> list[Event]:
+    return [
+        intended(token=TWO[part], part=part, parts=2),
+        Accepted(step="create", token=TWO[part], attempt=1, generation=f"g{part}"),
+        Observed(token=TWO[part], status="succeeded", candidates=(Candidate(id="1"),)),
+    ]
+
+
+class Past:
+    """A draw index with the attempts of another ledger."""
+
+    def __init__(self, fold: Ledger) -> None:
+        self.attempts = fold.accepted()
+
+    def by_draw(self, draw: str) -> tuple[Attempt, ...]:
+        return tuple(one for one in self.attempts if one.draw == draw)
+
+    def by_token(self, token: str) -> Attempt | None:
+        return next((one for one in self.attempts if one.token == token), None)
+
+
+def test_a_part_in_doubt_stays_in_doubt_beside_one_that_only_the_draw_index_knows() -> None:
+    past = Past(ledger(*drawn_part(0)))
+    fold = Ledger(empty_lock(LINEAGE), [intended(token=TWO[1], part=1, parts=2)], past=past)
+    (known,) = fold.known(DRAW)
+    assert [part.status for part in known.parts] == ["succeeded", "in_doubt"]
+    assert (known.status, known.open_intent, len(known.candidates)) == ("in_doubt", True, 1)
+    fold.record(Abandoned(token=TWO[1], why="a person said so"))
+    (known,) = fold.known(DRAW)
+    assert [part.status for part in known.parts] == ["succeeded", "failed"]
+    assert known.status == "failed"
+
+
+def test_a_doubt_about_a_part_that_only_the_lock_knows_is_closed_by_what_a_person_says() -> None:
+    parts = (
+        Part(token=TWO[0], generation="g0", status="succeeded", candidates=1),
+        Part(token=TWO[1], generation=None, status="in_doubt"),
+    )
+    doubtful = entry(token=TWO[0], generation=None, status="in_doubt", parts=parts, candidates=(Candidate(id="1"),))
+    fold = ledger(lock=locked(x=doubtful))
+    assert [part.status for part in fold.known(DRAW)[0].parts] == ["succeeded", "in_doubt"]
+    fold.record(next(iter(fold.open_steps().values())))
+    fold.record(Abandoned(token=TWO[1], why="a person said so"))
+    (known,) = fold.known(DRAW)
+    assert [part.status for part in known.parts] == ["succeeded", "failed"]
+    assert len(known.candidates) == 1
+
+
+def test_what_an_earlier_attempt_delivered_completes_a_newer_one() -> None:
+    again = make_token(lineage=LINEAGE, draw=DRAW, attempt=2, part=1)
+    fold = ledger(
+        *drawn_part(0),
+        intended(token=again, part=1, parts=2, attempt=2),
+        Accepted(step="create", token=again, attempt=2, generation="h1"),
+        Observed(token=again, status="succeeded", candidates=(Candidate(id="1"),)),
+    )
+    newest = fold.known(DRAW)[0]
+    assert (newest.attempt, newest.status) == (2, "succeeded")
+    assert [part.token for part in newest.parts] == [TWO[0], again]
+    assert [candidate.id for candidate in newest.candidates] == ["1", "2"]
+
+
+def test_a_redraw_that_was_cut_short_takes_nothing_from_the_whole_draw_before_it() -> None:
+    again = make_token(lineage=LINEAGE, draw=DRAW, attempt=2, part=0)
+    fold = ledger(
+        *drawn_part(0),
+        *drawn_part(1),
+        intended(token=again, part=0, parts=2, attempt=2),
+        Accepted(step="create", token=again, attempt=2, generation="h0"),
+        Observed(token=again, status="succeeded", candidates=(Candidate(id="1"),)),
+    )
+    newest, before = fold.known(DRAW)
+    assert [(newest.attempt, newest.status), (before.attempt, before.status)] == [(2, "failed"), (1, "succeeded")]
+
+
 def test_several_creates_make_one_draw_and_a_part_that_was_never_sent_shows() -> None:
     tokens = [make_token(lineage=LINEAGE, draw=DRAW, attempt=1, part=part) for part in range(3)]
     fold = ledger()
