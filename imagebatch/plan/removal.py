@@ -1,5 +1,7 @@
 """What happens to something that nobody wants any more: by the policy in the lock, and never to what is protected."""
 
+import shlex
+
 from imagebatch.model.generation import Entry
 from imagebatch.plan.case import Case
 from imagebatch.plan.outcome import outcome
@@ -10,7 +12,10 @@ def removal(case: Case, entry: Entry) -> Change:
     """Keep, forget or delete; `case.released` says that no other entry needs the generation."""
     reason: Reason = "asked" if case.address in case.world.options.destroy else "removed"
     if entry.protect or entry.held or (case.wanted is not None and case.wanted.policy.protect):
-        how = "unprotect it first" if entry.held else "take `protect` out of its manifest and apply before removing it"
+        if case.wanted is not None and case.wanted.policy.protect:
+            how = "take `protect` out of its manifest and apply before removing it"
+        else:
+            how = f"to have it removed: imagebatch unprotect {shlex.quote(case.address)}"
         return outcome(case, "keep", "protected", how)
     if entry.status == "in_doubt":
         return outcome(case, "keep", "in_doubt", "settle it with `imagebatch resolve` before it is removed")

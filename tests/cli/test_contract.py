@@ -36,3 +36,14 @@ def test_several_picks_need_a_path_that_names_the_candidate(project: Project) ->
     planned = project.run("plan")
     assert planned.code == 1
     assert "[manifest.candidate]" in planned.err
+
+
+def test_a_saved_plan_needs_no_second_yes_and_is_refused_once_anything_changed(project: Project) -> None:
+    assert project.run("plan", "--out", "next.plan").code == 0
+    assert project.run("apply", "next.plan").code == 0
+    stale = project.run("apply", "next.plan")
+    assert (stale.code, "[plan.stale]" in stale.err) == (4, True)
+    assert project.run("plan", "--out", "next.plan").code == 0
+    project.write("manifests/more.yaml", "assets: {more: {prompt: more}}\n")
+    assert project.run("apply", "next.plan").code == 4
+    assert "imagebatch destroy -y" in project.run("destroy", "hero").err

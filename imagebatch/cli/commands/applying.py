@@ -36,7 +36,8 @@ SELECTORS = click.argument("selectors", nargs=-1, required=True, metavar="SEL...
 def apply(shell: Shell, *, plan_file: Path | None, **flags: Any) -> int:  # noqa: ANN401  # the shared flags
     """Do what the plan says: draw, fetch, write files, remove; then save the lock.
 
-    Shows the plan and asks, unless -y. With a saved PLAN it applies exactly that one, or refuses it as stale.
+    Shows the plan and asks, unless -y. With a saved PLAN it applies exactly that one without asking, or refuses it as
+    stale.
     """
     options, wishes = run_options(**flags)
     saved = None
@@ -197,13 +198,17 @@ def carry_out(
     saved: "SavedPlan | None" = None,
     brief: bool = False,
 ) -> int:
-    """Plan, show, ask, apply, report; gives the exit code. `brief` leaves the plan out (a `wait`)."""
+    """Plan, show, ask, apply, report; gives the exit code.
+
+    `brief` leaves the plan out (a `wait`). A saved plan was looked at when it was made, and exactly it is applied: to
+    name it is the yes.
+    """
     from imagebatch.cli.progress import open_progress
     from imagebatch.pipeline.applying import apply_project
 
     tell_version(shell)
     with open_progress(shell) as progress:
-        session = _Session(shell=shell, progress=progress, yes=yes, brief=brief)
+        session = _Session(shell=shell, progress=progress, yes=yes or saved is not None, brief=brief)
         applied = apply_project(project, request, options, approve=session.approve, tell=session.tell, saved=saved)
     return report(shell, applied)
 
@@ -266,10 +271,12 @@ class _Session:
 
     def _ask(self) -> None:
         if not self.shell.interactive:
+            context = click.get_current_context(silent=True)
+            command = (context.info_name if context else None) or "apply"
             raise RefusedError(
                 "nobody said yes",
                 "There is no terminal to ask at (or --no-input was given), and nothing was sent.",
-                hints=("say yes beforehand: imagebatch apply -y",),
+                hints=(f"say yes beforehand: imagebatch {command} -y",),
                 code="apply.not_approved",
             )
         if not ask(self.shell, "Apply this plan?"):
