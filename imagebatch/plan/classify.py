@@ -36,7 +36,7 @@ from imagebatch.plan.types import Action, Change, Reason
 from imagebatch.plan.upkeep import Due, policy_differs, upkeep
 
 # Failures after which a provider may hold a generation that its own retry can start again.
-_RESTARTABLE = frozenset({"provider", "blocked", "rejected"})
+_RESTARTABLE = frozenset({"provider", "blocked", "rejected", "no_credit"})
 _NOT_ALL_SENT = "some of its creates were not sent before the run ended"
 
 
