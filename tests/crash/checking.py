@@ -1,0 +1,137 @@
+"""What has to hold after every disturbed run, and the undisturbed run that it is compared with."""
+
+import hashlib
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from imagebatch.model.generation import Entry
+from imagebatch.simulator.ledger import Ledger
+from imagebatch.state.journal import read_journal
+from imagebatch.state.lockfile import decode_lock
+from tests.crash.running import Run
+
+Bill = tuple[str, str, str]
+_NEVER_SAID = re.compile(r"Traceback|never retrieved|internal error|ResourceWarning")
+_LEFT_BEHIND = re.compile(r"\.part$|\.ib-tmp|\.torn|^lease\.json$|\.new$|\.answer$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a run leaves: the lock's bytes, the hash of every file that is kept anywhere, the bills.
+
+    `generations` is what the provider has: how many of each token live, and their attempts.
+    """
+
+    lock: bytes
+    outputs: Mapping[str, str]
+    store: Mapping[str, str]
+    trash: Mapping[str, str]
+    bills: Mapping[Bill, int]
+    generations: tuple[tuple[str, int, int], ...]
+
+
+def snapshot(project: Path, simulator: Path | None = None) -> Snapshot:
+    """What stands in a project now; `simulator` is the provider's data folder, the built-in one's by default."""
+    lock, work = project / "imagebatch.lock", project / ".imagebatch"
+    simulator = simulator or work / "simulator"
+    return Snapshot(
+        lock=lock.read_bytes() if lock.exists() else b"",
+        outputs=_hashes(project / "outputs"),
+        store=_hashes(work / "store"),
+        trash={path.partition("/")[2]: sha256 for path, sha256 in _hashes(work / "trash").items()},  # below the day
+        bills=bills(simulator),
+        generations=_generations(simulator),
+    )
+
+
+def bills(simulator: Path) -> Mapping[Bill, int]:
+    """How often each thing was billed: a create or retry by its token, a purchase by its image."""
+    return Counter((one.operation, one.token, one.image_id) for one in Ledger.read(simulator))
+
+
+def differences(reference: Snapshot, found: Snapshot) -> list[str]:
+    """In words, what is not as in the undisturbed run."""
+    wrong = [
+        f"billed {count} times: {bill}" for bill, count in found.bills.items() if count > reference.bills.get(bill, 1)
+    ]
+    wrong += [
+        f"billed and unknown to the undisturbed run: {bill}" for bill in found.bills if bill not in reference.bills
+    ]
+    wrong += [f"never billed: {bill}" for bill in reference.bills if bill not in found.bills]
+    wrong += _tree_differences("outputs", reference.outputs, found.outputs)
+    wrong += _tree_differences("store", reference.store, found.store)
+    wrong += _tree_differences("trash", reference.trash, found.trash)
+    if found.generations != reference.generations:
+        wrong.append(f"the provider has {found.generations}, not {reference.generations}")
+    if found.lock != reference.lock:
+        wrong.append("the lock differs:\n" + _first_difference(reference.lock, found.lock))
+    return wrong
+
+
+def leftovers(project: Path) -> list[str]:
+    """Files that no finished run may leave, and events that a checkpoint should have emptied."""
+    left = [
+        str(path.relative_to(project))
+        for path in sorted(project.rglob("*"))
+        if _LEFT_BEHIND.search(path.name) and "simulator" not in path.relative_to(project).parts
+    ]
+    events = read_journal(project / ".imagebatch" / "journal.db").events
+    left += [f"journal: {event}" for event in events]
+    return [f"left behind: {one}" for one in left]
+
+
+def troubled(runs: Sequence[Run]) -> list[str]:
+    """What no run may say, whatever happened to it."""
+    return [run.err[-2000:] for run in runs if _NEVER_SAID.search(run.err)]
+
+
+def entries(project: Path) -> Mapping[str, Entry]:
+    """The lock's blocks by address."""
+    lock = decode_lock((project / "imagebatch.lock").read_bytes())
+    return {address: lock.entry(address) for address in lock}
+
+
+def doubts(project: Path) -> Mapping[str, tuple[str, ...]]:
+    """What the lock says is in doubt: the tokens by address."""
+    return {
+        address: tuple(part.token for part in entry.parts if part.status == "in_doubt") or (entry.token,)
+        for address, entry in entries(project).items()
+        if entry.status == "in_doubt"
+    }
+
+
+def _generations(simulator: Path) -> tuple[tuple[str, int, int], ...]:
+    database = simulator / "simulator.sqlite3"
+    if not database.exists():
+        return ()
+    with closing(sqlite3.connect(database, timeout=10)) as connection:
+        rows = connection.execute("SELECT token, attempt, deleted FROM generations ORDER BY token, seq").fetchall()
+    return tuple((str(token), int(attempt), int(deleted)) for token, attempt, deleted in rows)
+
+
+def _hashes(folder: Path) -> Mapping[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _tree_differences(name: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name}/{path}: {'missing' if path not in found else 'not wanted' if path not in wanted else 'other bytes'}"
+        for path in sorted(wanted.keys() | found.keys())
+        if wanted.get(path) != found.get(path)
+    ]
+
+
+def _first_difference(wanted: bytes, found: bytes) -> str:
+    import difflib
+
+    lines = difflib.unified_diff(wanted.decode().splitlines(), found.decode().splitlines(), lineterm="", n=1)
+    return "\n".join(list(lines)[:24])

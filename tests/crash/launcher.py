@@ -1,0 +1,133 @@
+"""Runs the real program in processes that can be killed at any effect: a fork server, started once for many runs.
+
+The program is what its users run, `imagebatch.cli.main.run`, in a process of its own with its own folder, arguments and
+environment. Only the imports are shared: the server has done them before it forks, which spares most of a run's time.
+
+Jobs come as lines of JSON on standard input; for each `pid N` is answered at once and `code N` at its end (negative for
+a signal, as `subprocess` has it). A job may ask for a trace of its effects or for a SIGKILL just before the k-th effect
+of a name. Nothing in the package knows of this: the effects are those of the operating system's modules, wrapped here,
+and the named points of `imagebatch.state.files`.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import imagebatch.cli.commands.applying
+import imagebatch.cli.main
+import imagebatch.cli.progress
+import imagebatch.manifest.project
+import imagebatch.pipeline.applying
+import imagebatch.providers.aigne_hub
+import imagebatch.providers.all_images
+import imagebatch.providers.openai  # as those above: so that the runs need not
+from imagebatch.state import files
+
+_DISK = ("replace", "rename", "link", "unlink", "mkdir", "fsync")
+
+
+class Effects:
+    """Counts effects by name; writes them down, or kills this very process at one of them."""
+
+    def __init__(self, *, trace: str | None, kill: tuple[str, int] | None) -> None:
+        self._out = Path(trace).open("w", encoding="utf-8") if trace is not None else None  # noqa: SIM115  # for the whole run
+        self._kill = kill
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+        self._requests: dict[int, str] = {}
+
+    def install(self) -> None:
+        """Wrap what touches the world."""
+        files._hooks.append(lambda name: self.happens(f"point {name}"))
+        for name in _DISK:
+            setattr(os, name, self._wrapped(getattr(os, name), name))
+        socket.socket.send = self._sending(socket.socket.send)  # type: ignore[method-assign]  # the point of it
+        socket.socket.recv = self._receiving(socket.socket.recv)  # type: ignore[method-assign]  # the point of it
+
+    def happens(self, name: str) -> None:
+        """An effect is about to happen."""
+        with self._lock:
+            self._counts[name] += 1
+            if self._out is not None:
+                self._out.write(f"{name}\n")
+                self._out.flush()
+            if self._kill == (name, self._counts[name]):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def _wrapped(self, inner: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def effect(*given: Any, **more: Any) -> Any:
+            self.happens(name)
+            return inner(*given, **more)
+
+        return effect
+
+    def _sending(self, inner: Callable[..., int]) -> Callable[..., int]:
+        def send(sock: socket.socket, data: Any, *given: Any) -> int:
+            if sock.family in {socket.AF_INET, socket.AF_INET6}:
+                line = bytes(data[:200]).split(b"\r\n", 1)[0]
+                if line.endswith(b" HTTP/1.1"):
+                    self._requests[id(sock)] = _operation(line.decode())
+                self.happens(f"send {self._requests.get(id(sock), '')}")
+            return inner(sock, data, *given)
+
+        return send
+
+    def _receiving(self, inner: Callable[..., bytes]) -> Callable[..., bytes]:
+        def recv(sock: socket.socket, *given: Any) -> bytes:
+            if sock.family not in {socket.AF_INET, socket.AF_INET6}:
+                return inner(sock, *given)
+            self.happens(f"recv {self._requests.get(id(sock), '')}")
+            data = inner(sock, *given)
+            self.happens(f"got {self._requests.get(id(sock), '')}")
+            return data
+
+        return recv
+
+
+def _operation(line: str) -> str:
+    """A request's method and path without what differs from run to run."""
+    method, target, _ = line.split(" ", 2)
+    parts = target.partition("?")[0].split("/")
+    return f"{method} {'/'.join('ID' if len(part) > 30 else part for part in parts)}"
+
+
+def _become(job: dict[str, Any]) -> None:
+    """Be the program: folder, environment, streams and arguments as the job says."""
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["environ"])
+    sys.argv = ["imagebatch", *job["arguments"]]
+    null = os.open(os.devnull, os.O_RDONLY)
+    out, err = (os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644) for name in ("out", "err"))
+    for target, source in enumerate((null, out, err)):
+        os.dup2(source, target)
+        os.close(source)
+    if job.get("trace") or job.get("kill"):
+        kill = job.get("kill")
+        Effects(trace=job.get("trace"), kill=(kill[0], kill[1]) if kill else None).install()
+
+
+def main() -> None:
+    """Serve until standard input closes."""
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            _become(json.loads(line))
+            imagebatch.cli.main.run()
+            return
+        sys.stdout.write(f"pid {pid}\n")
+        sys.stdout.flush()
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        sys.stdout.write(f"code {code}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Runs of the program for the crash tests: through the fork server, with what each left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+LONGEST_S = 60.0
+
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How one run of the program ended: its exit code (negative for a signal) and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """The variables of a run: no key, nothing of the person who runs the tests."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    return {**kept, "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), **more}
+
+
+class Started:
+    """A run that is under way."""
+
+    def __init__(self, server: "Server", pid: int, streams: tuple[Path, Path]) -> None:
+        self.pid = pid
+        self._server = server
+        self._streams = streams
+
+    def wait(self) -> Run:
+        """Wait for its end; a run that takes too long is killed, and is a failure of the test."""
+        watchdog = threading.Timer(LONGEST_S, os.kill, (self.pid, signal.SIGKILL))
+        watchdog.start()
+        began = time.monotonic()
+        try:
+            code = self._server.read("code")
+        finally:
+            watchdog.cancel()
+        assert time.monotonic() - began < LONGEST_S, f"the run hung:\n{self.said()}"
+        out, err = (path.read_text(encoding="utf-8", errors="replace") for path in self._streams)
+        return Run(code=code, out=out, err=err)
+
+    def said(self) -> str:
+        """What it printed so far, on both streams."""
+        return "".join(path.read_text(encoding="utf-8", errors="replace") for path in self._streams if path.exists())
+
+
+class Server:
+    """One fork server: runs one program at a time."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._count = 0
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(LAUNCHER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the server."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(LONGEST_S)
+        finally:
+            self._process.kill()
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+
+    def start(
+        self,
+        folder: Path,
+        *arguments: str,
+        kill: Place | None = None,
+        trace: Path | None = None,
+        environ: dict[str, str] | None = None,
+    ) -> Started:
+        """Start the program in a folder; with `kill` it dies just before that effect, with `trace` it lists them."""
+        self._count += 1
+        streams = (self._scratch / f"{self._count}.out", self._scratch / f"{self._count}.err")
+        job = {
+            "folder": str(folder),
+            "arguments": arguments,
+            "environ": environ if environ is not None else environment(self._scratch),
+            "out": str(streams[0]),
+            "err": str(streams[1]),
+            "kill": kill,
+            "trace": str(trace) if trace is not None else None,
+        }
+        if self._process.stdin is None:
+            raise AssertionError("the fork server has no input")
+        self._process.stdin.write(json.dumps(job) + "\n")
+        self._process.stdin.flush()
+        return Started(self, self.read("pid"), streams)
+
+    def run(
+        self,
+        folder: Path,
+        *arguments: str,
+        kill: Place | None = None,
+        trace: Path | None = None,
+        environ: dict[str, str] | None = None,
+    ) -> Run:
+        """Run the program in a folder to its end."""
+        return self.start(folder, *arguments, kill=kill, trace=trace, environ=environ).wait()
+
+    def read(self, word: str) -> int:
+        """The next answer of the server."""
+        if self._process.stdout is None:
+            raise AssertionError("the fork server has no output")
+        said, _, number = self._process.stdout.readline().partition(" ")
+        assert said == word, f"the fork server said {said!r} instead of {word!r}"
+        return int(number)

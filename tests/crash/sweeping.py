@@ -1,0 +1,128 @@
+"""Sweeps: the same project run again and again, killed each time at another place, recovered, and compared."""
+
+import json
+import os
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.crash.checking import Snapshot, differences, leftovers, snapshot, troubled
+from tests.crash.running import Place, Run, Server
+
+AT_ONCE = 2
+MOST_APPLIES = 3
+NOTHING = "Nothing to do"
+KILLED = -9
+
+Environ = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One project of a sweep: its folder, its variables, and the data folder of its provider."""
+
+    folder: Path
+    environ: Environ
+    simulator: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """What came of one place: the killed run, the applies after it, and what is not as it should be."""
+
+    place: Place
+    killed: Run
+    applies: tuple[Run, ...]
+    wrong: tuple[str, ...]
+    doubts: int = 0
+
+    def __str__(self) -> str:
+        codes = [run.code for run in self.applies]
+        head = f"killed before {json.dumps(self.place)}: {self.killed.code}, then {codes}"
+        return "\n    ".join([head, *(line for one in self.wrong for line in one.splitlines())])
+
+
+MakeCase = Callable[[str], AbstractContextManager[Case]]
+Check = Callable[[Server, Case, Snapshot, list[Run]], tuple[list[str], int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """Runs `apply` in cases that `make` makes; `check` settles what is left and says what is wrong."""
+
+    servers: Sequence[Server]
+    make: MakeCase
+    check: Check
+    free: list[Server] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def undisturbed(self, trace: Path) -> tuple[Snapshot, list[Place], list[Run]]:
+        """One run that nobody disturbs: what it leaves, its effects in order, and it with an empty run after it."""
+        with self.make(trace.stem) as case:
+            run = self.servers[0].run(case.folder, "apply", "-y", trace=trace, environ=case.environ)
+            again = self.servers[0].run(case.folder, "apply", "-y", environ=case.environ)
+            seen: Counter[str] = Counter()
+            places: list[Place] = []
+            for name in trace.read_text(encoding="utf-8").splitlines():
+                seen[name] += 1
+                places.append((name, seen[name]))
+            return snapshot(case.folder, case.simulator), places, [run, again]
+
+    def run(self, reference: Snapshot, places: Sequence[Place]) -> list[Recovery]:
+        """Kill at each place, recover, compare; two at a time."""
+        self.free[:] = self.servers
+        with ThreadPoolExecutor(len(self.servers)) as threads:
+            return list(threads.map(lambda numbered: self._one(reference, *numbered), enumerate(places)))
+
+    def _one(self, reference: Snapshot, number: int, place: Place) -> Recovery:
+        with self._server() as server, self.make(f"kill-{number}") as case:
+            killed = server.run(case.folder, "apply", "-y", kill=place, environ=case.environ)
+            applies: list[Run] = []
+            while len(applies) < MOST_APPLIES and not (applies and NOTHING in applies[-1].out):
+                applies.append(server.run(case.folder, "apply", "-y", environ=case.environ))
+            wrong, doubts = self.check(server, case, reference, applies)
+            wrong += troubled([killed, *applies])
+            if not wrong:
+                shutil.rmtree(case.folder)
+            return Recovery(place=place, killed=killed, applies=tuple(applies), wrong=tuple(wrong), doubts=doubts)
+
+    @contextmanager
+    def _server(self) -> Iterator[Server]:
+        with self.lock:
+            server = self.free.pop()
+        try:
+            yield server
+        finally:
+            with self.lock:
+                self.free.append(server)
+
+
+def as_undisturbed(_: Server, case: Case, reference: Snapshot, applies: list[Run]) -> tuple[list[str], int]:
+    """Nothing may tell the recovered project from one that nobody disturbed."""
+    wrong = differences(reference, snapshot(case.folder, case.simulator)) + leftovers(case.folder)
+    wrong += [f"exit {run.code}: {(run.out + run.err)[-600:]}" for run in applies if run.code != 0]
+    if NOTHING not in applies[-1].out:
+        wrong.append(f"after {len(applies)} applies there is still something to do")
+    return wrong, 0
+
+
+def chosen(places: Sequence[Place], count: int, around: Sequence[str] = ()) -> list[Place]:
+    """`count` places spread evenly, and those around the first, the middle and the last of some requests.
+
+    `IMAGEBATCH_CRASH_PLACES=all` takes every place, a number that many.
+    """
+    asked = os.environ.get("IMAGEBATCH_CRASH_PLACES", str(count))
+    if asked == "all":
+        return list(places)
+    count = min(int(asked), len(places))
+    spread = [places[index * len(places) // count] for index in range(count)]
+    near: list[Place] = []
+    for name in (f"{step} {request}" for request in around for step in ("send", "recv", "got")):
+        found = [place for place in places if place[0] == name]
+        near += [found[0], found[len(found) // 2], found[-1]]
+    return list(dict.fromkeys([*spread, *near]))

@@ -1,0 +1,162 @@
+"""kill -9 anywhere, then `apply`: the same lock and files as if nothing had happened, and nothing billed twice.
+
+The places are effects of an undisturbed run: bytes sent and received, files synced, renamed and linked, and the named
+points of the state. `IMAGEBATCH_CRASH_PLACES=all` takes each of them.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from imagebatch.simulator.process import start
+from tests.crash.checking import Snapshot, bills, differences, doubts, entries, leftovers, snapshot
+from tests.crash.projects import (
+    AFTER,
+    BEFORE,
+    BLIND,
+    LISTING,
+    SIX,
+    TWELVE,
+    copy_project,
+    lend_drawings,
+    write_manifest,
+    write_project,
+)
+from tests.crash.running import Run, Server, environment
+from tests.crash.sweeping import KILLED, NOTHING, Case, Recovery, Sweep, as_undisturbed, chosen
+
+pytestmark = pytest.mark.slow
+
+CREATE = "POST /all-images/v1/image-generations"
+RETRY = "POST /all-images/v1/image-generations/retry/ID"
+PURCHASE = "POST /all-images/v1/images/download"
+HUB_CREATE = "POST /aigne-hub/ai-kit/api/images/generations"
+MOST_IN_FLIGHT = 5  # creates of the blind project that may be under way at once
+
+
+def report(name: str, recoveries: list[Recovery], began: float) -> None:
+    kills = sum(1 for one in recoveries if one.killed.code == KILLED)
+    runs = sum(1 + len(one.applies) for one in recoveries)
+    doubtful = sum(1 for one in recoveries if one.doubts)
+    bad = [one for one in recoveries if one.wrong]
+    print(  # noqa: T201  # the figures of a sweep are its result; pytest -s shows them
+        f"\n{name}: {kills} kills, {runs} runs, {len(bad)} wrong, {doubtful} kills left doubts "
+        f"({sum(one.doubts for one in recoveries)} addresses), {time.monotonic() - began:.0f} s"
+    )
+    assert not bad, "\n\n".join(map(str, bad))
+
+
+def simulated(folder: Path, home: Path) -> Case:
+    environ = environment(home, IMAGEBATCH_SIMULATOR_PROFILE=str(folder / "profile.yaml"))
+    return Case(folder=folder, environ=environ, simulator=folder / ".imagebatch" / "simulator")
+
+
+def test_twelve_variants_survive_a_kill_at_fifty_places(servers: list[Server], tmp_path: Path, home: Path) -> None:
+    began = time.monotonic()
+
+    @contextmanager
+    def make(name: str) -> Iterator[Case]:
+        folder = write_project(tmp_path / name, LISTING, TWELVE)
+        if name != "first":
+            lend_drawings(tmp_path / "first", folder)
+        yield simulated(folder, home)
+
+    sweep = Sweep(servers=servers, make=make, check=as_undisturbed)
+    reference, _, runs = sweep.undisturbed(tmp_path / "first.trace")
+    twin, places, again = sweep.undisturbed(tmp_path / "second.trace")
+    assert [run.code for run in (*runs, *again)] == [0, 0, 0, 0], runs[0].err
+    assert NOTHING in runs[1].out
+    assert differences(reference, twin) == [], "two undisturbed runs differ"
+    assert set(reference.bills.values()) == {1}
+    assert len(entries(tmp_path / "first")) == 12
+    recoveries = sweep.run(reference, chosen(places, 46, around=(CREATE,)))
+    report("12 variants", recoveries, began)
+    assert sum(one.killed.code == KILLED for one in recoveries) >= 50
+
+
+def test_retries_updates_purchases_moves_and_removals_survive_kills(
+    servers: list[Server], tmp_path: Path, home: Path
+) -> None:
+    began = time.monotonic()
+    base = write_project(tmp_path / "base", LISTING, BEFORE)
+    drawn = servers[0].run(base, "apply", "-y", environ=simulated(base, home).environ)
+    assert drawn.code == 3, drawn.out + drawn.err
+    write_manifest(base, AFTER)
+
+    @contextmanager
+    def make(name: str) -> Iterator[Case]:
+        yield simulated(copy_project(base, tmp_path / name), home)
+
+    sweep = Sweep(servers=servers, make=make, check=as_undisturbed)
+    reference, places, runs = sweep.undisturbed(tmp_path / "first.trace")
+    assert [run.code for run in runs] == [0, 0], runs[0].out + runs[0].err
+    assert NOTHING in runs[1].out
+    kept = entries(tmp_path / "first")
+    assert {address: entry.attempt for address, entry in kept.items()} == {
+        "again": 2, "fixed": 2, "jar": 1, "lake": 1, "ship": 1, "wall": 1,
+    }  # fmt: skip
+    report("Verbs", sweep.run(reference, chosen(places, 9, around=(RETRY, PURCHASE))), began)
+
+
+def test_providers_that_cannot_list_leave_declared_doubts_at_most(
+    servers: list[Server], tmp_path: Path, home: Path
+) -> None:
+    began = time.monotonic()
+
+    @contextmanager
+    def make(name: str) -> Iterator[Case]:
+        folder = write_project(tmp_path / name, BLIND, SIX)
+        data = tmp_path / f"{name}-provider"
+        with start(data, folder / "profile.yaml") as provider:
+            yield Case(folder=folder, environ=environment(home, ORIGIN=provider.origin), simulator=data)
+
+    sweep = Sweep(servers=servers, make=make, check=settled)
+    reference, places, runs = sweep.undisturbed(tmp_path / "first.trace")
+    assert [run.code for run in runs] == [0, 0], runs[0].out + runs[0].err
+    assert set(reference.bills.values()) == {1}
+    report("Blind", sweep.run(reference, chosen(places, 11, around=(HUB_CREATE,))), began)
+
+
+def settled(server: Server, case: Case, reference: Snapshot, applies: list[Run]) -> tuple[list[str], int]:
+    """What is in doubt is declared, nothing else is missing; and once a person has looked at the bill, all is there."""
+    found = doubts(case.folder)
+    if not found:
+        return as_undisturbed(server, case, reference, applies)
+    wrong = [f"exit {run.code}: {run.out + run.err}"[-600:] for run in applies if run.code != 3]
+    wrong += _undeclared(case, reference, found)
+    billed = bills(case.simulator)
+    paid = {address for address, tokens in found.items() if any(("create", one, "") in billed for one in tokens)}
+    for address in found:
+        way = ("--resend", "-y") if address in paid else ("--abandon",)
+        server.run(case.folder, "resolve", address, *way, environ=case.environ)
+    last = [server.run(case.folder, "apply", "-y", environ=case.environ) for _ in range(2)]
+    wrong += [f"after resolve, exit {run.code}: {run.out + run.err}"[-900:] for run in last if run.code != 0]
+    if NOTHING not in last[-1].out:
+        wrong.append("after resolve and an apply there is still something to do")
+    left = leftovers(case.folder)
+    now = snapshot(case.folder, case.simulator)
+    twice = {bill: count for bill, count in now.bills.items() if count > 1}
+    if twice:
+        wrong.append(f"billed twice for one token: {twice}")
+    if not paid:
+        wrong += differences(reference, now)
+    elif entries(case.folder).keys() != {"badge", "lamp", "mug[colour=blue]", "mug[colour=red]", "shelf", "texture"}:
+        wrong.append(f"the lock has {sorted(entries(case.folder))}")
+    return wrong + left, len(found)
+
+
+def _undeclared(case: Case, reference: Snapshot, found: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Bills that neither the lock's pictures nor its doubts account for, and doubts beyond what was under way."""
+    declared = {token for tokens in found.values() for token in tokens}
+    kept = {one for entry in entries(case.folder).values() for one in (entry.token, *(p.token for p in entry.parts))}
+    wrong = [
+        f"billed and not accounted for: {bill}" for bill in bills(case.simulator) if bill[1] not in declared | kept
+    ]
+    wrong += [f"billed {count} times: {bill}" for bill, count in bills(case.simulator).items() if count > 1]
+    wrong += [f"nobody ever asked for {token}" for token in declared if ("create", token, "") not in reference.bills]
+    if len(declared) > MOST_IN_FLIGHT:
+        wrong.append(f"{len(declared)} creates are in doubt, and at most {MOST_IN_FLIGHT} were under way")
+    return wrong
