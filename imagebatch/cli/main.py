@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from imagebatch.cli.options import Shell, common_options, open_shell
+from imagebatch.cli.options import FlagGroup, Shell, open_shell
 from imagebatch.errors import (
     EXIT_ERROR,
     EXIT_INTERRUPTED,
@@ -51,7 +51,7 @@ _ENVIRONMENT = (
 _SECRET_FLAGS = ("--api-key", "--api_key", "--apikey", "--secret", "--password", "--token", "--auth-token")
 
 
-class LazyGroup(click.Group):
+class LazyGroup(FlagGroup):
     """A group whose commands are imported when they are used."""
 
     def __init__(self, *args: Any, table: dict[str, str], **settings: Any) -> None:  # noqa: ANN401  # click's own settings
@@ -112,7 +112,6 @@ def build() -> LazyGroup:
         epilog=_ENVIRONMENT,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         params=[
-            *common_options(json=False, environment=False),
             click.Option(
                 ["--version"],
                 is_flag=True,

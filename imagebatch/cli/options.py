@@ -1,13 +1,13 @@
 """Flags with one meaning in every command, each also an environment variable `IMAGEBATCH_<FLAG>`.
 
-Common flags stand before or after the command's name. A flag on the command line wins over the environment.
-Imports click and the standard library only: `--help` and completion are to be quick.
+They stand before or after the command's name; what a command has no use for is refused, in either place. A flag on the
+command line wins over the environment. Imports click and the standard library only: `--help` and completion are quick.
 """
 
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -123,14 +123,15 @@ def flag(*names: str, env: str | None = None, **settings: Any) -> Callable[[Deco
     return click.option(*names, envvar=env or variable(longest), show_envvar=False, **settings)
 
 
-def common_options(*, json: bool, environment: bool) -> list[click.Option]:
-    """The flags that every command has; `json` where the command has a form for programs."""
+def common_options(*, environment: bool) -> list[click.Option]:
+    """The flags that every command has."""
 
     def option(*names: str, **settings: Any) -> click.Option:  # noqa: ANN401  # click's own settings
         longest = max((name for name in names if name.startswith("--")), key=len)
         return click.Option(list(names), envvar=variable(longest) if environment else None, **settings)
 
-    options = [
+    return [
+        option("--json", "json", is_flag=True, help="Output for programs."),
         option("-C", "--directory", "directory", metavar="DIR", help="Start from DIR instead of here."),
         option(
             "--color", "color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True,
@@ -142,9 +143,20 @@ def common_options(*, json: bool, environment: bool) -> list[click.Option]:
         option("--no-input", "no_input", is_flag=True, help="Never ask; a question counts as a no."),
         option("--simulate", "simulate", is_flag=True, help="Draw with the simulator, state and outputs apart."),
     ]  # fmt: skip
-    if json:
-        options.insert(0, option("--json", "json", is_flag=True, help="Output for programs."))
-    return options
+
+
+def shared_options() -> list[click.Option]:
+    """The flags that many commands have, as they stand before a command's name: without a default, not in the help."""
+
+    def every() -> None: ...
+
+    for decorate in (saving, running, braking, selecting):
+        every = decorate(every)
+    found: list[click.Option] = []
+    for option in reversed(every.__click_params__):  # type: ignore[attr-defined]  # where click's decorators leave them
+        option.envvar, option.default, option.hidden = None, None, True
+        found.append(option)
+    return found
 
 
 COMMON = ("json", "directory", "color", "quiet", "verbose", "no_progress", "no_input", "simulate")
@@ -153,26 +165,42 @@ COMMON = ("json", "directory", "color", "quiet", "verbose", "no_progress", "no_i
 def common_values(ctx: click.Context) -> dict[str, Any]:
     """The common flags of a command: from its own command line, else the group's, else the environment."""
     found: dict[str, Any] = {}
-    root = ctx.find_root()
     for name in COMMON:
-        own = ctx.params.get(name)
-        if ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
-            levels = [
-                level for level in _parents(ctx) if level.get_parameter_source(name) is ParameterSource.COMMANDLINE
-            ]
-            own = levels[0].params[name] if levels else own
-        found[name] = own
-    found["root"] = root
+        given = next((level for level in _levels(ctx) if _is_given(level, name)), ctx)
+        found[name] = given.params.get(name)
     return found
 
 
-def _parents(ctx: click.Context) -> list[click.Context]:
-    found = []
-    at = ctx.parent
+def own_values(ctx: click.Context) -> dict[str, Any]:
+    """The other flags and arguments of a command; those before its name count like those behind it.
+
+    Raises click.UsageError for a flag before the name that the command has no use for.
+    """
+    found = {name: value for name, value in ctx.params.items() if name not in COMMON}
+    for level in list(_levels(ctx))[1:]:
+        for param in level.command.params:
+            name = param.name or ""
+            if name in COMMON or not _is_given(level, name):
+                continue
+            if name not in ctx.params:
+                raise click.UsageError(f"{param.opts[-1]} has no meaning for {ctx.command_path}.", ctx)
+            if isinstance(param, click.Option) and param.multiple and _is_given(ctx, name):
+                found[name] = (*level.params[name], *found[name])
+            elif not _is_given(ctx, name):
+                found[name] = level.params[name]
+    return found
+
+
+def _levels(ctx: click.Context) -> Iterator[click.Context]:
+    """A command's context and those of the groups around it, the nearest first."""
+    at: click.Context | None = ctx
     while at is not None:
-        found.append(at)
+        yield at
         at = at.parent
-    return found
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def open_shell(values: Mapping[str, Any]) -> Shell:
@@ -194,34 +222,96 @@ def open_shell(values: Mapping[str, Any]) -> Shell:
 
 
 class ShellCommand(click.Command):
-    """A command whose callback takes a `Shell` first and gives the exit code."""
+    """A command whose callback takes a `Shell` first and gives the exit code.
 
-    def __init__(self, *args: Any, takes_json: bool = False, **settings: Any) -> None:  # noqa: ANN401  # click's own settings
+    `takes_json` tells that it prints JSON itself; of another one's lines one object is made. `named` is None where
+    selectors may be left out, else the flags that stand for them.
+    """
+
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401  # click's own settings
+        takes_json: bool = False,
+        named: tuple[str, ...] | None = None,
+        **settings: Any,  # noqa: ANN401  # click's own settings
+    ) -> None:
         super().__init__(*args, **settings)
-        self.params += common_options(json=takes_json, environment=True)
+        self.takes_json = takes_json
+        self.named = named
+        self.params += common_options(environment=True)
 
     def invoke(self, ctx: click.Context) -> int:
         """Open the shell and run the callback."""
-        values = common_values(ctx)
-        shell = open_shell(values)
+        shell = open_shell(common_values(ctx))
         ctx.find_root().obj = shell
-        own = {name: value for name, value in ctx.params.items() if name not in COMMON}
+        own = self._with_selectors(ctx, own_values(ctx))
         if self.callback is None:
             raise AssertionError(f"the command {self.name} has no callback")
         with ctx:
+            if shell.json and not self.takes_json:
+                return self._told_as_json(shell, own)
             return int(self.callback(shell, **own))
 
+    def _with_selectors(self, ctx: click.Context, own: dict[str, Any]) -> dict[str, Any]:
+        """Selectors behind the name and `--select` are one thing; the variable counts where neither is given."""
+        if "selectors" not in own or "select" not in own:
+            return own
+        selected = own.pop("select")
+        given = any(_is_given(level, "select") for level in _levels(ctx))
+        named = (*own["selectors"], *(selected if given else ()))
+        if self.named is not None and not named and not any(own[flag] for flag in self.named):
+            ways = "".join(f", or say --{'all' if flag == 'everything' else flag}" for flag in self.named)
+            raise click.UsageError(f"nothing is named: give selectors (SEL){ways}.", ctx)
+        return {**own, "selectors": named or selected}
 
-def command(name: str, *, json: bool = False, **settings: Any) -> Callable[[Callable[..., int]], ShellCommand]:  # noqa: ANN401  # click's own settings
+    def _told_as_json(self, shell: Shell, own: dict[str, Any]) -> int:
+        """Run a command that knows only lines for people, and put those into one object."""
+        import io
+        import json
+
+        text = io.StringIO()
+        if self.callback is None:
+            raise AssertionError(f"the command {self.name} has no callback")
+        aside = replace(shell.screen, out=text, columns=None, out_paint=replace(shell.screen.out_paint, on=False))
+        code = int(self.callback(replace(shell, screen=aside), **own))
+        fields: dict[str, object] = {"type": "summary", "command": self.name or "", "exit_code": code}
+        fields |= {"text": text.getvalue().rstrip("\n"), "format": "imagebatch-command", "format_version": "1.0"}
+        shell.screen.json_line(json.dumps(fields, ensure_ascii=False, separators=(",", ":")))
+        return code
+
+
+class FlagGroup(click.Group):
+    """A group of commands that takes the flags with one meaning before a command's name."""
+
+    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **settings: Any) -> None:  # noqa: ANN401  # click's own settings
+        shared = [*common_options(environment=False), *shared_options()]
+        super().__init__(*args, params=[*shared, *(params or [])], **settings)
+        self.callback = None  # a group does nothing itself; its flags are its commands' to read
+
+
+def command(
+    name: str,
+    *,
+    json: bool = False,
+    named: tuple[str, ...] | None = None,
+    **settings: Any,  # noqa: ANN401  # click's own settings
+) -> Callable[[Callable[..., int]], ShellCommand]:
     """Make a command of a function `(shell, …) -> exit code`; its docstring is the help."""
 
     def decorate(function: Callable[..., int]) -> ShellCommand:
-        made = click.command(name, cls=ShellCommand, takes_json=json, **settings)(function)
+        made = click.command(name, cls=ShellCommand, takes_json=json, named=named, **settings)(function)
         if not isinstance(made, ShellCommand):
             raise AssertionError("click made another class than it was asked for")
         return made
 
     return decorate
+
+
+def naming(function: Decorated) -> Decorated:
+    """Selectors behind the command's name, with `--select` and `--exclude`; all come as `selectors` and `exclude`."""
+    return click.argument("selectors", nargs=-1, metavar="[SEL]...", shell_complete=complete_addresses)(
+        selecting(function)
+    )
 
 
 def selecting(function: Decorated) -> Decorated:
@@ -262,6 +352,19 @@ def running(function: Decorated) -> Decorated:
     ):  # fmt: skip
         function = decorate(function)
     return function
+
+
+def saving(function: Decorated) -> Decorated:
+    """`--out FILE`."""
+    import pathlib
+
+    return flag(
+        "--out",
+        "out",
+        type=click.Path(dir_okay=False, path_type=pathlib.Path),
+        metavar="FILE",
+        help="Save the plan for apply FILE.",
+    )(function)
 
 
 def approving(function: Decorated) -> Decorated:

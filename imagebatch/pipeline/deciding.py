@@ -53,14 +53,14 @@ def choose(project: Project, address: str, numbers: Sequence[int]) -> tuple[Pick
 
 
 def ask_again(
-    project: Project, selectors: Sequence[str], *, note: str | None, add: str | None
+    project: Project, selectors: Sequence[str], *, exclude: Sequence[str] = (), note: str | None, add: str | None
 ) -> tuple[Picks, tuple[str, ...]]:
     """picks.yaml with one more attempt asked for, and the addresses that it is asked for.
 
     Raises PlanError where none of the selected has a picture that could be redrawn.
     """
     picks = project.loaded.picks
-    chosen = _selected(project, selectors)
+    chosen = _selected(project, selectors, exclude)
     for address, _, entry in chosen:
         picks = redone(picks, address, max(draw.attempt for draw in past_draws(entry)), note=note, add=add)
     if not chosen:
@@ -73,14 +73,16 @@ def ask_again(
     return picks, tuple(address for address, _, _ in chosen)
 
 
-def accept_present(project: Project, selectors: Sequence[str]) -> tuple[Picks, tuple[str, ...]]:
+def accept_present(
+    project: Project, selectors: Sequence[str], *, exclude: Sequence[str] = ()
+) -> tuple[Picks, tuple[str, ...]]:
     """picks.yaml in which present pictures stand for changed requests, and their addresses.
 
     Raises PlanError where none of the selected has a picture of another request.
     """
     picks = project.loaded.picks
     taken: list[str] = []
-    for address, variant, entry in _selected(project, selectors):
+    for address, variant, entry in _selected(project, selectors, exclude):
         if entry.status == "succeeded" and entry.draw != variant.draw:
             picks = accepted(picks, address, entry, variant.draw)
             taken.append(address)
@@ -131,9 +133,11 @@ def save_picks(project: Project, picks: Picks) -> Path:
     return path
 
 
-def _selected(project: Project, selectors: Sequence[str]) -> tuple[tuple[str, Variant, Entry], ...]:
+def _selected(
+    project: Project, selectors: Sequence[str], exclude: Sequence[str]
+) -> tuple[tuple[str, Variant, Entry], ...]:
     """What selectors name, as far as it is both wanted and recorded."""
-    planned = make_plan(project, PlanRequest(select=tuple(selectors)))
+    planned = make_plan(project, PlanRequest(select=tuple(selectors), exclude=tuple(exclude)))
     ledger = recorded_now(project)
     return tuple(
         (address, planned.variants[address], ledger.entry(address))

@@ -1,7 +1,7 @@
 """Looking without touching: validate, render, explain, status, verify. Nothing here sends or writes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagebatch.errors import PlanError, Problem
@@ -10,10 +10,9 @@ from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Pick
 from imagebatch.model.settings import Redo
 from imagebatch.model.variant import Draft, Variant
-from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan
+from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, selected
 from imagebatch.pipeline.project import Project, wanted
 from imagebatch.plan.reasons import SIMULATED
-from imagebatch.plan.select import Subject, select
 from imagebatch.plan.states import STATES, State, states_of
 from imagebatch.plan.types import Change
 from imagebatch.providers.wanted import Wanted, request_prompt
@@ -34,14 +33,23 @@ def recorded_now(project: Project) -> Ledger:
     return StateStore(project.home).open_for_plan(lineage=project.settings.lineage).ledger
 
 
-def check_project(project: Project) -> tuple[tuple[Variant, ...], tuple[Problem, ...]]:
-    """All variants and all warnings.
+def check_project(
+    project: Project, selectors: Sequence[str] = (), *, exclude: Sequence[str] = ()
+) -> tuple[tuple[Variant, ...], tuple[Problem, ...]]:
+    """All variants and all warnings, or those of what is selected.
 
-    Raises ManifestError with every problem.
+    Raises ManifestError with every problem, of whatever is selected or not.
     """
     found = want_alone(project)
     doubtful = tuple(problem for problem in found.problems if problem.severity == "warning")
-    return found.variants, (*project.warnings, *doubtful)
+    warnings = (*project.warnings, *doubtful)
+    chosen = selected(project, selectors, exclude=exclude)
+    if chosen is None:
+        return found.variants, warnings
+    return (
+        tuple(variant for variant in found.variants if variant.address in chosen),
+        tuple(problem for problem in warnings if problem.address is None or problem.address in chosen),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +62,15 @@ class Rendered:
     params: tuple[ParamNote, ...]
 
 
-def render_variants(project: Project, selectors: Sequence[str]) -> tuple[Rendered, ...]:
+def render_variants(project: Project, selectors: Sequence[str], *, exclude: Sequence[str] = ()) -> tuple[Rendered, ...]:
     """The selected variants, rendered; all of them without selectors."""
     found = want_alone(project)
-    subjects = [Subject(address=variant.address, variant=variant) for variant in found.variants]
-    chosen = select(selectors, subjects) if selectors else frozenset(one.address for one in subjects)
+    chosen = selected(project, selectors, exclude=exclude)
     drafts = {draft.address: draft for draft in project.loaded.drafts}
     return tuple(
-        _rendered(project, variant, drafts[variant.address]) for variant in found.variants if variant.address in chosen
+        _rendered(project, variant, drafts[variant.address])
+        for variant in found.variants
+        if chosen is None or variant.address in chosen
     )
 
 
@@ -164,19 +173,20 @@ class Status:
         return not self.changes
 
 
-def status_of(planned: Planned, recorded: int) -> Status:
-    """The states of everything; `planned` has to have been made with `detail` and without a selection.
+def status_of(planned: Planned, recorded: Iterable[str]) -> Status:
+    """The states of everything that is selected; `planned` has to have been made with `detail`.
 
-    `recorded` is how many entries the lock has.
+    `recorded` are the addresses of the lock.
     """
+    selects = planned.options.selects
     by_state: dict[State, list[str]] = {state: [] for state in STATES}
     for address, states in states_of(planned.plan).items():
         for state in states:
             by_state[state].append(address)
     changes = planned.plan.changes
     return Status(
-        wanted=len(planned.variants),
-        recorded=recorded,
+        wanted=sum(map(selects, planned.variants)),
+        recorded=sum(map(selects, recorded)),
         unchanged=sum(1 for change in changes if change.action == "noop" and not change.also),
         by_state={state: tuple(addresses) for state, addresses in by_state.items() if addresses},
         changes=sum(1 for change in changes if change.action not in {"noop", "keep"} or change.also),

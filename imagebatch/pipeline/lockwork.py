@@ -11,8 +11,10 @@ from imagebatch.model.event import Dropped, Event, Kept
 from imagebatch.model.generation import Entry
 from imagebatch.model.variant import Variant
 from imagebatch.pipeline.inspecting import want_alone
+from imagebatch.pipeline.planning import read_selector_files, selected
 from imagebatch.pipeline.project import Project, Setup
-from imagebatch.plan.select import Subject, select
+from imagebatch.plan.select import Subject, select, uses_states
+from imagebatch.plan.states import recorded_states
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import encode_block
 from imagebatch.state.store import Session, StateStore
@@ -37,27 +39,20 @@ def record(session: Session, events: Sequence[Event]) -> None:
         one.result(RECORD_TIMEOUT_S)
 
 
-def recorded_entries(session: Session, variants: Mapping[str, Variant], selectors: Sequence[str]) -> dict[str, Entry]:
-    """The entries that selectors name, by address.
-
-    Raises PlanError where they name nothing that is recorded.
-    """
-    ledger = session.ledger
-    subjects = [Subject(address=one, variant=variants.get(one), glance=ledger.glance(one)) for one in ledger]
-    chosen = sorted(select(selectors, subjects))
-    if not chosen:
-        raise PlanError("nothing is selected", "The lock has nothing of that.", code="plan.unknown_selector")
-    return {address: ledger.entry(address) for address in chosen}
-
-
-def hold(project: Project, selectors: Sequence[str], *, held: bool, lock_timeout_s: float) -> tuple[str, ...]:
+def hold(
+    project: Project, selectors: Sequence[str], *, exclude: Sequence[str] = (), held: bool, lock_timeout_s: float
+) -> tuple[str, ...]:
     """Protect pictures by hand, or take that back; gives the addresses that changed.
 
     What a manifest protects stays protected.
     """
     variants = {variant.address: variant for variant in want_alone(project).variants}
+    chosen = selected(project, selectors, exclude=exclude)
     with leased(project, lock_timeout_s) as session:
-        entries = recorded_entries(session, variants, selectors)
+        ledger = session.ledger
+        entries = {one: ledger.entry(one) for one in sorted(ledger) if chosen is None or one in chosen}
+        if not entries:
+            raise PlanError("nothing is selected", "The lock has nothing of that.", code="plan.unknown_selector")
         changed = {
             address: found
             for address, entry in entries.items()
@@ -123,12 +118,22 @@ class LockView:
     owner: str | None
 
 
-def look_into(setup: Setup, selectors: Sequence[str]) -> LockView:
-    """The lock with the journal folded in; reads only, and needs no project that loads."""
+def look_into(setup: Setup, selectors: Sequence[str], *, exclude: Sequence[str] = ()) -> LockView:
+    """The lock with the journal folded in; reads only, and needs no project that loads.
+
+    Of states only those are known that stand in the lock.
+    """
     view = StateStore(setup.home).open_for_plan(lineage=None)
     ledger = view.ledger
-    subjects = [Subject(address=one, glance=ledger.glance(one)) for one in ledger]
-    chosen = sorted(select(selectors, subjects)) if selectors else [one.address for one in subjects]
+    files = read_selector_files(setup.root, (*selectors, *exclude))
+    stated = uses_states((*selectors, *exclude), files)
+    subjects = [
+        Subject(
+            address=one, glance=ledger.glance(one), states=recorded_states(ledger.entry(one)) if stated else frozenset()
+        )
+        for one in ledger
+    ]
+    chosen = sorted(select(selectors, subjects, exclude=exclude, files=files))
     entries = {address: ledger.entry(address) for address in chosen}
     return LockView(
         lineage=view.lineage,

@@ -1,6 +1,6 @@
 """From a loaded project to a plan: what is wanted beside what is recorded. Sends nothing, needs no key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -130,6 +130,20 @@ def subjects(project: Project, world: World, *, states: bool) -> tuple[Subject, 
     """Every address that a selector may name: wanted, recorded, or both; with their states where a selector asks."""
     variants = {variant.address: variant for variant in wanted(project, world.recorded).variants}
     return _subjects(project, world, variants, states=states)
+
+
+def selected(project: Project, selectors: Sequence[str], *, exclude: Sequence[str] = ()) -> frozenset[str] | None:
+    """The addresses, wanted or recorded, that selectors name; None where there is no selection.
+
+    Raises UsageError and PlanError for selectors that are none or name nothing.
+    """
+    if not selectors and not exclude:
+        return None
+    world = read_world(project.home, project.settings.lineage, stat_disk(project.home))
+    expressions = (*selectors, *exclude)
+    files = read_selector_files(project.root, expressions)
+    listed = subjects(project, world, states=uses_states(expressions, files))
+    return select(selectors, listed, exclude=exclude, files=files)
 
 
 def read_selector_files(root: Path, expressions: tuple[str, ...]) -> Mapping[str, str]:

@@ -30,9 +30,9 @@ class Doubt:
     answers_later: bool
 
 
-def doubts(project: Project, selectors: Sequence[str] = ()) -> tuple[Doubt, ...]:
+def doubts(project: Project, selectors: Sequence[str] = (), exclude: Sequence[str] = ()) -> tuple[Doubt, ...]:
     """Everything in doubt among what is selected, each with its possible cost. Reads only."""
-    request = PlanRequest(select=tuple(selectors), detail=True)
+    request = PlanRequest(select=tuple(selectors), exclude=tuple(exclude), detail=True)
     planned = make_plan(project, request)
     return tuple(
         _doubt(project, change)

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from imagebatch.model.generation import Entry
 from imagebatch.plan.reasons import SIMULATED
 from imagebatch.plan.types import Action, Change, Plan
 
@@ -44,6 +45,15 @@ def _states(change: Change) -> set[State]:
     if is_unpicked(change):
         found.add("unpicked")
     return found
+
+
+def recorded_states(entry: Entry) -> frozenset[State]:
+    """The states that an entry has whatever is wanted now."""
+    by_status: dict[str, State] = {
+        "failed": "failed", "blocked": "blocked", "pending": "pending", "in_doubt": "in-doubt",
+    }  # fmt: skip
+    found = {by_status[entry.status]} if entry.status in by_status else set()
+    return frozenset(found | ({"simulated"} if entry.type.startswith(SIMULATED) else set()))
 
 
 def is_unpicked(change: Change) -> bool:

@@ -164,7 +164,9 @@ def _with_candidate(attempt: Attempt, index: int, told: Candidate) -> Attempt:
 
 def with_past(attempt: Attempt, past: Attempt) -> Attempt:
     """What the journal knows of a token, with what the draw index adds: its end where the journal has none, bytes."""
-    base = replace(past, steps=attempt.steps, doubt=attempt.doubt) if attempt.phase is None else attempt
+    base = attempt
+    if attempt.phase in {None, "closed"}:  # what was given up was a step on it; that it was accepted once stays true
+        base = replace(past, steps=attempt.steps, doubt=attempt.doubt, cost=attempt.cost or past.cost)
     theirs = attempt.candidates if base is not attempt else past.candidates
     return replace(base, candidates=merged_candidates(base.candidates or theirs, theirs))
 

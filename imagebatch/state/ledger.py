@@ -6,16 +6,18 @@ events loses nothing, because each of them is found again by its draw fingerprin
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from imagebatch.model.event import Dropped, Event, Intended, Kept, Placing
-from imagebatch.model.generation import Entry
+from imagebatch.model.generation import Entry, Status
 from imagebatch.model.money import UNKNOWN_COST, Cost, parse_money
 from imagebatch.model.recorded import Glance, KnownDraw
 from imagebatch.state.attempts import Attempt, TokenEvent, completed, known_draw, merged_candidates, salt_of, with_past
 from imagebatch.state.lockfile import Lock, glance_of
+
+_LATENESS: Final[Mapping[Status, int]] = {"in_doubt": 0, "pending": 1, "failed": 2, "blocked": 2, "succeeded": 2}
 
 
 class PastDraws(Protocol):
@@ -143,12 +145,20 @@ class Ledger:
             case Placing():
                 self._placing.setdefault(event.path, set()).add(event.sha256)
             case _:
-                before = self._attempts.get(event.token) or Attempt(token=event.token)
-                after = before.after(event, self.lock.lineage)
+                before = self._attempts.get(event.token)
+                after = (before or self._first_seen(event.token)).after(event, self.lock.lineage)
                 self._attempts[event.token] = after
                 self._events.setdefault(event.token, []).append(event)
-                if after.draw and after.draw != before.draw:
+                if after.draw and (before is None or after.draw != before.draw):
                     self._tokens_of.setdefault(after.draw, []).append(event.token)
+
+    def _first_seen(self, token: str) -> Attempt:
+        """What a token is before this journal's first event of it: its name and pictures, where the index has them.
+
+        Its end is left open: the table of moves has its own row for a token with a past.
+        """
+        past = self._past.by_token(token)
+        return Attempt(token=token) if past is None else replace(past, phase=None, failure=None)
 
     def placed(self, path: str) -> frozenset[str]:
         """Hashes of files of ours that were about to appear at an output path when they were last heard of."""
@@ -185,7 +195,12 @@ class Ledger:
 
     def accepted(self) -> tuple[Attempt, ...]:
         """All attempts of this journal that a provider ever took: what the draw index has to hold."""
-        return tuple(attempt for attempt in self._attempts.values() if attempt.accepted and attempt.draw)
+        taken = (attempt for attempt in self._attempts.values() if attempt.accepted and attempt.draw)
+        return tuple(self._with_past(attempt) for attempt in taken)
+
+    def _with_past(self, attempt: Attempt) -> Attempt:
+        past = self._past.by_token(attempt.token)
+        return attempt if past is None else with_past(attempt, past)
 
     def unsettled_events(self) -> tuple[Event, ...]:
         """The events that have to outlive a checkpoint: of tokens with an open step, and of files without a block.
@@ -218,7 +233,9 @@ class Ledger:
             if all(one.phase == "closed" for one in group) and (there is None or not there.parts):
                 continue
             if there is not None:
-                known = _richer(known_draw(group, self.lock.lineage, there), there)
+                known = known_draw(group, self.lock.lineage, there)
+                heard = any(one.token in self._attempts for one in group)
+                known = _richer(there, known) if not heard and _is_as_late(there, known) else _richer(known, there)
             found[known.token] = known
         newest_first = sorted(found.values(), key=lambda known: (-known.attempt, known.token))
         return tuple(
@@ -241,14 +258,14 @@ class Ledger:
 
     def _locked(self, draw: str) -> Iterator[KnownDraw]:
         lineage = self.lock.lineage
-        for address, entry in self._entriesreplace(draw):
+        for address, entry in self._holders(draw):
             for one in (KnownDraw.of_entry(entry), *(KnownDraw.of_earlier(old, entry.type) for old in entry.earlier)):
                 closed = (here := self._attempts.get(one.token)) is not None and here.phase == "closed"
                 if one.draw == draw and not (closed and one.status == "in_doubt"):
                     salt = salt_of(lineage, draw=draw, attempt=one.attempt, part=0, token=one.token, address=address)
                     yield replace(one, salt=salt, open_intent=one.status == "in_doubt")
 
-    def _entriesreplace(self, draw: str) -> Iterator[tuple[str, Entry]]:
+    def _holders(self, draw: str) -> Iterator[tuple[str, Entry]]:
         if self._in_lock is None:
             self._in_lock = _index(self.lock)
         for address in self._in_lock.get(draw, ()):
@@ -312,6 +329,16 @@ def grouped(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
         else:
             parts[attempt.part] = attempt
     return [list(parts.values()) for parts in groups.values()] + loose
+
+
+def _is_as_late(one: KnownDraw, other: KnownDraw) -> bool:
+    """Whether `one` knows no earlier attempt than `other`, and no earlier status of the same one.
+
+    Of lock and draw index neither is always the newer: the lock may have been taken back to an old commit, and the
+    index hears nothing of what another checkout did. Of two ends of one attempt the lock's counts: it tells too what
+    became of the pictures.
+    """
+    return (one.attempt, _LATENESS[one.status]) >= (other.attempt, _LATENESS[other.status])
 
 
 def _richer(one: KnownDraw, other: KnownDraw) -> KnownDraw:

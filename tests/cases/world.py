@@ -8,6 +8,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,16 @@ KEY_VARIABLES: Final = {
 }  # fmt: skip
 HANG_S: Final = 60.0
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]
+# A child inherits the peak of the process that forked it, and the tests' own grows large; a small one lies between.
+_MEASURED: Final = """
+import json, os, sys
+usage_file, *arguments = sys.argv[1:]
+child = os.posix_spawn(sys.executable, [sys.executable, *arguments], os.environ)
+_, status, used = os.wait4(child, 0)
+fields = [os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]
+with open(usage_file, "w") as file:
+    json.dump(fields, file)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,18 +263,18 @@ class World:
         began = time.monotonic()
         with (self.base / "out").open("wb") as out, (self.base / "err").open("wb") as err:
             process = subprocess.Popen(
-                [sys.executable, "-m", "imagebatch", *words],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.base,
+                [sys.executable, "-c", _MEASURED, str(self.base / "usage"), "-m", "imagebatch", *words],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.base, start_new_session=True,
                 env={**self.variables(), "PYTHONPATH": str(_REPOSITORY)},
             )  # fmt: skip
-        status, usage = _waited(process, HANG_S)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        texts = [(self.base / name).read_text("utf-8", "replace") for name in ("out", "err")]
-        for name in ("out", "err"):
+        _await_end(process, HANG_S)
+        texts = [(self.base / name).read_text("utf-8", "replace") for name in ("out", "err", "usage")]
+        for name in ("out", "err", "usage"):
             (self.base / name).unlink()
+        code, cpu_s, rss_mib = json.loads(texts[2])
         return Ran(
-            arguments=tuple(words[2:]), code=process.returncode, out=texts[0], err=texts[1],
-            seconds=time.monotonic() - began, cpu_s=usage.ru_utime + usage.ru_stime, rss_mib=usage.ru_maxrss / 1024,
+            arguments=tuple(words[2:]), code=code, out=texts[0], err=texts[1], seconds=time.monotonic() - began,
+            cpu_s=cpu_s, rss_mib=rss_mib,
         )  # fmt: skip
 
     # What came of it -------------------------------------------------------------------------------------------------
@@ -342,13 +353,10 @@ def _text(stream: io.TextIOWrapper) -> str:
     return buffer.getvalue().decode("utf-8")
 
 
-def _waited(process: "subprocess.Popen[bytes]", limit_s: float) -> tuple[int, resource.struct_rusage]:
-    ends = time.monotonic() + limit_s
-    while time.monotonic() < ends:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            return status, usage
-        time.sleep(0.01)
-    process.kill()
-    os.wait4(process.pid, 0)
-    raise AssertionError(f"{process.args!r} did not end within {limit_s:.0f} s")
+def _await_end(process: "subprocess.Popen[bytes]", limit_s: float) -> None:
+    try:
+        process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise AssertionError(f"{process.args!r} did not end within {limit_s:.0f} s") from None

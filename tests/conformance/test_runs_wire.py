@@ -78,6 +78,7 @@ def test_a_429_pauses_the_provider_and_the_same_create_is_sent_again(
 
 
 def test_a_pause_longer_than_a_run_leaves_everything_to_a_later_one_at_once(shop: Shop, simulated: Simulated) -> None:
+    shop.providers(simulated.tap.origin, all_images={"deadline": "20s"})
     shop.assets(hero=foxes(3))
     answer = {"status": 429, "headers": {"retry-after": "4000"}, "json": {}}
     refused = rule("all-images", "create", answer, match={"prompt": "fox 2"})

@@ -8,8 +8,7 @@ import click
 
 from imagebatch.cli.commands.planning import has_changes, plan_request, quoted_path, show_plan
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, braking, command, locking, running, selecting
-from imagebatch.cli.options import complete_addresses as complete
+from imagebatch.cli.options import Shell, braking, command, locking, naming, running, selecting
 from imagebatch.errors import EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from imagebatch.run.result import RunResult
 
 REFRESH_S = 10.0
-SELECTORS = click.argument("selectors", nargs=-1, required=True, metavar="SEL...", shell_complete=complete)
 
 
 @command("apply", json=True)
@@ -131,8 +129,8 @@ def _nothing_open(shell: Shell, unpicked: tuple[str, ...], code: int) -> int:
     return code
 
 
-@command("retry", json=True)
-@SELECTORS
+@command("retry", json=True, named=())
+@naming
 @braking
 @running
 def retry(shell: Shell, *, selectors: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401  # the shared flags
@@ -142,8 +140,8 @@ def retry(shell: Shell, *, selectors: tuple[str, ...], **flags: Any) -> int:  # 
     return carry_out(shell, project, plan_request(retry=selectors, **wishes), options, yes=bool(flags["yes"]))
 
 
-@command("destroy", json=True)
-@click.argument("selectors", nargs=-1, metavar="[SEL]...", shell_complete=complete)
+@command("destroy", json=True, named=("everything",))
+@naming
 @click.option("--all", "everything", is_flag=True, help="Everything that the lock knows.")
 @braking
 @running
@@ -152,10 +150,8 @@ def destroy(shell: Shell, *, selectors: tuple[str, ...], everything: bool, **fla
 
     What the manifests still want is drawn again by the next apply.
     """
-    if not selectors and not everything:
-        raise UsageError(
-            "nothing is named", "Name what is to be removed, or say --all.", hints=("imagebatch destroy SEL",)
-        )
+    if everything and selectors:
+        raise UsageError("--all and a selection", "Name what is to be removed, or say --all; not both.")
     options, wishes = run_options(**flags)
     project = open_project(shell)
     wishes["select"] = selectors

@@ -7,7 +7,7 @@ import click
 
 from imagebatch.cli.commands.planning import counted, plan_request
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, braking, command, complete_addresses, running
+from imagebatch.cli.options import Shell, braking, command, complete_addresses, naming, running
 from imagebatch.cli.views.foreign import shown
 from imagebatch.errors import EXIT_OK
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from imagebatch.pipeline.project import Project
 
 ADDRESS = click.argument("address", shell_complete=complete_addresses)
-SELECTORS = click.argument("selectors", nargs=-1, required=True, metavar="SEL...", shell_complete=complete_addresses)
 
 
 @command("pick")
@@ -34,8 +33,8 @@ def pick(shell: Shell, *, address: str, numbers: tuple[int, ...]) -> int:
     return EXIT_OK
 
 
-@command("redraw", json=True)
-@SELECTORS
+@command("redraw", json=True, named=())
+@naming
 @click.option("--note", metavar="TEXT", help="Why; kept in picks.yaml.")
 @click.option("--add", metavar="TEXT", help="Words that enter the prompt.")
 @click.option("--now", is_flag=True, help="Apply it at once.")
@@ -56,7 +55,7 @@ def redraw(
 
     options, wishes = run_options(**flags)
     project = open_project(shell)
-    picks, addresses = ask_again(project, selectors, note=note, add=add)
+    picks, addresses = ask_again(project, selectors, exclude=wishes["exclude"], note=note, add=add)
     _save(shell, project, picks)
     if not now:
         if not shell.json:
@@ -66,14 +65,14 @@ def redraw(
     return carry_out(shell, open_project(shell, warn=False), plan_request(**wishes), options, yes=bool(flags["yes"]))
 
 
-@command("accept")
-@SELECTORS
-def accept(shell: Shell, *, selectors: tuple[str, ...]) -> int:
+@command("accept", named=())
+@naming
+def accept(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...]) -> int:
     """Let the present pictures stand for the changed requests, so that nothing is redrawn; written to picks.yaml."""
     from imagebatch.pipeline.deciding import accept_present
 
     project = open_project(shell)
-    picks, addresses = accept_present(project, selectors)
+    picks, addresses = accept_present(project, selectors, exclude=exclude)
     _save(shell, project, picks)
     shell.screen.lines(
         [f"Accepted {counted(len(addresses), 'picture')}:", *(f"  {shown(one)}" for one in addresses[:20])]

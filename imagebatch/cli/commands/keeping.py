@@ -1,36 +1,34 @@
 """`protect` and `unprotect`: what no redraw and no removal touches."""
 
-import click
-
 from imagebatch.cli.commands.planning import counted
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, command, complete_addresses, locking
+from imagebatch.cli.options import Shell, command, locking, naming
 from imagebatch.cli.views.foreign import shown
 from imagebatch.errors import EXIT_OK
 
-SELECTORS = click.argument("selectors", nargs=-1, required=True, metavar="SEL...", shell_complete=complete_addresses)
 
-
-@command("protect")
-@SELECTORS
+@command("protect", named=())
+@naming
 @locking
-def protect(shell: Shell, *, selectors: tuple[str, ...], lock_timeout: float) -> int:
+def protect(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...], lock_timeout: float) -> int:
     """Keep pictures from being redrawn, forgotten or deleted; remembered in the lock."""
-    return _hold(shell, selectors, held=True, lock_timeout=lock_timeout)
+    return _hold(shell, selectors, exclude, held=True, lock_timeout=lock_timeout)
 
 
-@command("unprotect")
-@SELECTORS
+@command("unprotect", named=())
+@naming
 @locking
-def unprotect(shell: Shell, *, selectors: tuple[str, ...], lock_timeout: float) -> int:
+def unprotect(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...], lock_timeout: float) -> int:
     """Take `protect` back; what a manifest protects stays protected."""
-    return _hold(shell, selectors, held=False, lock_timeout=lock_timeout)
+    return _hold(shell, selectors, exclude, held=False, lock_timeout=lock_timeout)
 
 
-def _hold(shell: Shell, selectors: tuple[str, ...], *, held: bool, lock_timeout: float) -> int:
+def _hold(
+    shell: Shell, selectors: tuple[str, ...], exclude: tuple[str, ...], *, held: bool, lock_timeout: float
+) -> int:
     from imagebatch.pipeline.lockwork import hold
 
-    changed = hold(open_project(shell), selectors, held=held, lock_timeout_s=lock_timeout)
+    changed = hold(open_project(shell), selectors, exclude=exclude, held=held, lock_timeout_s=lock_timeout)
     word = "Protected" if held else "Unprotected"
     if not changed:
         shell.screen.lines(["Nothing to do: all of these are as asked."])

@@ -4,23 +4,23 @@ import click
 
 from imagebatch.cli.commands.planning import counted
 from imagebatch.cli.opening import open_project, open_setup
-from imagebatch.cli.options import Shell, command, complete_addresses, locking
+from imagebatch.cli.options import FlagGroup, Shell, command, complete_addresses, locking, naming
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
 from imagebatch.errors import EXIT_ERROR, EXIT_OK
 
 
-@click.group("lock")
+@click.group("lock", cls=FlagGroup)
 def lock() -> None:
     """Look into the lock, free a lease, rename or forget an entry."""
 
 
 @command("show", json=True)
-@click.argument("selectors", nargs=-1, metavar="[SEL]...", shell_complete=complete_addresses)
-def show(shell: Shell, *, selectors: tuple[str, ...]) -> int:
+@naming
+def show(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...]) -> int:
     """Show the lock's entries, and who holds the project."""
     from imagebatch.pipeline.lockwork import look_into
 
-    found = look_into(open_setup(shell), selectors)
+    found = look_into(open_setup(shell), selectors, exclude=exclude)
     if shell.json:
         document = {
             "format": "imagebatch-lock-show",

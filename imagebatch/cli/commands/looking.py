@@ -6,7 +6,7 @@ import click
 
 from imagebatch.cli.commands.planning import counted, plan_request
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, command, complete_addresses, flag
+from imagebatch.cli.options import Shell, command, complete_addresses, flag, naming, selecting
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
 from imagebatch.errors import EXIT_CHANGES, EXIT_OK
 
@@ -18,8 +18,8 @@ _SHOWN = 10
 
 
 @command("render", json=True)
-@click.argument("selectors", nargs=-1, metavar="[SEL]...", shell_complete=complete_addresses)
-def render(shell: Shell, *, selectors: tuple[str, ...]) -> int:
+@naming
+def render(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...]) -> int:
     """Show prompts and requests as they would be sent, and what becomes of each param.
 
     Sends nothing and needs no key.
@@ -27,7 +27,7 @@ def render(shell: Shell, *, selectors: tuple[str, ...]) -> int:
     from imagebatch.pipeline.inspecting import render_variants
 
     project = open_project(shell)
-    for index, one in enumerate(render_variants(project, selectors)):
+    for index, one in enumerate(render_variants(project, selectors, exclude=exclude)):
         if shell.json:
             shell.screen.json_line(json_text(_rendered_object(one)))
         else:
@@ -53,16 +53,17 @@ def explain(shell: Shell, *, address: str) -> int:
 
 
 @command("status", json=True)
+@selecting
 @flag("--exit-code", "exit_code", is_flag=True, help="Exit 2 where an apply would change something.")
-def status(shell: Shell, *, exit_code: bool) -> int:
+def status(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], exit_code: bool) -> int:
     """Show what exists, what is wanted, and what needs a person."""
     from imagebatch.pipeline.inspecting import recorded_now, status_of
     from imagebatch.pipeline.planning import make_plan
     from imagebatch.plan.costs import summary_line
 
     project = open_project(shell)
-    planned = make_plan(project, plan_request(detail=True))
-    found = status_of(planned, len(recorded_now(project)))
+    planned = make_plan(project, plan_request(select=select, exclude=exclude, detail=True))
+    found = status_of(planned, recorded_now(project))
     if shell.json:
         document = {
             "format": "imagebatch-status",
@@ -108,7 +109,8 @@ _STATE_TITLES = {
 
 
 @command("verify", json=True)
-def verify(shell: Shell) -> int:
+@selecting
+def verify(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...]) -> int:
     """Hash every output and hold lock, manifests and files against each other; exit 2 where they disagree.
 
     Needs no network and no key. Simulated pictures are a disagreement.
@@ -118,9 +120,9 @@ def verify(shell: Shell) -> int:
     from imagebatch.pipeline.planning import make_plan
 
     project = open_project(shell)
-    planned = make_plan(project, plan_request(detail=True))
+    planned = make_plan(project, plan_request(select=select, exclude=exclude, detail=True))
     ledger = recorded_now(project)
-    entries = {address: ledger.entry(address) for address in ledger}
+    entries = {address: ledger.entry(address) for address in ledger if planned.options.selects(address)}
     paths = output_paths(entries)
     hashes: dict[str, str | None] = {}
     if paths:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, braking, command, flag, selecting
+from imagebatch.cli.options import Shell, braking, command, flag, saving, selecting
 from imagebatch.errors import EXIT_CHANGES, EXIT_OK, Problem
 
 if TYPE_CHECKING:
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 
 
 @command("validate", json=True)
-def validate(shell: Shell) -> int:
+@selecting
+def validate(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...]) -> int:
     """Check the project's files; every problem of every file at once.
 
-    Sends nothing and needs no key.
+    Sends nothing and needs no key. Errors are told of everything, warnings and counts of what is selected.
     """
     from imagebatch.cli.views.foreign import json_text
     from imagebatch.cli.views.problems import diagnostic
     from imagebatch.pipeline.inspecting import check_project
 
     project = open_project(shell, warn=False)
-    variants, warnings = check_project(project)
+    variants, warnings = check_project(project, select, exclude=exclude)
     assets = len({variant.policy.asset for variant in variants})
     if shell.json:
         for problem in warnings:
@@ -56,13 +57,7 @@ def validate(shell: Shell) -> int:
     "--in-doubt", "in_doubt", type=click.Choice(["stop", "skip", "resend"]), default="skip", show_default=True,
     help="What an apply would do where nobody knows whether a draw was paid.",
 )  # fmt: skip
-@flag(
-    "--out",
-    "out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Save the plan for apply FILE.",
-)
+@saving
 @flag("--detail", "detail", is_flag=True, help="Show what is unchanged, too, and fold nothing.")
 @flag("--detailed-exitcode", "detailed_exitcode", is_flag=True, help="Exit 2 where the plan has changes.")
 @flag("--refresh", "refresh", is_flag=True, help="Ask the providers first (needs keys and the network).")
@@ -79,7 +74,7 @@ def plan(shell: Shell, *, out: Path | None, detail: bool, detailed_exitcode: boo
 
         # Standard output is the plan's: what the refresh has to say goes to stderr.
         aside = replace(shell, json=False, screen=replace(shell.screen, out=shell.screen.err))
-        refresh_project(aside, project, wishes["select"])
+        refresh_project(aside, project, wishes["select"], exclude=wishes["exclude"])
     planned = make_plan(project, plan_request(detail=detail, **wishes))
     show_plan(shell, planned, detail=detail)
     if out is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, command
+from imagebatch.cli.options import FlagGroup, Shell, command, naming
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
 from imagebatch.errors import EXIT_ERROR, EXIT_OK, UsageError
 
@@ -17,7 +17,7 @@ _FORMAT = {"format": "imagebatch-providers", "format_version": "1.0"}
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
-@click.group("providers")
+@click.group("providers", cls=FlagGroup)
 def providers() -> None:
     """List providers, check their keys, show their params, trust a host."""
 
@@ -68,14 +68,14 @@ def check(shell: Shell, *, aliases: tuple[str, ...]) -> int:
 
 
 @command("params", json=True)
-@click.argument("selectors", nargs=-1, metavar="[SEL]...")
-def params(shell: Shell, *, selectors: tuple[str, ...]) -> int:
+@naming
+def params(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...]) -> int:
     """Show what becomes of each param on its way to the provider: sent, mapped or dropped."""
     from imagebatch.pipeline.inspecting import render_variants
 
     project = open_project(shell)
     paint = shell.screen.out_paint
-    for one in render_variants(project, selectors):
+    for one in render_variants(project, selectors, exclude=exclude):
         notes = [without_absent({"name": note.name, "fate": note.fate, "why": note.why}) for note in one.params]
         if shell.json:
             shell.screen.json_line(json_text({"address": one.variant.address, "params": notes, **_FORMAT}))

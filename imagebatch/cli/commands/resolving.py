@@ -8,7 +8,7 @@ import click
 
 from imagebatch.cli.commands.planning import counted, plan_request
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, braking, command, complete_addresses, running
+from imagebatch.cli.options import Shell, braking, command, naming, running
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
 from imagebatch.errors import EXIT_OK, UsageError
 
@@ -19,7 +19,7 @@ _FORMAT = {"format": "imagebatch-resolve", "format_version": "1.0"}
 
 
 @command("resolve", json=True)
-@click.argument("selectors", nargs=-1, metavar="[SEL]...", shell_complete=complete_addresses)
+@naming
 @click.option("--list", "list_", is_flag=True, help="Show what is in doubt, and what it may have cost.")
 @click.option("--adopt", "generation", metavar="ID", help="It was drawn: this is the provider's id.")
 @click.option("--file", "file", type=click.Path(path_type=Path), metavar="F", help="It was drawn: this is the picture.")
@@ -46,10 +46,10 @@ def resolve(
         raise UsageError("one way at a time", "--list, --adopt, --file, --resend and --abandon exclude each other.")
     project = open_project(shell)
     if not ways:
-        return _list(shell, resolving.doubts(project, selectors))
+        return _list(shell, resolving.doubts(project, selectors, flags["exclude"]))
     if not selectors:
         raise UsageError("nothing is named", "Name what is to be settled.", hints=("imagebatch resolve --list",))
-    addresses = [one.address for one in resolving.doubts(project, selectors)]
+    addresses = [one.address for one in resolving.doubts(project, selectors, flags["exclude"])]
     lease_s = float(flags["lock_timeout"])
     if resend:
         from imagebatch.cli.commands.applying import carry_out, run_options

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -24,6 +25,7 @@ from imagebatch.run.ends import End, Try
 from imagebatch.run.lanes import Lane, Places
 from imagebatch.run.settle import Listings
 from imagebatch.run.stop import Stop
+from imagebatch.run.trouble import Trouble
 
 TOKEN = "ib-aaaaaaaaaaaaaaaa"
 FACTS = PictureFacts(sha256="sha256:" + "a" * 64, width=1, height=1, media_type="image/png", bytes=10)
@@ -448,3 +450,54 @@ async def test_done_without_an_image_is_a_failure_that_may_have_been_paid(tmp_pa
     end = await bench.run()
     assert end.failure is not None
     assert end.failure.kind == "no_images"
+
+
+async def test_a_refusal_stops_the_provider_before_it_is_written_down(tmp_path: Path) -> None:
+    class Slow(Journal):
+        """Looks at the lane at each event: others may send while it writes."""
+
+        stopped: ClassVar[list[str | None]] = []
+
+        async def record(self, event: Event, *, durable: bool = True) -> None:
+            if isinstance(event, Refused):
+                self.stopped.append(bench.lane.stopped)
+            await super().record(event, durable=durable)
+
+    refused = base.Refused(failure=Failure(kind="no_credit", message="no credit"), stops="no_credit")
+    bench = Bench(tmp_path, lambda journal: Blind(journal, refused))
+    slow = Slow()
+    bench.creator = replace(bench.creator, recorder=slow)
+    bench.adapter.journal = slow
+    await bench.run()
+    assert slow.stopped == ["studio: no credit"]
+
+
+async def test_a_paid_answer_whose_picture_does_not_arrive_now_is_pending_and_stays_on_disk(tmp_path: Path) -> None:
+    class Away(Pictures):
+        async def take(self, this: Try, offer: Offer) -> PictureFacts | Failure:
+            raise Trouble("net.unreachable", "no connection")
+
+    drawn = base.Completed(offers=(Offer(id="1", url="https://h.example/1"),))
+    bench = Bench(tmp_path, lambda journal: Blind(journal, drawn), pictures=Away())
+    end = await bench.run()
+    assert (end.status, end.generation, end.code) == ("pending", TOKEN, "net.unreachable")
+    assert bench.journal.kinds() == ["Intended", "Accepted"]
+
+
+@pytest.mark.parametrize(("url", "looks"), [("https://h.example/1", 3), (None, 1)])
+async def test_a_link_that_is_dead_at_first_is_tried_again_and_bytes_are_not(
+    tmp_path: Path, url: str | None, looks: int
+) -> None:
+    class Dead(Pictures):
+        asked = 0
+
+        async def take(self, this: Try, offer: Offer) -> PictureFacts | Failure:
+            self.asked += 1
+            return Failure(kind="expired", message="404")
+
+    pictures = Dead()
+    drawn = base.Completed(offers=(Offer(id="1", url=url, data=None if url else b"x"),))
+    bench = Bench(tmp_path, lambda journal: Blind(journal, drawn), pictures=pictures)
+    end = await bench.run()
+    assert (pictures.asked, end.status) == (looks, "failed")
+    assert sum(bench.clock.slept) == (2.5 if url else 0.0)

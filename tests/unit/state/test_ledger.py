@@ -16,7 +16,7 @@ from imagebatch.model.event import (
     Placing,
     Refused,
 )  # fmt: skip
-from imagebatch.model.generation import Bought, Candidate, Earlier, Failure, Output, Part
+from imagebatch.model.generation import Bought, Candidate, Earlier, Failure, Output, Part, Status
 from imagebatch.model.recorded import Known, Recorded
 from imagebatch.model.token import make_token
 from imagebatch.state.attempts import Attempt
@@ -388,6 +388,40 @@ def test_what_left_the_lock_is_found_in_the_draw_index() -> None:
     assert [known.generation for known in fold.known(DRAW)] == ["g0"]
     newer = Ledger(empty_lock(LINEAGE), [intended(), ACCEPTED], past=OnePast())
     assert [known.generation for known in newer.known(DRAW)] == ["g1"]
+
+
+@pytest.mark.parametrize(
+    ("indexed", "recorded", "known"),
+    [
+        ("pending", "failed", "failed"),  # the run that saw it fail was another checkout's
+        ("pending", "succeeded", "succeeded"),
+        ("succeeded", "pending", "succeeded"),  # the lock was taken back to an older commit
+        ("succeeded", "failed", "failed"),  # drawn, and what came was no picture
+    ],
+)
+def test_of_lock_and_draw_index_the_later_status_counts(indexed: Status, recorded: Status, known: Status) -> None:
+    events: list[Event] = [intended(), ACCEPTED, Observed(token=TOKEN, status="succeeded")]
+    past = Past(ledger(*events[: 2 if indexed == "pending" else 3]))
+    failure = Failure(kind="provider", message="no") if recorded == "failed" else None
+    lock = locked(x=entry(token=TOKEN, generation="g1", status=recorded, failure=failure))
+    (found,) = Ledger(lock, past=past).known(DRAW)
+    assert (found.status, found.failure) == (known, failure)
+
+
+def test_what_a_later_run_hears_of_a_draw_reaches_the_draw_index() -> None:
+    past = Past(ledger(intended(), ACCEPTED))
+    fold = Ledger(empty_lock(LINEAGE), [OFFERED, Fetched(token=TOKEN, index=1, facts=facts())], past=past)
+    (attempt,) = fold.accepted()
+    assert (attempt.draw, attempt.phase, attempt.generation) == (DRAW, "succeeded", "g1")
+    assert attempt.candidates[0].facts == facts()
+    assert [known.status for known in fold.known(DRAW)] == ["succeeded"]
+
+
+def test_a_step_that_is_given_up_does_not_hide_that_the_draw_was_accepted_once() -> None:
+    past = Past(ledger(intended(), ACCEPTED, OFFERED))
+    fold = Ledger(empty_lock(LINEAGE), [Abandoned(token=TOKEN, why="a person said so")], past=past)
+    assert [(known.status, len(known.candidates)) for known in fold.known(DRAW)] == [("succeeded", 2)]
+    assert [attempt.phase for attempt in fold.accepted()] == ["succeeded"]
 
 
 def test_the_planner_sees_draws_and_the_store_through_one_protocol() -> None:
