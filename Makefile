@@ -10,7 +10,7 @@ demo: setup
 	env -u CI $(BIN)/imagebatch apply -y
 
 test: setup-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: setup-dev
 	$(BIN)/ruff format --check

@@ -1,0 +1,28 @@
+"""The one line that says how many bad inputs came to their end; here, so that it is told for processes side by side."""
+
+import pytest
+
+from tests.cases.adapted import OPEN
+
+_NODE = "test_bad_inputs.py::test_every_bad_input_comes_to_its_end["
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print `bad inputs: N right, N wrong, N open`; a case with several rows is right when all of them are."""
+    ends: dict[str, set[str]] = {}
+    for kind, reports in terminalreporter.stats.items():
+        for report in reports:
+            name = getattr(report, "nodeid", "")
+            if _NODE in name and kind in {"passed", "failed", "error", "skipped"}:
+                case = name.partition(_NODE)[2].rstrip("]").partition("/")[0]
+                ends.setdefault(case, set()).add("wrong" if kind in {"failed", "error"} else kind)
+    if not ends:
+        return
+    wrong = sorted(case for case, kinds in ends.items() if "wrong" in kinds)
+    still_open = sorted(case for case, kinds in ends.items() if case in OPEN and "wrong" not in kinds)
+    right = len(ends) - len(wrong) - len(still_open)
+    terminalreporter.write_line(f"bad inputs: {right} right, {len(wrong)} wrong, {len(still_open)} open")
+    for case in wrong:
+        terminalreporter.write_line(f"  wrong: {case}")
+    for case in still_open:
+        terminalreporter.write_line(f"  open: {case}: {OPEN[case]}")
