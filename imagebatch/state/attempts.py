@@ -1,6 +1,6 @@
 """What is known of single paid attempts, and how the parts of one draw are seen as one; pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -254,6 +254,32 @@ def completed(known: KnownDraw, older: Sequence[KnownDraw]) -> KnownDraw:
         parts=tuple(parts),
         failure=known.failure if status in {"failed", "blocked"} else None,
     )
+
+
+def attempts_of(known: KnownDraw, lineage: str, address: str) -> Iterator[Attempt]:
+    """The accepted attempts behind a draw that an entry at `address` holds, as the draw index keeps them."""
+    parts = known.parts or (Part(token=known.token, generation=known.generation, status=known.status),)
+    for index, part in enumerate(parts):
+        if part.generation is None or part.status == "in_doubt":
+            continue
+        yield Attempt(
+            token=part.token,
+            phase=part.status,
+            attempt=known.attempt,
+            part=index,
+            parts=len(parts),
+            type=known.type,
+            draw=known.draw,
+            request=known.request,
+            salt=salt_of(
+                lineage, draw=known.draw, attempt=known.attempt, part=index, token=part.token, address=address
+            ),
+            generation=part.generation,
+            candidates=tuple(delivered_by(known, index)) if known.parts else known.candidates,
+            failure=known.failure if part.status in {"failed", "blocked"} else None,
+            cost=known.cost if index == 0 else (),
+            accepted=True,
+        )
 
 
 def salt_of(lineage: str, *, draw: str, attempt: int, part: int, token: str, address: str) -> str:

@@ -14,7 +14,16 @@ from imagebatch.model.event import Dropped, Event, Intended, Kept, Placing
 from imagebatch.model.generation import Entry, Status
 from imagebatch.model.money import UNKNOWN_COST, Cost, parse_money
 from imagebatch.model.recorded import Glance, KnownDraw
-from imagebatch.state.attempts import Attempt, TokenEvent, completed, known_draw, merged_candidates, salt_of, with_past
+from imagebatch.state.attempts import (
+    Attempt,
+    TokenEvent,
+    attempts_of,
+    completed,
+    known_draw,
+    merged_candidates,
+    salt_of,
+    with_past,
+)
 from imagebatch.state.lockfile import Lock, glance_of
 
 _LATENESS: Final[Mapping[Status, int]] = {"in_doubt": 0, "pending": 1, "failed": 2, "blocked": 2, "succeeded": 2}
@@ -198,6 +207,26 @@ class Ledger:
         taken = (attempt for attempt in self._attempts.values() if attempt.accepted and attempt.draw)
         return tuple(self._with_past(attempt) for attempt in taken)
 
+    def leaving(self) -> tuple[Attempt, ...]:
+        """Attempts that the lock on disk knows and the one that is written next does not; the draw index has to.
+
+        A fresh clone's index is empty: what its lock forgets would else be drawn and paid again.
+        """
+        stays = {draw for entry in self._kept.values() for draw in _draws_in(entry)}
+        found: dict[str, Attempt] = {}
+        for address in (*self._dropped, *self._kept):
+            if address not in self.lock:
+                continue
+            glance = self.lock.glance(address)
+            if glance.draw in stays and not glance.has_earlier:
+                continue
+            now = self.current(address)
+            kept = {one.token for one in _draws_of(now)} if now is not None else set()
+            for known in _draws_of(self.lock.entry(address)):
+                if known.token not in kept:
+                    found |= {one.token: one for one in attempts_of(known, self.lock.lineage, address)}
+        return tuple(one for token, one in found.items() if self._past.by_token(token) is None)
+
     def _with_past(self, attempt: Attempt) -> Attempt:
         past = self._past.by_token(attempt.token)
         return attempt if past is None else with_past(attempt, past)
@@ -259,7 +288,7 @@ class Ledger:
     def _locked(self, draw: str) -> Iterator[KnownDraw]:
         lineage = self.lock.lineage
         for address, entry in self._holders(draw):
-            for one in (KnownDraw.of_entry(entry), *(KnownDraw.of_earlier(old, entry.type) for old in entry.earlier)):
+            for one in _draws_of(entry):
                 closed = (here := self._attempts.get(one.token)) is not None and here.phase == "closed"
                 if one.draw == draw and not (closed and one.status == "in_doubt"):
                     salt = salt_of(lineage, draw=draw, attempt=one.attempt, part=0, token=one.token, address=address)
@@ -272,7 +301,7 @@ class Ledger:
             if address not in self._kept and address not in self._dropped:
                 yield address, self.lock.entry(address)
         for address, entry in self._kept.items():
-            if draw == entry.draw or any(draw == old.draw for old in entry.earlier):
+            if draw in _draws_in(entry):
                 yield address, entry
 
     def _doubts_of_lock(self) -> Iterator[Intended]:
@@ -329,6 +358,15 @@ def grouped(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
         else:
             parts[attempt.part] = attempt
     return [list(parts.values()) for parts in groups.values()] + loose
+
+
+def _draws_of(entry: Entry) -> tuple[KnownDraw, ...]:
+    """An entry's draw and those it remembers, newest first."""
+    return (KnownDraw.of_entry(entry), *(KnownDraw.of_earlier(old, entry.type) for old in entry.earlier))
+
+
+def _draws_in(entry: Entry) -> tuple[str, ...]:
+    return (entry.draw, *(old.draw for old in entry.earlier))
 
 
 def _is_as_late(one: KnownDraw, other: KnownDraw) -> bool:

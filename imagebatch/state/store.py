@@ -251,7 +251,7 @@ class Session:
             return
         trouble: StateError | None = None
         try:
-            self._index.put(self.ledger.accepted())
+            self._index.put((*self.ledger.accepted(), *self.ledger.leaving()))
         except StateError as error:
             trouble = error  # the lock is still worth writing; the journal is not emptied
         lock = self.ledger.folded()

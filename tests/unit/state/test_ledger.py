@@ -1,5 +1,7 @@
 """The fold: what exists, what is open, and every draw that is known."""
 
+from dataclasses import replace
+
 import pytest
 
 from imagebatch.errors import StateError
@@ -274,10 +276,10 @@ def drawn_part(part: int) -> list[Event]:
 
 
 class Past:
-    """A draw index with the attempts of another ledger."""
+    """A draw index with these attempts."""
 
-    def __init__(self, fold: Ledger) -> None:
-        self.attempts = fold.accepted()
+    def __init__(self, *attempts: Attempt) -> None:
+        self.attempts = attempts
 
     def by_draw(self, draw: str) -> tuple[Attempt, ...]:
         return tuple(one for one in self.attempts if one.draw == draw)
@@ -287,7 +289,7 @@ class Past:
 
 
 def test_a_part_in_doubt_stays_in_doubt_beside_one_that_only_the_draw_index_knows() -> None:
-    past = Past(ledger(*drawn_part(0)))
+    past = Past(*ledger(*drawn_part(0)).accepted())
     fold = Ledger(empty_lock(LINEAGE), [intended(token=TWO[1], part=1, parts=2)], past=past)
     (known,) = fold.known(DRAW)
     assert [part.status for part in known.parts] == ["succeeded", "in_doubt"]
@@ -401,7 +403,7 @@ def test_what_left_the_lock_is_found_in_the_draw_index() -> None:
 )
 def test_of_lock_and_draw_index_the_later_status_counts(indexed: Status, recorded: Status, known: Status) -> None:
     events: list[Event] = [intended(), ACCEPTED, Observed(token=TOKEN, status="succeeded")]
-    past = Past(ledger(*events[: 2 if indexed == "pending" else 3]))
+    past = Past(*ledger(*events[: 2 if indexed == "pending" else 3]).accepted())
     failure = Failure(kind="provider", message="no") if recorded == "failed" else None
     lock = locked(x=entry(token=TOKEN, generation="g1", status=recorded, failure=failure))
     (found,) = Ledger(lock, past=past).known(DRAW)
@@ -409,7 +411,7 @@ def test_of_lock_and_draw_index_the_later_status_counts(indexed: Status, recorde
 
 
 def test_what_a_later_run_hears_of_a_draw_reaches_the_draw_index() -> None:
-    past = Past(ledger(intended(), ACCEPTED))
+    past = Past(*ledger(intended(), ACCEPTED).accepted())
     fold = Ledger(empty_lock(LINEAGE), [OFFERED, Fetched(token=TOKEN, index=1, facts=facts())], past=past)
     (attempt,) = fold.accepted()
     assert (attempt.draw, attempt.phase, attempt.generation) == (DRAW, "succeeded", "g1")
@@ -418,10 +420,43 @@ def test_what_a_later_run_hears_of_a_draw_reaches_the_draw_index() -> None:
 
 
 def test_a_step_that_is_given_up_does_not_hide_that_the_draw_was_accepted_once() -> None:
-    past = Past(ledger(intended(), ACCEPTED, OFFERED))
+    past = Past(*ledger(intended(), ACCEPTED, OFFERED).accepted())
     fold = Ledger(empty_lock(LINEAGE), [Abandoned(token=TOKEN, why="a person said so")], past=past)
     assert [(known.status, len(known.candidates)) for known in fold.known(DRAW)] == [("succeeded", 2)]
     assert [attempt.phase for attempt in fold.accepted()] == ["succeeded"]
+
+
+def test_what_leaves_the_lock_of_a_fresh_clone_is_for_the_draw_index() -> None:
+    old = entry(token=TOKEN, generation="g1", candidates=(Candidate(id="a", facts=facts()),))
+    fold = Ledger(locked(x=old), [Dropped(address="x")])
+    (leaving,) = fold.leaving()
+    again = Ledger(empty_lock(LINEAGE), past=Past(leaving))
+    (known,) = again.known(DRAW)
+    assert (known.token, known.generation, known.status) == (TOKEN, "g1", "succeeded")
+    assert known.candidates == old.candidates
+    assert Ledger(locked(x=old), [Dropped(address="x")], past=Past(leaving)).leaving() == ()
+
+
+def test_a_move_and_a_redraw_that_remembers_lose_nothing() -> None:
+    old = entry(token=TOKEN, generation="g1")
+    moved: list[Event] = [Dropped(address="x", moved_to="y"), Kept(address="y", entry=old)]
+    assert Ledger(locked(x=old), moved).leaving() == ()
+    newer = drawn("other")
+    past = Earlier(
+        attempt=1, draw=DRAW, request=REQUEST, token=TOKEN, generation="g1", candidates=(), picked=(), cost=()
+    )
+    assert Ledger(locked(x=old), [Kept(address="x", entry=replace(newer, earlier=(past,)))]).leaving() == ()
+    assert [one.token for one in Ledger(locked(x=old), [Kept(address="x", entry=newer)]).leaving()] == [TOKEN]
+
+
+def test_each_part_that_leaves_the_lock_is_kept_with_what_it_delivered() -> None:
+    parts = (
+        Part(token=TWO[0], generation="g0", status="succeeded", candidates=1),
+        Part(token=TWO[1], generation=None, status="in_doubt"),
+    )
+    doubtful = entry(token=TWO[0], generation=None, status="in_doubt", parts=parts, candidates=(Candidate(id="1"),))
+    (leaving,) = Ledger(locked(x=doubtful), [Dropped(address="x")]).leaving()
+    assert (leaving.token, leaving.part, leaving.parts, len(leaving.candidates)) == (TWO[0], 0, 2, 1)
 
 
 def test_the_planner_sees_draws_and_the_store_through_one_protocol() -> None:
