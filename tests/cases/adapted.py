@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 START_S: Final = 1.0
-"""What starting the program may cost beside a case's own seconds of processor time."""
+"""What starting the program may cost beside a case's own seconds."""
 SLOW_MACHINE: Final = 3.0
-"""Cores are shared in CI and with other work: on the clock a case may take that much longer."""
+"""Cores are shared in CI and with other work: a case may take that much longer. What has no end takes minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

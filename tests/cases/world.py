@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -37,7 +36,7 @@ import json, os, sys
 usage_file, *arguments = sys.argv[1:]
 child = os.posix_spawn(sys.executable, [sys.executable, *arguments], os.environ)
 _, status, used = os.wait4(child, 0)
-fields = [os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]
+fields = [os.waitstatus_to_exitcode(status), used.ru_maxrss / 1024]
 with open(usage_file, "w") as file:
     json.dump(fields, file)
 """
@@ -45,15 +44,13 @@ with open(usage_file, "w") as file:
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """One command: its exit code, its two streams, how long it took by the clock and in processor time with its
-    children, and (in a process of its own) its largest size."""
+    """One command: its exit code, its two streams, how long it took, and (in a process of its own) its largest size."""
 
     arguments: tuple[str, ...]
     code: int
     out: str
     err: str
     seconds: float
-    cpu_s: float
     watch: Watch | None = None
     rss_mib: float = 0.0
 
@@ -237,7 +234,7 @@ class World:
 
     def _here(self, words: Sequence[str]) -> Ran:
         out, err = _stream(), _stream()
-        before, began, used = dict(os.environ), time.monotonic(), _cpu_s()
+        before, began = dict(os.environ), time.monotonic()
         os.environ.clear()
         os.environ.update(self.variables())
         try:
@@ -248,7 +245,7 @@ class World:
             os.environ.update(before)
         return Ran(
             arguments=tuple(words[2:]), code=code, out=_text(out), err=_text(err), seconds=time.monotonic() - began,
-            cpu_s=_cpu_s() - used, watch=watch,
+            watch=watch,
         )  # fmt: skip
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -271,10 +268,10 @@ class World:
         texts = [(self.base / name).read_text("utf-8", "replace") for name in ("out", "err", "usage")]
         for name in ("out", "err", "usage"):
             (self.base / name).unlink()
-        code, cpu_s, rss_mib = json.loads(texts[2])
+        code, rss_mib = json.loads(texts[2])
         return Ran(
             arguments=tuple(words[2:]), code=code, out=texts[0], err=texts[1], seconds=time.monotonic() - began,
-            cpu_s=cpu_s, rss_mib=rss_mib,
+            rss_mib=rss_mib,
         )  # fmt: skip
 
     # What came of it -------------------------------------------------------------------------------------------------
@@ -334,12 +331,6 @@ def key_forms(key: str) -> frozenset[str]:
 def forms_url(text: str) -> str:
     """Base64 as addresses write it."""
     return text.replace("+", "-").replace("/", "_")
-
-
-def _cpu_s() -> float:
-    """Processor time of this process and of the children that it waited for, in seconds."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _stream() -> io.TextIOWrapper:

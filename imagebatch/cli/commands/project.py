@@ -30,9 +30,10 @@ def init(shell: Shell, *, folder: Path | None) -> int:
     shell.screen.lines(
         [
             "",
-            "Commit these and, once there is one, imagebatch.lock: it is the receipt for what",
-            "you pay. Commit outputs/ where the repository may grow with it; else ignore it,",
-            "and `apply` fetches the pictures anew for as long as the provider keeps them.",
+            "Commit these, imagebatch.lock above all: it is the receipt for what you pay. Only",
+            ".imagebatch/ stays out; git ignores it. Commit outputs/ where the repository may",
+            "grow with it; else ignore it, and `apply` fetches the pictures anew for as long",
+            "as the provider keeps them.",
             "",
             f"Next: {paint(f'imagebatch {into}plan', 'bold')}",
         ]
