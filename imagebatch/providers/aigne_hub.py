@@ -80,12 +80,12 @@ class AigneHub:
         if route is not None:
             answer = await self._send(route, order, wire)
             if not hub.is_elsewhere(answer, route):
-                return self._read(answer)
+                return await self._read(answer)
             self._found.pop(key, None)
         async with self._alone():
             route = self._found.get(key)
             if route is not None:
-                return self._read(await self._send(route, order, wire))
+                return await self._read(await self._send(route, order, wire))
             return await self._find(key, order, wire)
 
     async def billing_record(self, token: str, wire: Wire) -> BillingRecord | None:
@@ -114,7 +114,7 @@ class AigneHub:
             if mount is not None and hub.proves_route(answer):
                 self._found[key] = route
                 wire.remember(key, str(route))
-            return self._read(answer)
+            return await self._read(answer)
         message = (
             f"none of these paths exists there: {', '.join(dict.fromkeys(tried))}; set base_url, mount and dialect"
         )
@@ -154,8 +154,8 @@ class AigneHub:
         return await wire.send(build(base64=False))
 
     @staticmethod
-    def _read(answer: Answer) -> Submission:
-        return images_wire.parse_pictures(answer, hub.credits_of)
+    async def _read(answer: Answer) -> Submission:
+        return await images_wire.read_pictures(answer, hub.credits_of)
 
     def _known(self, key: str, wire: Wire) -> Route | None:
         if key not in self._found:

@@ -4,13 +4,13 @@ AIGNE Hub 0.9 repeats one base64 text under three names in two arrays, may answe
 disk; OpenAI answers `b64_json`; compatible servers answer either. A path in an answer is never opened.
 """
 
-import base64
 import binascii
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeGuard
+from functools import cache
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from imagebatch.model.canonical import Json
 from imagebatch.model.money import Money
@@ -25,7 +25,11 @@ from imagebatch.providers.answers import (
 )
 from imagebatch.providers.base import Completed, Offer, Order, Refused, Submission, Unclear
 
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
 ANSWER_LIMIT = 96 * 1024 * 1024
+READ_AT_ONCE = 256 * 1024
 MAX_URL = 8192
 _BASE64_NAMES = ("b64_json", "b64Json", "base64", "data")
 _DATA_URL = re.compile(r"data:[a-z0-9.+/-]{0,80}(?:;[a-z0-9=._-]{1,80}){0,4};base64,", re.IGNORECASE)
@@ -79,6 +83,24 @@ def refuses_response_format(answer: Answer) -> bool:
         )
         is not None
     )
+
+
+async def read_pictures(answer: Answer, cost_of: Callable[[Mapping[str, Json]], Money | None]) -> Submission:
+    """`parse_pictures`, beside the event loop where the answer is large: megabytes of base64 would hold it up."""
+    if len(answer.body) <= READ_AT_ONCE:
+        return parse_pictures(answer, cost_of)
+    # Imported here: `plan` reads this module and needs no event loop.
+    from asyncio import get_running_loop
+
+    return await get_running_loop().run_in_executor(_reader(), parse_pictures, answer, cost_of)
+
+
+@cache
+def _reader() -> "ThreadPoolExecutor":
+    """One thread, so that large answers which arrive together are read one after the other."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1, thread_name_prefix="imagebatch-reader")
 
 
 def parse_pictures(answer: Answer, cost_of: Callable[[Mapping[str, Json]], Money | None]) -> Submission:
@@ -161,11 +183,11 @@ def decode_base64(text: str) -> bytes | None:
     head = _DATA_URL.match(text[:512])
     body = text[head.end() :] if head else text
     try:
-        return base64.b64decode(body, validate=True) or None
+        return binascii.a2b_base64(body, strict_mode=True) or None
     except (binascii.Error, ValueError):
         pass
     try:  # the common case above is spared the copy: a picture's text may have tens of megabytes
-        return base64.b64decode(_BLANKS.sub("", body), validate=True) or None
+        return binascii.a2b_base64(_BLANKS.sub("", body), strict_mode=True) or None
     except (binascii.Error, ValueError):
         return None
 

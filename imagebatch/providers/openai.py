@@ -87,7 +87,7 @@ class OpenAI:
             answer = await images_wire.send_asking_base64(wire, build)
         else:
             answer = await wire.send(build(base64=False))
-        return images_wire.parse_pictures(answer, lambda value: usage_cost(model, value) if self._public else None)
+        return await images_wire.read_pictures(answer, lambda value: usage_cost(model, value) if self._public else None)
 
     async def check(self, wire: Wire) -> AccountFacts:
         """Prove that the key works by listing models; balances are not told by this API."""

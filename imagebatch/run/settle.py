@@ -1,6 +1,7 @@
 """Settling: what a provider's listing and billing records say of our tokens, before anything is paid."""
 
 import asyncio
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ MAX_PAGES = 200
 READINGS = 3
 SPARE_ON_A_PAGE = 20
 BARREN_PAGES = 2
+REMEMBERED_READS = 20
 
 
 class ListingFailed(Exception):
@@ -82,6 +84,7 @@ class RecentListing:
         self._tag = tag
         self._newest_last = False
         self._newest_first = False
+        self._reaches: deque[int] = deque(maxlen=REMEMBERED_READS)
 
     async def read(self, tokens: Collection[str]) -> Mapping[str, Observation]:
         """What the listing shows of these tokens, as far as it is found at its new end.
@@ -90,9 +93,10 @@ class RecentListing:
         """
         wanted = set(tokens)
         found: dict[str, Observation] = {}
-        limit = 1 if self._newest_last else min(PAGE_SIZE, len(wanted) + SPARE_ON_A_PAGE)
+        limit = 1 if self._newest_last else min(PAGE_SIZE, max(len(wanted), *self._reaches, 0) + SPARE_ON_A_PAGE)
         page = await self._page(0, limit)
         count = len(page.observations)
+        self._reaches.append(_deepest(page, 0, wanted))
         brought = _matching(page, wanted, found)
         self._newest_first = self._newest_first or (brought > 0 and not self._newest_last)
         if not wanted:
@@ -115,11 +119,17 @@ class RecentListing:
         while wanted and barren_pages < BARREN_PAGES and count and (page.total is None or offset < page.total):
             page = await self._page(offset, PAGE_SIZE)
             count = len(page.observations)
+            self._reaches.append(_deepest(page, offset, wanted))
             offset += count
             barren_pages = 0 if _matching(page, wanted, found) else barren_pages + 1
 
     async def _page(self, offset: int, limit: int) -> Page:
         return await _page(self._lane, self._tag, offset, limit)
+
+
+def _deepest(page: Page, offset: int, wanted: Collection[str]) -> int:
+    """How far down the listing the last of them stands: newer ones push them there, and a second page costs a round."""
+    return max((at for at, one in enumerate(page.observations, offset + 1) if one.token in wanted), default=0)
 
 
 def _matching(page: Page, wanted: set[str], found: dict[str, Observation]) -> int:

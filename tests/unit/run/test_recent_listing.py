@@ -92,6 +92,18 @@ async def test_those_that_newer_ones_have_pushed_off_the_first_page_are_found() 
     assert set(await recent.read({"t930"})) == {"t930"}
 
 
+async def test_a_page_is_as_long_as_newer_ones_have_pushed_them_down_lately() -> None:
+    shelf = Shelf(range(999, -1, -1))
+    recent = listing(shelf)
+    await recent.read(tokens(range(990, 950, -5)))
+    shelf.pages.clear()
+    assert set(await recent.read(tokens(range(990, 950, -5)))) == tokens(range(990, 950, -5))
+    assert shelf.pages == [(0, 65)]
+    for _ in range(30):
+        await recent.read({"t999"})
+    assert shelf.pages[-1] == (0, 21)
+
+
 async def test_a_page_that_cannot_be_read_is_said_and_concludes_nothing() -> None:
     class Broken:
         async def list_page(self, *_: object) -> Page:
