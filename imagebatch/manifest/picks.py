@@ -14,7 +14,7 @@ from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.settings import Redo
 
 PICKS_PATH = "picks.yaml"
-_HEAD = "# What people decided; written by `imagebatch pick`, `accept`, `use`, `restore` and `redraw`.\n"
+_HEAD = "# What people decided; written by `imagebatch pick`, `accept`, `restore` and `redraw`.\n"
 
 
 def encode_picks(picks: Picks) -> str:

@@ -10,7 +10,7 @@ from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Picks
 from imagebatch.model.variant import EXT_MARK, Variant
 from imagebatch.pipeline.inspecting import recorded_now
-from imagebatch.pipeline.picking import accepted, past_draws, picked, redone, restored
+from imagebatch.pipeline.picking import accepted, past_draws, picked, redone, redraw_open, restored, taken_back
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Project
 from imagebatch.plan.picking import one_place_only
@@ -78,18 +78,24 @@ def accept_present(
 ) -> tuple[Picks, tuple[str, ...]]:
     """picks.yaml in which present pictures stand for changed requests, and their addresses.
 
-    Raises PlanError where none of the selected has a picture of another request.
+    A redraw that was asked for and not drawn yet is taken back.
+
+    Raises PlanError where none of the selected has a picture of another request, or a redraw to be taken back.
     """
     picks = project.loaded.picks
     taken: list[str] = []
     for address, variant, entry in _selected(project, selectors, exclude):
-        if entry.status == "succeeded" and entry.draw != variant.draw:
+        if entry.status != "succeeded" or not (entry.draw != variant.draw or redraw_open(picks, address, entry)):
+            continue
+        if entry.draw != variant.draw:
             picks = accepted(picks, address, entry, variant.draw)
-            taken.append(address)
+        else:
+            picks = taken_back(picks, address, entry)
+        taken.append(address)
     if not taken:
         raise PlanError(
             "nothing to accept",
-            "None of the selected variants has a picture that another request drew.",
+            "None of the selected variants has a picture that another request drew, or that is to be redrawn.",
             hints=("imagebatch plan",),
             code="accept.nothing",
         )

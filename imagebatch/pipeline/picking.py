@@ -76,7 +76,26 @@ def accepted(picks: Picks, address: str, entry: Entry, wanted_draw: str) -> Pick
 
     Raises PlanError where there is no picture that could.
     """
-    return _bound(picks, address, past_draws(entry)[0], wanted_draw, "accept")
+    return _bound(taken_back(picks, address, entry), address, past_draws(entry)[0], wanted_draw, "accept")
+
+
+def redraw_open(picks: Picks, address: str, entry: Entry) -> bool:
+    """Whether picks.yaml asks for an attempt that nothing drawn here has reached."""
+    wish = picks.redo.get(address)
+    return wish is not None and wish.attempt > max(draw.attempt for draw in past_draws(entry))
+
+
+def taken_back(picks: Picks, address: str, entry: Entry) -> Picks:
+    """Take back a redraw that was asked for and not drawn yet: what is decided now counts."""
+    wish = picks.redo.get(address)
+    if wish is None or not redraw_open(picks, address, entry):
+        return picks
+    others = {at: redo for at, redo in picks.redo.items() if at != address}
+    if wish.add is None:
+        return replace(picks, redo=others)
+    # Its words are in the prompt for which the decision is made, so they stay.
+    reached = max(draw.attempt for draw in past_draws(entry))
+    return replace(picks, redo={**others, address: replace(wish, attempt=reached)})
 
 
 def restored(picks: Picks, address: str, entry: Entry, number: int, wanted_draw: str) -> Picks:
@@ -94,18 +113,23 @@ def restored(picks: Picks, address: str, entry: Entry, number: int, wanted_draw:
             code="restore.unknown",
             address=address,
         )
-    return _bound(picks, address, draws[number], wanted_draw, "restore")
+    return _bound(taken_back(picks, address, entry), address, draws[number], wanted_draw, "restore")
 
 
 def redone(picks: Picks, address: str, newest: int, *, note: str | None, add: str | None) -> Picks:
     """Ask for one more attempt after `newest`, the highest attempt known of the wanted draw.
 
-    `add` enters the prompt; without it what was added before stays, and an empty text takes it out.
+    `add` enters the prompt; without it what was added before stays, and an empty text takes it out. What stood for the
+    request without being drawn for it (accept, restore, file) gives way: it would take the place of the new picture.
     """
     before = picks.redo.get(address)
     added = before.add if add is None and before is not None else add or None
     attempt = max(newest, before.attempt if before is not None else 0) + 1
-    return replace(picks, redo={**picks.redo, address: Redo(attempt=attempt, note=note, add=added)})
+    return replace(
+        picks,
+        picks={at: pick for at, pick in picks.picks.items() if at != address or pick.was == "pick"},
+        redo={**picks.redo, address: Redo(attempt=attempt, note=note, add=added)},
+    )
 
 
 def _bound(picks: Picks, address: str, draw: PastDraw, wanted_draw: str, was: PickOrigin) -> Picks:

@@ -96,10 +96,12 @@ class Found:
 class DrawHistory:
     """All that is known of one draw fingerprint, and which attempts are of use.
 
-    `floor` is the first attempt that satisfies what was asked for; `newest` the highest attempt known, 0 for none.
+    `floor` is the attempt at which a new draw has to start; `newest` the highest attempt known, 0 for none. `least` is
+    the first attempt that satisfies what was asked for: less than `floor` once another request has answered the redraw.
     """
 
     floor: int
+    least: int
     newest: int
     found: tuple[Found, ...] = field(default=())
 
@@ -132,9 +134,10 @@ def draw_history(case: Case, variant: Variant) -> DrawHistory:
     found += [Found(draw=draw) for draw in case.world.known.draws(variant.draw) if draw.salt == variant.salt]
     newest = max((case.attempts_elsewhere, *(item.draw.attempt for item in found)))
     floor = _floor(case, newest)
-    usable = [item for item in found if item.draw.attempt >= floor and item.draw.token not in case.barred]
+    least = 1 if answered(case, variant, floor) else floor
+    usable = [item for item in found if item.draw.attempt >= least and item.draw.token not in case.barred]
     usable.sort(key=lambda item: (-item.draw.attempt, item.shares_with is None))
-    return DrawHistory(floor=floor, newest=newest, found=tuple(usable))
+    return DrawHistory(floor=floor, least=least, newest=newest, found=tuple(usable))
 
 
 def _floor(case: Case, newest: int) -> int:
@@ -142,6 +145,19 @@ def _floor(case: Case, newest: int) -> int:
     if case.address in case.world.options.redraw or case.apart:
         return max(asked, newest + 1)
     return asked
+
+
+def answered(case: Case, variant: Variant, floor: int) -> bool:
+    """Whether the redraw asked for was drawn already, for a request that was wanted then.
+
+    Going back to a request from before is no new wish for a redraw: what is there of it is taken, not paid again.
+    """
+    entry = case.entry
+    if entry is None or case.apart or case.address in case.world.options.redraw:
+        return False
+    done = [(entry.draw, entry.attempt)] if entry.status == "succeeded" else []
+    done += [(earlier.draw, earlier.attempt) for earlier in entry.earlier]
+    return any(attempt >= floor and draw != variant.draw for draw, attempt in done)
 
 
 def bytes_at_hand(index: int, draw: KnownDraw, holder: Entry | None, world: World) -> bool:

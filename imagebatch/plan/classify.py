@@ -27,7 +27,7 @@ from imagebatch.model.generation import (
 )
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
-from imagebatch.plan.case import Case, DrawHistory, Found, bytes_at_hand, can_fetch, draw_history
+from imagebatch.plan.case import Case, DrawHistory, Found, answered, bytes_at_hand, can_fetch, draw_history
 from imagebatch.plan.outcome import drawing, outcome, waiting
 from imagebatch.plan.picking import picked_by_bytes, wanted_files
 from imagebatch.plan.reasons import why_other_draw
@@ -84,7 +84,7 @@ def _with_picture(case: Case, variant: Variant, entry: Entry, history: DrawHisto
         stands = _chosen_by_hand(case, variant, entry, pick.use)
         if stands is not None:
             return stands
-    due_again = history.floor > entry.attempt
+    due_again = history.least > entry.attempt
     if entry.draw == variant.draw and not due_again:
         return _maintained(case, variant, entry)
     reason, detail = _why(case, variant, entry)
@@ -100,7 +100,7 @@ def _why(case: Case, variant: Variant, entry: Entry) -> tuple[Reason, str]:
     redo, pick = case.redo, case.pick
     if case.address in case.world.options.redraw:
         return "asked", "asked for by hand"
-    if redo is not None and redo.attempt > entry.attempt:
+    if redo is not None and redo.attempt > entry.attempt and not answered(case, variant, redo.attempt):
         if pick is not None and not pick.use:
             return "rejected_pick", redo.note or "none of its candidates was picked"
         return "asked", redo.note or f"picks.yaml asks for attempt {redo.attempt}"

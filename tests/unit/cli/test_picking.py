@@ -8,7 +8,7 @@ from imagebatch.errors import PlanError
 from imagebatch.model.generation import Candidate, Earlier, Entry, PictureFacts
 from imagebatch.model.picks import Picks
 from imagebatch.model.settings import Redo
-from imagebatch.pipeline.picking import accepted, past_draws, picked, redone, restored
+from imagebatch.pipeline.picking import accepted, past_draws, picked, redone, redraw_open, restored, taken_back
 from tests.unit.plan.worlds import entry_of, variant
 
 
@@ -80,3 +80,24 @@ def test_a_decision_leaves_all_others_alone() -> None:
     after = picked(before, "hero", drawn(), (2,))
     assert set(after.picks) == {"other", "hero"}
     assert after.redo == before.redo
+
+
+def test_a_redraw_ends_what_stood_for_the_request_without_being_drawn_for_it() -> None:
+    before = accepted(picked(Picks(), "other", drawn(), (1,)), "hero", drawn(), "sha256:wanted")
+    assert set(redone(before, "hero", 2, note=None, add=None).picks) == {"other"}
+    chosen = picked(Picks(), "hero", drawn(), (2,))
+    assert redone(chosen, "hero", 2, note=None, add=None).picks == chosen.picks, "it is bound to the old bytes anyway"
+
+
+def test_accepting_and_restoring_take_back_a_redraw_that_is_not_drawn_yet() -> None:
+    asked = redone(Picks(), "hero", 2, note="again", add=None)
+    assert redraw_open(asked, "hero", drawn())
+    assert accepted(asked, "hero", drawn(), "sha256:wanted").redo == {}
+    assert restored(asked, "hero", drawn(), 1, "sha256:wanted").redo == {}
+    assert taken_back(asked, "hero", drawn()) == Picks()
+    with_words = redone(Picks(), "hero", 2, note="again", add="more gold")
+    kept = accepted(with_words, "hero", drawn(), "sha256:wanted")
+    assert kept.redo == {"hero": Redo(attempt=2, note="again", add="more gold")}, "the words are in the prompt"
+    assert not redraw_open(kept, "hero", drawn())
+    done = Picks(redo={"hero": Redo(attempt=2, note="done")})
+    assert taken_back(done, "hero", drawn()) == done

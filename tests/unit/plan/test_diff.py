@@ -88,6 +88,23 @@ def test_an_earlier_draw_that_a_person_restores_is_adopted_and_stays() -> None:
     assert world.one(wanted).action == "redraw"
 
 
+def test_a_redraw_that_another_request_answered_is_not_paid_again_on_the_way_back() -> None:
+    fox, bear, lynx = variant(prompt="a fox"), variant(prompt="a bear"), variant(prompt="a lynx")
+    world = World()
+    for wanted in (fox, bear):
+        world.perform(world.plan([wanted]))
+    world.picks = Picks(redo={"hero": Redo(attempt=2, note="more fur")})
+    world.perform(world.plan([bear]))
+    change = world.one(fox)
+    assert (change.action, change.known and change.known.attempt) == ("adopt", 1)
+    world.perform(world.plan([fox]))
+    assert world.plan([fox]).changes == ()
+    change = world.one(lynx)
+    assert (change.action, change.reason, change.attempt) == ("redraw", "prompt", 2)
+    world.picks = Picks(redo={"hero": Redo(attempt=3)})
+    assert (world.one(fox).action, world.one(fox).reason) == ("redraw", "asked")
+
+
 def test_a_restored_picture_waits_for_a_file_that_was_edited_by_hand() -> None:
     wanted = variant()
     first = entry_of(wanted)
