@@ -7,6 +7,7 @@ from pathlib import Path
 
 from imagebatch.errors import ManifestError, Problem, ProviderError
 from imagebatch.manifest import project as manifests
+from imagebatch.manifest.filled_paths import filled_collisions
 from imagebatch.manifest.picks import PICKS_PATH
 from imagebatch.manifest.project import Loaded
 from imagebatch.model.capabilities import Capabilities
@@ -103,17 +104,19 @@ def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) ->
         return error.problems
     sound = [draft for draft in drafts if draft.policy.provider in targets]
     sound = [replace(draft, references=()) if draft.references else draft for draft in sound]
-    return resolve_wanted(sound, targets, references={}, recorded=empty_lock("0" * 32)).problems
+    found = resolve_wanted(sound, targets, references={}, recorded=empty_lock("0" * 32))
+    return (*found.problems, *filled_collisions(found.variants))
 
 
 def wanted(project: Project, recorded: Recorded) -> Wanted:
     """All variants in wire form.
 
-    Raises ManifestError where a provider cannot take a request, or picks have no place to go; what is only doubtful is
-    in the result's `problems`.
+    Raises ManifestError where a provider cannot take a request, two variants write one file, or picks have no place to
+    go; what is only doubtful is in the result's `problems`.
     """
     found = resolve_wanted(project.loaded.drafts, project.targets, references=project.references, recorded=recorded)
     errors = [problem for problem in found.problems if problem.severity == "error"]
+    errors += filled_collisions(found.variants)
     errors += _picks_without_place(found.variants, project.loaded.picks)
     if errors:
         raise ManifestError(errors)

@@ -1,0 +1,32 @@
+"""Output paths that only become one once the provider and the pick are known, refused by the program itself."""
+
+import pytest
+
+from tests.cli.conftest import Project
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "told"),
+    [
+        ("{output: k.jpg}", '{output: "k.{{ ext }}"}', '"k.jpg" is wanted by a and by b'),
+        ('{pick: all, output: "u-{{ candidate }}.png"}', "{output: u-2.png}", '"u-2.png" is wanted by a and by b'),
+        ('{pick: review, output: "u-{{ candidate }}.png"}', "{output: U-4.PNG}", '"U-4.PNG" is wanted by a and by b'),
+        ("{output: outputs/b/b.jpg}", "{}", '"outputs/b/b.jpg" is wanted by a and by b'),
+        ('{outputs: [{path: q.jpg}, {path: "q.{{ ext }}"}]}', "{}", '"q.jpg" is wanted twice by a'),
+    ],
+)
+def test_paths_that_are_one_file_once_they_are_filled_in_are_refused(
+    project: Project, one: str, two: str, told: str
+) -> None:
+    project.write("manifests/catalog.yaml", f"assets:\n  a: {{prompt: x, <<: {one}}}\n  b: {{prompt: y, <<: {two}}}\n")
+    found = project.run("validate")
+    assert (found.code, "[path.collision]" in found.err, told in found.err) == (1, True, True), found.err
+
+
+def test_paths_with_and_without_marks_that_stay_apart_are_fine(project: Project) -> None:
+    project.write(
+        "manifests/catalog.yaml",
+        'assets:\n  a: {prompt: x, output: k.png}\n  b: {prompt: y, output: "k.{{ ext }}"}\n'
+        '  c: {prompt: z, pick: [1, 2], output: "u-{{ candidate }}.jpg"}\n  d: {prompt: z, output: u-3.jpg}\n',
+    )
+    assert project.run("validate").code == 0
