@@ -1,28 +1,31 @@
-"""Proxies from the environment, as httpx reads them, put over our own transport."""
+"""Proxies from the environment, as httpx reads them, for our own transport."""
 
 import httpx
 
-# httpx has no public way to ask which proxies it would use, and ignores them as soon as a transport is passed.
-from httpx._utils import get_environment_proxies
+# httpx has no public way to ask which proxy it would use, and ignores them as soon as a transport is passed.
+from httpx._utils import URLPattern, get_environment_proxies
 
 from imagebatch.errors import ProviderError
 from imagebatch.http.transport import TracingTransport
 from imagebatch.http.trust import Origin
 
 
-def proxy_mounts(origin: Origin, *, fresh: bool) -> dict[str, httpx.AsyncBaseTransport | None]:
-    """httpx mounts for `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+def transport_for(origin: Origin, *, fresh: bool) -> TracingTransport:
+    """The transport to an origin: through a proxy where `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` say so.
 
     Loopback never goes through a proxy: the proxy's loopback is another machine's.
 
     Raises ProviderError for a proxy that is not http or https.
     """
-    if origin.loopback:
-        return {}
-    return {
-        pattern: None if address is None else TracingTransport(fresh=fresh, proxy=_checked(address))
-        for pattern, address in get_environment_proxies().items()
-    }
+    proxy = None if origin.loopback else _proxy_of(httpx.URL(str(origin)))
+    return TracingTransport(fresh=fresh, proxy=None if proxy is None else _checked(proxy))
+
+
+def _proxy_of(url: httpx.URL) -> str | None:
+    """The address of the proxy for `url`; of several patterns that match the most specific counts."""
+    proxies = get_environment_proxies()
+    patterns = sorted(URLPattern(pattern) for pattern in proxies)
+    return next((proxies[one.pattern] for one in patterns if one.matches(url)), None)
 
 
 def _checked(address: str) -> str:

@@ -22,6 +22,7 @@ from imagebatch.outputs.workers import CHECK_S, WorkerGone, Workers
 TRIES = 3
 BACKOFF_S = 0.5
 LONGEST_WAIT_S = 30.0
+PIECE = 256 * 1024
 
 _SAFE = "The picture can be fetched again, free of charge, while its provider keeps it."
 _NOTES: Final = {
@@ -81,7 +82,7 @@ async def take_bytes(
 
     @asynccontextmanager
     async def here() -> AsyncIterator[AsyncIterator[bytes]]:
-        yield _once(data)
+        yield _in_pieces(data)
 
     taken = await _tried(here, store, workers, asked_size)
     if isinstance(taken, Failure) and taken.kind == "expired":
@@ -108,8 +109,11 @@ async def _tried(
     return taken
 
 
-async def _once(data: bytes) -> AsyncIterator[bytes]:
-    yield data
+async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
+    """The bytes piece by piece: hashing and writing megabytes at once would hold up the event loop."""
+    for at in range(0, len(data), PIECE):
+        yield data[at : at + PIECE]
+        await asyncio.sleep(0)
 
 
 async def _judged(

@@ -33,6 +33,7 @@ READ_AT_ONCE = 256 * 1024
 MAX_URL = 8192
 _BASE64_NAMES = ("b64_json", "b64Json", "base64", "data")
 _DATA_URL = re.compile(r"data:[a-z0-9.+/-]{0,80}(?:;[a-z0-9=._-]{1,80}){0,4};base64,", re.IGNORECASE)
+_PIECE = 128 * 1024  # characters; a multiple of four
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _NO_SUCH_ROUTE = re.compile(
     r"^(?:404:? )?(?:cannot (?:post|get) /|not found\b\.?$|page not found|invalid url|the requested url "
@@ -183,13 +184,20 @@ def decode_base64(text: str) -> bytes | None:
     head = _DATA_URL.match(text[:512])
     body = text[head.end() :] if head else text
     try:
-        return binascii.a2b_base64(body, strict_mode=True) or None
+        return _in_pieces(body) or None
     except (binascii.Error, ValueError):
         pass
     try:  # the common case above is spared the copy: a picture's text may have tens of megabytes
-        return binascii.a2b_base64(_BLANKS.sub("", body), strict_mode=True) or None
+        return _in_pieces(_BLANKS.sub("", body)) or None
     except (binascii.Error, ValueError):
         return None
+
+
+def _in_pieces(text: str) -> bytes:
+    """Decode base64 piece by piece, so that other threads have their turn; raises ValueError for anything else."""
+    if "=" in text[:-2]:
+        raise ValueError("padding before the end")
+    return b"".join(binascii.a2b_base64(text[at : at + _PIECE], strict_mode=True) for at in range(0, len(text), _PIECE))
 
 
 def _from_url(url: str) -> Offer | str:

@@ -485,6 +485,19 @@ async def test_a_proxy_of_the_environment_is_asked_first(
     assert KEY.encode() not in b"".join(head for head, _ in proxy.requests)
 
 
+async def test_the_most_specific_proxy_rule_counts(
+    raw_server: Any, whole: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = await raw_server(says(whole(502)))
+    monkeypatch.setenv("ALL_PROXY", proxy.base)
+    monkeypatch.setenv("NO_PROXY", "hub.invalid")
+    async with wire("https://hub.invalid") as it:
+        with pytest.raises(ConnectFailed) as error:
+            await it.send(create())
+    assert error.value.code == "net.unreachable"
+    assert proxy.connections == 0
+
+
 async def test_loopback_goes_past_the_proxy_and_socks_is_named(
     raw_server: Any, whole: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

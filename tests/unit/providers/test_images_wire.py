@@ -81,6 +81,10 @@ def test_base64_is_read_strictly() -> None:
     assert decode_base64("") is None
     assert decode_base64("AAAA" * 200 + "\n" + "AAAA" * 200) == b"\0" * 1200
     assert decode_base64("AAAA\x00") is None
+    assert decode_base64("AA==AAAA") is None
+    long = "AAAA" * 100_000
+    assert decode_base64(long + "AA==") == b"\0" * 300_001
+    assert decode_base64(long + "AA==" + long) is None
 
 
 def test_six_copies_are_one_picture() -> None:
