@@ -4,13 +4,15 @@
     term        atoms joined by commas outside brackets (and)
     atom        an address or a part of one, `asset: tag: provider: path: state:` and a glob, or `@FILE`
 
-Only `*` and `?` are wild; brackets are literal. `product` selects all its variants, `product[LMP-001]` those of a data
-key, `product[angle=front]` those of an axis value. An atom that is an address to the letter selects just this one.
+Only `*` and `?` are wild; brackets are literal. A value with a blank or a comma is a JSON string: `tag:"two words"`.
+`product` selects all its variants, `product[LMP-001]` those of a data key, `product[angle=front]` those of an axis
+value. An atom that is an address to the letter selects just this one.
 """
 
 import difflib
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -113,17 +115,32 @@ def select(
     index = _Index(subjects=listed, addresses=frozenset(subject.address for subject in listed))
     chosen = _matching(expressions, index, files or {}) if expressions else set(index.addresses)
     if exclude:
-        chosen -= _matching(exclude, index, files or {})
+        chosen -= _matching(exclude, index, files or {}, leaving_out=True)
     return frozenset(chosen)
 
 
-def _matching(expressions: Sequence[str], index: _Index, files: Mapping[str, str]) -> set[str]:
+def _matching(
+    expressions: Sequence[str], index: _Index, files: Mapping[str, str], *, leaving_out: bool = False
+) -> set[str]:
     found: set[str] = set()
     for term in (term for text in expressions for term in _split(text, _is_blank)):
         sets = [_atom_addresses(atom, index, files) for atom in _split(term, _is_comma)]
-        if sets:
-            found |= set.intersection(*sets)
+        common = set.intersection(*sets) if sets else set()
+        if leaving_out and not common and len(sets) > 1 and all(sets):
+            raise _excludes_nothing(term)
+        found |= common
     return found
+
+
+def _excludes_nothing(term: str) -> PlanError:
+    # Whoever leaves something out does so to keep it, or not to pay for it: a slip here may not pass in silence.
+    either = shlex.quote(" ".join(_split(term, _is_comma)))
+    return PlanError(
+        "Selector matches nothing",
+        f"{term!r} excludes nothing: a comma means that all its parts hold of one address, and none is of all.",
+        code="plan.unknown_selector",
+        hints=(f"to exclude each of them, put a blank between: --exclude {either}",),
+    )
 
 
 def _atom_addresses(text: str, index: _Index, files: Mapping[str, str]) -> set[str]:
@@ -166,7 +183,7 @@ def _parse_prefixed(text: str, prefix: str, value: str) -> _Atom:
             hint = f"did you mean state:{near[0]}?" if near else f"known are {', '.join(STATES)}"
             raise UsageError("Unknown state", f"{text!r}: there is no state {value!r}.", hints=(hint,))
         return _Atom(text=text, matches=lambda subject: value in subject.states, may_be_empty=True)
-    glob = glob_pattern(value).fullmatch
+    glob = glob_pattern(_unquoted(text, value)).fullmatch
     if prefix == "asset":
         return _Atom(text=text, matches=lambda subject: glob(subject.address.partition("[")[0]) is not None)
     if prefix == "tag":
@@ -174,6 +191,22 @@ def _parse_prefixed(text: str, prefix: str, value: str) -> _Atom:
     if prefix == "provider":
         return _Atom(text=text, matches=lambda subject: glob(subject.provider()) is not None)
     return _Atom(text=text, matches=lambda subject: any(glob(path) for path in subject.paths()))
+
+
+def _unquoted(text: str, value: str) -> str:
+    if not value.startswith('"'):
+        return value
+    try:
+        plain = json.loads(value)
+    except ValueError:
+        plain = None
+    if not isinstance(plain, str) or not plain:
+        raise UsageError("Selector cannot be read", f"{text!r}: what starts with a quote has to be a JSON string.")
+    return plain
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False) if re.search(r'[\s,"]', value) else value
 
 
 def _parse_partial(text: str, index: _Index) -> _Atom:
@@ -206,15 +239,22 @@ def _parse_partial(text: str, index: _Index) -> _Atom:
 
 
 def _unknown(text: str, index: _Index) -> PlanError:
-    names = sorted({*index.addresses, *(address.partition("[")[0] for address in index.addresses)})
+    assets = {address.partition("[")[0] for address in index.addresses}
+    names = sorted({*index.addresses, *assets})
     prefix, colon, value = text.partition(":")
-    wanted = value if colon and "[" not in prefix else text
-    if prefix == "provider" and colon:
-        names = sorted({subject.provider() for subject in index.subjects})
-    elif prefix == "tag" and colon:
-        names = sorted({tag for subject in index.subjects for tag in subject.tags()})
+    wanted, before = text, ""
+    if colon and "[" not in prefix:
+        wanted, before = value, f"{prefix}:"
+        of_kind = {
+            "asset": assets,
+            "provider": {subject.provider() for subject in index.subjects},
+            "tag": {tag for subject in index.subjects for tag in subject.tags()},
+            "path": {path for subject in index.subjects[:1000] for path in subject.paths()},
+        }
+        names = sorted(of_kind[prefix])
     near = difflib.get_close_matches(wanted, names[:20_000], n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "list the addresses: imagebatch status"
+    meant = f"{before}{_quoted(near[0]) if before else near[0]}" if near else ""
+    hint = f"did you mean {meant}?" if near else "list the addresses: imagebatch status"
     return PlanError(
         "Selector matches nothing",
         f"{text!r} matches no address of this project, neither wanted nor in the lock.",
@@ -232,7 +272,7 @@ def _is_comma(char: str) -> bool:
 
 
 def _split(text: str, separates: Callable[[str], bool]) -> list[str]:
-    """Split outside brackets and outside JSON strings in them."""
+    """Split outside brackets, and outside JSON strings in them or right after a colon."""
     parts: list[str] = []
     start, inside, quoted, at = 0, False, False, 0
     while at < len(text):
@@ -246,6 +286,8 @@ def _split(text: str, separates: Callable[[str], bool]) -> list[str]:
             inside = char != "]"
         elif char == "[":
             inside = True
+        elif char == '"' and at > start and text[at - 1] == ":":
+            quoted = True
         elif separates(char):
             parts.append(text[start:at])
             start = at + 1

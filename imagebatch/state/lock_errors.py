@@ -55,5 +55,6 @@ def unreadable_lock(data: bytes, path: str, error: ValueError) -> StateError:
         line = data.count(b"\n", 0, error.start) + 1
         return corrupt_lock(path, "The file is not UTF-8 text.", line)
     if isinstance(error, json.JSONDecodeError):
-        return corrupt_lock(path, f"The text is no JSON: {error.msg} at column {error.colno}.", error.lineno)
+        what = error.msg.removesuffix(" at")  # some of Python's sentences end with it, ready for their own place
+        return corrupt_lock(path, f"The text is no JSON: {what} at column {error.colno}.", error.lineno)
     return corrupt_lock(path, f"The text cannot be read: {error}.")

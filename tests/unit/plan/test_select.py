@@ -98,6 +98,32 @@ def test_tags_are_read_from_the_manifest() -> None:
     assert select(["tag:campaign-*"], subjects) == {"a"}
 
 
+def test_a_value_with_a_blank_or_a_comma_is_written_as_a_json_string() -> None:
+    subjects = [
+        Subject(address="a", variant=variant("a", tags=("two words", "x"))),
+        Subject(address="b", variant=variant("b", tags=("summer,winter", "x"))),
+        Subject(address="c", variant=variant("c", tags=("x",))),
+    ]
+    assert select(['tag:"two words"'], subjects) == {"a"}
+    assert select(['tag:"two words" tag:"summer,winter"'], subjects) == {"a", "b"}
+    assert select(['tag:x,tag:"summer,*"'], subjects) == {"b"}
+    with pytest.raises(PlanError) as refused:
+        select(["tag:words"], subjects)
+    assert refused.value.hints == ('did you mean tag:"two words"?',)
+    for wrong in ('tag:"two words', 'tag:"two"words', 'tag:""'):
+        with pytest.raises(UsageError):
+            select([wrong], subjects)
+
+
+def test_an_exclusion_that_excludes_nothing_by_its_comma_is_told() -> None:
+    with pytest.raises(PlanError) as refused:
+        chosen("*", exclude=["product,hero"])
+    assert refused.value.code == "plan.unknown_selector"
+    assert refused.value.hints == ("to exclude each of them, put a blank between: --exclude 'product hero'",)
+    assert len(chosen("*", exclude=["product,product[locale=fr]"])) == len(NAMES) - 1
+    assert chosen("*", exclude=["product,state:new"]) == sorted(NAMES), "a state may hold of none"
+
+
 def test_a_file_of_selectors_holds_one_selection_a_line() -> None:
     assert files_of(["logo @todo.txt", "asset:hero,@more"]) == ("todo.txt", "more")
     text = "# the ones to do\nlogo\n\nproduct[LMP-001] hero\n"
@@ -148,8 +174,8 @@ def test_states_come_from_a_plan_over_everything() -> None:
     [
         ("prodcut", PlanError, "did you mean product?"),
         ("hero[season=sprng]", PlanError, "did you mean hero[season=spring]?"),
-        ("asset:herp", PlanError, "did you mean hero?"),
-        ("provider:stdio", PlanError, "did you mean studio?"),
+        ("asset:herp", PlanError, "did you mean asset:hero?"),
+        ("provider:stdio", PlanError, "did you mean provider:studio?"),
         ("tag:none", PlanError, "list the addresses: imagebatch status"),
         ("sate:new", UsageError, "did you mean state:new?"),
         ("state:nwe", UsageError, "did you mean state:new?"),

@@ -216,7 +216,7 @@ def test_an_unknown_address_is_a_key_error() -> None:
         (b"", "lockfile.corrupt", "empty"),
         (b" \n\n", "lockfile.corrupt", "empty"),
         (b"\0" * 300, "lockfile.corrupt", "NUL"),
-        (b'{"version":1,"lineage":"', "lockfile.corrupt", "no JSON"),
+        (b'{"version":1,"lineage":"', "lockfile.corrupt", "no JSON: Unterminated string starting at column"),
         (b"[]", "lockfile.corrupt", "not an object"),
         (b"\xff\xfe{}", "lockfile.corrupt", "UTF-8"),
         (b"<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> b\n", "lockfile.conflict", "conflict markers"),
