@@ -7,6 +7,7 @@ text or list, deletes that answer 200 whatever the ids, and generations that car
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, TypeAlias, TypeGuard
 
 from imagebatch.model.canonical import Json
@@ -329,7 +330,10 @@ def _not_sold(answer: Answer, candidate: str) -> Refused | None:
     if classify_create(answer.status) not in {"refused", "wait", "redirect"}:
         return None
     found = refusal(answer)
-    return found if isinstance(found, Refused) else None
+    if not isinstance(found, Refused):
+        return None
+    # A 403 may be about this one image; creates need not stop for it.
+    return replace(found, stops=None) if answer.status == 403 else found
 
 
 def _gone(answer: Answer, what: str) -> Failure:

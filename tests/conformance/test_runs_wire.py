@@ -93,10 +93,13 @@ def test_a_pause_longer_than_a_run_leaves_everything_to_a_later_one_at_once(shop
     assert len(simulated.bills({block["token"] for block in shop.lock.values()})) == 3
 
 
-def test_a_refused_key_leaves_its_creates_new_while_another_provider_finishes(shop: Shop, simulated: Simulated) -> None:
+@pytest.mark.parametrize(("status", "said"), [(401, "Unauthorized"), (403, "Forbidden resource")])
+def test_a_refused_key_leaves_its_creates_new_while_another_provider_finishes(
+    shop: Shop, simulated: Simulated, status: int, said: str
+) -> None:
     shop.providers(simulated.tap.origin, all_images={"max_concurrency": 1}, openai={"capabilities": {"base64": False}})
     shop.assets(hero=foxes(3), other={**foxes(2), "provider": "openai", "params": GPT})
-    with simulated.wrong(rule("all-images", "create", {"status": 401, "json": {"message": "Unauthorized"}})):
+    with simulated.wrong(rule("all-images", "create", {"status": status, "json": {"message": said}})):
         ran = shop.apply()
     assert ran.code == 3
     assert Counter(ran.ends.values()) == {"unsent": 3, "done": 2}

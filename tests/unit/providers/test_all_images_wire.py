@@ -365,6 +365,18 @@ async def test_a_purchase_without_credit_is_refused_and_without_a_link_is_a_bad_
         await adapter().buy("g1", "a1", "full", wire)
 
 
+@pytest.mark.parametrize("resolution", ["full", "uhd"])
+async def test_an_image_that_may_not_be_bought_stops_no_creates(resolution: str) -> None:
+    refused = await adapter().buy(
+        "g1",
+        "a1",
+        resolution,  # type: ignore[arg-type]  # parametrised text
+        ScriptedWire([json_answer({"message": "not for sale"}, 403)]),
+    )
+    assert isinstance(refused, Refused)
+    assert (refused.failure.kind, refused.stops) == ("rejected", None)
+
+
 async def test_a_check_tells_the_account_and_what_is_left() -> None:
     credit: Json = {
         "credits": [

@@ -84,7 +84,8 @@ def test_a_success_is_accepted(status: int) -> None:
         (401, {"message": "nope"}, "rejected", "auth"),
         (402, {"message": "no credit"}, "no_credit", "no_credit"),
         (403, {"error": "Invalid API key"}, "rejected", "auth"),
-        (403, {"error": {"message": "Your organization must be verified to use the model"}}, "rejected", None),
+        (403, {"statusCode": 403, "error": "Forbidden", "message": "Forbidden resource"}, "rejected", "auth"),
+        (403, {"error": {"message": "Your organization must be verified to use the model"}}, "rejected", "auth"),
         (403, {"error": "403 content violation detected"}, "blocked", None),
         (404, {"message": "Cannot POST /v1/x"}, "rejected", "path"),
         (405, {}, "rejected", "path"),
@@ -129,6 +130,8 @@ def test_the_link_of_a_402_is_kept_as_text() -> None:
         ({"detail": [{"msg": "field required"}]}, "field required"),
         ("plain", "plain"),
         ({"nothing": 1}, '{"nothing": 1}'),
+        ({}, ""),
+        ([], ""),
     ],
 )
 def test_error_words_are_found_in_every_seen_shape(body: Json, message: str) -> None:
