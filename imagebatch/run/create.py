@@ -60,6 +60,14 @@ class Rules:
     wait: bool = True
 
 
+@dataclass(slots=True)
+class Waits:
+    """How often and how long one paid step has waited because its provider asked for it."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Creator:
     """Everything a create needs, bound together once for a run."""
@@ -153,8 +161,7 @@ class Creator:
     # Sending ------------------------------------------------------------------------------------------------------
 
     async def _send(self, this: Try) -> End:
-        order = self.order(this)
-        waited, refusals = 0.0, 0
+        order, waits = self.order(this), Waits()
         async with this.lane.places:
             while True:
                 unsent = self.unsent(this)
@@ -163,21 +170,16 @@ class Creator:
                 try:
                     await this.lane.gate.wait_open()  # before the intent: what waits here is not in doubt
                 except GatePaused as paused:
-                    return self._paused(this, paused.wait_s)
+                    return self.paused(this, paused.wait_s)
                 async with self._turn(this, order):
                     submission = await self._submitted(this, order)
                 if isinstance(submission, End):
                     return submission
                 if not isinstance(submission, base.Refused) or submission.wait_s is None:
                     return await self._answered(this, submission)
-                await self.recorder.record(Refused(step="create", token=this.token, failure=submission.failure))
-                refusals += 1
-                pause = submission.wait_s or backoff_s(refusals, first_s=1.0, cap_s=60.0, chance=random())  # noqa: S311 - spreads requests
-                waited += pause
-                if waited > LONGEST_REFUSAL_S:
-                    return self._paused(this, pause)
-                self.tell(Told(kind="paused", address=this.variant.address, data={"seconds": pause}))
-                await self._pause(pause)
+                too_long = await self.rest(this, "create", submission, waits)
+                if too_long is not None:
+                    return too_long
 
     @asynccontextmanager
     async def _turn(self, this: Try, order: Order) -> AsyncIterator[None]:
@@ -199,7 +201,7 @@ class Creator:
             return halted.end
         except GatePaused as paused:
             await leaving.undo(str(paused))
-            return self._paused(this, paused.wait_s)
+            return self.paused(this, paused.wait_s)
         except NotSent as error:
             return await self.not_sent(leaving, str(error))
         except (OutcomeLost, BadAnswer, Unreachable) as error:
@@ -415,7 +417,20 @@ class Creator:
             count=1 if variant.parts > 1 else variant.count,
         )
 
-    def _paused(self, this: Try, pause: float) -> End:
+    async def rest(self, this: Try, step: PaidStep, answer: base.Refused, waits: Waits) -> End | None:
+        """Wait as a 429 asks for, and write its refusal down; an end where that takes longer than a run waits."""
+        await self.recorder.record(Refused(step=step, token=this.token, failure=answer.failure))
+        waits.count += 1
+        pause = answer.wait_s or backoff_s(waits.count, first_s=1.0, cap_s=60.0, chance=random())  # noqa: S311 - spreads requests
+        waits.seconds += pause
+        if waits.seconds > LONGEST_REFUSAL_S:
+            return self.paused(this, pause)
+        self.tell(Told(kind="paused", address=this.variant.address, data={"seconds": pause}))
+        await self._pause(pause)
+        return None
+
+    def paused(self, this: Try, pause: float) -> End:
+        """The provider wants a longer rest than a run waits: its creates stop, and nothing of this one was taken."""
         message = f"{this.lane.alias} asks us to wait {pause:.0f} s; nothing was sent and nothing was paid"
         this.lane.stop_creates(message, paused=True)
         return End(token=this.token, status=None, code="provider.paused", message=message)

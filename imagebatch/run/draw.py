@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from imagebatch.http.announce import AnnouncedWire
+from imagebatch.http.errors import GatePaused
 from imagebatch.model.event import Abandoned, Accepted, Doubted, Intended, Told
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.token import lineage_tag, make_token
@@ -11,7 +12,7 @@ from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.providers import base
 from imagebatch.providers.base import CanObserve, CanRetry, CanUpdate, Observation
-from imagebatch.run.create import MAX_SENDS, Creator
+from imagebatch.run.create import MAX_SENDS, Creator, Waits
 from imagebatch.run.ends import End, Try, kept_part, part_cost, running_part, together
 from imagebatch.run.entries import Drawn, cost_text
 from imagebatch.run.lanes import Lane
@@ -149,8 +150,12 @@ class Drawing:
         """Send the retry until it is taken, refused or in doubt, and wait for what is drawn."""
         message = "the provider never answered clearly, and the generation is still in error"
         end = End(token=this.token, status=None, code="retry.unclear", message=message)
+        waits = Waits()
         for _ in range(MAX_SENDS):
             answer = await self._restarted(this, adapter, generation)
+            while isinstance(answer, base.Refused) and answer.wait_s is not None:
+                too_long = await self.creator.rest(this, "retry", answer, waits)
+                answer = too_long or await self._restarted(this, adapter, generation)
             if isinstance(answer, base.Refused):
                 # It never happened: the generation stays what it was, and so does the number of attempts.
                 this.lane.answered_clearly()
@@ -181,6 +186,9 @@ class Drawing:
         except Halted as halted:
             await leaving.undo(str(halted))
             return halted.end
+        except GatePaused as paused:
+            await leaving.undo(str(paused))
+            return self.creator.paused(this, paused.wait_s)
         except NotSent as error:
             return await self.creator.not_sent(leaving, str(error))
         except (OutcomeLost, BadAnswer, Unreachable) as error:

@@ -107,6 +107,35 @@ def test_a_failed_generation_is_restarted_as_it_is_and_updated_first_where_its_p
     assert shop.plan() == {}
 
 
+def test_a_restart_that_is_told_to_wait_is_sent_again_in_the_same_run(shop: Shop, simulated: Simulated) -> None:
+    shop.assets(hero={"prompt": "a fox [fail]"})
+    assert shop.apply().ends == {"hero": "failed"}
+    shop.assets(hero={"prompt": "a fox at dusk"})
+    simulated.lines()
+    busy = {"status": 429, "headers": {"retry-after": "1"}, "json": {}}
+    with simulated.wrong(rule("all-images", "retry", busy, times=1)):
+        ran = shop.apply()
+    assert ran.ends == {"hero": "done"}, str(ran)
+    asked = [one.line for one in simulated.tap.requests() if one.method != "GET"]
+    assert asked == [UPDATE, RETRY, RETRY]
+    assert shop.lock["hero"]["attempt"] == 2
+
+
+def test_a_restart_that_has_to_wait_longer_than_a_run_is_left_to_a_later_one(shop: Shop, simulated: Simulated) -> None:
+    shop.assets(hero={"prompt": "a fox [fail]"})
+    assert shop.apply().ends == {"hero": "failed"}
+    shop.assets(hero={"prompt": "a fox at noon"})
+    simulated.lines()
+    busy = {"status": 429, "headers": {"retry-after": "4000"}, "json": {}}
+    with simulated.wrong(rule("all-images", "retry", busy)):
+        ran = shop.apply()
+    assert ran.code == 75, str(ran)
+    assert ran.outcomes["hero"]["code"] == "provider.paused"
+    assert simulated.lines()[RETRY] == 1
+    assert shop.plan() == {"hero": "retry"}
+    assert shop.apply().ends == {"hero": "done"}
+
+
 def test_changed_labels_are_one_update_and_no_redraw(shop: Shop, simulated: Simulated) -> None:
     shop.assets(hero=FOX, other={**FOX, "prompt": "a dog"})
     assert shop.apply().code == 0
