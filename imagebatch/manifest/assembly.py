@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +18,13 @@ from imagebatch.manifest.project import FORMAT_VERSION, PROJECT_FILE, check_secr
 from imagebatch.manifest.pruning import Pruned, prune, without_extras
 from imagebatch.manifest.references import check_references
 from imagebatch.manifest.resolve import Resolver
-from imagebatch.manifest.schema import Manifest, Project
+from imagebatch.manifest.schema import Manifest, Move, Project
 from imagebatch.manifest.settings import BUILT_IN_TYPES, read_settings
 from imagebatch.manifest.source import Sources
 from imagebatch.manifest.tables import TableFacts
 from imagebatch.manifest.templating import Renderer
 from imagebatch.manifest.written import Value
-from imagebatch.manifest.yaml import Document, YMap
+from imagebatch.manifest.yaml import Document, YList, YMap
 from imagebatch.model.picks import Picks
 from imagebatch.model.settings import Brakes, Moved, ProjectSettings
 from imagebatch.model.variant import Draft
@@ -144,15 +145,15 @@ class _Assets:
         for document in manifests:
             check_secrets(document, self.findings)
             bad: list[Loc] = []
-            model = check_shape(document, Manifest, self.findings, bad=bad)
+            check_shape(document, Manifest, self.findings, bad=bad)
             self._ids(document)
             root = document.root
             if not isinstance(root, YMap):
                 continue
             assets = root.get("assets")
             self.declared.update(assets if isinstance(assets, YMap) else ())
+            self.moved += read_moved(_sound_moves(root), document, self.findings)
             self._take(document, prune(root, bad))
-            self.moved += read_moved((model.moved if model else None) or [], document, self.findings)
         return self.found, self.moved
 
     def _take(self, document: Document, pruned: Pruned) -> None:
@@ -211,6 +212,16 @@ def _layers(root: Value, path: str) -> tuple[Layer, ...]:
         if isinstance(root.get("defaults"), YMap):
             made.append(Layer(node=root["defaults"], path=path))
     return tuple(made)
+
+
+def _sound_moves(root: YMap) -> dict[int, Move]:
+    """The `moved` entries that have their shape, by number; what is wrong with the others was told already."""
+    found: dict[int, Move] = {}
+    entries = root.get("moved")
+    for number, entry in enumerate(entries if isinstance(entries, YList) else ()):
+        with suppress(ValidationError):
+            found[number] = Move.model_validate(entry)
+    return found
 
 
 def _styles(root: Value, path: str) -> dict[str, Layer]:

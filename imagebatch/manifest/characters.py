@@ -49,7 +49,7 @@ def char_kind(char: str) -> CharKind:
 def quoted(text: str, limit: int = 80) -> str:
     """User text for a message: in double quotes, cut, with every unprintable character escaped."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return '"' + "".join(char if char.isprintable() else _escaped(char) for char in cut) + '"'
+    return '"' + "".join(char if char.isprintable() else escaped(char) for char in cut) + '"'
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -85,6 +85,7 @@ def _latin(name: str) -> str:
     return "".join(_LOOKALIKES.get(char, char) for char in unicodedata.normalize("NFKC", name))
 
 
-def _escaped(char: str) -> str:
+def escaped(char: str) -> str:
+    """A character as messages show what cannot be printed."""
     point = ord(char)
     return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"

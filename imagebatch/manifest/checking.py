@@ -82,9 +82,9 @@ def check_shape(
 
 
 def check_part(
-    document: Document, loc: tuple[str | int, ...], value: Value, model: type[M], findings: Findings
+    document: Document, loc: tuple[str | int, ...], value: Value, model: type[M], findings: Findings, *, name: str = ""
 ) -> M | None:
-    """Validate one mapping inside a document, at `loc`."""
+    """Validate one mapping inside a document, at `loc`; `name` is what messages call the document's top."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -92,19 +92,25 @@ def check_part(
             moved = dict(fault)
             moved["inner"] = fault["loc"]
             moved["loc"] = (*loc, *fault["loc"])
-            _note(document, model, moved, findings, secret=False)
+            _note(document, model, moved, findings, secret=False, top=name)
         return None
 
 
 def _note(
-    document: Document, model: type[BaseModel], fault: Mapping[str, Any], findings: Findings, *, secret: bool
+    document: Document,
+    model: type[BaseModel],
+    fault: Mapping[str, Any],
+    findings: Findings,
+    *,
+    secret: bool,
+    top: str = "",
 ) -> None:
     loc: tuple[str | int, ...] = fault["loc"]
-    name = _name(loc)
+    name = _name((top, *loc) if top else loc)
     kind: str = fault["type"]
     secret = secret or "providers" in loc
     if kind == "extra_forbidden":
-        _unknown(document, loc, _known(model, fault.get("inner", loc)[:-1]), findings)
+        _unknown(document, loc, _known(model, fault.get("inner", loc)[:-1]), findings, top)
         return
     if kind == "missing":
         findings.add("manifest.required", "key is missing", f"{name} is missing.", place=document.place(loc[:-1]))
@@ -149,14 +155,15 @@ def _worded(kind: str, name: str, fault: Mapping[str, Any], *, secret: bool) -> 
     return "type", f"{name}: {fault['msg']}."
 
 
-def _unknown(document: Document, loc: tuple[str | int, ...], known: set[str], findings: Findings) -> None:
+def _unknown(document: Document, loc: tuple[str | int, ...], known: set[str], findings: Findings, top: str) -> None:
     key = str(loc[-1])
     near = nearest(key, known)
     letter = foreign_letter(key)
     detail = f"{quoted(key)} is not known here"
     if letter:
         detail += f"; {letter}"
-    where = _name(loc[:-1]) if len(loc) > 1 else document.path
+    above = (top, *loc[:-1]) if top else loc[:-1]
+    where = _name(above) if above else document.path
     hint = f"did you mean {near}?" if near else _HINTS.get(key)
     findings.add(
         "manifest.unknown_key",

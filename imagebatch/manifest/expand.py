@@ -139,9 +139,14 @@ class Expander:
                 f"axis {quoted(name)} has no values, so the asset would have no variants.",
                 place=self._place(("matrix", name)),
             )
-        points = [self._point(value, ("matrix", name, index)) for index, value in enumerate(values)]
-        seen: dict[str, int] = {}
-        for index, point in enumerate(points):
+        points: list[AxisPoint] = []
+        seen: set[str] = set()
+        for index, value in enumerate(values):
+            before = self.findings.count
+            point = self._point(value, ("matrix", name, index))
+            points.append(point)
+            if self.findings.count > before:
+                continue
             if point.text in seen:
                 self._note(
                     "duplicate_value",
@@ -149,7 +154,7 @@ class Expander:
                     f"axis {quoted(name)} has {quoted(point.text)} twice.",
                     ("matrix", name, index),
                 )
-            seen[point.text] = index
+            seen.add(point.text)
         return points
 
     def _point(self, value: Value, loc: tuple[str | int, ...]) -> AxisPoint:

@@ -1,11 +1,12 @@
 """One group: the variants of an asset that share all settings; its strings, its answers, its drafts."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, Final, cast
 
-from imagebatch.manifest.characters import quoted
+from imagebatch.manifest.characters import escaped, quoted
 from imagebatch.manifest.expand import Combo
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.keys import has_mixed_axes, make_addresses, make_slugs, tell_apart
@@ -241,7 +242,7 @@ class Group:
                 except BadPath as error:
                     said += 1
                     if said <= MAX_SAID:
-                        _bad_output(error, wish.place, address, wants.findings)
+                        _bad_output(error, wish.place, address, wants.findings, usual=self._is_default(wish))
             yield tuple(made)
 
     def _is_default(self, wish: OutputWish) -> bool:
@@ -283,9 +284,14 @@ def _no_candidate() -> BadPath:
     return BadPath("candidate", "several candidates are picked, so the path needs {{ candidate }}")
 
 
-def _bad_output(error: BadPath, place: Place, address: str, findings: Findings) -> None:
+def _bad_output(error: BadPath, place: Place, address: str, findings: Findings, *, usual: bool) -> None:
     code = "manifest.candidate" if error.code == "candidate" else f"path.{error.code}"
-    findings.add(code, "output path cannot be used", f"{error}.", place=place, address=address)
+    text = str(error).replace(escaped(CANDIDATE_MARK), "{{ candidate }}").replace(escaped(EXT_MARK), "{{ ext }}")
+    hint = "name another path with output: (this is the usual one)" if usual else None
+    findings.add(code, "output path cannot be used", f"{text}.", place=place, address=address, hint=hint)
+
+
+_PARAMETERS: Final = re.compile(r"(?:^|\s)--")
 
 
 def default_head(asset: str) -> str:
@@ -296,13 +302,14 @@ def default_head(asset: str) -> str:
 def compose_prompt(prompt: str, prefixes: Sequence[str], suffixes: Sequence[str], *, advanced: bool) -> str:
     """Put a style's parts (and what a redraw adds) around a prompt, joined by `, `.
 
-    In advanced mode a suffix goes before the first ` --`, because what follows are parameters.
+    In advanced mode a suffix goes before the first ` --`, because what follows are parameters; a template may put them
+    on a line of their own.
     """
     tail = ""
     if advanced:
-        at = 0 if prompt.startswith("--") else prompt.find(" --")
-        if at >= 0:
-            prompt, tail = prompt[:at], prompt[at:].strip()
+        found = _PARAMETERS.search(prompt)
+        if found is not None:
+            prompt, tail = prompt[: found.start()], prompt[found.start() :].strip()
     parts = [part.strip() for part in (*prefixes, prompt, *suffixes)]
     joined = ", ".join(part for part in parts if part)
     return f"{joined} {tail}".strip() if tail else joined

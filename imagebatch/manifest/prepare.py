@@ -116,8 +116,10 @@ class Preparer:
             findings=self.findings,
             max_variants=self.max_variants,
         )
+        before = self.findings.count
+        self._check_axis_settings(text)
         combos = expander.combos(1 if table is None or "where" in text.node else len(table))
-        if combos is None:
+        if combos is None or self.findings.count > before:
             return None
         asset = Prepared(text=text, groups=[], table=table, table_id=table_id)
         for members in _by_settings(combos):
@@ -227,11 +229,7 @@ class Preparer:
         document = text.document
         tops = [Layer(node=text.node, path=document.path)]
         for _, point in sorted(combos[0].items()):
-            for node in point.settings:
-                self._check_axis(text, node)
-                tops.append(Layer(node=node, path=document.path))
-        if self.findings.count > before:
-            return None
+            tops += [Layer(node=node, path=document.path) for node in point.settings]
         settled = settle(text.base, text.styles, tops, Findings() if "styles" in text.missing else self.findings)
         self._check_settled(text, settled)
         policy = read_policy(text.id, text.place, settled)
@@ -252,9 +250,15 @@ class Preparer:
             table_id=table_id,
         )
 
-    def _check_axis(self, text: AssetText, node: YMap) -> None:
-        found = Document(path=text.document.path, root=node)
-        check_part(found, (), dict(node), AxisValue, self.findings)
+    def _check_axis_settings(self, text: AssetText) -> None:
+        """Judge what axis values carry, wherever they stand; those without an id are the expander's to tell."""
+        values = [(axis, value) for axis, found in (text.node.get("matrix") or {}).items() for value in found]
+        values += [pair for entry in text.node.get("include") or [] for pair in entry.items()]
+        for axis, value in values:
+            if isinstance(value, YMap) and "id" in value:
+                part = Document(path=text.document.path, root=value)
+                name = f"a value of axis {quoted(axis)}"
+                check_part(part, (), dict(value), AxisValue, self.findings, name=name)
 
     def _check_settled(self, text: AssetText, settled: Settled) -> None:
         values = settled.values

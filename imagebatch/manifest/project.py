@@ -181,9 +181,9 @@ def id_fault(name: str) -> str | None:
     return "is a name that folders use for themselves" if not normal.strip(".") else None
 
 
-def read_moved(entries: Sequence[Any], document: Document, findings: Findings) -> Iterator[Moved]:
-    """The `moved` entries of one file, checked."""
-    for index, entry in enumerate(entries):
+def read_moved(entries: Mapping[int, Any], document: Document, findings: Findings) -> Iterator[Moved]:
+    """The `moved` entries of one file by their number in it, checked."""
+    for index, entry in entries.items():
         place = document.place(("moved", index))
         sides = {"from": entry.from_, "to": entry.to}
         fine = True

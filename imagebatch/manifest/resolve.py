@@ -233,7 +233,8 @@ class Resolver:
                     drafts += group.stand_ins()
         for path, owner in self.wants.paths.nested():
             detail = f"{quoted(path)} is a file of {owner}, and another output needs a folder of that name."
-            self.findings.add("path.collision", "output path cannot be used", detail, address=owner)
+            place = next((one.policy.place_of("outputs", "output") for one in drafts if one.address == owner), None)
+            self.findings.add("path.collision", "output path cannot be used", detail, place=place, address=owner)
         drafts.sort(key=_address)
         return tuple(drafts)
 

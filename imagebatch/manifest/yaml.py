@@ -12,7 +12,7 @@ import yaml
 
 from imagebatch.manifest.characters import BAD_IN_TEXT, char_kind, describe_char, quoted
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.written import NotANumber, Value, read_number
+from imagebatch.manifest.written import NotANumber, Value, WrittenInt, read_number
 from imagebatch.model.variant import Place
 
 MAX_DEPTH: Final = 32
@@ -225,7 +225,7 @@ class _Builder:
         bad = BAD_IN_TEXT.search(text)
         if bad is not None:
             self._bad_char(bad[0], mark, f"value of {quoted(frame.key)}" if frame and frame.key else "value")
-            text = "?"  # so that nothing else is found wrong with it
+            text = _stand_in(mark)
         value = self._plain(text, mark) if not event.style else text
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, 1)
@@ -241,7 +241,7 @@ class _Builder:
                 number = read_number(text)
             except NotANumber as error:
                 self._note("type", "not a number that can be kept", f"{error}.", mark)
-                return 0
+                return WrittenInt(0, _stand_in(mark))
             if number is not None:
                 return number
         return text
@@ -356,6 +356,11 @@ class _Builder:
     def _line(self, number: int) -> str:
         lines = self.text.split("\n")
         return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+def _stand_in(mark: Mark) -> str:
+    """The text of a value that was refused: there once only, so that nothing else is found wrong with it."""
+    return f"?{mark[0]}.{mark[1]}"
 
 
 _UNQUOTED = re.compile(r"(?:^|[:\-\[,{])\s*\{\{")
