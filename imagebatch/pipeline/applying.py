@@ -30,6 +30,7 @@ from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
 from imagebatch.plan.types import Action, Plan
 from imagebatch.providers.base import CanList, CanObserve, CanWitness, ReferenceImage
 from imagebatch.run.create import Creator, Rules
+from imagebatch.run.cut_off import cut_off
 from imagebatch.run.draw import Drawing
 from imagebatch.run.executor import Executor, new_doubt
 from imagebatch.run.files import Files
@@ -233,6 +234,9 @@ class _Run:
                 except asyncio.CancelledError:
                     if not stop.asked:
                         raise
+                    ledger = self.session.ledger
+                    left = cut_off(planned.plan, _ended(executor), ledger.open_steps(), ledger.known)
+                    executor.outcomes.extend(left)
                 finally:
                     guard.cancel()
 

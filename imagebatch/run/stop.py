@@ -37,12 +37,14 @@ class Stop:
 
 @contextmanager
 def on_signals(stop: Stop, tell: Callable[[str], None]) -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and SIGHUP into `stop`; a second one ends the process at once.
+    """Turn SIGINT, SIGTERM and SIGHUP into `stop`, but for those that are ignored; a second ends the process at once.
 
     Leaving at once is safe: every id that we were told is durable in the journal before anything else is done with it.
     """
     loop = asyncio.get_running_loop()
     codes = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED, signal.SIGHUP: EXIT_INTERRUPTED}
+    # What the caller switched off stays off: `nohup` is there to outlive a terminal.
+    codes = {number: code for number, code in codes.items() if signal.getsignal(number) is not signal.SIG_IGN}
 
     def asked(number: signal.Signals) -> None:
         if stop.asked:

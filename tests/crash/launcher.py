@@ -4,7 +4,7 @@ The program is what its users run, `imagebatch.cli.main.run`, in a process of it
 environment. Only the imports are shared: the server has done them before it forks, which spares most of a run's time.
 
 Jobs come as lines of JSON on standard input; for each `pid N` is answered at once and `code N` at its end (negative for
-a signal, as `subprocess` has it). A job may ask for a trace of its effects or for a SIGKILL just before the k-th effect
+a signal, as `subprocess` has it). A job may ask for a trace of its effects or for a signal just before the k-th effect
 of a name. Nothing in the package knows of this: the effects are those of the operating system's modules, wrapped here,
 and the named points of `imagebatch.state.files`.
 """
@@ -34,11 +34,12 @@ _DISK = ("replace", "rename", "link", "unlink", "mkdir", "fsync")
 
 
 class Effects:
-    """Counts effects by name; writes them down, or kills this very process at one of them."""
+    """Counts effects by name; writes them down, or sends this very process a signal at one of them."""
 
-    def __init__(self, *, trace: str | None, kill: tuple[str, int] | None) -> None:
+    def __init__(self, *, trace: str | None, kill: tuple[str, int] | None, by: int) -> None:
         self._out = Path(trace).open("w", encoding="utf-8") if trace is not None else None  # noqa: SIM115  # for the whole run
         self._kill = kill
+        self._by = by
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._requests: dict[int, str] = {}
@@ -59,7 +60,7 @@ class Effects:
                 self._out.write(f"{name}\n")
                 self._out.flush()
             if self._kill == (name, self._counts[name]):
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._by)
 
     def _wrapped(self, inner: Callable[..., Any], name: str) -> Callable[..., Any]:
         def effect(*given: Any, **more: Any) -> Any:
@@ -99,7 +100,13 @@ def _operation(line: str) -> str:
 
 
 def _become(job: dict[str, Any]) -> None:
-    """Be the program: folder, environment, streams and arguments as the job says."""
+    """Be the program: folder, environment, signals, streams and arguments as the job says."""
+    os.setpgid(0, 0)  # the terminal's own signals go to a whole group
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):
+        signal.signal(signal.Signals[name], signal.SIG_DFL)
+    for name in job.get("ignore", ()):
+        signal.signal(signal.Signals[name], signal.SIG_IGN)
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["environ"])
@@ -111,7 +118,8 @@ def _become(job: dict[str, Any]) -> None:
         os.close(source)
     if job.get("trace") or job.get("kill"):
         kill = job.get("kill")
-        Effects(trace=job.get("trace"), kill=(kill[0], kill[1]) if kill else None).install()
+        place = (kill[0], kill[1]) if kill else None
+        Effects(trace=job.get("trace"), kill=place, by=job.get("by", signal.SIGKILL)).install()
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +45,7 @@ class Started:
 
     def wait(self) -> Run:
         """Wait for its end; a run that takes too long is killed, and is a failure of the test."""
+        self._server.running = None
         watchdog = threading.Timer(LONGEST_S, os.kill, (self.pid, signal.SIGKILL))
         watchdog.start()
         began = time.monotonic()
@@ -53,6 +56,13 @@ class Started:
         assert time.monotonic() - began < LONGEST_S, f"the run hung:\n{self.said()}"
         out, err = (path.read_text(encoding="utf-8", errors="replace") for path in self._streams)
         return Run(code=code, out=out, err=err)
+
+    def signal(self, number: int, *, group: bool = False) -> None:
+        """Send a signal to the program; with `group` as a terminal does, to its children too."""
+        if group:
+            os.killpg(self.pid, number)
+        else:
+            os.kill(self.pid, number)
 
     def said(self) -> str:
         """What it printed so far, on both streams."""
@@ -65,6 +75,7 @@ class Server:
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
         self._count = 0
+        self.running: Started | None = None
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(LAUNCHER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -93,8 +104,18 @@ class Server:
         kill: Place | None = None,
         trace: Path | None = None,
         environ: dict[str, str] | None = None,
+        by: int = signal.SIGKILL,
+        ignore: Sequence[str] = (),
     ) -> Started:
-        """Start the program in a folder; with `kill` it dies just before that effect, with `trace` it lists them."""
+        """Start the program in a folder, as the leader of a process group.
+
+        With `kill` it gets the signal `by` just before that effect, with `trace` it lists them; `ignore` names signals
+        that are switched off when it begins.
+        """
+        if self.running is not None:  # a test that failed left it
+            with suppress(ProcessLookupError):
+                os.kill(self.running.pid, signal.SIGKILL)
+            self.running.wait()
         self._count += 1
         streams = (self._scratch / f"{self._count}.out", self._scratch / f"{self._count}.err")
         job = {
@@ -104,13 +125,16 @@ class Server:
             "out": str(streams[0]),
             "err": str(streams[1]),
             "kill": kill,
+            "by": int(by),
+            "ignore": ignore,
             "trace": str(trace) if trace is not None else None,
         }
         if self._process.stdin is None:
             raise AssertionError("the fork server has no input")
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        return Started(self, self.read("pid"), streams)
+        self.running = Started(self, self.read("pid"), streams)
+        return self.running
 
     def run(
         self,
@@ -119,9 +143,10 @@ class Server:
         kill: Place | None = None,
         trace: Path | None = None,
         environ: dict[str, str] | None = None,
+        by: int = signal.SIGKILL,
     ) -> Run:
         """Run the program in a folder to its end."""
-        return self.start(folder, *arguments, kill=kill, trace=trace, environ=environ).wait()
+        return self.start(folder, *arguments, kill=kill, trace=trace, environ=environ, by=by).wait()
 
     def read(self, word: str) -> int:
         """The next answer of the server."""

@@ -3,42 +3,14 @@
 The provider is one simulator that lives through all runs of a test, told by a script what to do to which request.
 """
 
-import hashlib
-import json
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from imagebatch.simulator.process import SimulatorProcess, start
-from tests.crash.checking import Bill, bills, doubts, entries, leftovers, troubled
-from tests.crash.projects import PROFILE, write_manifest, write_project
-from tests.crash.running import Run, Server, environment
-from tests.crash.sweeping import NOTHING
+from tests.crash.benches import ONE, Bench, rule
+from tests.crash.checking import doubts, entries
+from tests.crash.projects import write_manifest
 
-PROJECT = """\
-version: 1
-lineage: LINEAGE
-providers:
-  studio:
-    type: all-images
-    base_url: "${ORIGIN}/all-images/v1"
-    api_key: "${KEY:-local}"
-    consistency_window: 0.3s
-    price: {create: "0.10 EUR", buy: "0.35 EUR"}
-  hub: {type: aigne-hub, base_url: "${ORIGIN}/aigne-hub", api_key: "${KEY:-local}"}
-  retouch: {type: openai, base_url: "${ORIGIN}/openai/v1", api_key: "${KEY:-local}"}
-defaults: {provider: studio}
-"""
-ONE = """\
-assets:
-  fox:
-    prompt: "A fox"
-    params: {format: 1:1}
-    output: "outputs/fox.jpg"
-"""
 BLIND_ONE = """\
 assets:
   fox:
@@ -47,90 +19,6 @@ assets:
     params: {model: MODEL, size: 1024x640, output_format: jpeg}
     output: "outputs/fox.jpg"
 """
-
-
-class Bench:
-    """A project, its provider, and the program."""
-
-    def __init__(self, folder: Path, provider: SimulatorProcess, server: Server, home: Path) -> None:
-        self.folder = folder
-        self.provider = provider
-        self.server = server
-        self.environ = environment(home, ORIGIN=provider.origin)
-        self.before = dict(bills(provider.data_dir))
-
-    def script(self, *rules: dict[str, Any]) -> None:
-        """Let the provider do this to requests that match."""
-        self._post("script", list(rules))
-
-    def settings(self, settings: dict[str, Any]) -> None:
-        """Change the provider's ways."""
-        self._post("settings", settings)
-
-    def clear(self) -> None:
-        """Forget the script."""
-        request = urllib.request.Request(f"{self.provider.origin}/_simulator/script", method="DELETE")  # noqa: S310  # loopback
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # as above
-            assert answer.status == 200
-
-    def apply(self, *more: str) -> Run:
-        """Run `apply -y`; nothing that no run may say is ever said."""
-        run = self.server.run(self.folder, "apply", "-y", *more, environ=self.environ)
-        assert not troubled([run]), run.err
-        return run
-
-    def command(self, *words: str) -> Run:
-        """Run another command."""
-        return self.server.run(self.folder, *words, environ=self.environ)
-
-    def bills(self) -> dict[Bill, int]:
-        """What was billed in this test."""
-        return {bill: count for bill, count in bills(self.provider.data_dir).items() if bill not in self.before}
-
-    def billed(self) -> dict[str, int]:
-        """How often each operation was billed in this test."""
-        counts: dict[str, int] = {}
-        for (operation, _, _), count in self.bills().items():
-            counts[operation] = counts.get(operation, 0) + count
-        return counts
-
-    def settled(self) -> None:
-        """Everything is there, and a further run finds nothing to do."""
-        again = self.apply()
-        assert again.code == 0, again.out + again.err
-        assert NOTHING in again.out
-        assert not leftovers(self.folder)
-
-    def _post(self, what: str, value: Any) -> None:
-        request = urllib.request.Request(  # noqa: S310  # our own simulator on loopback
-            f"{self.provider.origin}/_simulator/{what}",
-            data=json.dumps(value).encode(),
-            headers={"content-type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # as above
-            assert answer.status < 300
-
-
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatorProcess]:
-    folder = tmp_path_factory.mktemp("provider")
-    (folder / "profile.yaml").write_text(PROFILE, encoding="utf-8")
-    with start(folder / "data", folder / "profile.yaml") as running:
-        yield running
-
-
-@pytest.fixture
-def bench(tmp_path: Path, provider: SimulatorProcess, server: Server, home: Path) -> Iterator[Bench]:
-    """A project of its own lineage: no token of one test is known to another."""
-    lineage = hashlib.sha256(str(tmp_path).encode()).hexdigest()[:32]
-    folder = write_project(tmp_path / "project", PROJECT.replace("LINEAGE", lineage), ONE)
-    made = Bench(folder, provider, server, home)
-    yield made
-    made.clear()
-
-
-def rule(op: str, times: int = 1, **action: Any) -> dict[str, Any]:
-    return {"op": op, "times": times, "action": action}
 
 
 ACCEPTED_AND_LOST = [
