@@ -1,5 +1,6 @@
 """Assets made ready for rendering: layers, tables, combinations, keys that are columns; all checks that can be done."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -183,6 +184,8 @@ class Preparer:
             self.findings.add("data.key_column", "unknown column", unknown_column(name, table), place=text.at("key"))
         if unknown:
             return None
+        if not self._named_by_text(table, wanted):
+            return None
         columns = [table.cells(name) for name in wanted]
         keys = columns[0] if len(columns) == 1 else [_joined(cells) for cells in zip(*columns, strict=True)]
         if asset.where is None:
@@ -191,6 +194,21 @@ class Preparer:
             group.keys = cast("list[str]", keys)
         return asset
 
+    def _named_by_text(self, table: Table, names: Sequence[str]) -> bool:
+        """Whether no row has a list or a mapping where its key should be."""
+        before = self.findings.count
+        for row, value in enumerate(table.rows if table.columns is None else ()):
+            for name in names:
+                if isinstance(value.get(name), (list, dict)) and self.findings.count - before < MAX_SAID:
+                    kind = "a list" if isinstance(value[name], list) else "a mapping"
+                    self.findings.add(
+                        "data.type",
+                        "key cannot be used",
+                        f"{table.place(row)}: {name} is {kind}; a key is text or a number.",
+                        place=Place(path=table.path, line=table.lines[row], column=1),
+                    )
+        return self.findings.count == before
+
     def take_keys(self, asset: Prepared, rows: Sequence[int], keys: Sequence[str | None]) -> bool:
         """Check keys of the rows that are taken, and name the variants."""
         table = asset.table
@@ -198,6 +216,8 @@ class Preparer:
         seen: dict[str, int] = {}
         said = 0
         name = ", ".join(as_list(asset.text.node.get("key", "stem")))
+        # One form of Unicode, as for ids and axis values: what looks alike in a message is one key.
+        keys = [key if key is None or key.isascii() else unicodedata.normalize("NFC", key) for key in keys]
         for row, key in zip(rows, keys, strict=True):
             fault = None
             if key is None or not key.strip():

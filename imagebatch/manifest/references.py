@@ -8,7 +8,7 @@ from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.source import Sources
 from imagebatch.model.address import parse_address
-from imagebatch.model.variant import Draft
+from imagebatch.model.variant import Draft, Place
 
 ASSET_PREFIX: Final = "asset:"
 
@@ -37,9 +37,10 @@ def check_references(
     for draft in drafts:
         if not draft.references:
             continue
-        for text in draft.references:
+        for number, text in enumerate(draft.references):
             if text not in judged:
-                judged[text] = _judge(text, draft, sources, findings, known=known if whole else None, ids=ids)
+                place = _place(draft, number)
+                judged[text] = _judge(text, draft, place, sources, findings, known=known if whole else None, ids=ids)
         edges[draft.address] = tuple(
             text.removeprefix(ASSET_PREFIX) for text in draft.references if text.startswith(ASSET_PREFIX)
         )
@@ -54,16 +55,33 @@ def check_references(
         )
 
 
+def _place(draft: Draft, number: int) -> Place:
+    """Where a reference was written; the list as a whole where one expression has yielded several."""
+    written = sum(key.startswith("references.") for key in draft.policy.places)
+    item = (f"references.{number}",) if written == len(draft.references) else ()
+    return draft.policy.place_of(*item, "references")
+
+
 def _judge(
     text: str,
     draft: Draft,
+    place: Place,
     sources: Sources,
     findings: Findings,
     *,
     known: set[str] | None,
     ids: set[str] | None,
 ) -> bool:
-    place = draft.policy.place_of("references")
+    if "://" in text or text.startswith("data:"):
+        findings.add(
+            "manifest.reference",
+            "reference cannot be used",
+            f"{quoted(text)} is an address on the net: a reference is a file of the project or asset:ADDRESS.",
+            place=place,
+            address=draft.address,
+            hint="copy the file into the project and name it from there",
+        )
+        return False
     if not text.startswith(ASSET_PREFIX):
         return sources.check_file(text, place=place, what="reference")
     address = text.removeprefix(ASSET_PREFIX)

@@ -94,15 +94,17 @@ class Sources:
         )
         return False
 
-    def find(self, folder: str, suffix: str, *, area: str, limit: int = MAX_FILES) -> tuple[list[str], list[str]]:
+    def find(
+        self, folder: str, suffix: str, *, area: str, limit: int = MAX_FILES, place: Place | None = None
+    ) -> tuple[list[str], list[str]]:
         """Project paths of the files below `folder` with `suffix`, and of the others, each sorted by code point.
 
-        Hidden files and folders are left out, linked folders not entered.
+        Hidden files and folders are left out, linked folders not entered. `place` is where the folder was written down.
         """
         top = self._real_root / folder
         found: list[str] = []
         others: list[str] = []
-        if os.path.lexists(top) and not self._confined(top, folder, area, None):
+        if os.path.lexists(top) and not self._confined(top, folder, area, place):
             return found, others
         for relative in self._walk(top, area):
             (found if relative.endswith(suffix) else others).append(relative)
@@ -110,7 +112,9 @@ class Sources:
                 self._findings.add(
                     f"{area}.too_many_files",
                     "too many files",
-                    f"{folder}/ holds more than {limit} files; put several assets into one file.",
+                    f"{folder}/ holds more than {limit} files"
+                    + ("." if area == "data" else "; put several assets into one file."),
+                    place=place,
                     path=folder,
                 )
                 return [], []

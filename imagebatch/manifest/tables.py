@@ -24,6 +24,7 @@ MAX_CELL_BYTES: Final = 32 * 1024
 MAX_DEPTH: Final = 32
 MAX_YAML_BYTES: Final = 16 * 1024 * 1024
 MAX_GLOB_FILES: Final = 1_000_000
+MAX_SAID: Final = 20
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -116,6 +117,7 @@ class _Reader:
         self.findings = findings
         self.max_rows = max_rows
         self.path = ""
+        self.wrong = 0
 
     def file(self, path: str) -> Table | None:
         self.path = path
@@ -143,7 +145,12 @@ class _Reader:
         """Files that match; `path`, `name`, `stem`, `ext` and `folder` are the columns."""
         patterns = pattern.split("/")
         fixed = next(number for number, part in enumerate(patterns) if _WILD.search(part))
-        found, others = self.sources.find("/".join(patterns[:fixed]), "", area="data", limit=MAX_GLOB_FILES)
+        before = self.findings.count
+        found, others = self.sources.find(
+            "/".join(patterns[:fixed]), "", area="data", limit=MAX_GLOB_FILES, place=self.place
+        )
+        if self.findings.count > before:
+            return None
         paths = [path for path in (*found, *others) if glob_matches(path.split("/"), patterns)]
         if len(paths) > self.max_rows:
             self._too_many(f"{len(paths)} files")
@@ -193,18 +200,20 @@ class _Reader:
                 continue
             if len(row) != len(columns):
                 values = "1 value" if len(row) == 1 else f"{len(row)} values"
-                self._stop(
+                self._say(
                     "row_width",
                     "row does not fit the header",
                     f"row {line} has {values}, the header has {len(columns)}.",
                     line,
                 )
+                continue
             if long_cells and max(map(len, row)) > MAX_CELL_BYTES // 4:
                 self._check_cells(row, line)
             rows.append(row)
             lines.append(line)
         if columns is None:
             self._stop("empty", "table is empty", f"{self.path} has not even a header.", 1)
+        self._check_said()
         if len(rows) > self.max_rows:
             self._too_many(f"{len(rows)} rows")
             raise _Refused
@@ -225,9 +234,9 @@ class _Reader:
         for name in row:
             if not name or name != name.strip():
                 what = "has no name" if not name.strip() else "starts or ends with a blank"
-                self._stop("column_name", "column name cannot be used", f"column {quoted(name)} {what}.", line)
-            if name in seen:
-                self._stop("duplicate_column", "column stands twice", f"column {quoted(name)} appears twice.", line)
+                self._say("column_name", "column name cannot be used", f"column {quoted(name)} {what}.", line)
+            elif name in seen:
+                self._say("duplicate_column", "column stands twice", f"column {quoted(name)} appears twice.", line)
             seen.add(name)
         return tuple(row)
 
@@ -275,12 +284,15 @@ class _Reader:
         for line, text in enumerate(source.text.replace("\r\n", "\n").split("\n"), start=1):
             if not text.strip():
                 continue
-            self._check_depth(text)
-            start = _skip(text, 0)
-            row, at = self._decoded(decoder, text, start, line)
-            if _skip(text, at) != len(text):
-                self._stop("syntax", "line is not JSON", f"row {line} holds more than one value.", line)
-            self._add(row, line, rows, lines)
+            try:
+                self._check_depth(text)
+                row, at = self._decoded(decoder, text, _skip(text, 0), line)
+                if _skip(text, at) != len(text):
+                    self._stop("syntax", "line is not JSON", f"row {line} holds more than one value.", line)
+                self._add(row, line, rows, lines)
+            except _Refused:
+                self._count_wrong()
+        self._check_said()
         return Table(path=self.path, columns=None, rows=rows, lines=lines)
 
     def _decoded(self, decoder: json.JSONDecoder, text: str, at: int, line: int) -> tuple[Any, int]:
@@ -319,7 +331,11 @@ class _Reader:
         rows: list[dict[str, Any]] = []
         lines: list[int] = []
         for row, (line, _) in zip(document.root, document.root.marks, strict=True):
-            self._add(row, line, rows, lines)
+            try:
+                self._add(row, line, rows, lines)
+            except _Refused:
+                self._count_wrong()
+        self._check_said()
         return Table(path=self.path, columns=None, rows=rows, lines=lines)
 
     # -- for all -----------------------------------------------------------------------------------------------------
@@ -357,10 +373,14 @@ class _Reader:
                 self._stop("too_large", "cell is too large", f"row {line} has a cell over 32 KiB.", line)
 
     def _check_chars(self, text: str) -> None:
-        bad = BAD_IN_TEXT.search(text)
-        if bad is not None:
-            line = text.count("\n", 0, bad.start()) + 1
-            self._stop(char_kind(bad[0]), "character is not allowed", f"{describe_char(bad[0])}, in row {line}.", line)
+        line, counted, last = 1, 0, 0
+        for bad in BAD_IN_TEXT.finditer(text):
+            line, counted = line + text.count("\n", counted, bad.start()), bad.start()
+            if line != last:
+                last = line
+                told = f"{describe_char(bad[0])}, in row {line}."
+                self._say(char_kind(bad[0]), "character is not allowed", told, line)
+        self._check_said()
 
     def _check_count(self, lines: int, exact: bool) -> None:  # noqa: FBT001 - private, one call
         if exact and lines - 1 > self.max_rows:
@@ -375,6 +395,20 @@ class _Reader:
             place=self.place,
             hint="raise brakes.max_variants in imagebatch.yaml, or take fewer rows",
         )
+
+    def _say(self, code: str, summary: str, detail: str, line: int) -> None:
+        """Note a problem that the rest of the table can be read beside; after `MAX_SAID` it is given up."""
+        self.findings.add(f"data.{code}", summary, detail, place=Place(path=self.path, line=line, column=1))
+        self._count_wrong()
+
+    def _count_wrong(self) -> None:
+        self.wrong += 1
+        if self.wrong >= MAX_SAID:
+            raise _Refused
+
+    def _check_said(self) -> None:
+        if self.wrong:
+            raise _Refused
 
     def _stop(self, code: str, summary: str, detail: str, line: int) -> NoReturn:
         self.findings.add(f"data.{code}", summary, detail, place=Place(path=self.path, line=line, column=1))

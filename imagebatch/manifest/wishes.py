@@ -1,10 +1,11 @@
 """What settled values ask for besides the prompt: policy, outputs, labels."""
 
+import re
 from typing import Any, Final
 
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.group import OutputWish
-from imagebatch.manifest.layers import Settled
+from imagebatch.manifest.layers import Settled, as_list
 from imagebatch.manifest.paths import BadPath, check_extension
 from imagebatch.model.variant import Place, Policy
 
@@ -43,9 +44,10 @@ _TOLD_OF: Final = (
 
 def _places(settled: Settled) -> dict[str, Place]:
     """Where those keys stand that are judged only once a request is put together."""
-    wanted: list[tuple[str, ...]] = [(key,) for key in _TOLD_OF]
+    wanted: list[tuple[str | int, ...]] = [(key,) for key in _TOLD_OF]
     wanted += [("params", name) for name in settled.values.get("params", {})]
-    found = {".".join(path): settled.place(*path) for path in wanted}
+    wanted += [("references", number) for number, _ in enumerate(as_list(settled.values.get("references", [])))]
+    found = {".".join(map(str, path)): settled.place(str(path[0]), *path[1:]) for path in wanted}
     return {path: place for path, place in found.items() if place is not None}
 
 
@@ -73,11 +75,21 @@ def output_wishes(settled: Settled, place: Place, findings: Findings) -> tuple[O
     return tuple(wishes)
 
 
+_EXT = re.compile(r"\{\{\s*ext\s*\}\}$")
+
+
 def _check_format(entry: dict[str, Any], place: Place, findings: Findings) -> None:
     wanted = entry.get("format")
     ending = str(entry["path"]).rpartition(".")[2].lower()
     same = {"jpeg": "jpg"}
-    if wanted is not None and ending.isalnum() and same.get(wanted, wanted) != same.get(ending, ending):
+    if wanted is not None and _EXT.search(str(entry["path"])):
+        findings.add(
+            "manifest.conflict",
+            "two formats",
+            f"format is {wanted}, and {{{{ ext }}}} is what the request asks for; let the path end in .{wanted}.",
+            place=place,
+        )
+    elif wanted is not None and ending.isalnum() and same.get(wanted, wanted) != same.get(ending, ending):
         findings.add(
             "manifest.conflict",
             "two formats",

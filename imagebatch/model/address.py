@@ -38,7 +38,7 @@ def parse_address(text: str) -> Address:
     """
     asset, bracket, rest = text.partition("[")
     if not asset:
-        raise ValueError(f"{text!r} has no asset id before the bracket")
+        raise ValueError(f"{text!r} has no asset id before the bracket" if text else "it is empty")
     if not bracket:
         return Address(asset=asset)
     if not rest.endswith("]"):

@@ -77,3 +77,83 @@ assets:
     found = drafts(tmp_path, body)
     assert found["a"].prompt == "a dog, soft light --ar 3:2 --v 6"
     assert found["b"].prompt == "a well--known dog, soft light"
+
+
+def test_all_rows_that_do_not_fit_their_table_are_told(tmp_path: Path) -> None:
+    body = """
+assets:
+  a: {prompt: x, for_each: a.csv, key: k}
+  b: {prompt: x, for_each: b.jsonl, key: k}
+  c: {prompt: x, for_each: c.yaml, key: k}
+  d: {prompt: x, for_each: d.csv, key: k}
+  e: {prompt: x, for_each: e.csv, key: k}
+"""
+    files = {
+        "a.csv": "k,v\n1\n2,3,4\n5,6\n7\n",
+        "b.jsonl": '{"k": 1}\n{"k": }\n[2]\n{"k": 3} 4\n',
+        "c.yaml": "- {k: 1}\n- 2\n- [3]\n",
+        "d.csv": "k,v\na\u202eb,1\nb,2\nc\u0007,3\n",
+        "e.csv": "k,v,k, w,\n1,2,3,4,5\n",
+    }
+    found = [f"{one.path}:{one.line} {one.code}" for one in problems(tmp_path, body, files)]
+    assert found == [
+        "a.csv:2 data.row_width",
+        "a.csv:3 data.row_width",
+        "a.csv:5 data.row_width",
+        "b.jsonl:2 data.syntax",
+        "b.jsonl:3 data.type",
+        "b.jsonl:4 data.syntax",
+        "c.yaml:2 data.type",
+        "c.yaml:3 data.type",
+        "d.csv:2 data.control_char",
+        "d.csv:4 data.control_char",
+        "e.csv:1 data.column_name",
+        "e.csv:1 data.column_name",
+        "e.csv:1 data.duplicate_column",
+    ]
+
+
+def test_a_table_full_of_faults_is_given_up_after_some(tmp_path: Path) -> None:
+    body = "assets: {a: {prompt: x, for_each: a.csv, key: k}}\n"
+    assert len(codes(tmp_path, body, {"a.csv": "k,v\n" + "1\n" * 500})) == 20
+
+
+def test_keys_in_two_forms_of_unicode_are_one_and_lists_are_none(tmp_path: Path) -> None:
+    body = "assets: {a: {prompt: '{{ row.v }}', for_each: a.csv, key: k}}\n"
+    (found,) = problems(tmp_path, body, {"a.csv": "k,v\ne\u0301,1\n\u00e9,2\n"})
+    assert (found.code, "rows 2 and 3" in found.detail) == ("data.duplicate_key", True)
+    assert list(drafts(tmp_path, body, {"a.csv": "k,v\ne\u0301,1\n"})) == ["a[\u00e9]"]
+    listed = "assets: {a: {prompt: '{{ row.v }}', for_each: a.json, key: k}}\n"
+    assert codes(tmp_path, listed, {"a.json": '[{"k": [1], "v": 1}, {"k": {}, "v": 2}]'}) == ["data.type"] * 2
+
+
+def test_a_glob_that_leads_outside_is_told_where_it_is_written_and_once(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "o").symlink_to(tmp_path / "elsewhere")
+    (found,) = problems(root, 'assets: {a: {prompt: x, for_each: "o/*.png"}}\n')
+    assert (found.code, found.place) == ("data.not_regular", "manifests/m.yaml:1:35")
+
+
+def test_each_reference_is_told_at_its_own_place(tmp_path: Path) -> None:
+    body = """
+assets:
+  a:
+    prompt: x
+    references:
+      - no.png
+      - "https://x.example/y.png"
+      - "asset:b"
+"""
+    found = problems(tmp_path, body)
+    assert [(one.code, one.line) for one in found] == [
+        ("path.missing", 6),
+        ("manifest.reference", 7),
+        ("manifest.unknown_address", 8),
+    ]
+
+
+def test_a_format_beside_an_ending_that_the_request_decides_is_refused(tmp_path: Path) -> None:
+    body = 'assets: {a: {prompt: x, outputs: [{path: "a.{{ ext }}", format: webp}]}}\n'
+    assert codes(tmp_path, body) == ["manifest.conflict"]
