@@ -40,6 +40,7 @@ _NEXT: dict[End, str] = {
 }
 _MAYBE_PAID = frozenset({"provider.gone", "provider.no_images", "provider.bad_image", "provider.expired"})
 _SHOWN = 20
+_FOLDED_ABOVE = 2
 
 
 def command_for(words: str, addresses: Sequence[str]) -> str:
@@ -90,17 +91,22 @@ def unpicked_lines(addresses: Sequence[str], paint: Paint) -> list[str]:
 
 
 def _outcomes(end: End, outcomes: Sequence[Outcome], paint: Paint, *, verbose: bool) -> list[str]:
+    """Each address with its message; those with the same message under it once, folded as a plan folds them."""
+    groups: dict[tuple[str, str | None, str | None], list[Outcome]] = {}
+    for one in outcomes:
+        groups.setdefault((one.message, one.code, one.hint), []).append(one)
     lines: list[str] = []
-    limit = len(outcomes) if verbose else _SHOWN
-    for one in outcomes[:limit]:
-        lines.append(f"  {shown(one.address)}")
-        code = paint(f" [{one.code}]", "dim") if one.code else ""
-        if one.message or (one.code and one.code != end):
-            lines.append(f"    {shown(one.message)}{code}")
-        if one.hint:
-            lines.append(f"    {paint('hint:', 'cyan')} {shown(one.hint)}")
-    if limit < len(outcomes):
-        lines += _more([one.address for one in outcomes])
+    limit = len(groups) if verbose else _SHOWN
+    for (message, code, hint), alike in list(groups.items())[:limit]:
+        folded = len(alike) > _FOLDED_ABOVE and not verbose
+        names = [f"{len(alike)} × {alike[0].address} … {alike[-1].address}"] if folded else [a.address for a in alike]
+        lines += [f"  {shown(name)}" for name in names]
+        if message or (code and code != end):
+            lines.append(f"    {shown(message)}" + (paint(f" [{code}]", "dim") if code else ""))
+        if hint:
+            lines.append(f"    {paint('hint:', 'cyan')} {shown(hint)}")
+    left = sum(len(alike) for alike in list(groups.values())[limit:])
+    lines += [f"  … and {left} more (-v shows them)"] if left else []
     return lines + [f"  {paint('next:', 'cyan')} {words}" for words in _next(end, outcomes)]
 
 

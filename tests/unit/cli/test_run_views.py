@@ -230,3 +230,17 @@ def test_a_github_file_that_cannot_be_written_only_warns(tmp_path: Path) -> None
     write_summary({"GITHUB_STEP_SUMMARY": str(tmp_path)}, screen, "x")
     assert isinstance(screen.err, io.StringIO)
     assert screen.err.getvalue().startswith("warning: ")
+
+
+def test_what_ended_alike_is_told_once_and_in_full_with_v() -> None:
+    message = "the run was stopped before it was sent"
+    outcomes = [Outcome(address=f"a[{n:02}]", action="create", end="unsent", message=message) for n in range(30)]
+    outcomes.append(Outcome(address="b", action="create", end="unsent", message="another reason"))
+    result = RunResult(outcomes=tuple(outcomes), seconds=1.0)
+    short = result_lines(result, paint=Paint())
+    assert short[:5] == [
+        "Not sent (31)", "  30 × a[00] … a[29]", f"    {message}", "  b", "    another reason",
+    ]  # fmt: skip
+    full = result_lines(result, paint=Paint(), verbose=True)
+    assert [line for line in full if line.startswith("  a[")] == [f"  a[{n:02}]" for n in range(30)]
+    assert full.count(f"    {message}") == 1
