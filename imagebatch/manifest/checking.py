@@ -24,6 +24,10 @@ _EXPECTED = {
     "model_type": "a mapping",
     "list_type": "a list",
 }
+_FORMS = {
+    "^[0-9a-f]{32}$": "of 32 characters, each 0-9 or a-f",
+    "^sha256:[0-9a-f]{64}$": "sha256: and 64 characters, each 0-9 or a-f",
+}
 _RANGES = {
     "greater_than_equal": ("ge", "at least"),
     "less_than_equal": ("le", "at most"),
@@ -138,10 +142,10 @@ def _worded(kind: str, name: str, fault: Mapping[str, Any], *, secret: bool) -> 
         text = f"{name} must be {_EXPECTED[kind]}"
         if kind == "string_type" and isinstance(value, (int, float)) and not secret:
             return "type", f'{text}; write "{_written(value)}".'
-        return "type", f"{text}, got {_described(value, secret=secret)}."
+        return "type", f"{text}{_got(value, secret=secret)}."
     if kind in _RANGES:
         key, word = _RANGES[kind]
-        return "range", f"{name} must be {word} {context.get(key)}, got {_described(value, secret=secret)}."
+        return "range", f"{name} must be {word} {context.get(key)}{_got(value, secret=secret)}."
     if kind == "literal_error":
         near = (
             nearest(value, str(context.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", "))
@@ -149,9 +153,12 @@ def _worded(kind: str, name: str, fault: Mapping[str, Any], *, secret: bool) -> 
             else None
         )
         end = f"; did you mean {near}?" if near else "."
-        return "range", f"{name} must be {context.get('expected')}, got {_described(value, secret=secret)}{end}"
+        return "range", f"{name} must be {context.get('expected')}{_got(value, secret=secret)}{end}"
     if kind == "string_pattern_mismatch":
-        return "type", f"{name} does not have the form {context.get('pattern')}."
+        return (
+            "type",
+            f"{name} does not have the form {_FORMS.get(str(context.get('pattern')), context.get('pattern'))}.",
+        )
     return "type", f"{name}: {fault['msg']}."
 
 
@@ -217,13 +224,12 @@ def _written(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _described(value: Value, *, secret: bool) -> str:
+def _got(value: Value, *, secret: bool) -> str:
+    """What stands there instead, as the end of a sentence; nothing where it may be a key."""
     if isinstance(value, dict):
-        return "a mapping"
+        return ", got a mapping"
     if isinstance(value, list):
-        return "a list"
+        return ", got a list"
     if secret:
-        return "something else"
-    if isinstance(value, str):
-        return f"the text {quoted(value)}"
-    return _written(value)
+        return ""
+    return f", got the text {quoted(value)}" if isinstance(value, str) else f", got {_written(value)}"

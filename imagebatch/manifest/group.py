@@ -210,18 +210,19 @@ class Group:
                 )
             if "\r" in prompt:
                 prompt = prompt.replace("\r\n", "\n").replace("\r", "\n")
-            if (not prompt or len(prompt) * 4 > MAX_PROMPT_BYTES) and said < MAX_SAID:
-                said += self._check_prompt(prompt, address, wants.findings)
+            if not prompt or len(prompt) * 4 > MAX_PROMPT_BYTES:
+                fault = prompt_fault(prompt)
+                if fault is not None:
+                    said += 1
+                    prompt = "-"  # so that the provider has nothing to say of it as well
+                    if said <= MAX_SAID:
+                        self._note_prompt(fault, address, wants.findings)
             yield prompt
 
-    def _check_prompt(self, prompt: str, address: str, findings: Findings) -> int:
-        fault = prompt_fault(prompt)
-        if fault is None:
-            return 0
+    def _note_prompt(self, fault: tuple[str, str], address: str, findings: Findings) -> None:
         slot = next((slot for slot in self.strings.slots if slot.what == "prompt"), None)
         place = slot.place if slot else self.settled.place("prompt") or self.place
         findings.add(fault[0], "prompt cannot be used", f"{fault[1]}.", place=place, address=address)
-        return 1
 
     def _outputs(self, piece: range, addresses: Sequence[str], wants: "Wants") -> Iterator[tuple[OutputSpec, ...]]:
         many = self.policy.pick == "all" or (isinstance(self.policy.pick, tuple) and len(self.policy.pick) > 1)

@@ -37,7 +37,17 @@ def _pick(value: Value) -> Value:
 
 def _texts(value: Value) -> Value:
     """Accept one text where a list of texts is meant."""
-    return [value] if isinstance(value, str) else value
+    if value is None or isinstance(value, list):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("manifest.type", "must be text, or a list of texts")
+    return [value]
+
+
+def _duration(value: Value) -> Value:
+    if value is None or isinstance(value, str):
+        return value
+    raise PydanticCustomError("manifest.type", "has to be a time like 60s, 30m or 2h, with its unit")
 
 
 Given = BeforeValidator(_given)
@@ -52,7 +62,9 @@ OneOrMore = Annotated[
 ]
 Values = Annotated[dict[str, Any] | None, Given]
 _SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean"]}
-Duration = Annotated[str | None, Given, WithJsonSchema({"type": "string", "examples": ["60s", "30m", "2h"]})]
+Duration = Annotated[
+    str | None, BeforeValidator(_duration), Given, WithJsonSchema({"type": "string", "examples": ["60s", "30m", "2h"]})
+]
 Checks = Annotated[Any, BeforeValidator(_no_checks), WithJsonSchema({"description": "not in this version"})]
 Later = Annotated[Any, BeforeValidator(_not_yet), WithJsonSchema({"description": "not in this version"})]
 Limits = Annotated[

@@ -119,16 +119,15 @@ class _ProviderReader:
             self._note(
                 "id", f"the provider name {quoted(self.alias)} has other characters than letters, digits, . _ -", ()
             )
-        kind = given.type or (self.alias if self.alias in BUILT_IN_TYPES else None)
-        if kind is None:
+        kind = self._text("type", given.type) or (self.alias if self.alias in BUILT_IN_TYPES else None)
+        if kind is None and given.type is None:
             self._note("required", f"type is missing; write one of {', '.join(BUILT_IN_TYPES)}", ())
-            kind = ""
         base_url = self._base_url()
         variable, default = self._key(base_url)
         window = self._seconds("consistency_window", given.consistency_window)
         return ProviderSettings(
             alias=self.alias,
-            type=kind,
+            type=kind or "",
             base_url=base_url,
             key_variable=variable,
             key_default=default,
@@ -197,6 +196,15 @@ class _ProviderReader:
             return name, None
         return name, default
 
+    def _text(self, key: str, written: str | None) -> str | None:
+        """A text with its variables filled in; None where there is none, or where a variable is not set."""
+        try:
+            return None if written is None else self._filled(written)
+        except _Unset as unset:
+            if self.needed or key == "type":
+                self._note("variable", f"the variable {unset.name} is not set", (key,))
+            return None
+
     def _filled(self, text: str) -> str:
         def value(match: re.Match[str]) -> str:
             found = self.variables.get(match[1]) or match[2]
@@ -208,7 +216,10 @@ class _ProviderReader:
 
     def _rates(self) -> tuple[RateLimit, ...]:
         made: list[RateLimit] = []
-        for text in self.given.rate_limit or []:
+        for written in self.given.rate_limit or []:
+            text = self._text("rate_limit", written)
+            if text is None:
+                continue
             match = _RATE.fullmatch(text.strip())
             if match is None or int(match[1]) == 0 or len(match[1]) > 9 or int(match[2] or 1) == 0:
                 self._note(
@@ -218,7 +229,8 @@ class _ProviderReader:
             made.append(RateLimit(count=int(match[1]), per_s=float(int(match[2] or 1) * _RATE_UNITS[match[3]])))
         return tuple(made)
 
-    def _seconds(self, key: str, text: str | None) -> float | None:
+    def _seconds(self, key: str, written: str | None) -> float | None:
+        text = self._text(key, written)
         if text is None:
             return None
         match = _DURATION.fullmatch(text.strip())
@@ -230,7 +242,10 @@ class _ProviderReader:
 
     def _price(self) -> Mapping[str, Money]:
         made: dict[str, Money] = {}
-        for key, text in (self.given.price or {}).items():
+        for key, written in (self.given.price or {}).items():
+            text = self._text("price", written)
+            if text is None:
+                continue
             try:
                 made[key] = parse_money(text)
             except ValueError as error:
@@ -241,13 +256,10 @@ class _ProviderReader:
         given = self.given
         made = {"mount": given.mount, "dialect": given.dialect}
         options: dict[str, Any] = {}
-        for key, text in made.items():
+        for key, written in made.items():
+            text = self._text(key, written)
             if text is not None:
-                try:
-                    options[key] = self._filled(text)
-                except _Unset as unset:
-                    if self.needed:
-                        self._note("variable", f"the variable {unset.name} is not set", (key,))
+                options[key] = text
         options |= {
             key: plain(value)
             for key, value in (("extra_body", given.extra_body), ("capabilities", given.capabilities))

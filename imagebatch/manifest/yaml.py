@@ -197,7 +197,7 @@ class _Builder:
     def _alias(self, event: _Event) -> None:
         mark = _mark(event)
         if event.anchor not in self.anchors:
-            self._fail("syntax", "unknown anchor", f"*{event.anchor} has no anchor before it.", mark)
+            self._fail("syntax", "unknown anchor", f"*{event.anchor} has no anchor before it.", mark, hint=_STAR)
         node, weight = self.anchors[event.anchor]
         if node is _OPEN:
             self._fail("too_complex", "alias holds itself", f"*{event.anchor} stands inside its own anchor.", mark)
@@ -330,13 +330,26 @@ class _Builder:
             )
             return
         nearby = self._line(line) + "\n" + (self._line(line - 1) if line > 1 else "")
-        hint = 'quote values that start with {{, e.g. "{{ name }} fox"' if _UNQUOTED.search(nearby) else None
+        here = self._line(line)[column - 1 : column]
+        bare = _UNQUOTED.search(nearby)
+        hint = f'quote values that start with {bare[0][-2:]}, e.g. "{{{{ name }}}} fox"' if bare else None
+        if hint is None and problem.startswith("mapping values are not allowed"):
+            hint = "quote a text that holds a colon and a blank: 'a fox: red'"
+        elif hint is None and here in _NEEDS_QUOTES and "cannot start any token" in problem:
+            hint = f"quote a text that starts with {here}"
         if "\t" in self._line(line)[: max(column, 1)] and hint is None:
             hint = "indent with blanks; YAML takes no tabs there"
         self._note("syntax", "file is not YAML", f"{problem}.", (line, column), hint=hint)
 
     def _tag(self, tag: str, mark: Mark) -> None:
-        self._fail("tag_not_allowed", "no tags allowed", f"{quoted(tag)} is a tag; manifests hold plain data.", mark)
+        shown = f"!!{tag.removeprefix(_CORE_TAG)}" if tag.startswith(_CORE_TAG) else tag
+        self._fail(
+            "tag_not_allowed",
+            "no tags allowed",
+            f"{quoted(shown)} is a tag; manifests hold plain data.",
+            mark,
+            hint="leave it out; a text that starts with ! has to be quoted",
+        )
 
     def _bad_char(self, char: str, mark: Mark, where: str) -> None:
         self._note(char_kind(char), "character is not allowed", f"{describe_char(char)}, in the {where}.", mark)
@@ -363,7 +376,10 @@ def _stand_in(mark: Mark) -> str:
     return f"?{mark[0]}.{mark[1]}"
 
 
-_UNQUOTED = re.compile(r"(?:^|[:\-\[,{])\s*\{\{")
+_UNQUOTED = re.compile(r"(?:^|[:\-\[,{])\s*\{[{%#]")
+_STAR = "quote a text that starts with *"
+_CORE_TAG = "tag:yaml.org,2002:"
+_NEEDS_QUOTES = frozenset("%@`")
 
 
 def _mark(event: _Event) -> Mark:

@@ -98,14 +98,19 @@ def load(setup: Setup) -> Project:
 
 def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) -> tuple[Problem, ...]:
     """What providers would not take of the sound part of a project whose files hold other problems."""
-    try:
-        targets = {alias: _target(one, setup) for alias, one in settings.providers.items()}
-    except ProviderError as error:
-        return error.problems
+    targets: dict[str, Target] = {}
+    unusable: list[Problem] = []
+    for alias, one in settings.providers.items():
+        if not one.type:  # which was told already
+            continue
+        try:
+            targets[alias] = _target(one, setup)
+        except ProviderError as error:
+            unusable += error.problems
     sound = [draft for draft in drafts if draft.policy.provider in targets]
     sound = [replace(draft, references=()) if draft.references else draft for draft in sound]
     found = resolve_wanted(sound, targets, references={}, recorded=empty_lock("0" * 32))
-    return (*found.problems, *filled_collisions(found.variants))
+    return (*unusable, *found.problems, *filled_collisions(found.variants))
 
 
 def wanted(project: Project, recorded: Recorded) -> Wanted:
@@ -167,7 +172,12 @@ def key_of(settings: ProviderSettings, variables: Mapping[str, str]) -> str | No
 
 
 def _target(settings: ProviderSettings, setup: Setup) -> Target:
-    return Target(adapter=registry.build(settings), simulated=is_simulated(settings, setup))
+    try:
+        return Target(adapter=registry.build(settings), simulated=is_simulated(settings, setup))
+    except ProviderError as error:
+        if settings.place is not None and error.path is None:
+            error.path, error.line, error.column = settings.place.path, settings.place.line, settings.place.column
+        raise
 
 
 def _read_reference(root: Path, path: str) -> Reference:

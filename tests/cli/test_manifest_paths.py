@@ -30,3 +30,21 @@ def test_paths_with_and_without_marks_that_stay_apart_are_fine(project: Project)
         '  c: {prompt: z, pick: [1, 2], output: "u-{{ candidate }}.jpg"}\n  d: {prompt: z, output: u-3.jpg}\n',
     )
     assert project.run("validate").code == 0
+
+
+def test_an_unknown_provider_type_is_told_at_its_place_beside_all_other_problems(project: Project) -> None:
+    settings = (project.root / "imagebatch.yaml").read_text()
+    project.write("imagebatch.yaml", settings.replace("providers:\n", "providers:\n  odd: {type: opnai}\n  none: {}\n"))
+    alone = project.run("validate")
+    assert "imagebatch.yaml:4:3: error: unknown provider type [provider.unknown_type]" in alone.err
+    assert alone.err.count("provider type ''") == 0
+    project.write("manifests/more.yaml", "assets: {more: {prompt: x, params: {chaos: 900}}}\n")
+    beside = project.run("validate")
+    assert "imagebatch.yaml:4:3: error: unknown provider type [provider.unknown_type]" in beside.err
+    assert "manifests/more.yaml:1:" in beside.err
+
+
+def test_an_empty_prompt_is_told_once(project: Project) -> None:
+    project.write("manifests/catalog.yaml", "assets: {a: {prompt: \"{{ '' }}\"}}\n")
+    found = project.run("validate")
+    assert (found.code, found.err.count("error:")) == (1, 1), found.err

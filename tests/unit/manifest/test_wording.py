@@ -1,0 +1,72 @@
+"""What a message tells people to do, where YAML's own words or a pattern would leave them alone."""
+
+from pathlib import Path
+
+import pytest
+
+from imagebatch.manifest.project import load_project
+from tests.unit.manifest.projects import problems, write
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        ("A fox: in snow", "quote a text that holds a colon and a blank"),
+        ("{% if x %}a{% endif %}", "quote values that start with {%"),
+        ("{# note #} fox", "quote values that start with {#"),
+        ("%foo", "quote a text that starts with %"),
+        ("@foo", "quote a text that starts with @"),
+        ("*foo", "quote a text that starts with *"),
+        ("!wow", "a text that starts with ! has to be quoted"),
+    ],
+)
+def test_prompts_that_are_no_plain_yaml_get_told_to_quote_them(tmp_path: Path, value: str, hint: str) -> None:
+    (found,) = problems(tmp_path, f"assets:\n  a:\n    prompt: {value}\n")
+    assert found.hint is not None
+    assert hint in found.hint
+    assert found.line in {3, 4}  # where {# makes the rest a comment, YAML misses it on the next line
+
+
+def test_a_core_tag_is_named_as_it_is_written(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, "assets: {a: {prompt: !!str x}}\n")
+    assert found.detail == '"!!str" is a tag; manifests hold plain data.'
+
+
+def test_settings_of_the_wrong_kind_are_told_how_they_are_written(tmp_path: Path) -> None:
+    project = """
+version: 1
+lineage: xyz
+providers:
+  p: {type: openai, deadline: 30, max_concurrency: 0}
+brakes: {max_cost: 20}
+"""
+    found = problems(tmp_path, "assets: {}\n", {"imagebatch.yaml": project})
+    assert [one.detail for one in found] == [
+        "lineage does not have the form of 32 characters, each 0-9 or a-f.",
+        "providers.p.deadline has to be a time like 60s, 30m or 2h, with its unit.",
+        "providers.p.max_concurrency must be at least 1.",
+        "brakes.max_cost must be text, or a list of texts.",
+    ]
+
+
+def test_every_text_of_a_provider_may_come_from_the_environment(tmp_path: Path) -> None:
+    project = """
+version: 1
+providers:
+  p:
+    type: "${TYPE:-openai}"
+    rate_limit: ["${RATE:-60/min}"]
+    deadline: "${DEADLINE}"
+    price: {create: "${PRICE:-1 EUR}"}
+"""
+    write(tmp_path, {"imagebatch.yaml": project, "manifests/m.yaml": "assets: {}\n"})
+    found = load_project(tmp_path, variables={"DEADLINE": "5m", "RATE": "2/s"}).settings.providers["p"]
+    assert (found.type, found.rate_limits[0].count, found.deadline_s) == ("openai", 2, 300.0)
+    assert str(found.price["create"].currency) == "EUR"
+
+
+def test_an_unset_variable_is_told_where_it_is_read(tmp_path: Path) -> None:
+    project = 'version: 1\nproviders:\n  p:\n    type: "${TYPE}"\n    deadline: "${DEADLINE}"\n'
+    body = "assets: {a: {prompt: x, provider: p}}\n"
+    found = problems(tmp_path, body, {"imagebatch.yaml": project})
+    assert [(one.code, one.line) for one in found] == [("manifest.variable", 4), ("manifest.variable", 5)]
