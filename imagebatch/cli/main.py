@@ -230,7 +230,9 @@ def _show(error: ImagebatchError, shell: Shell) -> int:
 def _usage(error: click.ClickException) -> UsageError:
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context is not None else "imagebatch"
-    return UsageError("the command line cannot be understood", error.format_message(), hints=(f"{path} --help",))
+    # click lays choices out with tabs and line ends; a message is one sentence.
+    message = " ".join(error.format_message().replace("a valid integer range", "a whole number").split())
+    return UsageError("the command line cannot be understood", message, hints=(f"{path} --help",))
 
 
 def _internal(error: BaseException) -> ImagebatchError:

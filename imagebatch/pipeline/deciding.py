@@ -54,8 +54,8 @@ def choose(project: Project, address: str, numbers: Sequence[int]) -> tuple[Pick
 
 def ask_again(
     project: Project, selectors: Sequence[str], *, exclude: Sequence[str] = (), note: str | None, add: str | None
-) -> tuple[Picks, tuple[str, ...]]:
-    """picks.yaml with one more attempt asked for, and the addresses that it is asked for.
+) -> tuple[Picks, tuple[str, ...], tuple[str, ...]]:
+    """picks.yaml with one more attempt asked for, the addresses that it is asked for, and which of them are protected.
 
     Raises PlanError where none of the selected has a picture that could be redrawn.
     """
@@ -70,7 +70,8 @@ def ask_again(
             hints=("imagebatch apply",),
             code="redraw.nothing",
         )
-    return picks, tuple(address for address, _, _ in chosen)
+    guarded = tuple(address for address, variant, entry in chosen if variant.policy.protect or entry.held)
+    return picks, tuple(address for address, _, _ in chosen), guarded
 
 
 def accept_present(

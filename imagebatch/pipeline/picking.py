@@ -105,7 +105,7 @@ def restored(picks: Picks, address: str, entry: Entry, number: int, wanted_draw:
     """
     draws = past_draws(entry)
     if not 0 < number < len(draws):
-        known = f"1 to {len(draws) - 1}" if len(draws) > 1 else "none"
+        known = ("none", "1", f"1 to {len(draws) - 1}")[min(len(draws) - 1, 2)]
         raise PlanError(
             "no such earlier picture",
             f"{address} has no number {number} in its history; there are: {known}.",

@@ -147,13 +147,18 @@ def selected(project: Project, selectors: Sequence[str], *, exclude: Sequence[st
 
 
 def read_selector_files(root: Path, expressions: tuple[str, ...]) -> Mapping[str, str]:
-    """The texts behind `@FILE` selectors; raises UsageError for one that cannot be read."""
+    """The texts behind `@FILE` selectors, named from here or from the project's root.
+
+    Raises UsageError for one that cannot be read.
+    """
     texts: dict[str, str] = {}
     for name in files_of(expressions):
         try:
-            texts[name] = (root / name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError("Selector file cannot be read", f"@{name}: {error}.") from None
+            here = Path(name)
+            texts[name] = (here if here.is_file() else root / name).read_text("utf-8")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise UsageError("Selector file cannot be read", f"@{name}: {why}.") from None
     return texts
 
 

@@ -128,6 +128,11 @@ def test_redraw_asks_in_picks_and_restore_goes_back_without_drawing(applied: Pro
     assert applied.run("apply", "-y").code == 0
     assert plan_of(applied) == {}
     assert applied.run("restore", "badge", "--to", "7").code == 1
+    assert applied.run("redraw", "badge", "--note", "once more").code == 0
+    assert "was: restore" not in (applied.root / "picks.yaml").read_text()
+    assert plan_of(applied)["badge"]["action"] == "redraw"
+    assert applied.run("accept", "badge").code == 0
+    assert plan_of(applied) == {}, "the redraw is taken back"
 
 
 def test_accept_lets_a_picture_stand_for_a_changed_request(applied: Project) -> None:
@@ -175,6 +180,8 @@ def test_protection_stops_a_redraw_until_it_is_taken_back(applied: Project) -> N
     manifest.write_text(manifest.read_text().replace("embroidered badge", "stitched badge"))
     assert plan_of(applied)["badge"]["reason_code"] == "protected"
     assert applied.run("protect", "badge").out.startswith("Nothing to do")
+    asked = applied.run("redraw", "badge")
+    assert (asked.code, "warning: badge is protected: no redraw before" in asked.err) == (0, True)
     assert applied.run("unprotect", "badge").code == 0
     assert plan_of(applied)["badge"]["action"] == "redraw"
 

@@ -67,6 +67,8 @@ def test_completion_of_addresses_imports_nothing_heavy_and_reads_the_lock(applie
         (["plan", "--max-cost", "3 bananas"], "is no currency"),
         (["apply", "--timeout", "soon"], "is no duration"),
         (["explain"], "Missing argument"),
+        (["schema"], "Choose from: project, manifest, plan"),
+        (["pick", "badge", "one"], "'one' is not a whole number"),
         (["run", "apply"], "that is a command, not a prompt"),
         (["destroy"], "nothing is named"),
         (["-C", "nowhere", "plan"], "no such folder"),

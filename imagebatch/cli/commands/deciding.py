@@ -55,8 +55,11 @@ def redraw(
 
     options, wishes = run_options(**flags)
     project = open_project(shell)
-    picks, addresses = ask_again(project, selectors, exclude=wishes["exclude"], note=note, add=add)
+    picks, addresses, guarded = ask_again(project, selectors, exclude=wishes["exclude"], note=note, add=add)
     _save(shell, project, picks)
+    if guarded:
+        one = f"{shown(guarded[0])} is" if len(guarded) == 1 else f"{len(guarded)} of them are"
+        shell.screen.say(f"warning: {one} protected: no redraw before protection is taken back (imagebatch unprotect)")
     if not now:
         if not shell.json:
             shell.screen.lines([f"Asked for {counted(len(addresses), 'redraw')}. Next: imagebatch apply"])
