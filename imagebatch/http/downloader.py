@@ -20,14 +20,7 @@ from yarl import URL
 from imagebatch.http.errors import GatePaused
 from imagebatch.http.limits import Gate
 from imagebatch.http.retry import parse_retry_after
-from imagebatch.http.transport import (
-    CONNECT_TIMEOUT_S,
-    MAX_HEADER,
-    MAX_HEADERS,
-    MAX_STATUS_LINE,
-    BoundedResponse,
-    ssl_context,
-)
+from imagebatch.http.transport import CONNECT_TIMEOUT_S, open_session, ssl_context
 from imagebatch.http.trust import PictureRules, PictureTarget, address_refusal, check_picture_url
 from imagebatch.model.transfer import DownloadError, OpenStream
 
@@ -199,16 +192,8 @@ class Downloader:
         key = (target.private, target.loopback)
         if key not in self._sessions:
             resolver = CheckingResolver(self._lookup, private=target.private, loopback=target.loopback)
-            self._sessions[key] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=ssl_context(), limit=0, resolver=resolver),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                response_class=BoundedResponse,
-                trust_env=False,
-                auto_decompress=False,
-                max_line_size=MAX_STATUS_LINE,
-                max_field_size=MAX_HEADER,
-                max_headers=MAX_HEADERS,
-            )
+            connector = aiohttp.TCPConnector(ssl=ssl_context(), limit=0, resolver=resolver)
+            self._sessions[key] = open_session(connector)
         return self._sessions[key]
 
 

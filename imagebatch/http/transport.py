@@ -154,12 +154,10 @@ def _mapped(error: Exception, *, opened: bool) -> httpx.TransportError:
     return httpx.ConnectError(text)
 
 
-def _session(*, fresh: bool) -> aiohttp.ClientSession:
-    # No limit on connections: the executor's concurrency stands in front, which measured twice as fast as a pool limit.
-    if fresh:
-        connector = aiohttp.TCPConnector(ssl=ssl_context(), limit=0, force_close=True)
-    else:
-        connector = aiohttp.TCPConnector(ssl=ssl_context(), limit=0, keepalive_timeout=30.0)
+def open_session(
+    connector: aiohttp.TCPConnector, *, trace_configs: list[aiohttp.TraceConfig] | None = None
+) -> aiohttp.ClientSession:
+    """A session without memory or manners of its own: no cookies, no proxies, no unpacking, heads in bounds."""
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -169,8 +167,17 @@ def _session(*, fresh: bool) -> aiohttp.ClientSession:
         max_line_size=MAX_STATUS_LINE,
         max_field_size=MAX_HEADER,
         max_headers=MAX_HEADERS,
-        trace_configs=[_trace()],
+        trace_configs=trace_configs,
     )
+
+
+def _session(*, fresh: bool) -> aiohttp.ClientSession:
+    # No limit on connections: the executor's concurrency stands in front, which measured twice as fast as a pool limit.
+    if fresh:
+        connector = aiohttp.TCPConnector(ssl=ssl_context(), limit=0, force_close=True)
+    else:
+        connector = aiohttp.TCPConnector(ssl=ssl_context(), limit=0, keepalive_timeout=30.0)
+    return open_session(connector, trace_configs=[_trace()])
 
 
 def _trace() -> aiohttp.TraceConfig:

@@ -5,7 +5,7 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from html import escape
@@ -484,7 +484,6 @@ class Hub:
     async def rates(self, call: Call) -> Reply:
         """List the rates, paged."""
         self._signed_in(call)
-        page, size = _number(call, "page", 1), min(_number(call, "pageSize", 20), 100)
         rows = [
             {
                 "model": r["model"],
@@ -496,14 +495,7 @@ class Hub:
             }
             for r in models.listed()
         ]
-        return Reply(
-            json={
-                "count": len(rows),
-                "list": rows[(page - 1) * size : page * size],
-                "paging": {"page": page, "pageSize": size},
-            },
-            headers=_HEADERS,
-        )
+        return _paged(call, rows, size=20)
 
     async def model_calls(self, call: Call) -> Reply:
         """List the caller's own model calls, newest first, at most 100 a page."""
@@ -527,15 +519,7 @@ class Hub:
             )
             if wanted and start <= at <= (end / 1000 if end > 10**11 else end) + 1:
                 rows.append(row)
-        page, size = _number(call, "page", 1), min(_number(call, "pageSize", 100), 100)
-        return Reply(
-            json={
-                "count": len(rows),
-                "list": rows[(page - 1) * size : page * size],
-                "paging": {"page": page, "pageSize": size},
-            },
-            headers=_HEADERS,
-        )
+        return _paged(call, rows, size=100)
 
     async def balance(self, call: Call) -> Reply:
         """Give the balance in raw units of 10 decimals."""
@@ -645,6 +629,17 @@ def _tokens(order: Order) -> dict[str, Any]:
         "total_tokens": text + 272 * order.count,
         "input_tokens_details": details,
     }
+
+
+def _paged(call: Call, rows: Sequence[Loose], *, size: int) -> Reply:
+    """One page of `rows`, of `size` where the caller names none, at most 100."""
+    page, size = _number(call, "page", 1), min(_number(call, "pageSize", size), 100)
+    told = {
+        "count": len(rows),
+        "list": rows[(page - 1) * size : page * size],
+        "paging": {"page": page, "pageSize": size},
+    }
+    return Reply(json=told, headers=_HEADERS)
 
 
 def _number(call: Call, name: str, default: int) -> int:

@@ -19,6 +19,7 @@ class Seconds(float):
     """A number of seconds, written as `80ms` or `2min`."""
 
 
+_USUAL_DISTANCE = "10min"
 _AT_ONCE, _NEVER, _NO_TIME, _AN_HOUR = Spread(), Share(0), Seconds(0), Seconds(3600)
 
 
@@ -271,8 +272,39 @@ def load_profile(profile: str | Path) -> Profile:
 
 def merge_settings(profile: Profile, settings: Mapping[str, Any]) -> Profile:
     """Lay `settings` (the form of a profile file) over a profile."""
-    built: Profile = _overlay(profile, settings, "profile")
+    built: Profile = _overlay(profile, _by_our_names(settings), "profile")
     return built
+
+
+def _by_our_names(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take 429s and 5xx below `status`, and the hub's ledger in minutes, as the settings that they stand for."""
+    found = {str(key): value for key, value in settings.items()}
+    told = found.pop("status", {})
+    if not isinstance(told, Mapping):
+        raise SettingError('profile.status: a mapping is wanted, with "429" or "5xx" in it')
+    by_status = {str(key): value for key, value in told.items()}
+    for status, word, name in (("429", "bursts", "rate_limit"), ("5xx", "storms", "storm")):
+        if status in by_status:
+            place = f"profile.status.{status}"
+            found[name] = {**found.get(name, {}), **_by_the_clock(by_status.pop(status), word, place)}
+    if by_status:
+        raise SettingError(f'profile.status.{next(iter(by_status))}: only "429" and "5xx" are known here')
+    ledger = found.get("ledger")
+    if isinstance(ledger, Mapping) and "processing_minutes" in ledger:
+        rest = {key: value for key, value in ledger.items() if key != "processing_minutes"}
+        found["ledger"] = {**rest, "processing": f"{ledger['processing_minutes']}min"}
+    return found
+
+
+def _by_the_clock(value: Loose, word: str, place: str) -> dict[str, Any]:
+    """Read `60s every 10min` below `word` as a burst and its distance."""
+    if not isinstance(value, Mapping):
+        raise SettingError(f"{place}: a mapping of settings is wanted, not {value!r}")
+    found = dict(value)
+    if word in found:
+        burst, _, every = str(found.pop(word)).partition(" every ")
+        found |= {"burst": burst, "every": every or _USUAL_DISTANCE}
+    return found
 
 
 def _build(name: str, layers: tuple[Mapping[str, Any], ...]) -> Profile:
