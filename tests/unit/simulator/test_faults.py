@@ -4,6 +4,7 @@ import base64
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -44,6 +45,31 @@ def test_every_named_profile_can_be_built() -> None:
         *("calm", "slow", "lossy", "storm", "stale", "expiring", "lying", "hostile", "rate-limited", "mixed"),
         *("bench", "fast"),
     }
+
+
+def test_bursts_and_storms_below_status_and_minutes_of_the_ledger_are_the_same_settings(tmp_path: Path) -> None:
+    path = tmp_path / "rough.yaml"
+    path.write_text(
+        "seed: 7\n"
+        'status: {"429": {bursts: 60s every 10min, retry_after: [seconds, absent]}, 5xx: {storms: 30s, '
+        "accepted_share: 50%}}\n"
+        "ledger: {processing_minutes: 0..31, missing: 0.5%}\n"
+    )
+    found = load_profile(path)
+    assert [float(one) for one in (found.rate_limit.burst, found.rate_limit.every)] == [60, 600]
+    assert found.rate_limit.retry_after == ("seconds", "absent")
+    storm = found.storm
+    assert [float(one) for one in (storm.burst, storm.every, storm.accepted_share)] == [30, 600, 0.5]
+    assert (found.ledger.processing.low_s, found.ledger.processing.high_s) == (0, 1860)
+    assert float(found.ledger.missing) == 0.005
+
+
+@pytest.mark.parametrize("status", ["{418: {}}", "7", '{"429": 3}'])
+def test_a_status_that_is_no_setting_is_told(tmp_path: Path, status: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(f"status: {status}\n")
+    with pytest.raises(SettingError, match=r"profile\.status"):
+        load_profile(path)
 
 
 def test_a_limit_per_minute_answers_429_with_a_time_to_wait() -> None:
