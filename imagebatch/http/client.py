@@ -1,7 +1,7 @@
 """The engine's side of the wire: one `ProviderWire` for each provider, over httpx's transports.
 
 What httpx's client would add (cookies, redirects, authentication, `.netrc`) must not happen here, so requests go to the
-transport itself, which also spares a fifth of their CPU.
+transport itself, which also costs less.
 
 A create is sent once, on a fresh connection, and only what certainly never left is sent again. Everything else is
 repeated in bounds. The key travels in one header to one host; redirects are never followed; nothing is read from
