@@ -350,6 +350,7 @@ _SUMMARIES = cast(
         "syntax": "template is not Jinja",
         "limit": "template takes too much",
         "not_text": "expression is not text",
+        "later": "not known yet in a template",
         "not_bool": "condition is not true or false",
         "missing": "template is missing",
         "cycle": "vars need each other",

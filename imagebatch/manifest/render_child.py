@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 import jinja2
 import jinja2.debug
@@ -187,6 +187,25 @@ class WrittenFloat(float):
         return str(self._text)  # type: ignore[attr-defined]  # as above
 
 
+class Later(str):
+    """What stands in an output path for `candidate` or `ext`, which are known only after the drawing.
+
+    It can be put into text, and nothing can be decided by it: that would be decided for the stand-in.
+    """
+
+    __slots__ = ()
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise Refused("later", "candidate and ext are known only after the drawing: put them into the path as they are")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __len__ = __getitem__ = __iter__ = _refuse
+    __contains__ = __bool__ = __int__ = __float__ = __mod__ = __mul__ = __rmul__ = _refuse
+    __hash__ = str.__hash__
+
+    def __format__(self, spec: str) -> str:
+        return self._refuse() if spec else str(self)
+
+
 class _Loader(jinja2.BaseLoader):
     def __init__(self, templates: dict[str, str]) -> None:
         self.templates = templates
@@ -343,7 +362,7 @@ class Worker:
                 continue
             for number, render in enumerate(renders):
                 if number == job["first_path"]:
-                    context.update(job["marks"])
+                    context.update({name: Later(mark) for name, mark in job["marks"].items()})
                     if job["slugs"] is not None:
                         context["variant"] = job["slugs"][index]
                 try:
@@ -659,8 +678,8 @@ def _simple(texts: list[str], names: list[list[str]], whole: Render, *, marks: b
                     return str(whole(context))
                 value = value[name]
             kind = type(value)
-            if kind is str:
-                made += value + text
+            if kind is str or kind is Later:
+                made += str(value) + text
             elif kind is int or kind is WrittenInt or kind is WrittenFloat:
                 made += str(_shown(value)) + text
             else:
@@ -776,7 +795,7 @@ def _judged(error: Exception, context: dict[str, Any]) -> tuple[str, str]:
     elif isinstance(error, (jinja2.TemplateAssertionError, jinja2.exceptions.TemplateRuntimeError)):
         result = _no_such(str(error))
     elif isinstance(error, jinja2.TemplateSyntaxError):
-        result = "syntax", f"{error.message}"
+        result = "syntax", _SYNTAX.get(str(error.message), str(error.message))
     elif "integer string conversion" in str(error):
         result = "error", "the number is too large to print"
     else:
@@ -789,11 +808,14 @@ def _undefined(error: jinja2.UndefinedError, context: dict[str, Any]) -> tuple[s
     name, obj = found.looked_for if found is not None else (None, None)
     if not isinstance(name, str):
         return "undefined", str(error)
+    name = str(name)  # a stand-in for candidate refuses to be compared
     if name.startswith("__"):
         return "forbidden", "access is blocked by the sandbox"
     if obj is None and name in DEFAULT_NAMESPACE:
         why = " (it is random)" if name == "lipsum" else ""
         return "forbidden", f"{name} is not available in templates{why}"
+    if obj is None and name in _ELSEWHERE:
+        return "undefined", f"{name} is undefined; {_ELSEWHERE[name]}"
     where = next((word for word in ("row", "vars", "axes") if context.get(word) is obj and obj is not None), None)
     shown = f"{where}.{name}" if where else name
     hidden = {"range"}
@@ -809,6 +831,17 @@ def _undefined(error: jinja2.UndefinedError, context: dict[str, Any]) -> tuple[s
     if known:
         text += f"; known: {', '.join(sorted(known)[:12])}"
     return "undefined", text
+
+
+_SYNTAX: Final = {"chunk after expression": "the expression goes on where it should end; equal is written =="}
+_OUTPUT_ONLY = "it is known in output paths only"
+_NO_ENVIRONMENT = "templates see no environment, because every machine has to ask for the same pictures"
+_NO_CLOCK = "templates see no clock, because the same manifests have to ask for the same pictures"
+_ELSEWHERE: Final = {
+    **dict.fromkeys(("variant", "candidate", "ext"), _OUTPUT_ONLY),
+    **dict.fromkeys(("env", "environ", "getenv", "env_var"), _NO_ENVIRONMENT),
+    **dict.fromkeys(("now", "today", "utcnow", "datetime"), _NO_CLOCK),
+}
 
 
 def _no_such(text: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from imagebatch.manifest import characters, render_child
 from imagebatch.manifest.project import load_project
 from imagebatch.manifest.templating import Answer, Died, Renderer
+from imagebatch.model.variant import CANDIDATE_MARK
 from tests.unit.manifest.projects import codes, drafts, load, problems, write
 
 FILTERS = {
@@ -319,3 +320,64 @@ def test_a_whole_expression_may_yield_several_tags(tmp_path: Path) -> None:
     found = drafts(tmp_path, body, {"data/t.json": table})
     assert found["h[a]"].tags == ("all", "x", "y", "1.50")
     assert found["h[b]"].tags == ("all", "2")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "{{ 'a' if candidate == 1 else 'b' }}",
+        "{{ candidate | int }}",
+        "{{ '%02d' % candidate }}",
+        "{{ '{:02d}'.format(candidate) }}",
+        "{% if ext != 'png' %}x{% endif %}",
+        "{{ ext | length }}",
+        "{{ candidate | first }}",
+        "{{ candidate * 2 }}",
+    ],
+)
+def test_nothing_can_be_decided_by_what_is_known_only_after_the_drawing(tmp_path: Path, expression: str) -> None:
+    body = f"""
+assets:
+  a: {{prompt: x, pick: all, output: "o/{expression}-{{{{ candidate }}}}.{{{{ ext }}}}"}}
+"""
+    (found,) = problems(tmp_path, body)
+    assert (found.code, found.line) == ("template.later", 3)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "{{ candidate }}",
+        "{{ asset ~ '-' ~ candidate }}",
+        "{{ [asset, candidate] | join('-') }}",
+        "{{ '%s' % candidate }}",
+    ],
+)
+def test_candidate_may_be_put_into_any_text_of_a_path(tmp_path: Path, expression: str) -> None:
+    found = drafts(tmp_path, f'assets: {{a: {{prompt: x, pick: all, output: "o/{expression}.png"}}}}\n')
+    assert CANDIDATE_MARK in found["a"].outputs[0].path
+
+
+def test_a_stand_in_as_the_name_of_something_is_reported_and_kills_nothing(tmp_path: Path) -> None:
+    body = """assets: {a: {prompt: x, output: "o/{{ {'1': 'x'}[candidate] }}.png"}}\n"""
+    assert codes(tmp_path, body) == ["template.undefined"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("{{ variant }}", "in output paths only"),
+        ("{{ candidate }}", "in output paths only"),
+        ("{{ env.HOME }}", "no environment"),
+        ("{{ now() }}", "no clock"),
+    ],
+)
+def test_names_that_people_look_for_here_are_explained(tmp_path: Path, expression: str, told: str) -> None:
+    (found,) = problems(tmp_path, f'assets: {{a: {{prompt: "{expression}"}}}}\n')
+    assert (found.code, told in found.detail) == ("template.undefined", True), found.detail
+
+
+def test_one_equals_sign_in_a_condition_is_explained(tmp_path: Path) -> None:
+    body = "assets: {a: {prompt: x, for_each: a.csv, key: k, where: \"row.k = '1'\"}}\n"
+    (found,) = problems(tmp_path, body, {"a.csv": "k\n1\n"})
+    assert "equal is written ==" in found.detail
