@@ -90,7 +90,7 @@ def _with_picture(case: Case, variant: Variant, entry: Entry, history: DrawHisto
     reason, detail = _why(case, variant, entry)
     if variant.policy.protect or entry.held:
         return _kept(case, variant, entry, "protected", f"a redraw is due: {detail}")
-    edited = _edited(case, entry)
+    edited = _edited(case, entry, history.best("succeeded"))
     if edited is not None:
         return _kept(case, variant, entry, "edited", f"{edited} was changed by hand, and a redraw is due: {detail}")
     return _from_history(case, variant, history, why=(reason, detail))
@@ -133,16 +133,19 @@ def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, use: tuple[str, 
     return None
 
 
-def _edited(case: Case, entry: Entry) -> str | None:
+def _edited(case: Case, entry: Entry, coming: Found | None = None) -> str | None:
+    """A file that is not the lock's and that a new picture would replace, but for what is `coming` already there."""
     if "edited" in case.world.options.forces or case.wanted is None:
         return None
     # Only a file that a new picture would replace matters; others are left alone.
     picks = range(1, max(len(entry.candidates), case.wanted.offers, 1) + 1)
     wanted = {file.path for file in wanted_files(case.wanted, tuple(picks))}
     look = case.world.disk.look
-    return next(
-        (o.path for o in entry.outputs if o.path in wanted and look(o.path, o.sha256, o.bytes) == "edited"), None
-    )
+    delivered = [one.facts for one in coming.draw.candidates if one.facts is not None] if coming is not None else []
+    edited = [o.path for o in entry.outputs if o.path in wanted and look(o.path, o.sha256, o.bytes) == "edited"]
+    # Beside a lock from an older commit may stand what a later run of ours put there.
+    there = [path for path in edited if any(look(path, facts.sha256, facts.bytes) == "same" for facts in delivered)]
+    return next((path for path in edited if path not in there), None)
 
 
 def _maintained(case: Case, variant: Variant, entry: Entry) -> Change:

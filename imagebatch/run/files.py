@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from imagebatch.model.event import Placing
-from imagebatch.model.generation import Entry, Output
+from imagebatch.model.generation import Entry, Output, PictureFacts
 from imagebatch.model.recorded import OutputState
 from imagebatch.model.variant import Variant, WantedOutput
 from imagebatch.outputs.develop import Outputs
@@ -71,7 +71,7 @@ class Files:
             old = recorded.get(file.path)
             if old is not None and self._stands(file, entry, before):
                 made.append(old)
-            elif old is not None and self._edited(old):
+            elif old is not None and self._edited(old, source_of(entry.candidates[file.candidate - 1])):
                 made.append(old)
                 warnings.append(f"{old.path} was changed by hand and is kept; --force edited replaces it")
             else:
@@ -104,10 +104,11 @@ class Files:
             and self.disk.look(old.path, old.sha256, old.bytes) == "same"
         )
 
-    def _edited(self, output: Output) -> bool:
-        if "edited" in self.forces:
+    def _edited(self, output: Output, source: PictureFacts | None) -> bool:
+        """Whether somebody changed a file; one that is the wanted picture already was put there by a later run."""
+        if "edited" in self.forces or self.disk.look(output.path, output.sha256, output.bytes) != "edited":
             return False
-        return self.disk.look(output.path, output.sha256, output.bytes) == "edited"
+        return source is None or self.disk.look(output.path, source.sha256, source.bytes) != "same"
 
     async def _renamed(
         self, file: WantedFile, spare: list[Output], entry: Entry, before: Entry | None

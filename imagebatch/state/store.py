@@ -244,11 +244,13 @@ class Session:
     def checkpoint(self) -> None:
         """Write the lock from the fold, then empty the journal; does nothing where nothing was recorded.
 
-        Open attempts stay in the journal. Raises RefusedError (`lock.changed`) where somebody else changed the lock
-        meanwhile, StateError where something cannot be written: then the journal still has everything.
+        Open attempts stay in the journal. Raises RefusedError (`lock.lost`) where another run holds the project now and
+        the journal is its own too, (`lock.changed`) where somebody else changed the lock meanwhile, StateError where
+        something cannot be written: then the journal still has everything.
         """
         if not self._recorded:
             return
+        self.lease.check()
         trouble: StateError | None = None
         try:
             self._index.put((*self.ledger.accepted(), *self.ledger.leaving()))
