@@ -251,7 +251,13 @@ class Creator:
             Observed(token=token, status=status, candidates=candidates, failure=failure, cost=cost)
         )
         self.inbox.discard(token)
-        warnings = (*submission.warnings, *(f"a candidate is no picture: {one.message}" for one in failures))
+        asked = 1 if this.variant.parts > 1 else this.variant.count
+        few = f"{asked} pictures were asked for and {len(taken)} came; all may have been billed"
+        warnings = (
+            *submission.warnings,
+            *((few,) if 0 < len(taken) < asked else ()),
+            *(f"a candidate is no picture: {one.message}" for one in failures),
+        )
         return End(
             token=token, status=status, generation=token, candidates=candidates, failure=failure, cost=cost,
             warnings=warnings,

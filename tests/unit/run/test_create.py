@@ -417,6 +417,16 @@ async def test_pictures_that_came_with_the_answer_are_stored_before_the_draw_cou
     assert (end.generation, [one.facts for one in end.candidates]) == (TOKEN, [FACTS, FACTS])
 
 
+@pytest.mark.parametrize(("asked", "parts", "told"), [(3, 1, True), (2, 1, False), (3, 3, False)])
+async def test_fewer_pictures_than_were_asked_for_are_told(tmp_path: Path, asked: int, parts: int, told: bool) -> None:
+    offers = (Offer(id="1", data=b"x"), Offer(id="2", data=b"y"))
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Completed(offers=offers)))
+    bench.this = replace(bench.this, variant=replace(VARIANT, count=asked, parts=parts))
+    end = await bench.run()
+    assert end.status == "succeeded"
+    assert any("3 pictures were asked for and 2 came" in warning for warning in end.warnings) is told
+
+
 async def test_an_answer_without_pictures_may_have_been_paid(tmp_path: Path) -> None:
     bench = Bench(tmp_path, lambda journal: Blind(journal, base.Completed(offers=())))
     end = await bench.run()
