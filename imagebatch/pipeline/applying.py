@@ -25,6 +25,7 @@ from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.recording import Recording
 from imagebatch.pipeline.resolving import without_doubt
 from imagebatch.pipeline.world import STORE, Memory, PlacedDisk, World, remember_rows, session_world, stat_disk
+from imagebatch.plan.following import followed_picks
 from imagebatch.plan.options import InDoubt
 from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
 from imagebatch.plan.types import Action, Plan
@@ -334,7 +335,7 @@ class _Run:
             files=files,
             removal=removal,
             recorder=recorder,
-            picks=self.project.loaded.picks,
+            picks=followed_picks(self.project.loaded.picks, planned.variants.values(), self.session.ledger),
             stop=stop,
             tell=self.tell,
             outcomes=outcomes,

@@ -12,6 +12,7 @@ from imagebatch.model.variant import Variant
 from imagebatch.pipeline.project import Project, wanted
 from imagebatch.pipeline.world import World, read_world, stat_disk
 from imagebatch.plan.diff import make_plan as compare
+from imagebatch.plan.following import followed_picks
 from imagebatch.plan.options import Force, InDoubt, PlanOptions
 from imagebatch.plan.saved import SavedPlan, decode_saved, encode_saved
 from imagebatch.plan.select import Subject, files_of, select, uses_states
@@ -168,7 +169,7 @@ def _compared(project: Project, world: World, variants: tuple[Variant, ...], opt
         world.recorded,
         world.known,
         world.disk,
-        picks=project.loaded.picks,
+        picks=followed_picks(project.loaded.picks, variants, world.recorded),
         moved=project.loaded.moved,
         brakes=project.settings.brakes,
         capabilities=project.capabilities,

@@ -17,6 +17,7 @@ from imagebatch.plan.brakes import blockers
 from imagebatch.plan.case import Case, Elsewhere, World
 from imagebatch.plan.classify import classify
 from imagebatch.plan.defer import defer_dependents
+from imagebatch.plan.following import draw_that_counts
 from imagebatch.plan.foreign import foreign_files
 from imagebatch.plan.index import DrawHolders, released_tokens
 from imagebatch.plan.moves import Moves, find_moves
@@ -78,7 +79,7 @@ def make_plan(
     world = World(known=known, disk=disk, picks=picks, capabilities=capabilities, options=options, lineage=lineage)
     survey = _survey(variants, recorded, world, brakes.max_variants)
     gone = [address for address in recorded if address not in survey.wanted]
-    moves = _moves(gone, survey, recorded, moved, options)
+    moves = _moves(gone, survey, recorded, moved, world)
     holders = DrawHolders(recorded)
     changes = _wanted_changes(survey, recorded, moves, holders, world)
     share_draws(changes)
@@ -127,9 +128,8 @@ def _too_many(limit: int) -> PlanError:
     )
 
 
-def _moves(
-    gone: Sequence[str], survey: _Survey, recorded: Recorded, moved: Sequence[Moved], options: PlanOptions
-) -> Moves:
+def _moves(gone: Sequence[str], survey: _Survey, recorded: Recorded, moved: Sequence[Moved], world: World) -> Moves:
+    options = world.options
     free = [address for address in gone if options.selects(address) and address not in options.destroy]
     new = {
         address: variant.draw
@@ -138,7 +138,9 @@ def _moves(
     }
     if not free or not new:
         return Moves()
-    return find_moves(gone=free, new=new, moved=moved, draw_of=lambda address: recorded.glance(address).draw)
+    return find_moves(
+        gone=free, new=new, moved=moved, draw_of=lambda address: draw_that_counts(address, world.picks, recorded)
+    )
 
 
 def _wanted_changes(
