@@ -251,7 +251,8 @@ class Hub:
         if worker and not (body.get("model") and body.get("prompt")):
             raise say_object(400, "model and prompt are required")
         known = _OPENAI_FIELDS | ({"response_format"} if "dall-e" in str(body.get("model")) else set())
-        if worker and str(body.get("model")).startswith("openai/") and not known >= set(body):
+        strange = str(body.get("model")).startswith("openai/") and not known >= set(body)
+        if worker and (strange or not _taken_upstream(body)):
             raise say_object(400, "Provider error: 400")
         return body
 
@@ -587,6 +588,13 @@ class Hub:
                 json={"available": False, "error": text, "code": refusal.reply.status, **more}, headers=_HEADERS
             )
         return Reply(json={"available": True}, headers=_HEADERS)
+
+
+def _taken_upstream(body: Mapping[str, Any]) -> bool:
+    """Whether OpenAI takes what the worker passes on unchecked: prompt, number and size."""
+    count, size = body.get("n"), body.get("size")
+    counted = count is None or (isinstance(count, int) and not isinstance(count, bool) and 1 <= count <= 10)
+    return counted and isinstance(body["prompt"], str) and (size is None or isinstance(size, str))
 
 
 def _validate(body: Mapping[str, Any]) -> None:

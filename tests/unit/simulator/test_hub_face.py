@@ -30,6 +30,14 @@ def test_each_dialect_serves_its_paths_only(
     assert tuple(hub.post(path, json=BODY).status_code for path in (SEED, HUB, WORKER)) == statuses
 
 
+@pytest.mark.parametrize("wrong", [{"n": "x"}, {"n": [None]}, {"n": 11}, {"n": True}, {"prompt": [1]}, {"size": 7}])
+def test_the_worker_passes_wrong_fields_on_and_tells_the_refusal_without_its_words(
+    hub: httpx.Client, wrong: dict[str, object]
+) -> None:
+    refused = hub.post(WORKER, json={**BODY, **wrong})
+    assert (refused.status_code, refused.json()) == (400, {"error": {"message": "Provider error: 400"}})
+
+
 def test_an_unknown_path_is_answered_as_express_does(hub: httpx.Client, dialect: Callable[[str], None]) -> None:
     dialect("hub")
     lost = hub.post(SEED, json=BODY)
