@@ -23,6 +23,7 @@ from imagebatch.manifest.settings import BUILT_IN_TYPES, read_settings
 from imagebatch.manifest.source import Sources
 from imagebatch.manifest.tables import TableFacts
 from imagebatch.manifest.templating import Renderer
+from imagebatch.manifest.unread import warn_of_variables
 from imagebatch.manifest.written import Value
 from imagebatch.manifest.yaml import Document, YList, YMap
 from imagebatch.model.picks import Picks
@@ -84,6 +85,7 @@ class _ReadProject:
 def _read_project(document: Document | None, findings: Findings) -> _ReadProject:
     if document is None:
         return _ReadProject()
+    warn_of_variables(document, findings)
     faults: list[Loc] = []
     model = check_shape(document, Project, findings, bad=faults)
     if () in faults:
@@ -144,6 +146,7 @@ class _Assets:
         """The assets and moves of all files, without what has the wrong shape."""
         for document in manifests:
             check_secrets(document, self.findings)
+            warn_of_variables(document, self.findings)
             bad: list[Loc] = []
             check_shape(document, Manifest, self.findings, bad=bad)
             self._ids(document)

@@ -223,18 +223,15 @@ class Preparer:
             if key is None or not key.strip():
                 fault = ("data.key_missing", "key is missing", f"{table.place(row)}: the row has no {name}.")
             elif seen.setdefault(key, row) != row:
-                other = table.lines[seen[key]]
-                fault = (
-                    "data.duplicate_key",
-                    "key stands twice",
-                    f"{name} {quoted(key)} stands in rows {other} and {table.lines[row]}; keys name variants.",
-                )
+                fault = ("data.duplicate_key", "key stands twice", _twice(table, name, key, seen[key], row))
             elif (why := key_fault(key)) is not None:
                 fault = ("manifest.id", "key cannot be used", f"{table.place(row)}: {name} {quoted(key)} {why}.")
             if fault is not None and said < MAX_SAID:
                 said += 1
                 place = Place(path=table.path, line=table.lines[row], column=1)
-                self.findings.add(fault[0], fault[1], fault[2], place=place)
+                hint = _GLOB_KEY if table.by_file else None
+                place = asset.text.at("for_each") if table.by_file else place
+                self.findings.add(fault[0], fault[1], fault[2], place=place, hint=hint)
         if said:
             asset.failed = True
             return False
@@ -328,6 +325,18 @@ class Preparer:
                 place=settled.place("provider"),
                 hint=f"did you mean {near}?" if near else None,
             )
+
+
+_GLOB_KEY: Final = """name files by their path: key: "{{ row.path | replace('/', '-') }}\""""
+
+
+def _twice(table: Table, name: str, key: str, first: int, second: int) -> str:
+    if table.by_file:
+        return (
+            f"{name} {quoted(key)} stands for {table.place(first)} and for {table.place(second)}; keys name variants."
+        )
+    rows = f"rows {table.lines[first]} and {table.lines[second]}"
+    return f"{name} {quoted(key)} stands in {rows}; keys name variants."
 
 
 def _joined(cells: Sequence[str | None]) -> str | None:

@@ -99,7 +99,9 @@ def _judge(
     unknown = address not in known if known is not None else ids is not None and asset not in ids
     if unknown:
         pool = known or ids or set()
-        near = nearest(address if known else asset, pool) if len(pool) <= 20_000 else None
+        near = min((one for one in pool if one.startswith(f"{address}[")), default=None)
+        if near is None and len(pool) <= 20_000:
+            near = nearest(address if known else asset, pool)
         findings.add(
             "manifest.unknown_address",
             "unknown address",

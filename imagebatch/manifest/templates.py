@@ -32,7 +32,7 @@ class Templates:
         """Note a problem where `name` is none of them."""
         if name in self.names():
             return
-        near = nearest(name, self.names())
+        near = f"{name}.j2" if f"{name}.j2" in self.names() else nearest(name, self.names())
         inside = not (name.startswith(("/", "~")) or ".." in name or "\\" in name)
         hint = f"did you mean {near}?" if near else None
         if name.startswith(f"{FOLDER}/") and name.removeprefix(f"{FOLDER}/") in self.names():

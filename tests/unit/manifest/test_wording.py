@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imagebatch.manifest.project import load_project
-from tests.unit.manifest.projects import problems, write
+from tests.unit.manifest.projects import load, problems, write
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,35 @@ def test_an_unset_variable_is_told_where_it_is_read(tmp_path: Path) -> None:
     body = "assets: {a: {prompt: x, provider: p}}\n"
     found = problems(tmp_path, body, {"imagebatch.yaml": project})
     assert [(one.code, one.line) for one in found] == [("manifest.variable", 4), ("manifest.variable", 5)]
+
+
+def test_a_variable_of_the_environment_outside_providers_is_warned_of(tmp_path: Path) -> None:
+    body = """
+x-shared: ["${OUT}"]
+vars: {town: "${TOWN:-Rome}"}
+assets:
+  a: {prompt: "a view of ${TOWN}", tags: ["$5", "${", "{{ vars.town }}"]}
+"""
+    found = load(tmp_path, body).warnings
+    assert [(one.code, one.line) for one in found] == [("manifest.variable", 3), ("manifest.variable", 5)]
+    assert '"${TOWN}" stays as it is written' in found[1].detail
+
+
+def test_files_of_a_glob_with_one_key_are_both_named_at_the_manifest(tmp_path: Path) -> None:
+    body = 'assets: {a: {prompt: x, for_each: "art/**/*.png"}}\n'
+    (found,) = problems(tmp_path, body, {"art/a.png": "", "art/sub/a.png": ""})
+    assert (found.code, found.place) == ("data.duplicate_key", "manifests/m.yaml:1:35")
+    assert "art/a.png and for art/sub/a.png" in found.detail
+    assert found.hint is not None
+    assert "row.path | replace" in found.hint
+
+
+def test_references_to_an_asset_with_variants_name_one_of_them(tmp_path: Path) -> None:
+    body = 'assets: {a: {prompt: x, references: "asset:b"}, b: {prompt: "{{ q }}", matrix: {q: [2, 1]}}}\n'
+    (found,) = problems(tmp_path, body)
+    assert found.hint == "did you mean asset:b[q=1]?"
+
+
+def test_a_template_without_its_ending_is_known(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, "assets: {a: {template: t}}\n", {"templates/t.j2": "x", "templates/tt.j2": "x"})
+    assert found.hint == "did you mean t.j2?"
