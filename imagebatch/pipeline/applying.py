@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from imagebatch.errors import EXIT_PENDING
+from imagebatch.errors import EXIT_PENDING, ImagebatchError
 from imagebatch.http.clock import SystemClock
 from imagebatch.http.spool import Inbox
 from imagebatch.http.trustfile import read_trust
@@ -95,6 +95,8 @@ def apply_project(
         run = _Run(project, request=request, options=options, session=session, tell=tell, stack=stack)
         run.settle_open_steps()
         planned = run.plan(saved)
+        if session.first and any(one.code == "path.not_ours" for one in planned.plan.blocked_by):
+            asyncio.run(run.refuse_lost_lock(planned))
         if planned.plan.empty:
             approve(planned)
             if any(new_doubt(change) for change in planned.plan.changes):
@@ -241,6 +243,15 @@ class _Run:
                 finally:
                     guard.cancel()
 
+    async def refuse_lost_lock(self, planned: Planned) -> None:
+        """Raise RefusedError where the files in the way are this project's own, and only its lock is lost."""
+        async with AsyncExitStack() as stack:
+            try:
+                lanes = await self._lanes(stack, _aliases(planned.plan), None)
+            except ImagebatchError:
+                return  # nobody can be asked: the files in the way are told of
+            await self._refuse_known(lanes, Listings(lineage_tag(self.session.lineage), SystemClock()))
+
     async def _refuse_known(self, lanes: Mapping[str, Lane], listings: Listings) -> None:
         """Raise RefusedError where there is no lock, and a listing shows pictures of this very project.
 
@@ -307,6 +318,7 @@ class _Run:
         recorder = self.recording
         pictures = Pictures(store=self.store, workers=workers, recorder=recorder, tell=self.tell)
         files = Files(
+            root=self.home,
             outputs=Outputs(store=self.store, workers=workers, tree=tree),
             disk=PlacedDisk(self.disk, self.session.ledger),
             recorder=recorder,

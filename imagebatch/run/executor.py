@@ -324,6 +324,8 @@ class Executor:
         bought = tuple(index for index in lacking if entry.candidates[index - 1].bought is not None)
         needs_preview = variant.policy.resolution == "preview"
         wanted = {*needed, *(set(lacking) - set(bought) if needs_preview else ())}
+        if lacking and change.entry is not None:
+            await self.files.keep_bytes(change.entry)
         missing = self.pictures.missing(entry, sorted(wanted))
         if missing:
             progress.entry = entry = await self.pictures.fetch(variant, self._lane(variant), entry, missing)

@@ -1,6 +1,8 @@
 """The files that the project keeps: made from picks, renamed, put away. Never touches a file that is not ours."""
 
+import asyncio
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from imagebatch.model.event import Placing
@@ -8,6 +10,7 @@ from imagebatch.model.generation import Entry, Output, PictureFacts
 from imagebatch.model.recorded import OutputState
 from imagebatch.model.variant import Variant, WantedOutput
 from imagebatch.outputs.develop import Outputs
+from imagebatch.outputs.download import take_bytes
 from imagebatch.plan.options import Force
 from imagebatch.plan.picking import WantedFile, source_of, wanted_files
 from imagebatch.run.leaving import Recorder
@@ -40,8 +43,12 @@ class Disk(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Brings an address's output files in line with its entry. `day` names the trash folder (`2026-11-21`)."""
+    """Brings an address's output files in line with its entry, below `root`.
 
+    `day` names the trash folder (`2026-11-21`).
+    """
+
+    root: Path
     outputs: Outputs
     disk: Disk
     recorder: Recorder
@@ -61,6 +68,8 @@ class Files:
         `before` is the entry as it was, whose outputs are on disk. Raises Trouble or OutputError; files that were made
         until then are ours and are found again.
         """
+        if before is not None and before.token != entry.token:
+            await self.keep_bytes(before)
         recorded = {output.path: output for output in (before.outputs if before is not None else entry.outputs)}
         files = wanted_files(variant, entry.picked)
         wanted = {file.path for file in files}
@@ -77,9 +86,26 @@ class Files:
             else:
                 moved = await self._renamed(file, spare, entry, before)
                 made.append(moved or await self._written(variant, file, entry, old))
+        if spare and before is not None:
+            await self.keep_bytes(before)
         left = [output.path for output in spare if not await self.put_away(output)]
         warnings += [f"{path} is no longer wanted; it was changed by hand, so it stays" for path in left]
         return tuple(made), warnings
+
+    async def keep_bytes(self, entry: Entry) -> None:
+        """Take pictures that stand only as the entry's own files into the store, as after a fresh clone.
+
+        Whoever drew them may not have them any more, and a file that is replaced or put away would be the last copy.
+        """
+        store = self.outputs.store
+        offered = [one.facts for one in entry.candidates]
+        offered += [one.bought.facts for one in entry.candidates if one.bought is not None]
+        pictures = {facts.sha256 for facts in offered if facts is not None and not store.has(facts.sha256)}
+        for output in entry.outputs:
+            if output.sha256 not in pictures or self.disk.look(output.path, output.sha256, output.bytes) != "same":
+                continue
+            data = await asyncio.to_thread((self.root / output.path).read_bytes)
+            await take_bytes(data, store=store, workers=self.outputs.workers)
 
     async def put_away(self, output: Output) -> bool:
         """Move an output to the trash; False where it was edited and therefore stays."""
@@ -90,6 +116,7 @@ class Files:
 
     async def put_away_all(self, entry: Entry) -> tuple[str, ...]:
         """Move all outputs of an entry to the trash; the paths of those that stay because they were edited."""
+        await self.keep_bytes(entry)
         return tuple([output.path for output in entry.outputs if not await self.put_away(output)])
 
     def _stands(self, file: WantedFile, entry: Entry, before: Entry | None) -> bool:
