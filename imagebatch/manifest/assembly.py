@@ -157,7 +157,23 @@ class _Assets:
             self.declared.update(assets if isinstance(assets, YMap) else ())
             self.moved += read_moved(_sound_moves(root), document, self.findings)
             self._take(document, prune(root, bad))
+        self._check_moves()
         return self.found, self.moved
+
+    def _check_moves(self) -> None:
+        """One old address has one new one: which of two was meant nobody can say."""
+        seen: dict[str, Moved] = {}
+        for move in self.moved:
+            other = seen.setdefault(move.source, move)
+            if other is not move:
+                where = f"{other.place.path}:{other.place.line}"
+                again = "again" if other.target == move.target else f"to {quoted(other.target)} already"
+                self.findings.add(
+                    "manifest.moved",
+                    "move does not fit",
+                    f"{quoted(move.source)} is moved {again} in {where}.",
+                    place=move.place,
+                )
 
     def _take(self, document: Document, pruned: Pruned) -> None:
         root, path = document.root, document.path

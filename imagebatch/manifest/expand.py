@@ -119,7 +119,7 @@ class Expander:
         for number, entry in enumerate(include):
             points = {name: self._point(value, ("include", number, name)) for name, value in entry.items()}
             if not _joined(originals, points, frozenset(matrix)):
-                made.append(points)
+                made.append({name: _known(point, matrix.get(name, ())) for name, point in points.items()})
         if not made and not matrix and not include:
             made = [{}]
         if not made:
@@ -256,6 +256,12 @@ def _id(value: Value) -> Value:
 
 def _matches(combo: Combo, entry: Mapping[str, str]) -> bool:
     return all(name in combo and combo[name].text == text for name, text in entry.items())
+
+
+def _known(point: AxisPoint, values: Sequence[AxisPoint]) -> AxisPoint:
+    """A value of a combination that stands alone, with what the matrix says of a value of that name below its own."""
+    same = next((one for one in values if one.text == point.text and one.settings), None)
+    return point if same is None else replace(point, settings=(*same.settings, *point.settings))
 
 
 def _joined(originals: Sequence[dict[str, AxisPoint]], entry: Mapping[str, AxisPoint], axes: frozenset[str]) -> bool:

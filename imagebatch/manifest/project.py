@@ -137,14 +137,15 @@ class _Loader:
     def _manifest_paths(self) -> list[str]:
         paths, others = self.sources.find(MANIFESTS, ".yaml", area="manifest")
         for path in others:
-            if path.endswith(".yml"):
+            stem, dot, ending = path.rpartition(".")
+            if dot and ending.lower() in {"yml", "yaml"}:
                 self.findings.add(
                     "manifest.not_read",
                     "file is not read",
                     f"manifests end in .yaml; {path} is left out.",
                     path=path,
                     severity="warning",
-                    hint=f"rename it to {path[:-4]}.yaml",
+                    hint=f"rename it to {stem}.yaml",
                 )
         if not paths:
             self.findings.add(

@@ -174,3 +174,20 @@ assets:
         ("x/1.webp", 10),
         ("o/2.png", None),
     ]
+
+
+def test_a_combination_that_stands_alone_takes_what_the_matrix_says_of_its_values(tmp_path: Path) -> None:
+    body = """
+assets:
+  h:
+    prompt: p
+    matrix: {e: [{id: gpt, provider: openai, params: {size: s1, n: 2}}, {id: mj}], q: [low]}
+    include:
+      - {e: gpt, q: high}
+      - {e: {id: gpt, params: {n: 4}}, q: top}
+"""
+    found = drafts(tmp_path, body)
+    assert found["h[e=gpt,q=high]"].policy.provider == "openai"
+    assert found["h[e=gpt,q=high]"].params == {"size": "s1", "n": 2}
+    assert found["h[e=gpt,q=top]"].params == {"size": "s1", "n": 4}
+    assert found["h[e=mj,q=low]"].policy.provider == "all-images"

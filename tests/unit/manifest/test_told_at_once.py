@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.unit.manifest.projects import codes, drafts, problems
+from tests.unit.manifest.projects import codes, drafts, load, problems
 
 
 def test_refused_values_of_an_axis_are_not_called_twins_of_each_other(tmp_path: Path) -> None:
@@ -157,3 +157,24 @@ assets:
 def test_a_format_beside_an_ending_that_the_request_decides_is_refused(tmp_path: Path) -> None:
     body = 'assets: {a: {prompt: x, outputs: [{path: "a.{{ ext }}", format: webp}]}}\n'
     assert codes(tmp_path, body) == ["manifest.conflict"]
+
+
+def test_one_old_address_cannot_move_to_two_places(tmp_path: Path) -> None:
+    body = """
+assets: {a: {prompt: x}, b: {prompt: y}}
+moved:
+  - {from: old, to: a}
+  - {from: old, to: b}
+"""
+    (found,) = problems(tmp_path, body, {"manifests/n.yaml": "assets: {c: {prompt: z}}\n"})
+    assert (found.code, found.line) == ("manifest.moved", 5)
+    assert found.detail == '"old" is moved to "a" already in manifests/m.yaml:4.'
+
+
+def test_a_manifest_with_another_ending_is_warned_of_in_any_case_of_letters(tmp_path: Path) -> None:
+    files = {"manifests/n.YAML": "assets: {}\n", "manifests/o.Yml": "assets: {}\n", "manifests/notes.txt": "x"}
+    found = load(tmp_path, "assets: {}\n", files).warnings
+    assert [(one.path, one.hint) for one in found] == [
+        ("manifests/n.YAML", "rename it to manifests/n.yaml"),
+        ("manifests/o.Yml", "rename it to manifests/o.yaml"),
+    ]
