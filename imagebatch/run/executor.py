@@ -237,12 +237,12 @@ class Executor:
             return _outcome(change, progress, "unsent", code=drawn.code, message=drawn.message)
         if drawn.status == "succeeded":
             before = change.entry
-            progress.entry = entry_of(variant, drawn, before)
+            progress.entry = _as_labelled(change, variant, entry_of(variant, drawn, before))
             if before is not None and before.token != drawn.token:
                 await self._replaced(variant.policy.on_replace, before)
             return None
         if change.entry is None or change.entry.status != "succeeded":
-            progress.entry = entry_of(variant, drawn, change.entry)
+            progress.entry = _as_labelled(change, variant, entry_of(variant, drawn, change.entry))
             await self.recorder.record(Kept(address=change.address, entry=progress.entry))
         # Otherwise the old picture stays current; the draw index remembers what was learnt of the new one.
         message = drawn.message or (drawn.failure.message if drawn.failure is not None else "")
@@ -282,7 +282,8 @@ class Executor:
             entry = await self._pictured(change, variant, entry, progress)
         progress.entry = entry
         if entry.status == "succeeded":
-            if "update" in {change.action, *change.also} and entry.labels != variant.labels:
+            due = change.in_place or "update" in {change.action, *change.also}
+            if due and entry.labels != variant.labels:
                 await self._labelled(variant, entry)
             entry = with_labels(entry, variant)
             if not frozen or {"develop", "move", "fetch"} & set(change.also):
@@ -347,6 +348,15 @@ class Executor:
 def new_doubt(change: Change) -> bool:
     """Whether the journal knows of a doubt that the lock does not show yet."""
     return change.action == "keep" and change.reason == "in_doubt" and change.entry is None and change.known is not None
+
+
+def _as_labelled(change: Change, variant: Variant, entry: Entry) -> Entry:
+    """The entry with the labels that its generation has: those of before, where this run did not send it any."""
+    before = change.entry
+    if before is None or before.generation is None or before.generation != entry.generation:
+        return entry
+    sent = change.in_place and before.draw != variant.draw  # a changed request is updated together with its labels
+    return entry if sent else replace(entry, labels=before.labels)
 
 
 def _asked_at(change: Change, known: KnownDraw, step: Intended | None) -> str | None:

@@ -155,6 +155,29 @@ def test_changed_labels_are_one_update_and_no_redraw(shop: Shop, simulated: Simu
     assert shop.plan() == {}
 
 
+def test_labels_that_changed_while_a_generation_runs_are_sent_once_it_is_done(shop: Shop, simulated: Simulated) -> None:
+    shop.assets(hero={**FOX, "prompt": "a fox at work"})
+    assert shop.apply("--no-wait").code == 75
+    shop.assets(hero={**FOX, "prompt": "a fox at work", "tags": ["late"]})
+    simulated.lines()
+    assert shop.apply().ends == {"hero": "done"}
+    (update,) = [one for one in simulated.tap.requests() if one.method != "GET"]
+    assert (update.line, update.json["tags"][0]) == (UPDATE, "late")
+    assert shop.plan() == {}
+
+
+def test_labels_that_changed_on_a_failed_generation_are_sent_once_it_is_drawn(shop: Shop, simulated: Simulated) -> None:
+    shop.assets(hero={**FOX, "prompt": "a fox [fail once]"})
+    assert shop.apply().ends == {"hero": "failed"}
+    shop.assets(hero={**FOX, "prompt": "a fox [fail once]", "tags": ["late"]})
+    simulated.lines()
+    assert shop.apply().ends == {"hero": "done"}
+    asked = [one for one in simulated.tap.requests() if one.method != "GET"]
+    assert [one.line for one in asked] == [RETRY, UPDATE]
+    assert asked[1].json["tags"][0] == "late"
+    assert shop.plan() == {}
+
+
 def test_many_pending_generations_are_asked_about_by_listing(shop: Shop, simulated: Simulated) -> None:
     shop.providers(simulated.tap.origin, all_images={"max_concurrency": 40})
     shop.assets(hero={"prompt": "fox {{ i }}", "matrix": {"i": list(range(40))}})
