@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 
-from imagebatch.outputs.picture import BadPicture
+from imagebatch.outputs.bad_picture import BadPicture
 
 MAX_CHUNKS = 1000
 MAX_DATA_CHUNKS = 16_384

@@ -6,24 +6,13 @@ formats stand in `formats`.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+
+from imagebatch.outputs.bad_picture import BadPicture
+from imagebatch.outputs.formats import HEADS
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 16_384
-
-PictureCode = Literal[
-    "image.not_image", "image.format", "image.truncated", "image.trailing", "image.too_large", "image.metadata",
-    "image.decoder",
-]  # fmt: skip
-
-
-class BadPicture(Exception):
-    """Bytes that are no picture we take; `code` is dotted and stable, the text one sentence for people."""
-
-    def __init__(self, code: PictureCode, text: str) -> None:
-        super().__init__(text)
-        self.code: PictureCode = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +42,6 @@ def check_bytes(data: bytes) -> Head:
 
     Raises BadPicture.
     """
-    from imagebatch.outputs.formats import HEADS
-
     media_type = sniff(data)
     if media_type is None:
         raise _no_picture(data)

@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _answered(job: Mapping[str, Any]) -> Answer:
-    from imagebatch.outputs.picture import BadPicture
+    from imagebatch.outputs.bad_picture import BadPicture
 
     do, cpu_s = JOBS[job["do"]]
     _limit_cpu(cpu_s)
@@ -60,7 +60,8 @@ def check(job: Mapping[str, Any]) -> Answer:
     """
     from PIL import Image
 
-    from imagebatch.outputs.picture import BadPicture, check_bytes
+    from imagebatch.outputs.bad_picture import BadPicture
+    from imagebatch.outputs.picture import check_bytes
 
     data = Path(job["path"]).read_bytes()
     head = check_bytes(data)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagebatch.outputs.picture import BadPicture, check_bytes, sniff
+from imagebatch.outputs.bad_picture import BadPicture
+from imagebatch.outputs.picture import check_bytes, sniff
 
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif"}
 
