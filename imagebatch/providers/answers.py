@@ -217,7 +217,10 @@ def require_success(answer: Answer, what: str) -> None:
         return
     error = read_error(answer)
     said = f"{what}: answered {answer.status}" + (f", {error.message}" if error.message else "")
-    if 300 <= answer.status <= 399:
+    if answer.status in {401, 403}:
+        refused = _refusal_text(answer.status, error, "auth")
+        said = f"{what}: {refused}; check the variable that api_key names, and that the key belongs to this address"
+    elif 300 <= answer.status <= 399:
         said = (
             f"{what}: answered {answer.status}, a redirect to {_target(answer)}, which no key follows; correct base_url"
         )

@@ -226,6 +226,12 @@ def test_a_read_that_may_work_later_is_unreachable_now(status: int) -> None:
         read_json(json_answer({}, status), "the list")
 
 
+@pytest.mark.parametrize(("status", "said"), [(401, "the key was refused"), (403, "access was refused")])
+def test_a_read_with_a_refused_key_says_what_to_look_at(status: int, said: str) -> None:
+    with pytest.raises(Unreachable, match=rf"the list: {said} \({status}\): nope; check the variable that api_key"):
+        read_json(json_answer({"message": "nope"}, status), "the list")
+
+
 @pytest.mark.parametrize("status", [400, 404, 409, 422])
 def test_a_read_that_will_not_work_later_is_a_bad_answer(status: int) -> None:
     with pytest.raises(BadAnswer, match=f"the list: answered {status}"):
