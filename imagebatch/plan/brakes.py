@@ -82,9 +82,14 @@ def _creates(plan: Plan, limit: int | None) -> Blocker | None:
     if count <= limit:
         return None
     message = (
-        f"The plan sends {count} creates; the limit is {limit} (--max-creates). Raise it, or select fewer variants."
+        f"The plan sends {_counted(count, 'create')}; the limit is {limit} (--max-creates). "
+        "Raise it, or select fewer variants."
     )
     return Blocker(code="budget.exceeded", message=message)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _sends(change: Change) -> int:
@@ -120,7 +125,8 @@ def _unknown_prices(plan: Plan, limits: Sequence[Money], options: PlanOptions) -
     force: Force = "unknown-price"
     count = sum(any(cost.money is None for cost in change.costs) for change in plan.changes)
     message = (
-        f"A cost limit is set, and the price of {count} changes is unknown. Give the price in imagebatch.yaml:\n"
+        f"A cost limit is set, and the price of {_counted(count, 'change')} is unknown. "
+        "Give the price in imagebatch.yaml:\n"
         + "\n".join(lines)
         + "\nor bound the run with --max-creates and --force unknown-price."
     )

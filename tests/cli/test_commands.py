@@ -186,6 +186,13 @@ def test_protection_stops_a_redraw_until_it_is_taken_back(applied: Project) -> N
     assert plan_of(applied)["badge"]["action"] == "redraw"
 
 
+def test_params_are_shown_of_a_provider_by_its_alias(project: Project) -> None:
+    of_alias = project.run("providers", "params", "studio")
+    assert (of_alias.code, of_alias.out) == (0, project.run("providers", "params", "provider:studio").out)
+    assert "format               sent" in of_alias.out
+    assert "used by 6 variants\n" in project.run("providers", "list").out
+
+
 def test_the_lock_is_shown_renamed_and_forgotten(applied: Project) -> None:
     shown = json.loads(applied.run("lock", "show", "--json", "badge").out)
     assert list(shown["entries"]) == ["badge"]

@@ -272,11 +272,16 @@ class _Session:
             raise RefusedError(
                 "nobody said yes",
                 "There is no terminal to ask at (or --no-input was given), and nothing was sent.",
-                hints=(f"say yes beforehand: imagebatch {command} -y",),
+                hints=(f"say yes beforehand: {_with_yes(command)}",),
                 code="apply.not_approved",
             )
         if not ask(self.shell, "Apply this plan?"):
             raise RefusedError("not applied", "The answer was no; nothing was sent.", code="apply.declined")
+
+
+def _with_yes(command: str) -> str:
+    # Only `apply` is whole without what else stood on its command line.
+    return "imagebatch apply -y" if command == "apply" else f"the same `imagebatch {command}` with -y"
 
 
 def ask(shell: Shell, question: str) -> bool:

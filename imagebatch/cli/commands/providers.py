@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from imagebatch.cli.commands.planning import counted
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import FlagGroup, Shell, command, naming
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
@@ -36,7 +37,7 @@ def list_(shell: Shell) -> int:
         key = "key set" if one.has_key else "no key"
         key_text = f"{key} ({one.key_variable})" if one.key_variable else "needs no key"
         simulated = paint("  simulated", "magenta") if one.simulated else ""
-        used = f", used by {one.used} variants" if one.used else ""
+        used = f", used by {counted(one.used, 'variant')}" if one.used else ""
         shell.screen.lines(
             [
                 f"{paint(shown(one.alias), 'bold')}  {one.type}{simulated}",
@@ -70,10 +71,12 @@ def check(shell: Shell, *, aliases: tuple[str, ...]) -> int:
 @command("params", json=True)
 @naming
 def params(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...]) -> int:
-    """Show what becomes of each param on its way to the provider: sent, mapped or dropped."""
+    """Show what becomes of each param on its way to the provider: sent, mapped or dropped. SEL may be an alias."""
     from imagebatch.pipeline.inspecting import render_variants
 
     project = open_project(shell)
+    assets = {draft.policy.asset for draft in project.loaded.drafts}
+    selectors = tuple(f"provider:{one}" if one in project.targets and one not in assets else one for one in selectors)
     paint = shell.screen.out_paint
     for one in render_variants(project, selectors, exclude=exclude):
         notes = [without_absent({"name": note.name, "fate": note.fate, "why": note.why}) for note in one.params]

@@ -46,7 +46,7 @@ def resolve(
         raise UsageError("one way at a time", "--list, --adopt, --file, --resend and --abandon exclude each other.")
     project = open_project(shell)
     if not ways:
-        return _list(shell, resolving.doubts(project, selectors, flags["exclude"]))
+        return list_doubts(shell, resolving.doubts(project, selectors, flags["exclude"]))
     if not selectors:
         raise UsageError("nothing is named", "Name what is to be settled.", hints=("imagebatch resolve --list",))
     addresses = [one.address for one in resolving.doubts(project, selectors, flags["exclude"])]
@@ -94,7 +94,8 @@ def _one(addresses: list[str], selectors: tuple[str, ...]) -> str:
     )
 
 
-def _list(shell: Shell, doubts: "tuple[Doubt, ...]") -> int:
+def list_doubts(shell: Shell, doubts: "tuple[Doubt, ...]") -> int:
+    """Show what is in doubt, and every way to settle it."""
     from imagebatch.cli.views.money_text import cost_text
 
     if shell.json:
@@ -109,10 +110,13 @@ def _list(shell: Shell, doubts: "tuple[Doubt, ...]") -> int:
     paint = shell.screen.out_paint
     for one in doubts:
         name = shlex.quote(one.address)
-        cost = cost_text((one.cost,)) if one.cost is not None else "price unknown"
+        priced = one.cost is not None and one.cost.money is not None
+        cost = (
+            f"may have cost {cost_text((one.cost,))}" if priced and one.cost else "what it may have cost is not known"
+        )
         lines = [
             f"{paint(shown(one.address), 'bold')}  {shown(one.provider)}, attempt {one.attempt}, {one.token}",
-            f"  may have cost {cost or 'nothing'}",
+            f"  {cost}",
         ]
         if one.can_list:
             lines.append("  the provider can be asked: imagebatch refresh")

@@ -1,23 +1,28 @@
 """A person settles a doubt; a prompt becomes a small manifest."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from imagebatch.cli.commands.resolving import list_doubts
 from imagebatch.cli.completing import addresses_of_lock
+from imagebatch.cli.options import Shell
+from imagebatch.cli.screen import Screen
 from imagebatch.errors import OutputError, PlanError, RefusedError, UsageError
 from imagebatch.manifest.project import load_project
 from imagebatch.model.event import Intended, Kept
 from imagebatch.model.generation import Earlier
+from imagebatch.model.money import Cost
 from imagebatch.model.variant import EXT_MARK, Variant
 from imagebatch.pipeline.inspecting import want_alone
 from imagebatch.pipeline.lockwork import held_entry
 from imagebatch.pipeline.oneshot import OneShot, check_free, manifest_text, parse_params, save_asset
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Setup, load
-from imagebatch.pipeline.resolving import abandon, adopt, doubts, supply
+from imagebatch.pipeline.resolving import Doubt, abandon, adopt, doubts, supply
 from imagebatch.state.lockfile import empty_lock, encode_lock
 from imagebatch.state.store import StateStore
 from tests.unit.plan.worlds import CREATE, LINEAGE, entry_of, variant
@@ -180,3 +185,21 @@ def test_a_file_that_is_no_picture_is_refused_and_the_doubt_stays(tmp_path: Path
         with pytest.raises(OutputError):
             supply(project, "hero", tmp_path / name, lock_timeout_s=0)
     assert len(doubts(project)) == 1
+
+
+@pytest.mark.parametrize(
+    ("cost", "says"),
+    [
+        (CREATE, "  may have cost 0.04 EUR (exact)\n"),
+        (Cost(money=None, basis="unknown"), "  what it may have cost is not known\n"),
+        (None, "  what it may have cost is not known\n"),
+    ],
+)
+def test_a_doubt_is_listed_with_what_it_may_have_cost(cost: Cost | None, says: str) -> None:
+    out = io.StringIO()
+    one = Doubt(
+        address="hero", provider="studio", token="ib-x", attempt=1, cost=cost, can_list=False, answers_later=False
+    )
+    shell = Shell(screen=Screen(out=out, err=io.StringIO()), environ={}, directory=Path())
+    assert list_doubts(shell, (one,)) == 0
+    assert says in out.getvalue()

@@ -72,6 +72,7 @@ def test_too_many_creates_are_counted_by_parts() -> None:
     plan = World().plan(wanted, max_creates=6)
     assert [(b.code, b.force) for b in plan.blocked_by] == [("budget.exceeded", None)]
     assert "7 creates; the limit is 6" in plan.blocked_by[0].message
+    assert "sends 1 create; the limit is 0" in World().plan(many(1), max_creates=0).blocked_by[0].message
 
 
 def test_what_is_deferred_or_settled_counts_as_the_create_that_it_may_become() -> None:
