@@ -91,6 +91,8 @@ class Workers:
                 stderr=asyncio.subprocess.DEVNULL,
                 env=_environment(),
                 limit=LONGEST_ANSWER,
+                # A terminal's Ctrl-C goes to a whole group: what was paid for is still to be decoded.
+                start_new_session=True,
             )
         except OSError as error:
             raise _not_started(str(error)) from None

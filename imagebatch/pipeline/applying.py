@@ -42,7 +42,7 @@ from imagebatch.run.removal import Removal
 from imagebatch.run.reopened import Reopened
 from imagebatch.run.result import Outcome, RunResult, exit_code, left_alone_but_bad
 from imagebatch.run.settle import ListingFailed, Listings
-from imagebatch.run.stop import DRAIN_S, Stop, on_signals
+from imagebatch.run.stop import COLLECT_S, DRAIN_S, Stop, on_signals
 from imagebatch.simulator.process import SimulatorProcess, start
 from imagebatch.state.store import Session, StateStore, lock_missing
 
@@ -290,15 +290,16 @@ class _Run:
         )
 
     async def _guard(self, stop: Stop, pollers: Mapping[str, Poller], work: "asyncio.Task[None]") -> None:
-        """Once the end is asked for: stop asking providers, give answers on their way five seconds, then leave."""
+        """Once the end is asked for: collect what runs for a while, give what is on its way the rest, then leave."""
         try:
             async with asyncio.timeout(self.options.timeout_s):
                 await stop.wait()
         except TimeoutError:
             stop.ask(EXIT_PENDING)
+        await asyncio.sleep(COLLECT_S)
         for poller in pollers.values():
             poller.close()
-        await asyncio.sleep(DRAIN_S)
+        await asyncio.sleep(DRAIN_S - COLLECT_S)
         work.cancel()
 
     # What a run needs -----------------------------------------------------------------------------------------------

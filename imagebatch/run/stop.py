@@ -9,7 +9,9 @@ from types import FrameType
 
 from imagebatch.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
 
-DRAIN_S = 5.0
+# Together with saving at most five seconds: providers are asked for so long, and then what is on its way may arrive.
+COLLECT_S = 3.0
+DRAIN_S = 4.5
 
 
 class Stop:
