@@ -158,3 +158,7 @@ class OutcomeLost(Exception):
 
 class Unreachable(Exception):
     """A read (or a repeatable change) found no answer within its tries. The text says why."""
+
+
+class KeyRefused(Unreachable):
+    """A read was answered, and the answer is that the key may not ask. The text says so."""

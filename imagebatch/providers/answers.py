@@ -11,7 +11,7 @@ from typing import Literal
 from imagebatch.errors import ProviderError
 from imagebatch.model.canonical import Json
 from imagebatch.model.generation import Failure, FailureKind
-from imagebatch.model.wire import Answer, BadAnswer, Unreachable, parse_json
+from imagebatch.model.wire import Answer, BadAnswer, KeyRefused, Unreachable, parse_json
 from imagebatch.providers.base import Refused, Unclear
 
 Verdict = Literal["accepted", "refused", "wait", "redirect", "unclear"]
@@ -19,7 +19,7 @@ Stops = Literal["auth", "no_credit", "path", "redirect"]
 
 _REFUSED = frozenset({400, 401, 402, 403, 404, 405, 413, 415, 422})
 _WAIT = frozenset({425, 429})
-_NO_ANSWER_NOW = frozenset({401, 402, 403, 408, 425, 429})
+_NO_ANSWER_NOW = frozenset({402, 408, 425, 429})
 
 MAX_ID = 200
 MAX_MESSAGE = 500
@@ -220,7 +220,8 @@ def require_success(answer: Answer, what: str) -> None:
     if answer.status in {401, 403}:
         refused = _refusal_text(answer.status, error, "auth")
         said = f"{what}: {refused}; check the variable that api_key names, and that the key belongs to this address"
-    elif 300 <= answer.status <= 399:
+        raise KeyRefused(said)
+    if 300 <= answer.status <= 399:
         said = (
             f"{what}: answered {answer.status}, a redirect to {_target(answer)}, which no key follows; correct base_url"
         )

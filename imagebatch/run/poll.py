@@ -160,9 +160,9 @@ class Poller:
         """When something is to be done again: somebody is due, or has reached the deadline."""
         waiting = [one for one in self._waiting.values() if not one.answer.done()]
         due = min((one.due for one in waiting if one.asked_at is None), default=NEVER)
-        if self._asking and (due == NEVER or len(self._asking) >= ASKED_AT_ONCE):
-            return NEVER  # the end of a question wakes the loop, and every question has an end
         deadline = min((one.deadline for one in waiting), default=NEVER)
+        if self._asking and (due == NEVER or len(self._asking) >= ASKED_AT_ONCE):
+            return deadline  # the end of a question wakes the loop, too
         return min(max(due, self._last_asked + self._near()), deadline)
 
     def _near(self) -> float:

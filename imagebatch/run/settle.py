@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from imagebatch.http.clock import Clock
 from imagebatch.model.token import TOKEN_PATTERN
-from imagebatch.model.wire import BadAnswer, OutcomeLost, Unreachable
+from imagebatch.model.wire import BadAnswer, KeyRefused, OutcomeLost, Unreachable
 from imagebatch.providers.base import CanList, Observation, Page
 from imagebatch.run.lanes import Lane
 
@@ -22,8 +22,8 @@ REMEMBERED_READS = 20
 class ListingFailed(Exception):
     """A provider's listing could not be read whole, so nothing can be concluded from it. The text says why.
 
-    `code` is `provider.pagination` where its pages make no sense, `provider.bad_response` where an answer does not, and
-    `provider.unreachable` where none came.
+    `code` is `provider.pagination` where its pages make no sense, `provider.bad_response` where an answer does not,
+    `provider.auth` where the key is refused, and `provider.unreachable` where no answer came.
     """
 
     def __init__(self, message: str, code: str) -> None:
@@ -68,6 +68,7 @@ async def _page(lane: Lane, tag: str, offset: int, limit: int) -> Page:
         return await adapter.list_page(tag, offset, limit, lane.wire)
     except (BadAnswer, Unreachable, OutcomeLost) as error:
         code = "provider.bad_response" if isinstance(error, BadAnswer) else "provider.unreachable"
+        code = "provider.auth" if isinstance(error, KeyRefused) else code
         raise ListingFailed(f"the listing of {lane.alias} cannot be read: {error}", code) from error
 
 

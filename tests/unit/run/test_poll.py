@@ -12,7 +12,7 @@ from imagebatch.run.poll import Poller, PollFailed, first_pause, next_pause
 
 
 class VirtualClock:
-    """Time that passes only while somebody sleeps."""
+    """Time that passes only while somebody sleeps and nobody has anything to do."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -21,8 +21,9 @@ class VirtualClock:
         return self.time
 
     async def sleep(self, seconds: float) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
         self.time += max(0.0, seconds)
-        await asyncio.sleep(0)
 
 
 class Provider:
@@ -74,6 +75,18 @@ async def test_the_deadline_is_a_pause_and_no_failure() -> None:
     waiting, clock = poller(Provider(seen("pending")))
     assert await waiting.wait("g1", "ib-1", 100.0) is None
     assert clock.time == pytest.approx(100.0, abs=16.0)
+
+
+async def test_a_question_that_is_not_answered_does_not_put_off_the_deadline() -> None:
+    class Mute(Provider):
+        async def observe(self, generation: str, wire: object) -> Observation | None:
+            await asyncio.Event().wait()
+            return await super().observe(generation, wire)
+
+    waiting, clock = poller(Mute(seen("pending")))
+    assert await asyncio.wait_for(waiting.wait("g1", "ib-1", 4.0), 5.0) is None
+    assert clock.time == pytest.approx(4.0)
+    waiting.close()
 
 
 async def test_reads_that_fail_are_repeated_for_as_long_as_the_deadline_allows() -> None:

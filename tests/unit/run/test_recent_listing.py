@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagebatch.model.wire import Unreachable
+from imagebatch.model.wire import BadAnswer, KeyRefused, Unreachable
 from imagebatch.providers.base import Observation, Page
 from imagebatch.run.settle import ListingFailed, RecentListing
 
@@ -104,10 +104,19 @@ async def test_a_page_is_as_long_as_newer_ones_have_pushed_them_down_lately() ->
     assert shelf.pages[-1] == (0, 21)
 
 
-async def test_a_page_that_cannot_be_read_is_said_and_concludes_nothing() -> None:
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Unreachable("503"), "provider.unreachable"),
+        (KeyRefused("401"), "provider.auth"),
+        (BadAnswer("no list"), "provider.bad_response"),
+    ],
+)
+async def test_a_page_that_cannot_be_read_is_said_and_concludes_nothing(error: Exception, code: str) -> None:
     class Broken:
         async def list_page(self, *_: object) -> Page:
-            raise Unreachable("503")
+            raise error
 
-    with pytest.raises(ListingFailed, match="503"):
+    with pytest.raises(ListingFailed, match=str(error)) as failed:
         await listing(Broken()).read({"t1"})
+    assert failed.value.code == code
