@@ -314,7 +314,8 @@ class Executor:
         """The entry with its pick, and with the bytes that a choice or a file needs in the store."""
         rule, pick = variant.policy.pick, self.picks.picks.get(change.address)
         picked = wanted_picks(rule, pick, variant.draw, entry.candidates)
-        progress.entry = entry = replace(entry, picked=picked or ())
+        # While a person has yet to choose, what was chosen before stands, as the plan says.
+        progress.entry = entry = replace(entry, picked=change.picked if picked is None else picked)
         absent = [index for index in rule if index > len(entry.candidates)] if isinstance(rule, tuple) else []
         if absent and pick is None:
             text = f"pick names {', '.join(map(str, absent))}, and only {len(entry.candidates)} were offered"

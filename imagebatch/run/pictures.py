@@ -58,10 +58,15 @@ class Pictures:
     async def fetch(self, variant: Variant, lane: Lane, entry: Entry, missing: Sequence[int]) -> Entry:
         """The entry with the bytes of these candidates (from 1) in the store, as far as they can be had.
 
-        Raises Trouble where trying later may help; a candidate that is no picture makes the entry `failed`.
+        Raises Trouble where trying later may help; a candidate that is no picture makes the entry `failed`, unless
+        others of its candidates are picked already.
         """
         found = await asyncio.gather(*(self._fetched(variant, lane, entry, index) for index in missing))
         for index, facts in zip(missing, found, strict=True):
+            if isinstance(facts, Failure) and entry.picked and index not in entry.picked:
+                text = f"candidate {index} cannot be chosen: {facts.message}"
+                self.warnings.setdefault(variant.address, []).append(text)
+                continue
             if isinstance(facts, Failure):
                 return replace(entry, status="failed", failure=facts)
             candidate = replace(entry.candidates[index - 1], facts=facts)
