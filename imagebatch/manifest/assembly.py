@@ -11,19 +11,20 @@ from pydantic import ValidationError
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.checking import Loc, check_shape
 from imagebatch.manifest.findings import Findings
+from imagebatch.manifest.ids import id_fault
 from imagebatch.manifest.layers import Layer
+from imagebatch.manifest.moved import read_moved
 from imagebatch.manifest.paths import fold
 from imagebatch.manifest.prepare import AssetText
-from imagebatch.manifest.project import FORMAT_VERSION, PROJECT_FILE, check_secrets, id_fault, read_moved
 from imagebatch.manifest.pruning import Pruned, prune, without_extras
 from imagebatch.manifest.references import check_references
 from imagebatch.manifest.resolve import Resolver
-from imagebatch.manifest.schema import Manifest, Move, Project
+from imagebatch.manifest.schema import FORMAT_VERSION, Manifest, Move, Project
 from imagebatch.manifest.settings import BUILT_IN_TYPES, read_settings
-from imagebatch.manifest.source import Sources
+from imagebatch.manifest.source import PROJECT_FILE, Sources
 from imagebatch.manifest.tables import TableFacts
 from imagebatch.manifest.templating import Renderer
-from imagebatch.manifest.unread import warn_of_variables
+from imagebatch.manifest.unread import check_secrets, warn_of_variables
 from imagebatch.manifest.written import Value
 from imagebatch.manifest.yaml import Document, YList, YMap
 from imagebatch.model.picks import Picks

@@ -110,7 +110,12 @@ class Group:
         self.strings.columns = columns
         piece = range(self.done, self.done + count)
         self.done += count
-        self.made += check_labels(self, self._drafts(piece, wants), wants.findings)
+        self.made += check_labels(
+            self._drafts(piece, wants),
+            wants.findings,
+            varying=any(self.strings.templated(what) for what in ("tags", "metadata", "name", "params")),
+            place_of=lambda key: self.settled.place(key) or self.place,
+        )
 
     def report(self, error: RenderError, findings: Findings) -> None:
         """Turn a failure in the child into a problem at its template."""

@@ -1,33 +1,34 @@
 """Labels and numbers that no draft may carry: marks that imagebatch keeps for itself, integers beyond 2^53."""
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.written import Value, show
 from imagebatch.model.canonical import MAX_SAFE_INTEGER
-from imagebatch.model.variant import Draft
-
-if TYPE_CHECKING:
-    from imagebatch.manifest.group import Group
+from imagebatch.model.variant import Draft, Place
 
 MAX_SAID: Final = 20
 _TOKEN = re.compile(r"\bib-[a-z2-7]{16}\b|\bibl-[0-9a-f]{16}\b")
 
 
-def check_labels(group: "Group", drafts: Iterable[Draft], findings: Findings) -> Iterator[Draft]:
-    """Refuse labels that imagebatch keeps for itself, and numbers that no request can carry; pass the drafts on."""
-    strings = group.strings
-    varying = any(strings.templated(what) for what in ("tags", "metadata", "name", "params"))
+def check_labels(
+    drafts: Iterable[Draft], findings: Findings, *, varying: bool, place_of: Callable[[str], Place]
+) -> Iterator[Draft]:
+    """Refuse labels that imagebatch keeps for itself, and numbers that no request can carry; pass the drafts on.
+
+    `varying` tells that they differ between the drafts; `place_of` gives the place of one of an asset's keys.
+    """
     said = 0
     for index, draft in enumerate(drafts):
         if (index == 0 or varying) and said < MAX_SAID:
             for key, code, detail in _faults(draft):
                 said += 1
-                place = group.settled.place(key) or group.place
-                findings.add(f"manifest.{code}", "value cannot be used", detail, place=place, address=draft.address)
+                findings.add(
+                    f"manifest.{code}", "value cannot be used", detail, place=place_of(key), address=draft.address
+                )
         yield draft
 
 

@@ -1,29 +1,23 @@
 """A project's files into everything that the plan needs: the only module of this package that others call to load."""
 
 import os
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from imagebatch.errors import ManifestError, Problem
-from imagebatch.manifest.characters import BAD_IN_NAME, describe_char, quoted
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.source import Sources
+from imagebatch.manifest.source import PROJECT_FILE, Sources
 from imagebatch.manifest.tables import TableFacts
 from imagebatch.manifest.templating import Renderer
-from imagebatch.manifest.yaml import Document, YMap, parse_yaml
-from imagebatch.model.address import parse_address
+from imagebatch.manifest.yaml import Document, parse_yaml
 from imagebatch.model.bulk import uncollected
 from imagebatch.model.picks import Picks
 from imagebatch.model.settings import Moved, ProjectSettings
 from imagebatch.model.variant import Draft
 
-PROJECT_FILE: Final = "imagebatch.yaml"
 MANIFESTS: Final = "manifests"
-MAX_ID_CHARS: Final = 100
-FORMAT_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,66 +158,3 @@ class _Loader:
             return Picks()
         source = self.sources.read_text(PICKS_PATH, area="manifest")
         return Picks() if source is None else read_picks(source.text, PICKS_PATH, self.findings)
-
-
-def id_fault(name: str) -> str | None:
-    """Why a text cannot be an asset id, as a clause; None where it can."""
-    bad = BAD_IN_NAME.search(name)
-    if bad is not None:
-        return f"holds {describe_char(bad[0])}"
-    if not name:
-        return "is empty"
-    if len(name) > MAX_ID_CHARS:
-        return f"has {len(name)} characters; at most {MAX_ID_CHARS} are allowed"
-    normal = unicodedata.normalize("NFC", name)
-    marked = all(char.isalnum() or char in "._-" or unicodedata.category(char).startswith("M") for char in normal)
-    if not marked:
-        return "has other characters than letters, digits, . _ -"
-    return "is a name that folders use for themselves" if not normal.strip(".") else None
-
-
-def read_moved(entries: Mapping[int, Any], document: Document, findings: Findings) -> Iterator[Moved]:
-    """The `moved` entries of one file by their number in it, checked."""
-    for index, entry in entries.items():
-        place = document.place(("moved", index))
-        sides = {"from": entry.from_, "to": entry.to}
-        fine = True
-        for name, text in sides.items():
-            try:
-                parse_address(text)
-            except ValueError as error:
-                fine = False
-                findings.add(
-                    "manifest.address",
-                    "not an address",
-                    f"{name}: {error}.",
-                    place=document.place(("moved", index, name)),
-                )
-        wild = [[char for char in text if char in "*?"] for text in sides.values()]
-        if fine and wild[0] != wild[1]:
-            findings.add(
-                "manifest.moved",
-                "move does not fit",
-                f"{quoted(entry.from_)} and {quoted(entry.to)} need the same wildcards in the same order.",
-                place=place,
-            )
-        elif fine and entry.from_ == entry.to:
-            findings.add("manifest.moved", "move does not fit", "from and to are equal.", place=place)
-        elif fine:
-            yield Moved(source=entry.from_, target=entry.to, place=place)
-
-
-def check_secrets(document: Document, findings: Findings) -> None:
-    """Keys in a manifest: said apart from the unknown key they stand in, because they have to be revoked."""
-    root = document.root
-    providers = root.get("providers") if isinstance(root, YMap) else None
-    for name, provider in providers.items() if isinstance(providers, YMap) else []:
-        key = provider.get("api_key") if isinstance(provider, YMap) else None
-        if isinstance(key, str) and not key.strip().startswith("${"):
-            findings.add(
-                "manifest.secret",
-                "key stands in a file",
-                "keys come from the environment, and providers stand in imagebatch.yaml. If this was a real key, it is "
-                "in git now: revoke it.",
-                place=document.place(("providers", name, "api_key")),
-            )

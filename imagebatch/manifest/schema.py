@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from imagebatch.manifest.written import Value
 
 T = TypeVar("T")
+FORMAT_VERSION = 1
 
 
 def _given(value: Value) -> Value:

@@ -13,6 +13,7 @@ from imagebatch.manifest.characters import BAD_IN_TEXT, char_kind, describe_char
 from imagebatch.manifest.findings import Findings
 from imagebatch.model.variant import Place
 
+PROJECT_FILE = "imagebatch.yaml"
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_TABLE_BYTES = 64 * 1024 * 1024
 MAX_FILES = 10_000

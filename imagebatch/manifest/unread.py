@@ -1,4 +1,4 @@
-"""References to the environment where none is read: the text is taken as it stands, and more may have been meant."""
+"""What stands where nobody reads it: references to the environment outside its sections, keys in a manifest."""
 
 import re
 from collections.abc import Iterator
@@ -46,3 +46,19 @@ def _found(value: Value, loc: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _found(item, (*loc, number))
+
+
+def check_secrets(document: Document, findings: Findings) -> None:
+    """Keys in a manifest: said apart from the unknown key they stand in, because they have to be revoked."""
+    root = document.root
+    providers = root.get("providers") if isinstance(root, YMap) else None
+    for name, provider in providers.items() if isinstance(providers, YMap) else []:
+        key = provider.get("api_key") if isinstance(provider, YMap) else None
+        if isinstance(key, str) and not key.strip().startswith("${"):
+            findings.add(
+                "manifest.secret",
+                "key stands in a file",
+                "keys come from the environment, and providers stand in imagebatch.yaml. If this was a real key, it is "
+                "in git now: revoke it.",
+                place=document.place(("providers", name, "api_key")),
+            )

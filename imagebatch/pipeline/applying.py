@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -105,7 +105,9 @@ def apply_project(
                 )  # sends nothing: a doubt that only the journal knows of gets its place in the lock
             session.checkpoint()
             remember_rows(project.home, run.rows)
-            nothing = RunResult(outcomes=(), seconds=0.0, left_unpicked=planned.plan.unpicked)
+            nothing = RunResult(
+                outcomes=(), seconds=0.0, left_unpicked=planned.plan.unpicked, left_kept=_kept(planned.plan, ())
+            )
             left = left_alone_but_bad(planned.plan.changes)
             code = exit_code(nothing, require_picks=options.require_picks, already_failed=left)
             return Applied(planned=planned, result=nothing, exit_code=code)
@@ -200,6 +202,7 @@ class _Run:
             stopped_by=stop.exit_code,
             simulated=sum(1 for one in executor_outcomes if _simulated(one, planned)),
             left_unpicked=planned.plan.unpicked,
+            left_kept=_kept(planned.plan, executor_outcomes),
         )
 
     async def _settle(self, aliases: Iterable[str], steps: Mapping[str, Intended]) -> None:
@@ -415,6 +418,12 @@ def _aliases(plan: Plan) -> tuple[str, ...]:
 
 
 _DRAWS: frozenset[Action] = frozenset({"create", "redraw", "retry"})
+
+
+def _kept(plan: Plan, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """What the plan keeps, and what the run did not mend after all."""
+    other = {one.address for one in outcomes if one.end != "kept"}
+    return tuple(one.address for one in plan.changes if one.action == "keep" and one.address not in other)
 
 
 def _simulated(outcome: Outcome, planned: Planned) -> bool:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebatch.errors import ManifestError, OutputError, RefusedError, StateError, UsageError
-from imagebatch.manifest.project import PROJECT_FILE, find_root
+from imagebatch.manifest.project import find_root
+from imagebatch.manifest.source import PROJECT_FILE
 from imagebatch.state.files import write_atomic
 from imagebatch.state.store import StateStore, new_lineage
 

@@ -308,7 +308,7 @@ class Executor:
         unpicked = not entry.picked and variant.policy.pick == "review"
         if change.action == "keep" and change.entry is not None and change.entry.status != "succeeded":
             change = replace(change, action="fetch")  # what was kept as failed has its picture now
-        return _outcome(change, progress, "done", unpicked=unpicked)
+        return _outcome(change, progress, "kept" if change.action == "keep" else "done", unpicked=unpicked)
 
     async def _pictured(self, change: Change, variant: Variant, entry: Entry, progress: _Progress) -> Entry:
         """The entry with its pick, and with the bytes that a choice or a file needs in the store."""

@@ -51,7 +51,8 @@ class Outcome:
 class RunResult:
     """A run as a whole. `stopped_by` is the exit code of a signal, None where nobody interfered.
 
-    `left_unpicked` are addresses that waited for a person's choice before the run.
+    `left_unpicked` are addresses that waited for a person's choice before the run; `left_kept` are those that the plan
+    keeps as they are.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -61,6 +62,7 @@ class RunResult:
     simulated: int = 0
     notes: tuple[str, ...] = ()
     left_unpicked: tuple[str, ...] = ()
+    left_kept: tuple[str, ...] = ()
 
     def count(self, *ends: End) -> int:
         """How many addresses ended in one of `ends`."""
@@ -70,6 +72,11 @@ class RunResult:
     def done(self) -> Counter[Action]:
         """How many changes of each action were carried out."""
         return Counter("adopt" if one.adopted else one.action for one in self.outcomes if one.end == "done")
+
+    @property
+    def kept(self) -> int:
+        """How many addresses were left as they are, on purpose."""
+        return len({*self.left_kept, *(one.address for one in self.outcomes if one.end == "kept")})
 
     @property
     def cost(self) -> tuple[Money, ...]:
@@ -85,7 +92,7 @@ class RunResult:
     @property
     def unpicked(self) -> tuple[str, ...]:
         """The addresses that wait for a person's choice, sorted."""
-        told = {one.address: one for one in self.outcomes if one.end == "done"}
+        told = {one.address: one for one in self.outcomes if one.end in {"done", "kept"}}
         left = {address for address in self.left_unpicked if address not in told}
         return tuple(sorted(left | {one.address for one in self.outcomes if one.unpicked}))
 

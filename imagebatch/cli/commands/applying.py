@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagebatch.cli.commands.planning import has_changes, plan_request, quoted_path, show_plan
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import Shell, braking, command, locking, naming, running, selecting
+from imagebatch.cli.planned import has_changes, plan_request, show_plan
+from imagebatch.cli.views.wording import quoted_path
 from imagebatch.errors import EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
 
 if TYPE_CHECKING:

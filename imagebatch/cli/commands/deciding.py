@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagebatch.cli.commands.planning import counted, plan_request
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import Shell, braking, command, complete_addresses, naming, running
+from imagebatch.cli.planned import plan_request
 from imagebatch.cli.views.foreign import shown
+from imagebatch.cli.views.wording import counted
 from imagebatch.errors import EXIT_OK
 
 if TYPE_CHECKING:

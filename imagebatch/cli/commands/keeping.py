@@ -1,9 +1,9 @@
 """`protect` and `unprotect`: what no redraw and no removal touches."""
 
-from imagebatch.cli.commands.planning import counted
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import Shell, command, locking, naming
 from imagebatch.cli.views.foreign import shown
+from imagebatch.cli.views.wording import counted
 from imagebatch.errors import EXIT_OK
 
 

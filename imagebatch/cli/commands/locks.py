@@ -2,10 +2,10 @@
 
 import click
 
-from imagebatch.cli.commands.planning import counted
 from imagebatch.cli.opening import open_project, open_setup
 from imagebatch.cli.options import FlagGroup, Shell, command, complete_addresses, locking, naming
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
+from imagebatch.cli.views.wording import counted
 from imagebatch.errors import EXIT_ERROR, EXIT_OK
 
 

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagebatch.cli.commands.planning import counted, plan_request
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import Shell, command, complete_addresses, flag, naming, selecting
+from imagebatch.cli.planned import plan_request
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
+from imagebatch.cli.views.wording import counted
 from imagebatch.errors import EXIT_CHANGES, EXIT_OK
 
 if TYPE_CHECKING:

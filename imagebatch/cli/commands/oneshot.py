@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagebatch.cli.commands.applying import carry_out, run_options
-from imagebatch.cli.commands.planning import plan_request
 from imagebatch.cli.opening import open_project, open_setup
 from imagebatch.cli.options import Shell, braking, command, running
+from imagebatch.cli.planned import plan_request
 from imagebatch.cli.views.foreign import shown
 from imagebatch.errors import EXIT_OK, UsageError
 

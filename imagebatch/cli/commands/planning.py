@@ -1,18 +1,16 @@
 """`validate` and `plan`: what the files say and what an apply would do. Nothing is sent that costs."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import Shell, braking, command, flag, saving, selecting
-from imagebatch.errors import EXIT_CHANGES, EXIT_OK, Problem
-
-if TYPE_CHECKING:
-    from imagebatch.pipeline.planning import Planned, PlanRequest
+from imagebatch.cli.planned import has_changes, plan_request, show_plan, show_problems
+from imagebatch.cli.views.wording import counted, quoted_path
+from imagebatch.errors import EXIT_CHANGES, EXIT_OK
 
 
 @command("validate", json=True)
@@ -83,83 +81,3 @@ def plan(shell: Shell, *, out: Path | None, detail: bool, detailed_exitcode: boo
     if detailed_exitcode and has_changes(planned):
         return EXIT_CHANGES
     return EXIT_OK
-
-
-def plan_request(
-    *,
-    select: tuple[str, ...] = (),
-    exclude: tuple[str, ...] = (),
-    force: tuple[str, ...] = (),
-    max_cost: tuple[Any, ...] = (),
-    max_creates: int | None = None,
-    in_doubt: str = "stop",
-    **more: Any,  # noqa: ANN401  # retry, redraw, destroy, detail as PlanRequest has them
-) -> "PlanRequest":
-    """The planner's request from the flags."""
-    from imagebatch.pipeline.planning import PlanRequest
-    from imagebatch.plan.options import FORCES
-
-    return PlanRequest(
-        select=select,
-        exclude=exclude,
-        force=frozenset(name for name in FORCES if name in force),
-        max_cost=max_cost,
-        max_creates=max_creates,
-        in_doubt="skip" if in_doubt == "skip" else "resend" if in_doubt == "resend" else "stop",
-        **more,
-    )
-
-
-def has_changes(planned: "Planned") -> bool:
-    """Whether anything but noop and keep is planned."""
-    return any(change.action not in {"noop", "keep"} or change.also for change in planned.plan.changes)
-
-
-def show_plan(shell: Shell, planned: "Planned", *, detail: bool = False) -> None:
-    """Print the plan on stdout, as text or as one document; into the job's summary, too."""
-    from imagebatch.cli.github import write_summary
-    from imagebatch.cli.screen import width
-
-    if planned.apply_running:
-        shell.screen.say(f"warning: an apply is running ({planned.apply_running}); this plan may be out of date soon")
-    if shell.json:
-        from imagebatch.cli.views.plan_json import plan_json
-
-        shell.screen.json_line(plan_json(planned.plan, simulated=planned.simulated, detail=detail))
-    else:
-        from imagebatch.cli.views.plan_text import plan_lines
-
-        shell.screen.lines(
-            plan_lines(
-                planned.plan,
-                paint=shell.screen.out_paint,
-                columns=width(shell.environ, shell.screen.out),
-                folded=not (detail or shell.verbose),
-                simulated=planned.simulated,
-            )
-        )
-    if shell.environ.get("GITHUB_STEP_SUMMARY"):
-        from imagebatch.cli.views.markdown import plan_markdown
-
-        write_summary(shell.environ, shell.screen, plan_markdown(planned.plan, simulated=planned.simulated))
-
-
-def show_problems(shell: Shell, problems: Iterable[Problem]) -> None:
-    """Print warnings on stderr."""
-    from imagebatch.cli.views.problems import problem_lines
-
-    for problem in problems:
-        for line in problem_lines(problem, shell.screen.err_paint):
-            shell.screen.say(line)
-
-
-def counted(number: int, noun: str, nouns: str = "") -> str:
-    """`1 asset`, `2 assets`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {nouns or f'{noun}s'}"
-
-
-def quoted_path(path: Path) -> str:
-    """A path as a shell takes it."""
-    import shlex
-
-    return shlex.quote(str(path))

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagebatch.cli.commands.planning import counted
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import FlagGroup, Shell, command, naming
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
+from imagebatch.cli.views.wording import counted
 from imagebatch.errors import EXIT_ERROR, EXIT_OK, UsageError
 
 if TYPE_CHECKING:

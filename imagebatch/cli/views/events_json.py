@@ -67,7 +67,8 @@ def summary_line(result: RunResult | None, exit_code: int) -> str:
     known = result if result is not None else RunResult(outcomes=(), seconds=0.0)
     fields: dict[str, object] = {"exit_code": exit_code}
     fields.update({word: known.done[action] for action, word in PAST.items()})
-    fields.update({end: known.count(end) for end in ("kept", "failed", "blocked", "in_doubt", "pending", "unsent")})
+    fields["kept"] = known.kept
+    fields.update({end: known.count(end) for end in ("failed", "blocked", "in_doubt", "pending", "unsent")})
     fields["unpicked"] = len(known.unpicked)
     if known.simulated:
         fields["simulated"] = known.simulated
