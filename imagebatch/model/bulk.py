@@ -33,3 +33,20 @@ def uncollected() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
+
+
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Work with a cyclic collector that leaves what exists already alone and looks for new cycles seldom.
+
+    A run makes many short-lived objects beside a plan and modules that stay; walking those again and again took a
+    twentieth of its time.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

@@ -12,6 +12,7 @@ from imagebatch.errors import EXIT_PENDING, ImagebatchError
 from imagebatch.http.clock import SystemClock
 from imagebatch.http.spool import Inbox
 from imagebatch.http.trustfile import read_trust
+from imagebatch.model.bulk import seldom_collected
 from imagebatch.model.event import Event, Intended, Told
 from imagebatch.model.token import lineage_tag
 from imagebatch.model.variant import Reference, Variant
@@ -191,7 +192,8 @@ class _Run:
         executor_outcomes: list[Outcome] = []
         requests: Counter[str] = Counter()
         try:
-            asyncio.run(self._carry_out(planned, stop, executor_outcomes, requests))
+            with seldom_collected():
+                asyncio.run(self._carry_out(planned, stop, executor_outcomes, requests))
         finally:
             if self._begun:  # a run that was refused before its first step begins no lock
                 self.session.checkpoint()

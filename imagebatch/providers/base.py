@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
+from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.canonical import Json
 from imagebatch.model.capabilities import Capabilities, Encoded, ParamProblem
 from imagebatch.model.generation import Failure, Resolution
@@ -46,7 +47,7 @@ class Order:
     count: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Offer:
     """A candidate as the provider offers it: its id, and its bytes or the address to fetch them from."""
 
@@ -55,7 +56,7 @@ class Offer:
     data: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Observation:
     """What a provider says of one generation now.
 

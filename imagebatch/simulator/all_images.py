@@ -109,7 +109,7 @@ class AllImages:
         body = {key: value for key, value in call.body.items() if value is not None}
         wanted = {key: value for key, value in body.items() if key not in ("name", "tags", "metaData", "processMode")}
         request = digest(FACE, dump(wanted), call.token)
-        draw = self._sim.state.next_draw(request)
+        draw = self._sim.state.draws(request)
         generation_id = stable_uuid(self._sim.profile.seed, request, dump(body), draw)
         now = time.time()
         record = Record(
@@ -124,7 +124,7 @@ class AllImages:
             plan={},
         )
         record = self._started(record, f"{request}/{draw}")
-        self._sim.state.add_generation(record, self._images(record), self._bill(call, record, "create"))
+        self._sim.state.add_generation(record, self._images(record), self._bill(call, record, "create"), request)
         self._announce(record)
         return Reply(status=self._sim.profile.rules.create_status, json=self._shown(record, now=now, fresh=True))
 

@@ -99,10 +99,19 @@ class State:
         ).fetchone()
         return int(row[0]) - 1
 
-    def add_generation(self, record: Record, images: Sequence[ImageRecord], bill: Entry) -> None:
-        """Keep a new generation, its images to come and its bill in one step."""
+    def draws(self, request: str) -> int:
+        """Tell how many draws of the same request there were."""
+        row = self._db.execute("SELECT count FROM draws WHERE request = ?", (request,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def add_generation(self, record: Record, images: Sequence[ImageRecord], bill: Entry, request: str) -> None:
+        """Keep a new generation, its images to come, its bill and one more draw of `request` in one step.
+
+        In one, because a simulator that dies between two of them would give its next answer another id.
+        """
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
+            self.next_draw(request)
             seq = self._db.execute(
                 "INSERT INTO generations(id, account, token, created_at, started_at, attempt, body, plan)"
                 " VALUES(?,?,?,?,?,?,?,?)",
