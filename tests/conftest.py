@@ -26,3 +26,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"  wrong: {case}")
     for case in still_open:
         terminalreporter.write_line(f"  open: {case}: {OPEN[case]}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes minutes: of several processes none is left alone with it at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
