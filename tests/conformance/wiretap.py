@@ -13,6 +13,7 @@ import re
 import threading
 import time
 import urllib.request
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ class Request:
         return json.loads(self.body)
 
 
-class _Loop:
+class _Loop(ABC):
     """An event loop in a thread, with one server on it."""
 
     def __init__(self) -> None:
@@ -105,9 +106,9 @@ class _Loop:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
 
+    @abstractmethod
     async def listen(self) -> Coroutine[Any, Any, None]:
         """Start; gives what closes it again."""
-        raise NotImplementedError
 
 
 class Tap(_Loop):

@@ -37,6 +37,12 @@ async def test_a_child_serves_many_jobs() -> None:
         os.kill(pids.pop(), 0)
 
 
+async def test_a_terminals_ctrl_c_does_not_reach_a_child_even_while_it_starts() -> None:
+    async with pool() as workers:
+        pid = (await workers.run({"do": "tell"}, seconds=10))["pid"]
+        assert os.getpgid(pid) != os.getpgrp()
+
+
 @pytest.mark.parametrize(("do", "word"), [("die", "died"), ("hang", "stopped after"), ("garbage", "died")])
 async def test_a_child_that_fails_costs_one_job_and_is_replaced(do: str, word: str) -> None:
     async with pool() as workers:
