@@ -41,6 +41,7 @@ class DrawIndex:
         self._path = path
         self._lineage = lineage
         self._connection: sqlite3.Connection | None = None
+        self._absent = False  # looked for in vain: a first run asks for each of its tokens
 
     def by_draw(self, draw: str) -> tuple[Attempt, ...]:
         """All attempts of a fingerprint. Raises StateError where the index cannot be read."""
@@ -80,6 +81,7 @@ class DrawIndex:
 
     def close(self) -> None:
         """Let the file go; the next look-up opens it again."""
+        self._absent = False
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -103,9 +105,10 @@ class DrawIndex:
         return [one for one in decoded if one is not None]
 
     def _reading(self) -> sqlite3.Connection | None:
-        if self._connection is None:
+        if self._connection is None and not self._absent:
             refuse_link(self._path)
             if not self._path.exists() or self._path.stat().st_size == 0:
+                self._absent = True
                 return None
             with self._translated():
                 self._connection = sqlite3.connect(

@@ -228,6 +228,8 @@ class Ledger:
         return tuple(one for token, one in found.items() if self._past.by_token(token) is None)
 
     def _with_past(self, attempt: Attempt) -> Attempt:
+        if attempt.phase not in {None, "closed"}:
+            return attempt  # it began with what the index had
         past = self._past.by_token(attempt.token)
         return attempt if past is None else with_past(attempt, past)
 
