@@ -6,6 +6,7 @@ of the metadata address and to site-local addresses. So the list of what is refu
 """
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Literal, NamedTuple
 
@@ -60,6 +61,7 @@ _V6 = tuple((IPv6Network(net), kind, why) for net, kind, why in _V6_TABLE)
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
+@lru_cache(maxsize=1024)  # a run asks about the same few hosts for each of its pictures
 def judge_address(text: str) -> AddressVerdict:
     """Say what an address literal is; `text` is plain IPv4 or IPv6 without brackets.
 
@@ -96,6 +98,7 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
+@lru_cache(maxsize=1024)
 def normalise_host(host: str) -> str:
     """A host in the one form that is compared and connected to: lower-case ASCII name, or a plain address literal.
 

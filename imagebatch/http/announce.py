@@ -5,8 +5,9 @@ a rate, for a connection, or for an address to be found out. A crash before that
 """
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from imagebatch.model.wire import Answer, Call, Wire
 
@@ -45,8 +46,17 @@ class AnnouncedWire:
         self._wire.remember(key, value)
 
     async def _announced(self, call: Call, path: Path | None) -> Answer:
-        if isinstance(self._wire, Announces):
+        if _announces(self._wire):
             return await self._wire.send_announced(call, self._before, path)
         # A wire that cannot tell: early is safe, late would not be.
         await self._before()
         return await self._wire.send(call)
+
+
+def _announces(wire: Wire) -> TypeGuard[Announces]:
+    return _can_announce(type(wire))
+
+
+@cache  # looking a protocol's methods up costs as much as sending takes, and a run has one kind of wire
+def _can_announce(kind: type[Wire]) -> bool:
+    return issubclass(kind, Announces)

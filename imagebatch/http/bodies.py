@@ -102,6 +102,8 @@ class KeyMask:
 
     def in_text(self, text: str) -> str:
         """The text without the key."""
+        if not self.forms:
+            return text
         return self.in_bytes(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 

@@ -13,9 +13,9 @@ import json
 import logging
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from random import random
 from types import TracebackType
@@ -37,7 +37,7 @@ from imagebatch.http.retry import MAX_RETRY_AFTER_S, backoff_s, certainly_refuse
 from imagebatch.http.spool import Keeper
 from imagebatch.http.transport import EXCHANGE, Exchange
 from imagebatch.http.trust import Base
-from imagebatch.model.canonical import Json
+from imagebatch.model.canonical import Json, encoded
 from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.model.wire import Answer, BadAnswer, Call, NotSent, OutcomeLost
@@ -215,7 +215,11 @@ class ProviderWire:
 
     async def _exchange(self, call: Call, draft: "_Draft", exchange: Exchange, spool: Path | None) -> Answer:
         sent = httpx.Request(
-            call.method, draft.url, headers=draft.headers, content=draft.content, extensions={EXCHANGE: exchange}
+            call.method,
+            _parsed(draft.url),
+            headers=draft.headers,
+            content=draft.content,
+            extensions={EXCHANGE: exchange},
         )
         if exchange.before is not None and self._mock is not None:
             await exchange.before()  # a transport of the tests does not know the last moment
@@ -225,7 +229,7 @@ class ProviderWire:
             raise _lost_or_not_sent(error, exchange) from error
         try:
             exchange.status = response.status_code
-            exchange.headers = {name.lower(): self.mask.in_text(value) for name, value in response.headers.items()}
+            exchange.headers = self._masked(response.headers.multi_items())
             return await self._whole(call, exchange.status, exchange.headers, response, spool)
         finally:
             await response.aclose()
@@ -252,6 +256,14 @@ class ProviderWire:
             raise
         body = await asyncio.to_thread(keeper.whole) if keeper.on_disk else keeper.whole()
         return Answer(status=status, headers=headers, body=body)
+
+    def _masked(self, items: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """Headers by lower-case name, without the key; what comes several times is one list."""
+        headers: dict[str, str] = {}
+        for name, value in items:
+            shown = self.mask.in_text(value)
+            headers[name] = f"{headers[name]}, {shown}" if name in headers else shown
+        return headers
 
     def _transport(self, *, fresh: bool) -> httpx.AsyncBaseTransport:
         if fresh not in self._transports:
@@ -296,6 +308,11 @@ class _Passing(Exception):
         self.answer = answer
 
 
+@lru_cache(maxsize=64)  # most calls of a run go to one of a few addresses, and httpx reads one letter by letter
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
 def _body_of(response: httpx.Response, headers: Mapping[str, str]) -> tuple[str, AsyncIterator[bytes]]:
     """The body's coding and raw pieces; a mock transport's answer is in memory, whole and decoded, already."""
     if response.is_stream_consumed:
@@ -334,7 +351,7 @@ def _checked_path(path: str) -> str:
 
 def _json_bytes(value: Json) -> bytes:
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        return encoded(value).encode()
     except UnicodeEncodeError:
         return json.dumps(value, separators=(",", ":")).encode()
 

@@ -63,7 +63,7 @@ class Downloader:
         self._total_s = total_s
         self._limit = limit
         self._lookup = lookup
-        self._sessions: dict[tuple[bool, bool], aiohttp.ClientSession] = {}
+        self._sessions: dict[tuple[bool, bool, bool], aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -189,10 +189,11 @@ class Downloader:
 
     def _session(self, target: PictureTarget) -> aiohttp.ClientSession:
         # One session for each kind of permission: a pooled connection never serves a stricter rule than its own.
-        key = (target.private, target.loopback)
+        tls = target.origin.scheme == "https"
+        key = (target.private, target.loopback, tls)
         if key not in self._sessions:
             resolver = CheckingResolver(self._lookup, private=target.private, loopback=target.loopback)
-            connector = aiohttp.TCPConnector(ssl=ssl_context(), limit=0, resolver=resolver)
+            connector = aiohttp.TCPConnector(ssl=ssl_context() if tls else True, limit=0, resolver=resolver)
             self._sessions[key] = open_session(connector)
         return self._sessions[key]
 

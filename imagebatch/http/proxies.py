@@ -18,7 +18,8 @@ def transport_for(origin: Origin, *, fresh: bool) -> TracingTransport:
     Raises ProviderError for a proxy that is not http or https.
     """
     proxy = None if origin.loopback else _proxy_of(httpx.URL(str(origin)))
-    return TracingTransport(fresh=fresh, proxy=None if proxy is None else _checked(proxy))
+    tls = origin.scheme == "https" or proxy is not None
+    return TracingTransport(fresh=fresh, proxy=None if proxy is None else _checked(proxy), tls=tls)
 
 
 def _proxy_of(url: httpx.URL) -> str | None:

@@ -62,7 +62,9 @@ def parse_retry_after(value: str | None, date_header: str | None, now: float | N
     answer. The result is not capped; callers treat more than `MAX_RETRY_AFTER_S` as a pause beyond this run.
     (RFC 9110, 10.2.3.)
     """
-    text = (value or "").strip(" \t")
+    if value is None:
+        return None
+    text = value.strip(" \t")
     if _SECONDS.fullmatch(text):
         return max(MIN_RETRY_AFTER_S, float(text))
     until = http_date(text)

@@ -95,14 +95,16 @@ class BoundedResponse(aiohttp.ClientResponse):
 class TracingTransport(AiohttpTransport):
     """One aiohttp session; `fresh` opens a connection for every request and closes it afterwards.
 
-    `proxy` is a proxy's address; a connection through it counts as opened once the proxy was reached.
+    `proxy` is a proxy's address; a connection through it counts as opened once the proxy was reached. Where `tls` is
+    False no connection of it needs certificates, which take a while to read; one that did would get aiohttp's own.
     """
 
-    def __init__(self, *, fresh: bool, proxy: str | None = None) -> None:
+    def __init__(self, *, fresh: bool, proxy: str | None = None, tls: bool = True) -> None:
+        context = ssl_context() if tls else True
         super().__init__(
-            verify=ssl_context(),
+            verify=context,
             proxy=httpx.Proxy(proxy) if proxy else None,
-            client=lambda: _session(fresh=fresh),
+            client=lambda: _session(context=context, fresh=fresh),
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -121,7 +123,7 @@ class TracingTransport(AiohttpTransport):
                 request.method,
                 # yarl would decode and encode the address again, which breaks signatures over its text.
                 URL(str(request.url), encoded=True),
-                headers=request.headers,
+                headers=request.headers.multi_items(),
                 # aiohttp wants large bodies as a file, so that it can give the loop a turn between pieces.
                 data=io.BytesIO(request.content) if request.content else None,
                 allow_redirects=False,
@@ -171,12 +173,12 @@ def open_session(
     )
 
 
-def _session(*, fresh: bool) -> aiohttp.ClientSession:
+def _session(*, context: ssl.SSLContext | bool, fresh: bool) -> aiohttp.ClientSession:
     # No limit on connections: the executor's concurrency stands in front, which measured twice as fast as a pool limit.
     if fresh:
-        connector = aiohttp.TCPConnector(ssl=ssl_context(), limit=0, force_close=True)
+        connector = aiohttp.TCPConnector(ssl=context, limit=0, force_close=True)
     else:
-        connector = aiohttp.TCPConnector(ssl=ssl_context(), limit=0, keepalive_timeout=30.0)
+        connector = aiohttp.TCPConnector(ssl=context, limit=0, keepalive_timeout=30.0)
     return open_session(connector, trace_configs=[_trace()])
 
 

@@ -3,6 +3,7 @@
 The repository chooses prompts and file names; it never chooses where a key goes.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,6 +16,7 @@ from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.transfer import DownloadError
 
 MAX_URL = 8192
+_FORBIDDEN = re.compile(r"[\x00-\x20\\\x7f]")
 MAX_HOPS = 3
 
 BaseSource = Literal["public", "variable", "manifest"]
@@ -284,7 +286,7 @@ def _split(text: str) -> SplitResult:
         raise ValueError("the address is empty")
     if len(text) > MAX_URL:
         raise ValueError("the address is longer than 8 KiB")
-    if any(char <= " " or char in "\\\x7f" for char in text):
+    if _FORBIDDEN.search(text):
         # urlsplit would drop some of these in silence, and browsers read a backslash as a slash.
         raise ValueError("the address holds a blank, a control character or a backslash")
     try:

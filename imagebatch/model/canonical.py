@@ -14,13 +14,16 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 
 MAX_SAFE_INTEGER = 2**53
 
+encoded = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""A value as compact JSON in its own order; `json.dumps` would make an encoder for each call."""
+
 
 def canonical(value: Json) -> str:
     """Render `value` as canonical JSON (RFC 8785).
 
     Raises ValueError for a float or an integer beyond 2^53: the caller has to turn it into text first.
     """
-    return json.dumps(_checked(value), sort_keys=False, separators=(",", ":"), ensure_ascii=False)
+    return encoded(_checked(value))
 
 
 def decimals_as_text(value: Json) -> Json:
@@ -54,10 +57,10 @@ def draw_frame(provider_type: str) -> tuple[str, str]:
 
 
 def _checked(value: Json) -> Json:
-    if isinstance(value, Mapping):
-        return {key: _checked(value[key]) for key in sorted(value, key=_utf16)}
     if isinstance(value, str) or value is None or isinstance(value, bool):
         return value
+    if isinstance(value, Mapping):
+        return {key: _checked(value[key]) for key in sorted(value, key=_utf16)}
     if isinstance(value, int):
         if abs(value) > MAX_SAFE_INTEGER:
             raise ValueError(f"the integer {value} is beyond 2^53; write it as text")

@@ -16,6 +16,7 @@ CallKind = Literal[
 
 MAX_JSON_DEPTH = 32
 _MAX_DIGITS = 400
+_CONTAINERS = frozenset({dict, list})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,8 +124,8 @@ def _too_deep(value: Json) -> bool:
         level = [
             item
             for container in level
-            for item in (container.values() if isinstance(container, dict) else container)
-            if isinstance(item, (dict, list))
+            for item in (container.values() if type(container) is dict else container)
+            if type(item) in _CONTAINERS  # json makes these two and no subclasses; `isinstance` takes twice as long
         ]
     return bool(level)
 

@@ -54,6 +54,7 @@ class AllImages:
     def __init__(self, settings: ProviderSettings) -> None:
         self.settings = settings
         self.capabilities = self.declared
+        self._seen: all_images_wire.Seen = {}
 
     def encode(self, params: Mapping[str, Json], references: int) -> Encoded:
         """Put a manifest's params in wire form."""
@@ -75,9 +76,9 @@ class AllImages:
 
     async def list_page(self, tag: str | None, offset: int, limit: int, wire: Wire) -> Page:
         """One page of generations that carry `tag` (the filter may be loose: compare tags yourself)."""
-        return all_images_wire.parse_list(
-            await wire.send(all_images_wire.build_list(tag, offset, limit)), base=self._base
-        )
+        answer = await wire.send(all_images_wire.build_list(tag, offset, limit))
+        page, self._seen = all_images_wire.parse_list(answer, base=self._base, seen=self._seen)
+        return page
 
     async def update(self, generation: str, order: Order, *, request: bool, wire: Wire) -> Refused | None:
         """Change labels, and with `request` what the next retry draws."""

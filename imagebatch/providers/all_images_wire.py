@@ -98,16 +98,29 @@ def build_list(tag: str | None, offset: int, limit: int) -> Call:
     )  # fmt: skip
 
 
-def parse_list(answer: Answer, *, base: str | None) -> Page:
-    """One page; `filteredResults` is the number of all matches, whatever the page holds."""
+Seen: TypeAlias = Mapping[str, tuple[Json, Observation]]
+"""Generations of a page by their id: as they stood there, and what that said."""
+
+
+def parse_list(answer: Answer, *, base: str | None, seen: Seen | None = None) -> tuple[Page, Seen]:
+    """One page; `filteredResults` is the number of all matches, whatever the page holds.
+
+    `seen` is what the call before gave: a run asks for the same end of a listing again and again, and what stands there
+    as it did is not read anew.
+    """
     value = read_json(answer, "the list of generations")
     prints = value.get("prints") if isinstance(value, Mapping) else None
     if not isinstance(value, Mapping) or not is_list(prints):
         raise BadAnswer("the list of generations has no prints")
-    return Page(
-        observations=tuple(parse_generation(item, base=base) for item in prints),
-        total=_number(value.get("filteredResults")),
-    )
+    read = [(item, _seen_before(item, seen or {}) or parse_generation(item, base=base)) for item in prints]
+    page = Page(observations=tuple(one for _, one in read), total=_number(value.get("filteredResults")))
+    return page, {one.generation: (item, one) for item, one in read}
+
+
+def _seen_before(item: Json, seen: Seen) -> Observation | None:
+    name = item.get("id") if isinstance(item, dict) else None
+    before = seen.get(name) if isinstance(name, str) else None
+    return before[1] if before is not None and before[0] == item else None
 
 
 def build_update(generation: str, order: Order, *, request: bool) -> Call:
@@ -362,7 +375,7 @@ def _number(value: Json) -> int | None:
 
 def is_list(value: Json) -> TypeGuard[Sequence[Json]]:
     """Whether a JSON value is an array."""
-    return isinstance(value, Sequence) and not isinstance(value, str)
+    return isinstance(value, list)
 
 
 def _items(value: Json) -> Sequence[Json]:

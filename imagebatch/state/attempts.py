@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from imagebatch.model.event import (
     Abandoned,
@@ -55,99 +55,125 @@ class Attempt:
 
     def after(self, event: TokenEvent, lineage: str) -> "Attempt":
         """This attempt once `event` has happened. Raises StateError for a move that is not legal."""
-        grown = replace(self, phase=advance(self.phase, event))
+        phase = advance(self.phase, event)
         match event:
             case Intended():
-                return _begun(self, grown, event, lineage)
+                return _begun(self, phase, event, lineage)
             case Accepted():
-                return _taken(grown, event)
+                return _taken(self, phase, event)
             case Refused():
                 untaken = self.before if event.step == "retry" else None
-                return untaken or replace(_settled(grown, event.step, event.candidate), doubt=None)
+                return untaken or replace(
+                    self, phase=phase, steps=_without(self.steps, event.step, event.candidate), doubt=None
+                )
             case Doubted():
-                return replace(grown, doubt=event.why)
+                return replace(self, phase=phase, doubt=event.why)
             case Abandoned():
-                return replace(self.before or grown, steps=(), doubt=None)
+                grown = replace(self, phase=phase) if self.before is None else self.before
+                return replace(grown, steps=(), doubt=None)
             case Observed():
-                return _seen(grown, event)
+                return _seen(self, phase, event)
             case Fetched() | BoughtStored():
-                return _stored(grown, event)
+                return _stored(self, phase, event)
 
 
-def _begun(known: Attempt, attempt: Attempt, event: Intended, lineage: str) -> Attempt:
-    before = known.before or known
-    steps = tuple(step for step in attempt.steps if (step.step, step.candidate) != (event.step, event.candidate))
-    attempt = replace(attempt, steps=(*steps, event), doubt=None)
+def _begun(known: Attempt, phase: Phase | None, event: Intended, lineage: str) -> Attempt:
+    others = tuple(step for step in known.steps if (step.step, step.candidate) != (event.step, event.candidate))
+    steps = (*others, event)
     if event.step == "buy":
-        return attempt if attempt.draw else _named(attempt, event, lineage)
+        named = {} if known.draw else _named(known, event, lineage)
+        return replace(known, phase=phase, steps=steps, doubt=None, **named)
     return replace(
-        _named(attempt, event, lineage),
-        before=before if event.step == "retry" else None,
+        known,
+        phase=phase,
+        steps=steps,
+        doubt=None,
+        before=(known.before or known) if event.step == "retry" else None,
         attempt=event.attempt,
         cost=(str(event.cost.money),) if event.cost.money is not None else (),
+        **_named(known, event, lineage),
     )
 
 
-def _named(attempt: Attempt, event: Intended, lineage: str) -> Attempt:
+def _named(known: Attempt, event: Intended, lineage: str) -> dict[str, Any]:
+    """The fields of an attempt that an intent tells: what is drawn, and under which name."""
     salt = salt_of(
         lineage, draw=event.draw, attempt=event.attempt, part=event.part, token=event.token, address=event.address
     )
+    return {
+        "part": event.part,
+        "parts": event.parts,
+        "type": event.type,
+        "draw": event.draw,
+        "request": event.request,
+        "salt": salt or known.salt,
+        "generation": event.generation,
+    }
+
+
+def _taken(known: Attempt, phase: Phase | None, event: Accepted) -> Attempt:
+    if event.step == "buy":
+        return _paid_for(known, phase, event)
     return replace(
-        attempt,
-        part=event.part,
-        parts=event.parts,
-        type=event.type,
-        draw=event.draw,
-        request=event.request,
-        salt=salt or attempt.salt,
+        known,
+        phase=phase,
+        accepted=True,
+        attempt=event.attempt,
         generation=event.generation,
+        before=None,
+        steps=_without(known.steps, event.step),
+        failure=None,
+        doubt=None,
     )
 
 
-def _taken(attempt: Attempt, event: Accepted) -> Attempt:
-    if event.step == "buy":
-        return _paid_for(attempt, event)
-    known = replace(attempt, accepted=True, attempt=event.attempt, generation=event.generation, before=None)
-    return replace(_settled(known, event.step), failure=None, doubt=None)
-
-
-def _paid_for(attempt: Attempt, event: Accepted) -> Attempt:
+def _paid_for(known: Attempt, phase: Phase | None, event: Accepted) -> Attempt:
     """A purchase that was taken: the candidate is bought from now on, though its bytes have yet to come."""
-    step = next((one for one in attempt.steps if _is_step(one, "buy", event.candidate)), None)
+    step = next((one for one in known.steps if _is_step(one, "buy", event.candidate)), None)
     if step is None or step.resolution not in RESOLUTIONS:
-        return _settled(attempt, "buy", event.candidate)
+        return replace(known, phase=phase, steps=_without(known.steps, "buy", event.candidate))
     bought = Bought(resolution=step.resolution)
     told = tuple(
         replace(one, bought=bought) if one.id == step.candidate and one.bought is None else one
-        for one in attempt.candidates
+        for one in known.candidates
     )
     paid = (str(step.cost.money),) if step.cost.money is not None else ()
-    return replace(_settled(attempt, "buy", step.candidate), candidates=told, cost=_summed((attempt.cost, paid)))
-
-
-def _seen(attempt: Attempt, event: Observed) -> Attempt:
     return replace(
-        attempt,
-        accepted=True,
-        before=None,
-        steps=tuple(step for step in attempt.steps if step.step == "buy"),
-        doubt=None,
-        candidates=merged_candidates(event.candidates or attempt.candidates, attempt.candidates),
-        failure=event.failure,
-        cost=event.cost or attempt.cost,
+        known,
+        phase=phase,
+        steps=_without(known.steps, "buy", step.candidate),
+        candidates=told,
+        cost=_summed((known.cost, paid)),
     )
 
 
-def _stored(attempt: Attempt, event: Fetched | BoughtStored) -> Attempt:
+def _seen(known: Attempt, phase: Phase | None, event: Observed) -> Attempt:
+    return replace(
+        known,
+        phase=phase,
+        accepted=True,
+        before=None,
+        steps=tuple(step for step in known.steps if step.step == "buy"),
+        doubt=None,
+        candidates=merged_candidates(event.candidates or known.candidates, known.candidates),
+        failure=event.failure,
+        cost=event.cost or known.cost,
+    )
+
+
+def _stored(known: Attempt, phase: Phase | None, event: Fetched | BoughtStored) -> Attempt:
     if isinstance(event, Fetched):
-        return _with_candidate(attempt, event.index, Candidate(id=str(event.index), facts=event.facts))
-    attempt = _with_candidate(attempt, event.index, Candidate(id=str(event.index), bought=event.bought))
-    return _settled(attempt, "buy", attempt.candidates[event.index - 1].id)
+        told = Candidate(id=str(event.index), facts=event.facts)
+        return replace(known, phase=phase, candidates=_with_candidate(known.candidates, event.index, told))
+    candidates = _with_candidate(known.candidates, event.index, Candidate(id=str(event.index), bought=event.bought))
+    steps = _without(known.steps, "buy", candidates[event.index - 1].id)
+    return replace(known, phase=phase, candidates=candidates, steps=steps)
 
 
-def _settled(attempt: Attempt, step: str, candidate: str | None = None) -> Attempt:
-    done = next((one for one in attempt.steps if _is_step(one, step, candidate)), None)
-    return replace(attempt, steps=tuple(one for one in attempt.steps if one is not done))
+def _without(steps: Sequence[Intended], step: str, candidate: str | None = None) -> tuple[Intended, ...]:
+    """The open steps once this one is settled."""
+    done = next((one for one in steps if _is_step(one, step, candidate)), None)
+    return tuple(one for one in steps if one is not done)
 
 
 def _is_step(one: Intended, step: str, candidate: str | None) -> bool:
@@ -155,11 +181,11 @@ def _is_step(one: Intended, step: str, candidate: str | None) -> bool:
     return one.step == step and (step != "buy" or candidate is None or one.candidate == candidate)
 
 
-def _with_candidate(attempt: Attempt, index: int, told: Candidate) -> Attempt:
-    known = list(attempt.candidates)
-    known += [Candidate(id=str(at)) for at in range(len(known) + 1, index + 1)]
-    known[index - 1] = _merged(known[index - 1], told)
-    return replace(attempt, candidates=tuple(known))
+def _with_candidate(known: Sequence[Candidate], index: int, told: Candidate) -> tuple[Candidate, ...]:
+    candidates = list(known)
+    candidates += [Candidate(id=str(at)) for at in range(len(candidates) + 1, index + 1)]
+    candidates[index - 1] = _merged(candidates[index - 1], told)
+    return tuple(candidates)
 
 
 def with_past(attempt: Attempt, past: Attempt) -> Attempt:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Final, NoReturn, TypeVar, cast
 
-from imagebatch.model.canonical import Json
+from imagebatch.model.canonical import Json, encoded
 
 MAX_INTEGER: Final = 2**53
 _L = TypeVar("_L", bound=str)
@@ -36,7 +36,9 @@ def parse_json(text: str) -> Json:
 
 def compact(value: Json) -> str:
     """`value` as JSON without blanks, in its own order; escaped to ASCII only where UTF-8 could not hold it."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = encoded(value)
+    if text.isascii():
+        return text
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -262,10 +262,22 @@ def test_an_unknown_generation_is_none_and_a_storm_is_unreachable() -> None:
 def test_a_page_tells_its_generations_and_the_number_of_all() -> None:
     call = wire_format.build_list(LINEAGE, 100, 50)
     assert call.query == {"limit": "50", "offset": "100", "tag": LINEAGE}
-    page = wire_format.parse_list(json_answer({"filteredResults": 7, "prints": [generation()]}), base=BASE)
+    page, _ = wire_format.parse_list(json_answer({"filteredResults": 7, "prints": [generation()]}), base=BASE)
     assert page.total == 7
     assert [seen.generation for seen in page.observations] == ["g1"]
-    assert wire_format.parse_list(json_answer({"filteredResults": {}, "prints": []}), base=BASE).total is None
+    assert wire_format.parse_list(json_answer({"filteredResults": {}, "prints": []}), base=BASE)[0].total is None
+
+
+def test_what_stands_in_a_listing_as_it_did_is_not_read_anew_and_what_changed_is() -> None:
+    same, changed = generation(id="g1"), generation(id="g2", status=1)
+    body: Json = {"filteredResults": 2, "prints": [same, changed]}
+    first, seen = wire_format.parse_list(json_answer(body), base=BASE)
+    again, _ = wire_format.parse_list(
+        json_answer({"filteredResults": 2, "prints": [same, generation(id="g2", status=3)]}), base=BASE, seen=seen
+    )
+    assert again.observations[0] is first.observations[0]
+    assert [one.state for one in first.observations] == ["succeeded", "pending"]
+    assert [one.state for one in again.observations] == ["succeeded", "succeeded"]
 
 
 @pytest.mark.parametrize("body", [{"filteredResults": 3}, {"prints": {}}, {"prints": "x"}, [], {"prints": [{}]}])
