@@ -13,7 +13,7 @@ from imagebatch.model.money import Money
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.model.wire import Answer, BadAnswer, Call, NotSent, OutcomeLost, Unreachable
 from imagebatch.providers.aigne_hub import AigneHub
-from imagebatch.providers.aigne_hub_wire import COMPONENT, Route, build_create, parse_discovery, parse_route
+from imagebatch.providers.aigne_hub_wire import COMPONENT, Route, below, build_create, parse_discovery, parse_route
 from imagebatch.providers.base import BillingRecord, Completed, GoesAlone, Order, ReferenceImage, Refused, Unclear
 from imagebatch.providers.scripted import ScriptedWire, json_answer, text_answer
 
@@ -103,6 +103,26 @@ async def test_a_hub_without_any_of_the_paths_stops_all_creates() -> None:
     assert found.stops == "path"
     assert "/ai-kit/api/v2/image/generations" in found.failure.message
     assert wire.memory == {}
+
+
+async def test_a_base_address_that_holds_the_mount_is_not_given_it_again() -> None:
+    settings = ProviderSettings(alias="hub", type="aigne-hub", base_url="https://hub.example.com/ai-kit/")
+    wire = ScriptedWire([PLATFORM, DRAWN, json_answer({"list": []})])
+    hub = AigneHub(settings)
+    await hub.submit(order(), wire)
+    await hub.billing_record(TOKEN, wire)
+    assert [call.path for call in wire.calls[1:]] == ["/api/images/generations", "/api/user/model-calls"]
+
+
+def test_a_host_of_the_mounts_name_is_no_mount() -> None:
+    assert below("http://ai-kit", "/ai-kit") == "/ai-kit"
+
+
+async def test_billing_records_are_looked_for_where_creates_are_answered() -> None:
+    wire = ScriptedWire([json_answer({"list": []})])
+    wire.memory["edit-route"] = "native /kit"
+    await adapter().billing_record(TOKEN, wire)
+    assert [call.path for call in wire.calls] == ["/kit/api/user/model-calls"]
 
 
 @pytest.mark.parametrize("answer", [json_answer({"error": "x"}, 401), json_answer({}, 429), json_answer({}, 500)])
