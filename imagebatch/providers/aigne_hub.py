@@ -60,6 +60,7 @@ class AigneHub:
         self._finding: Lock | None = None
         self._found: dict[str, Route] = {}
         self._mount_found: str | None = self._options.mount
+        self._mount_untold = ""
 
     def encode(self, params: Mapping[str, Json], references: int) -> Encoded:
         """Put a manifest's params in wire form."""
@@ -116,7 +117,7 @@ class AigneHub:
                 wire.remember(key, str(route))
             return await self._read(answer)
         message = (
-            f"none of these paths exists there: {', '.join(dict.fromkeys(tried))}; "
+            f"none of these paths exists there: {', '.join(dict.fromkeys(tried))}{self._mount_untold}; "
             "set base_url, mount and dialect"
         )
         return Refused(failure=Failure(kind="rejected", message=clean_text(message), provider_code="404"), stops="path")
@@ -139,6 +140,8 @@ class AigneHub:
             try:
                 answer = await wire.send(call)
                 self._mount_found = hub.below(self.settings.base_url, hub.parse_discovery(answer))
+                if answer.status >= 500:
+                    self._mount_untold = f" ({call.path}, which tells where the hub is, answered {answer.status})"
             except BadAnswer:
                 self._mount_found = ""
             except NotSent:

@@ -102,7 +102,14 @@ async def test_a_hub_without_any_of_the_paths_stops_all_creates() -> None:
     assert isinstance(found, Refused)
     assert found.stops == "path"
     assert "/ai-kit/api/v2/image/generations" in found.failure.message
+    assert "__blocklet__" not in found.failure.message
     assert wire.memory == {}
+
+
+async def test_a_platform_that_fails_is_named_where_no_path_is_found() -> None:
+    found = await adapter().submit(order(), ScriptedWire([text_answer("", 500), *[NO_PAGE] * 3]))
+    assert isinstance(found, Refused)
+    assert "(/__blocklet__.js, which tells where the hub is, answered 500)" in found.failure.message
 
 
 async def test_a_base_address_that_holds_the_mount_is_not_given_it_again() -> None:
