@@ -324,6 +324,25 @@ def test_a_hub_without_a_model_says_why_and_absurd_numbers_are_refused() -> None
         assert (problem.code, problem.severity) == (code, "error")
 
 
+@pytest.mark.parametrize(
+    ("model", "dropped"),
+    [
+        ("openai/gpt-image-2", {"quality", "style", "user"}),
+        ("openai/gpt-image-1", {"style"}),
+        ("openai/dall-e-3", set[str]()),
+        ("google/gemini-2.5-flash-image", set[str]()),
+    ],
+)
+def test_what_a_hub_was_seen_not_to_pass_on_is_said_by_model(model: str, dropped: set[str]) -> None:
+    found = adapter().encode({"model": model, "quality": "high", "style": "vivid", "user": "u"}, 0)
+    assert {note.name for note in found.notes if "does not pass it on" in note.why} == dropped
+    assert {note.fate for note in found.notes} == {"sent"}
+
+
+def test_a_hub_request_without_a_model_is_told_in_whole() -> None:
+    assert adapter().encode({"quality": "high"}, 0).problems
+
+
 def test_limits_of_a_model_are_warnings_at_a_hub() -> None:
     found = adapter().encode({"model": "openai/gpt-image-2", "size": "7x7", "quality": "best", "seed": 3}, 0)
     assert {problem.severity for problem in found.problems} == {"warning"}
