@@ -60,6 +60,7 @@ class AigneHub:
         self._finding: Lock | None = None
         self._found: dict[str, Route] = {}
         self._mount_found: str | None = self._options.mount
+        self._mount_untold = ""
 
     def encode(self, params: Mapping[str, Json], references: int) -> Encoded:
         """Put a manifest's params in wire form."""
@@ -90,7 +91,7 @@ class AigneHub:
 
     async def billing_record(self, token: str, wire: Wire) -> BillingRecord | None:
         """The hub's own record of the call that carried this token; None is no proof that nothing was charged."""
-        mount = await self._mount(wire) or ""
+        mount = await self._home(wire)
         for page in range(1, _PAGES_OF_RECORDS + 1):
             record, more = hub.parse_records(await wire.send(hub.build_records(mount, page)), token)
             if record is not None or not more:
@@ -99,7 +100,7 @@ class AigneHub:
 
     async def check(self, wire: Wire) -> AccountFacts:
         """Prove that the key works, and tell what is left."""
-        answer = await wire.send(hub.build_quota(await self._mount(wire) or ""))
+        answer = await wire.send(hub.build_quota(await self._home(wire)))
         require_key(answer, self.settings.alias)
         return AccountFacts(account=None, balances=hub.parse_quota(answer))
 
@@ -116,7 +117,8 @@ class AigneHub:
                 wire.remember(key, str(route))
             return await self._read(answer)
         message = (
-            f"none of these paths exists there: {', '.join(dict.fromkeys(tried))}; set base_url, mount and dialect"
+            f"none of these paths exists there: {', '.join(dict.fromkeys(tried))}{self._mount_untold}; "
+            "set base_url, mount and dialect"
         )
         return Refused(failure=Failure(kind="rejected", message=clean_text(message), provider_code="404"), stops="path")
 
@@ -134,8 +136,12 @@ class AigneHub:
     async def _mount(self, wire: Wire) -> str | None:
         """The hub's mount, None where it cannot be asked for now (a kept answer is being read)."""
         if self._mount_found is None:
+            call = hub.build_discovery()
             try:
-                self._mount_found = hub.parse_discovery(await wire.send(hub.build_discovery()))
+                answer = await wire.send(call)
+                self._mount_found = hub.below(self.settings.base_url, hub.parse_discovery(answer))
+                if answer.status >= 500:
+                    self._mount_untold = f" ({call.path}, which tells where the hub is, answered {answer.status})"
             except BadAnswer:
                 self._mount_found = ""
             except NotSent:
@@ -143,6 +149,11 @@ class AigneHub:
             except Unreachable as error:
                 raise NotSent(f"the hub does not tell where it is mounted: {error}") from error
         return self._mount_found
+
+    async def _home(self, wire: Wire) -> str:
+        """The mount that everything but creates is asked at: that of the route that answers, else the one told."""
+        route = self._known("route", wire) or self._known("edit-route", wire)
+        return route.mount if route is not None else await self._mount(wire) or ""
 
     async def _send(self, route: Route, order: Order, wire: Wire) -> Answer:
         def build(*, base64: bool) -> Call:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from imagebatch.model.canonical import Json
 from imagebatch.model.money import CREDIT, Money
@@ -167,6 +168,11 @@ def parse_discovery(answer: Answer) -> str:
             mount = point.get("mountPoint")
             return _safe_mount(mount) if isinstance(mount, str) else ""
     return ""
+
+
+def below(base_url: str | None, mount: str) -> str:
+    """A discovered mount below the base address: empty where that ends with it (`https://www.aikit.rocks/ai-kit`)."""
+    return "" if mount and urlsplit(base_url or "").path.rstrip("/").endswith(mount) else mount
 
 
 def _safe_mount(mount: str) -> str:

@@ -72,7 +72,7 @@ def read_error(answer: Answer) -> ErrorText:
 
     All-Images.ai: `{statusCode, error, message: text or list}`, any part missing. AIGNE Hub: `{"error": text}`,
     `{"error": {message, type?, link?}}`, `{"code", "error"}`, HTML. OpenAI: `{"error": {message, type, param, code}}`.
-    FastAPI servers: `{"detail": …}`.
+    FastAPI servers: `{"detail": text}` and `{"detail": [{loc, msg}]}`, where only `loc` names the field.
     """
     try:
         value = parse_json(answer.body)
@@ -100,7 +100,7 @@ def error_in(value: Json) -> ErrorText | None:
         message=clean_text("; ".join(words)),
         code=_short(where.get("code")),
         type=_short(where.get("type")),
-        param=_short(where.get("param")),
+        param=_short(where.get("param")) or _only_field(where.get("detail")),
         link=link,
         status=status if isinstance(status, int) and not isinstance(status, bool) else None,
     )
@@ -272,8 +272,25 @@ def _words(value: Json) -> list[str]:
     if isinstance(value, Sequence):
         return [word for item in value[:20] for word in _words(item)]
     if isinstance(value, Mapping):
-        return _words(value.get("message") or value.get("msg"))
+        words, field = _words(value.get("message") or value.get("msg")), _field(value)
+        return [f"{field}: {word}" for word in words] if field else words
     return []
+
+
+def _field(problem: Json) -> str | None:
+    """The field that one of FastAPI's problems is about: `{"loc": ["body", "size"]}` names `size`."""
+    where = problem.get("loc") if isinstance(problem, Mapping) else None
+    if not isinstance(where, Sequence) or isinstance(where, str):
+        return None
+    return ".".join(part for step in where[:8] if (part := _short(step)) and part != "body") or None
+
+
+def _only_field(problems: Json) -> str | None:
+    """The field that all of FastAPI's problems are about; None where they are about several or none."""
+    if not isinstance(problems, Sequence) or isinstance(problems, str):
+        return None
+    fields = {_field(problem) for problem in problems}
+    return fields.pop() if len(fields) == 1 else None
 
 
 def _short(value: Json) -> str | None:

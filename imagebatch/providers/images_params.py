@@ -295,14 +295,31 @@ def _check_references(reader: ParamReader, references: int, bare: str, rules: Ru
         reader.limit("references", "are taken by GPT image models only", strict=rules.strict)
 
 
+_HUB_PASSES: Mapping[str, frozenset[str]] = {
+    "dall-e-3": frozenset({"quality", "style", "user"}),
+    "gpt-image-1": frozenset({"background", "moderation", "output_compression", "output_format", "quality", "user"}),
+}
+
+
+def _hub_passes(model: str, bare: str, name: str) -> bool:
+    """Whether a hub passes a field on: its class for OpenAI's models has a list of them, by model (observed in 0.9.4).
+
+    Of other providers' classes nothing was observed.
+    """
+    provider, slash, _ = model.partition("/")
+    if slash and provider.lower() in _HUB_PROVIDERS - {"openai"}:
+        return True
+    return name in _HUB_PASSES.get(bare, frozenset())
+
+
 def _note_known(reader: ParamReader, params: Mapping[str, Json], bare: str, parts: int, rules: Rules) -> None:
     for name in KNOWN:
         if params.get(name) is None:
             continue
         if name == "n" and parts > 1:
             reader.note("n", "mapped", f"{parts} creates of one picture each: this model is not known to honour n")
-        elif rules.hub and name not in {"model", "n", "size"} and bare != "gpt-image-1":
-            reader.note(name, "sent", "a hub of version 0.9.4 passes only prompt, size and n on for this model")
+        elif rules.hub and name not in {"model", "n", "size"} and not _hub_passes(str(params.get("model")), bare, name):
+            reader.note(name, "sent", "a hub of version 0.9.4 does not pass it on for this model")
         else:
             reader.note(name)
 

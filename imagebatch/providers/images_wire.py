@@ -166,14 +166,20 @@ def read_entry(entry: Json) -> Offer | str:
     """One picture of an answer: its bytes or its address, else a phrase that says why there is none."""
     if not isinstance(entry, Mapping):
         return "is no object"
+    fault: str | None = None
     for name in _BASE64_NAMES:
         text = entry.get(name)
         if isinstance(text, str) and text.strip():
             data = decode_base64(text)
-            return Offer(id="", data=data) if data else f"its {name} is no base64"
+            if data:
+                return Offer(id="", data=data)
+            fault = fault or f"its {name} is no base64"
     url = entry.get("url")
     if isinstance(url, str) and url.strip():
-        return _from_url(url.strip())
+        found = _from_url(url.strip())
+        return found if isinstance(found, Offer) or fault is None else fault
+    if fault is not None:
+        return fault
     if entry.get("type") == "local":
         return "is a path on the server's own disk, which is never opened"
     return "holds neither bytes nor an address"

@@ -17,7 +17,7 @@ from imagebatch.model.settings import SIMULATOR_BASE, ProviderSettings
 from imagebatch.model.wire import Call, FormFile, Wire
 from imagebatch.providers import image_models, images_params, images_wire
 from imagebatch.providers.answers import read_json, require_key
-from imagebatch.providers.base import AccountFacts, Order, ReferenceImage, Submission
+from imagebatch.providers.base import AccountFacts, Order, ReferenceImage, Refused, Submission
 from imagebatch.providers.options import read_options
 from imagebatch.providers.params import number_text
 
@@ -87,7 +87,10 @@ class OpenAI:
             answer = await images_wire.send_asking_base64(wire, build)
         else:
             answer = await wire.send(build(base64=False))
-        return await images_wire.read_pictures(answer, lambda value: usage_cost(model, value) if self._public else None)
+        found = await images_wire.read_pictures(
+            answer, lambda value: usage_cost(model, value) if self._public else None
+        )
+        return found if self._public or not order.references else without_edits(found)
 
     async def check(self, wire: Wire) -> AccountFacts:
         """Prove that the key works by listing models; balances are not told by this API."""
@@ -96,6 +99,14 @@ class OpenAI:
         require_key(answer, self.settings.alias)
         read_json(answer, "the list of models")
         return AccountFacts(account=None)
+
+
+def without_edits(found: Submission) -> Submission:
+    """An edit's answer from a compatible server: many serve no path for edits, and draw all the same."""
+    if not isinstance(found, Refused) or found.stops != "path":
+        return found
+    message = f"this server has no path for edits, so it takes no references; {found.failure.message}"
+    return replace(found, stops=None, failure=replace(found.failure, message=message))
 
 
 def is_public(base_url: str | None) -> bool:

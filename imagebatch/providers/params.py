@@ -99,7 +99,8 @@ class ParamReader:
         value = self.text(name)
         if value is None or value in known:
             return value
-        close = nearest(value, known)
+        # Of figures alone the nearest is a guess: 3:4 is upright, and looks most like 7:4, which lies.
+        close = nearest(value, known) if any(letter.isalpha() for letter in value) else None
         message = f"{value!r} is not one of {', '.join(known)}"
         self.limit(name, message, strict=strict, hint=f"write {name}: {close}" if close else None)
         return None if strict else value

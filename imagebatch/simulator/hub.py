@@ -22,6 +22,7 @@ from imagebatch.simulator.wire import Refusal, Reply, dump
 
 FACE = "aigne-hub"
 MOUNT = "/aigne-hub"
+_LARGEST_BODY = 30 * 1024 * 1024
 COMPONENT = "z8ia3xzq2tMq8CRHfaXj1BTYJyYnEcHbqP8cJ"
 PAYMENT_LINK = "https://payment.simulator.invalid/checkout"
 _HEADERS = {"X-Powered-By": "Express", "Access-Control-Allow-Origin": "*"}
@@ -137,6 +138,8 @@ class Hub:
 
         async def create(call: Call) -> Reply:
             dialect = self._sim.profile.rules.dialect
+            if dialect != _WORKER and len(call.raw) > _LARGEST_BODY:
+                raise say_object(413, "request entity too large")
             if shape not in served.get(dialect, served["any"]):
                 return await self.unknown(call)
             spoken = _WORKER if dialect == _WORKER and shape == _HUB else shape
@@ -184,8 +187,10 @@ class Hub:
         if not provider:
             raise say(400, f'No available provider found for model "{asked}". Please use provider/model format')
         if provider not in models.WITH_IMAGES:
-            if native and provider in ("openrouter", "poe", "xai"):
-                raise say(400, f"Image model provider {provider} not found")
+            if provider in ("openrouter", "poe", "xai"):  # configured here, and without a class for images
+                if native:
+                    raise say(400, f"Image model provider {provider} not found")
+                raise say(404, f"provider {provider} model {name} not found")
             raise say(503, f"Provider '{provider}' is not available or not configured")
         rate = models.RATES.get(f"{provider}/{name}")
         if rate is None:
@@ -201,6 +206,8 @@ class Hub:
         if shape != _WORKER:
             self._solvent(call)
             _validate(body)
+        if shape == _HUB and provider == "google" and _response_format(body) == "url":
+            raise say_object(500, "Gemini image models currently only support base64 format")
         asked = int(body.get("n") or 1)
         count = self._delivered(name, asked)
         width, height = size_of(body.get("size"))
@@ -219,7 +226,7 @@ class Hub:
         )
         made = await self._made(call, order, asked=asked, price=asked * rate, shape=shape)
         if shape == _SEED:
-            as_text = (body.get("response_format") or body.get("responseFormat")) == "b64_json"
+            as_text = _response_format(body) == "b64_json"
             return Reply(
                 json={
                     "created": int(time.time()),
@@ -588,6 +595,10 @@ class Hub:
                 json={"available": False, "error": text, "code": refusal.reply.status, **more}, headers=_HEADERS
             )
         return Reply(json={"available": True}, headers=_HEADERS)
+
+
+def _response_format(body: Mapping[str, Any]) -> Loose:
+    return body.get("response_format") or body.get("responseFormat")
 
 
 def _taken_upstream(body: Mapping[str, Any]) -> bool:

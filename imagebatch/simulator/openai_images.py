@@ -36,16 +36,12 @@ _KNOWN = {
     "partial_images",
     "user",
     "safety_identifier",
-    "image",
-    "images",
-    "mask",
-    "input_fidelity",
     "complexity",
     "frame_count",
     "frame_duration_ms",
     "svg",
-    "markup",
 }
+_KNOWN_IN_EDITS = _KNOWN | {"image", "images", "mask", "input_fidelity", "markup"}
 
 
 def refuse(
@@ -228,7 +224,7 @@ class OpenAiImages:
                 code="string_above_max_length",
             )
         for key in body:
-            if key.removesuffix("[]") not in _KNOWN:
+            if key.removesuffix("[]") not in (_KNOWN_IN_EDITS if edits else _KNOWN):
                 raise refuse(400, f"Unknown parameter: '{key}'.", param=str(key), code="unknown_parameter")
         _check_values(models.MODELS[name], body)
         return name
@@ -247,10 +243,11 @@ def _check_values(model: models.Model, body: Mapping[str, Any]) -> None:
         "background": ("transparent", "opaque", "auto"),
         "output_format": FORMATS,
         "moderation": ("low", "auto"),
+        "input_fidelity": model.fidelities,
     }
     for field, values in choices.items():
         if body.get(field) is not None and body[field] not in values:
-            known = ", ".join(f"'{value}'" for value in values)
+            known = ", ".join(f"'{value}'" for value in values) or "none for this model"
             raise refuse(
                 400,
                 f"Invalid value: '{body[field]}'. Supported values are: {known}.",

@@ -13,21 +13,28 @@ _QUALITY_TOKENS = {"low": (272, 408, 400), "medium": (1056, 1584, 1568), "high":
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """What one model takes, and USD per million tokens of text in, image in and image out."""
+    """What one model takes, and USD per million tokens of text in, image in and image out.
+
+    `fidelities` are the values of `input_fidelity`; the free-size models want it left out, mini takes `low` only.
+    """
 
     free_sizes: bool
     qualities: tuple[str, ...] = ("low", "medium", "high", "auto")
+    fidelities: tuple[str, ...] = ()
     text_in: Decimal = Decimal(5)
     image_in: Decimal = Decimal(8)
     image_out: Decimal = Decimal(30)
 
 
 _NEWEST = Model(free_sizes=True, qualities=("low", "medium", "high", "auto", "xhigh", "max"))
+_ENDING = Model(free_sizes=False, fidelities=("high", "low"), image_out=Decimal(32))
 MODELS: dict[str, Model] = {
-    "gpt-image-1-mini": Model(free_sizes=False, text_in=Decimal(2), image_in=Decimal("2.5"), image_out=Decimal(8)),
-    "gpt-image-1.5": Model(free_sizes=False, image_out=Decimal(32)),
-    "gpt-image-1.5-2025-12-16": Model(free_sizes=False, image_out=Decimal(32)),
-    "chatgpt-image-latest": Model(free_sizes=False, image_out=Decimal(32)),
+    "gpt-image-1-mini": Model(
+        free_sizes=False, fidelities=("low",), text_in=Decimal(2), image_in=Decimal("2.5"), image_out=Decimal(8)
+    ),
+    "gpt-image-1.5": _ENDING,
+    "gpt-image-1.5-2025-12-16": _ENDING,
+    "chatgpt-image-latest": _ENDING,
     "gpt-image-2": Model(free_sizes=True),
     "gpt-image-2-2026-04-21": Model(free_sizes=True),
     "gpt-image-2.5-sunburst": _NEWEST,

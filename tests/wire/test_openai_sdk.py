@@ -84,6 +84,8 @@ def test_an_empty_account_is_an_exhausted_quota(simulator: SimulatorProcess) -> 
         ({"n": 11}, "invalid_value"),
         ({"background": "transparent", "output_format": "jpeg"}, "invalid_value"),
         ({"prompt": "something [blocked]"}, "moderation_blocked"),
+        ({"image": "data:image/png;base64,AAAA"}, "unknown_parameter"),
+        ({"input_fidelity": "high"}, "unknown_parameter"),
     ],
 )
 def test_what_the_api_refuses_is_a_bad_request_with_its_code(
@@ -92,6 +94,15 @@ def test_what_the_api_refuses_is_a_bad_request_with_its_code(
     with pytest.raises(openai.BadRequestError) as caught:
         client.images.generate(model="gpt-image-2", prompt="x", extra_body=extra)
     assert caught.value.code == code
+
+
+def test_input_fidelity_is_for_models_that_know_it(client: openai.OpenAI, source_png: bytes) -> None:
+    image = ("source.png", source_png, "image/png")
+    client.images.edit(model="gpt-image-1.5", prompt="a hat", image=image, input_fidelity="high")
+    for model in ("gpt-image-1-mini", "gpt-image-2"):
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.images.edit(model=model, prompt="a hat", image=image, input_fidelity="high")
+        assert caught.value.param == "input_fidelity"
 
 
 @pytest.mark.parametrize("model", ["dall-e-3", "gpt-image-1", "no-such-model"])

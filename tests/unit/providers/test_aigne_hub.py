@@ -13,7 +13,7 @@ from imagebatch.model.money import Money
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.model.wire import Answer, BadAnswer, Call, NotSent, OutcomeLost, Unreachable
 from imagebatch.providers.aigne_hub import AigneHub
-from imagebatch.providers.aigne_hub_wire import COMPONENT, Route, build_create, parse_discovery, parse_route
+from imagebatch.providers.aigne_hub_wire import COMPONENT, Route, below, build_create, parse_discovery, parse_route
 from imagebatch.providers.base import BillingRecord, Completed, GoesAlone, Order, ReferenceImage, Refused, Unclear
 from imagebatch.providers.scripted import ScriptedWire, json_answer, text_answer
 
@@ -102,7 +102,34 @@ async def test_a_hub_without_any_of_the_paths_stops_all_creates() -> None:
     assert isinstance(found, Refused)
     assert found.stops == "path"
     assert "/ai-kit/api/v2/image/generations" in found.failure.message
+    assert "__blocklet__" not in found.failure.message
     assert wire.memory == {}
+
+
+async def test_a_platform_that_fails_is_named_where_no_path_is_found() -> None:
+    found = await adapter().submit(order(), ScriptedWire([text_answer("", 500), *[NO_PAGE] * 3]))
+    assert isinstance(found, Refused)
+    assert "(/__blocklet__.js, which tells where the hub is, answered 500)" in found.failure.message
+
+
+async def test_a_base_address_that_holds_the_mount_is_not_given_it_again() -> None:
+    settings = ProviderSettings(alias="hub", type="aigne-hub", base_url="https://hub.example.com/ai-kit/")
+    wire = ScriptedWire([PLATFORM, DRAWN, json_answer({"list": []})])
+    hub = AigneHub(settings)
+    await hub.submit(order(), wire)
+    await hub.billing_record(TOKEN, wire)
+    assert [call.path for call in wire.calls[1:]] == ["/api/images/generations", "/api/user/model-calls"]
+
+
+def test_a_host_of_the_mounts_name_is_no_mount() -> None:
+    assert below("http://ai-kit", "/ai-kit") == "/ai-kit"
+
+
+async def test_billing_records_are_looked_for_where_creates_are_answered() -> None:
+    wire = ScriptedWire([json_answer({"list": []})])
+    wire.memory["edit-route"] = "native /kit"
+    await adapter().billing_record(TOKEN, wire)
+    assert [call.path for call in wire.calls] == ["/kit/api/user/model-calls"]
 
 
 @pytest.mark.parametrize("answer", [json_answer({"error": "x"}, 401), json_answer({}, 429), json_answer({}, 500)])
@@ -295,6 +322,25 @@ def test_a_hub_without_a_model_says_why_and_absurd_numbers_are_refused() -> None
     ):
         problem = adapter().encode({"model": "m", **params}, 0).problems[0]
         assert (problem.code, problem.severity) == (code, "error")
+
+
+@pytest.mark.parametrize(
+    ("model", "dropped"),
+    [
+        ("openai/gpt-image-2", {"quality", "style", "user"}),
+        ("openai/gpt-image-1", {"style"}),
+        ("openai/dall-e-3", set[str]()),
+        ("google/gemini-2.5-flash-image", set[str]()),
+    ],
+)
+def test_what_a_hub_was_seen_not_to_pass_on_is_said_by_model(model: str, dropped: set[str]) -> None:
+    found = adapter().encode({"model": model, "quality": "high", "style": "vivid", "user": "u"}, 0)
+    assert {note.name for note in found.notes if "does not pass it on" in note.why} == dropped
+    assert {note.fate for note in found.notes} == {"sent"}
+
+
+def test_a_hub_request_without_a_model_is_told_in_whole() -> None:
+    assert adapter().encode({"quality": "high"}, 0).problems
 
 
 def test_limits_of_a_model_are_warnings_at_a_hub() -> None:

@@ -101,6 +101,11 @@ def test_hints_name_what_was_probably_meant() -> None:
     assert "--ar" in (encode({"mode": "advanced", "format": "3:2"}).problems[0].hint or "")
 
 
+def test_no_format_is_guessed_from_another() -> None:
+    assert encode({"format": "3:4"}).problems[0].hint is None  # the nearest by its letters is 7:4, which lies
+    assert encode({"format": "16x9"}).problems[0].hint == "write format: 16:9"
+
+
 def test_stylize_over_100_is_doubtful_and_sent() -> None:
     found = encode({"stylize": 250})
     assert errors(found) == []

@@ -127,6 +127,7 @@ def test_the_link_of_a_402_is_kept_as_text() -> None:
         ({"error": '"prompt" is required'}, '"prompt" is required'),
         ({"error": {"message": "parser"}}, "parser"),
         ({"code": "forbidden", "error": "not authorized"}, "not authorized"),
+        ({"detail": "Not Found"}, "Not Found"),
         ({"detail": [{"msg": "field required"}]}, "field required"),
         ("plain", "plain"),
         ({"nothing": 1}, '{"nothing": 1}'),
@@ -136,6 +137,15 @@ def test_the_link_of_a_402_is_kept_as_text() -> None:
 )
 def test_error_words_are_found_in_every_seen_shape(body: Json, message: str) -> None:
     assert read_error(json_answer(body, 400)).message == message
+
+
+def test_the_field_that_a_fastapi_server_refuses_is_named() -> None:
+    size: Json = {"type": "missing", "loc": ["body", "size"], "msg": "Field required"}
+    inner: Json = {"type": "int_parsing", "loc": ["body", "options", 0, "steps"], "msg": "Input should be an integer"}
+    both = read_error(json_answer({"detail": [size, inner]}, 422))
+    assert both.message == "size: Field required; options.0.steps: Input should be an integer"
+    assert both.param is None
+    assert read_error(json_answer({"detail": [size]}, 422)).param == "size"
 
 
 def test_an_html_error_is_read_without_its_tags() -> None:

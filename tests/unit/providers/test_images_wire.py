@@ -70,6 +70,17 @@ def test_what_is_no_picture_is_said_and_never_opened(entry: Json) -> None:
     assert isinstance(read_entry(entry), str)
 
 
+@pytest.mark.parametrize(
+    ("entry", "offer"),
+    [
+        ({"b64_json": "!!!!", "url": "https://h/x.png"}, Offer(id="", url="https://h/x.png")),
+        ({"b64_json": "!!!!", "base64": TEXT}, Offer(id="", data=PNG)),
+    ],
+)
+def test_a_paid_picture_is_taken_from_where_it_can_be_read(entry: Json, offer: Offer) -> None:
+    assert read_entry(entry) == offer
+
+
 def test_an_address_is_taken_as_it_is() -> None:
     assert read_entry({"type": "url", "url": "https://h/x.png?sig=1"}) == Offer(id="", url="https://h/x.png?sig=1")
 
@@ -162,15 +173,22 @@ def test_a_missing_path_is_told_from_a_missing_model(answer: Answer, missing: bo
     assert (found.stops == "path") is missing
 
 
-async def test_a_server_that_refuses_response_format_is_asked_without_it_and_remembered() -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": {"message": "Unknown parameter", "param": "response_format"}},
+        {"detail": [{"loc": ["body", "response_format"], "msg": "Extra inputs are not permitted"}]},
+        {"detail": [{"loc": ["body", "response_format"], "msg": "Input should be 'url'"}]},
+    ],
+)
+async def test_a_server_that_refuses_response_format_is_asked_without_it_and_remembered(body: Json) -> None:
     asked: list[bool] = []
 
     def build(*, base64: bool) -> Call:
         asked.append(base64)
         return Call(kind="create", operation="create", method="POST", path="/x")
 
-    refused = json_answer({"error": {"message": "Unknown parameter", "param": "response_format"}}, 400)
-    wire = ScriptedWire([refused, json_answer({"data": []}), json_answer({"data": []})])
+    wire = ScriptedWire([json_answer(body, 422), json_answer({"data": []}), json_answer({"data": []})])
     await send_asking_base64(wire, build)
     await send_asking_base64(wire, build)
     assert asked == [True, False, False]
@@ -182,6 +200,7 @@ async def test_a_server_that_refuses_response_format_is_asked_without_it_and_rem
         json_answer({"error": {"message": "Unknown parameter: 'style'.", "param": "style"}}, 400),
         json_answer({"error": {"message": "response_format is unknown"}}, 500),
         json_answer({"error": {"message": "prompt with the word response_format was blocked"}}, 400),
+        json_answer({"detail": [{"loc": ["body", "size"], "msg": "Extra inputs are not permitted"}]}, 422),
     ],
 )
 async def test_nothing_else_is_ever_sent_twice(answer: Answer) -> None:

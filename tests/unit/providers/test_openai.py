@@ -1,6 +1,7 @@
 """OpenAI and the servers that speak it: params, prices, requests on the wire."""
 
 import base64
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -313,6 +314,15 @@ async def test_a_missing_model_refuses_one_picture_and_a_missing_path_all() -> N
     assert isinstance(one, Refused)
     assert isinstance(all_, Refused)
     assert (one.stops, all_.stops) == (None, "path")
+
+
+@pytest.mark.parametrize(("base_url", "stops"), [(None, "path"), ("http://127.0.0.1:8080/v1", None)])
+async def test_a_compatible_server_without_edits_goes_on_drawing(base_url: str | None, stops: str | None) -> None:
+    wire = ScriptedWire([json_answer({"detail": "Not Found"}, 404)])
+    found = await adapter(base_url).submit(replace(order(), references=(REFERENCE,)), wire)
+    assert isinstance(found, Refused)
+    assert found.stops == stops
+    assert ("no path for edits" in found.failure.message) is (stops is None)
 
 
 async def test_a_refused_key_is_an_error_of_the_provider() -> None:

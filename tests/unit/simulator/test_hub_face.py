@@ -75,6 +75,7 @@ def test_gpt_image_1_bills_what_was_asked_and_gives_one(simulator: SimulatorProc
         ({"size": 512}, 400, '"size" must be a string'),
         ({"model": "flux"}, 400, 'No available provider found for model "flux". Please use provider/model format'),
         ({"model": "anthropic/claude"}, 503, "Provider 'anthropic' is not available or not configured"),
+        ({"model": "openrouter/flux"}, 404, "provider openrouter model flux not found"),
         ({"model": "openai/none"}, 400, "Unsupported model openai/none"),
         ({"prompt": "x [blocked]"}, 400, "400 Your request was rejected"),
     ],
@@ -91,6 +92,18 @@ def test_other_exceptions_carry_an_object_under_error(hub: httpx.Client) -> None
     assert "message" in hub.post(HUB, json={**BODY, "n": 1.5}).json()["error"]
     bad = hub.post(HUB, content=b"{", headers={"content-type": "application/json"})
     assert (bad.status_code, list(bad.json()["error"])) == (400, ["message"])
+
+
+def test_a_body_of_over_thirty_megabytes_is_too_large(hub: httpx.Client) -> None:
+    reply = hub.post("/api/v2/image", content=b" " * (30 * 1024 * 1024 + 1))
+    assert reply.status_code == 413
+    assert reply.json() == {"error": {"message": "request entity too large"}}
+
+
+def test_gemini_refuses_addresses_as_the_hub_was_seen_to(hub: httpx.Client) -> None:
+    reply = hub.post(HUB, json={**BODY, "model": "google/gemini-2.5-flash-image", "response_format": "url"})
+    assert reply.status_code == 500
+    assert reply.json()["error"]["message"] == "Gemini image models currently only support base64 format"
 
 
 def test_an_empty_account_gets_402_with_a_link(simulator: SimulatorProcess) -> None:
