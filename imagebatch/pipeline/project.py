@@ -108,7 +108,8 @@ def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) ->
         except ProviderError as error:
             unusable += error.problems
     sound = [draft for draft in drafts if draft.policy.provider in targets]
-    sound = [replace(draft, references=()) if draft.references else draft for draft in sound]
+    # References are read later, and labels have been judged: what was refused there must not fail here again.
+    sound = [replace(draft, references=(), metadata={}) for draft in sound]
     found = resolve_wanted(sound, targets, references={}, recorded=empty_lock("0" * 32))
     return (*unusable, *found.problems, *filled_collisions(found.variants))
 

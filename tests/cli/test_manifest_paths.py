@@ -48,3 +48,10 @@ def test_an_empty_prompt_is_told_once(project: Project) -> None:
     project.write("manifests/catalog.yaml", "assets: {a: {prompt: \"{{ '' }}\"}}\n")
     found = project.run("validate")
     assert (found.code, found.err.count("error:")) == (1, 1), found.err
+
+
+def test_a_number_that_no_label_can_carry_is_told_and_is_no_internal_error(project: Project) -> None:
+    project.write("manifests/catalog.yaml", "assets:\n  a:\n    prompt: x\n    metadata: {n: 99999999999999999999}\n")
+    found = project.run("validate")
+    assert (found.code, found.err.count("error:")) == (1, 1), found.err
+    assert "metadata.n is the integer 99999999999999999999, beyond 2^53; quote it." in found.err
