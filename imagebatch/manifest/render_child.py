@@ -267,7 +267,7 @@ def _unpacked(value: Value) -> Value:
 def _plain(value: Value, depth: int = 0) -> Value:
     """A whole expression's value as JSON can hold it."""
     if isinstance(value, Undefined):
-        str(value)
+        return str(value)  # raises, but for an `if` without `else`: that is empty text here as anywhere in a template
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (str, int, float)):

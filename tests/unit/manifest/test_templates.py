@@ -381,3 +381,19 @@ def test_one_equals_sign_in_a_condition_is_explained(tmp_path: Path) -> None:
     body = "assets: {a: {prompt: x, for_each: a.csv, key: k, where: \"row.k = '1'\"}}\n"
     (found,) = problems(tmp_path, body, {"a.csv": "k\n1\n"})
     assert "equal is written ==" in found.detail
+
+
+def test_a_whole_expression_whose_if_has_no_else_is_empty_text_as_it_is_inside_a_text(tmp_path: Path) -> None:
+    body = """
+vars: {mist: "{{ 'in mist' if season == 'autumn' }}"}
+assets:
+  park:
+    prompt: "a park {{ vars.mist }}"
+    matrix: {season: [spring, autumn]}
+    metadata: {mist: "{{ 5 if season == 'autumn' }}"}
+"""
+    found = drafts(tmp_path, body)
+    assert [(one.prompt, one.metadata) for one in found.values()] == [
+        ("a park in mist", {"mist": 5}),
+        ("a park", {"mist": ""}),
+    ]
