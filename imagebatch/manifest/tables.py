@@ -30,11 +30,15 @@ _WILD = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableFacts:
-    """How many rows an asset's table has now, for the plan to print beside those of the last apply."""
+    """How many rows an asset's table has now, for the plan to print beside those of the last apply.
+
+    With `every_file` the table is a glob, and no `where` leaves any of its files out.
+    """
 
     asset: str
     path: str
     rows: int
+    every_file: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from imagebatch.errors import ManifestError, Problem, ProviderError
 from imagebatch.manifest import project as manifests
+from imagebatch.manifest.endless import endless
 from imagebatch.manifest.filled_paths import filled_collisions
 from imagebatch.manifest.picks import PICKS_PATH
 from imagebatch.manifest.project import Loaded
@@ -117,12 +118,13 @@ def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) ->
 def wanted(project: Project, recorded: Recorded) -> Wanted:
     """All variants in wire form.
 
-    Raises ManifestError where a provider cannot take a request, two variants write one file, or picks have no place to
-    go; what is only doubtful is in the result's `problems`.
+    Raises ManifestError where a provider cannot take a request, two variants write one file, an output goes into what
+    it is made from, or picks have no place to go; what is only doubtful is in the result's `problems`.
     """
     found = resolve_wanted(project.loaded.drafts, project.targets, references=project.references, recorded=recorded)
     errors = [problem for problem in found.problems if problem.severity == "error"]
     errors += filled_collisions(found.variants)
+    errors += endless(found.variants, project.loaded.tables)
     errors += _picks_without_place(found.variants, project.loaded.picks)
     if errors:
         raise ManifestError(errors)

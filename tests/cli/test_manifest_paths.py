@@ -55,3 +55,45 @@ def test_a_number_that_no_label_can_carry_is_told_and_is_no_internal_error(proje
     found = project.run("validate")
     assert (found.code, found.err.count("error:")) == (1, 1), found.err
     assert "metadata.n is the integer 99999999999999999999, beyond 2^53; quote it." in found.err
+
+
+@pytest.mark.parametrize(
+    ("own", "refused"),
+    [
+        ('output: "art/{{ row.stem }}-new.png"', True),
+        ('output: "art/{{ row.stem }}-new.png", where: "not row.stem.endswith(\'-new\')"', False),
+        ('output: "art/{{ row.stem }}-new.{{ ext }}"', False),
+        ('output: "art/{{ row.stem }}.png"', False),
+        ('output: "art/new/{{ row.stem }}.png"', False),
+    ],
+)
+def test_an_asset_does_not_range_over_its_own_outputs(project: Project, own: str, refused: bool) -> None:
+    project.write("art/a.png", "x")
+    project.write("manifests/catalog.yaml", f'assets: {{a: {{prompt: x, for_each: "art/*.png", {own}}}}}\n')
+    found = project.run("validate")
+    assert ("every apply would find more files" in found.err, found.code) == (refused, int(refused)), found.err
+
+
+def test_an_output_is_no_reference_of_what_it_is_drawn_from(project: Project) -> None:
+    project.write("o/A.png", "x")
+    usual = "provider: openai, params: {model: gpt-image-2}"
+    project.write(
+        "manifests/catalog.yaml",
+        f"assets:\n  a: {{prompt: x, {usual}, references: [./o/A.png], output: o/a.png}}\n"
+        f"  b: {{prompt: x, {usual}, references: [o/A.png]}}\n",
+    )
+    own = project.run("validate")
+    assert (own.code, "catalog.yaml:2:79: error: references go round in a circle" in own.err) == (1, True), own.err
+    assert "a -> a: an output file is a reference of what it is drawn from" in own.err
+    project.write(
+        "manifests/catalog.yaml",
+        f'assets:\n  a: {{prompt: x, {usual}, references: ["asset:b"], output: "o/a.{{{{ ext }}}}"}}\n'
+        f"  b: {{prompt: x, {usual}, references: [o/A.png]}}\n",
+    )
+    assert "a -> b -> a: an output file" in project.run("validate").err
+    project.write(
+        "manifests/catalog.yaml",
+        f'assets:\n  a: {{prompt: x, {usual}, output: "o/a.{{{{ ext }}}}"}}\n'
+        f"  b: {{prompt: x, {usual}, references: [o/A.png]}}\n",
+    )
+    assert project.run("validate").code == 0
