@@ -100,6 +100,11 @@ def test_an_address_whose_variable_is_not_set_matters_where_it_is_used(tmp_path:
     )
 
 
+def test_an_address_whose_variable_is_not_set_matters_to_a_combination_that_include_adds(tmp_path: Path) -> None:
+    body = "assets: {a: {prompt: x, provider: openai, include: [{engine: {id: hub, provider: p}}]}}\n"
+    assert codes(tmp_path, body, _project("{type: aigne-hub, base_url: '${HUB}'}")) == ["manifest.variable"]
+
+
 def test_references_to_the_environment_are_plain_text_elsewhere(tmp_path: Path) -> None:
     loaded = load(tmp_path, "assets: {a: {prompt: 'costs ${HOME}', provider: openai}}\n", HOME="secret")
     assert loaded.drafts[0].prompt == "costs ${HOME}"
