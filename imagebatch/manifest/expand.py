@@ -113,7 +113,7 @@ class Expander:
         made: list[dict[str, AxisPoint]] = []
         if matrix:
             made = [dict(zip(matrix, points, strict=True)) for points in product(*matrix.values())]
-        excluded = [{name: show(_id(value)) for name, value in entry.items()} for entry in exclude]
+        excluded = [{name: _text(value) for name, value in entry.items()} for entry in exclude]
         made = [combo for combo in made if not any(_matches(combo, entry) for entry in excluded)]
         originals = tuple(made)
         for number, entry in enumerate(include):
@@ -182,7 +182,7 @@ class Expander:
                 else "is over 200 characters"
             )
             self._note("id", "axis value cannot be used", f"the axis value {quoted(text, 40)} {why}.", loc)
-        return AxisPoint(text=unicodedata.normalize("NFC", text), value=shown, settings=settings)
+        return AxisPoint(text=_text(value), value=shown, settings=settings)
 
     def _check_section(self, section: str, matrix: Mapping[str, list[AxisPoint]]) -> None:
         for number, entry in enumerate(self.node.get(section) or []):
@@ -202,7 +202,7 @@ class Expander:
                     )
                 elif name not in matrix:
                     self._check_name(name, (section, number, name))
-                elif section == "exclude" and show(_id(value)) not in {point.text for point in matrix[name]}:
+                elif section == "exclude" and _text(value) not in {point.text for point in matrix[name]}:
                     self._note(
                         "range",
                         "unknown axis value",
@@ -252,6 +252,11 @@ class Expander:
 
 def _id(value: Value) -> Value:
     return value.get("id", value) if isinstance(value, dict) else value
+
+
+def _text(value: Value) -> str:
+    """An axis value as addresses show it, in one form of Unicode."""
+    return unicodedata.normalize("NFC", show(_id(value)))
 
 
 def _matches(combo: Combo, entry: Mapping[str, str]) -> bool:

@@ -191,3 +191,8 @@ assets:
     assert found["h[e=gpt,q=high]"].params == {"size": "s1", "n": 2}
     assert found["h[e=gpt,q=top]"].params == {"size": "s1", "n": 4}
     assert found["h[e=mj,q=low]"].policy.provider == "all-images"
+
+
+def test_exclude_finds_a_value_in_any_form_of_unicode(tmp_path: Path) -> None:
+    body = 'assets: {a: {prompt: x, matrix: {drink: ["caf\u00e9", tea]}, exclude: [{drink: "cafe\u0301"}]}}\n'
+    assert list(drafts(tmp_path, body)) == ["a[drink=tea]"]
