@@ -307,7 +307,7 @@ class _Builder:
                         node.marks[key] = part.marks[key]
 
     def _key_is_no_text(self, mark: Mark) -> None:
-        if self._line(mark[0])[max(mark[1] - 2, 0) :].startswith("{"):
+        if self._line(mark[0])[max(mark[1] - 2, 0) :].startswith("{{"):
             self._fail(
                 "syntax",
                 "template is not quoted",
@@ -315,7 +315,7 @@ class _Builder:
                 mark,
                 hint='quote values that start with {{, e.g. "{{ name }} fox"',
             )
-        self._fail("syntax", "key is not text", "a mapping or list cannot be a key.", mark)
+        self._fail("syntax", "key is not text", "a key is text, never a mapping, a list or another anchor's value.", mark)
 
     def _syntax(self, error: yaml.YAMLError) -> None:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)

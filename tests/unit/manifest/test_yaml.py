@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagebatch.errors import ManifestError
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.written import show
 from imagebatch.manifest.yaml import parse_yaml
@@ -130,3 +131,12 @@ def test_no_text_makes_the_loader_fall_over(text: str) -> None:
     findings = Findings()
     document = parse_yaml(text, "m.yaml", findings)
     assert document is not None or findings.failed
+
+
+@pytest.mark.parametrize("text", ["a: {[b, c]: d}", "a: {? {b: c} : d}", "x: &n 5\na: {*n : d}"])
+def test_a_key_that_is_no_text_is_not_taken_for_a_template_without_quotes(text: str) -> None:
+    findings = Findings()
+    assert parse_yaml(text, "m.yaml", findings) is None
+    with pytest.raises(ManifestError) as caught:
+        findings.check()
+    assert [problem.summary for problem in caught.value.problems] == ["key is not text"]
