@@ -431,11 +431,27 @@ _BLANK = re.compile(r"[ \t\n\r]*")
 
 def glob_matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
     """Whether a path's components match a glob's: `*`, `?` and `[…]` within one, `**` over any number."""
-    if not patterns:
-        return not parts
-    if patterns[0] == "**":
-        return any(glob_matches(parts[start:], patterns[1:]) for start in range(len(parts) + 1))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and glob_matches(parts[1:], patterns[1:])
+    places = _with_skipped({0}, patterns)
+    for part in parts:
+        further: set[int] = set()
+        for place in places:
+            if place < len(patterns) and patterns[place] == "**":
+                further.add(place)
+            elif place < len(patterns) and fnmatch.fnmatchcase(part, patterns[place]):
+                further.add(place + 1)
+        places = _with_skipped(further, patterns)
+    return len(patterns) in places
+
+
+def _with_skipped(places: set[int], patterns: Sequence[str]) -> set[int]:
+    """Places in a glob, and those behind them that `**` reaches because it stands for nothing, too."""
+    found = set(places)
+    for place in places:
+        behind = place
+        while behind < len(patterns) and patterns[behind] == "**":
+            behind += 1
+            found.add(behind)
+    return found
 
 
 def unknown_column(name: str, table: Table) -> str:

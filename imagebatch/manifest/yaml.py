@@ -315,7 +315,9 @@ class _Builder:
                 mark,
                 hint='quote values that start with {{, e.g. "{{ name }} fox"',
             )
-        self._fail("syntax", "key is not text", "a key is text, never a mapping, a list or another anchor's value.", mark)
+        self._fail(
+            "syntax", "key is not text", "a key is text, never a mapping, a list or another anchor's value.", mark
+        )
 
     def _syntax(self, error: yaml.YAMLError) -> None:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)

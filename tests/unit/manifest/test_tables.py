@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagebatch.manifest.tables import glob_matches
 from tests.unit.manifest.projects import codes, drafts, load, problems, write
@@ -149,3 +151,20 @@ def test_a_table_may_be_larger_than_the_limit_where_few_rows_are_taken(tmp_path:
 @pytest.mark.parametrize("key", ["a/b", "..", "a\u200bb", "x" * 201, " "])
 def test_keys_that_files_and_addresses_cannot_carry_are_refused(tmp_path: Path, key: str) -> None:
     assert codes(tmp_path, _asset("d.csv"), {"d.csv": f"k,t\n{key},x\n"})[0] in {"manifest.id", "data.key_missing"}
+
+
+def _matches_plainly(parts: list[str], patterns: list[str]) -> bool:
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return any(_matches_plainly(parts[start:], patterns[1:]) for start in range(len(parts) + 1))
+    return bool(parts) and patterns[0] in {parts[0], "*"} and _matches_plainly(parts[1:], patterns[1:])
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=6), st.lists(st.sampled_from(["a", "b", "*", "**"]), max_size=6))
+def test_a_glob_matches_what_its_parts_say(parts: list[str], patterns: list[str]) -> None:
+    assert glob_matches(parts, patterns) == _matches_plainly(parts, patterns)
+
+
+def test_a_glob_of_many_stars_answers_at_once() -> None:
+    assert not glob_matches([*"abcdefghijklmnopqrstuvwxyz", "a.png"], ["**", "a*", *["**"] * 12, "*.jpg"])
