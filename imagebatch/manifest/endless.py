@@ -9,7 +9,7 @@ from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.filled_paths import filled
 from imagebatch.manifest.paths import collision_key
 from imagebatch.manifest.references import ASSET_PREFIX, circles
-from imagebatch.manifest.tables import TableFacts, glob_matches
+from imagebatch.manifest.tables import TableFacts, glob_matches, glob_parts
 from imagebatch.model.variant import Variant
 
 MAX_SAID: Final = 20
@@ -59,7 +59,7 @@ def _own_references(variants: Sequence[Variant]) -> Iterator[Problem]:
 
 def _own_rows(variants: Sequence[Variant], globs: dict[str, str]) -> Iterator[Problem]:
     """Output files that the asset's own glob would take for further rows; one is told for each asset."""
-    patterns = {asset: pattern.split("/") for asset, pattern in globs.items()}
+    patterns = {asset: glob_parts(pattern) for asset, pattern in globs.items()}
     rows = {collision_key(one.row) for one in variants if one.row and one.policy.asset in patterns} if patterns else ()
     for variant in variants if patterns else ():
         pattern = patterns.get(variant.policy.asset, [])

@@ -147,7 +147,7 @@ class _Reader:
 
     def glob(self, pattern: str) -> Table | None:
         """Files that match; `path`, `name`, `stem`, `ext` and `folder` are the columns."""
-        patterns = pattern.split("/")
+        patterns = glob_parts(pattern)
         fixed = next(number for number, part in enumerate(patterns) if _WILD.search(part))
         before = self.findings.count
         found, others = self.sources.find(
@@ -427,6 +427,11 @@ class _Unfit(ValueError):
 
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _BLANK = re.compile(r"[ \t\n\r]*")
+
+
+def glob_parts(pattern: str) -> list[str]:
+    """A glob's components as paths have them: `./art/*.png` is `art/*.png`."""
+    return [part for part in pattern.split("/") if part != "."]
 
 
 def glob_matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:

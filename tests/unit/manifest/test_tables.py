@@ -168,3 +168,8 @@ def test_a_glob_matches_what_its_parts_say(parts: list[str], patterns: list[str]
 
 def test_a_glob_of_many_stars_answers_at_once() -> None:
     assert not glob_matches([*"abcdefghijklmnopqrstuvwxyz", "a.png"], ["**", "a*", *["**"] * 12, "*.jpg"])
+
+
+def test_a_glob_may_start_at_the_folder_itself(tmp_path: Path) -> None:
+    write(tmp_path, {"art/fox.png": "x"})
+    assert list(drafts(tmp_path, "assets: {p: {for_each: ./art/./*.png, prompt: '{{ row.path }}'}}\n")) == ["p[fox]"]
