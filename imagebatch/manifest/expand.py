@@ -198,6 +198,7 @@ class Expander:
                         "unknown axis",
                         f"{quoted(name)} is no axis of this asset.",
                         (section, number, name),
+                        key=True,
                         hint=f"did you mean {near}?" if near else None,
                     )
                 elif name not in matrix:
@@ -218,6 +219,7 @@ class Expander:
                 f"axis {quoted(name)}: letters, digits and _, not starting with a digit, and no word that templates "
                 "know already.",
                 loc,
+                key=True,
             )
 
     def _check_twins(self, combos: Sequence[Combo]) -> None:
@@ -240,14 +242,21 @@ class Expander:
         )
         raise _Refused
 
-    def _place(self, loc: tuple[str | int, ...]) -> Place:
-        return find_place(self.node, self.path, loc)
+    def _place(self, loc: tuple[str | int, ...], *, key: bool = False) -> Place:
+        return find_place(self.node, self.path, loc, key=key)
 
     def _note(
-        self, code: str, summary: str, detail: str, loc: tuple[str | int, ...], *, hint: str | None = None
+        self,
+        code: str,
+        summary: str,
+        detail: str,
+        loc: tuple[str | int, ...],
+        *,
+        key: bool = False,
+        hint: str | None = None,
     ) -> None:
         code = f"plan.{code}" if code == "empty_axis" else f"manifest.{code}"
-        self.findings.add(code, summary, detail, place=self._place(loc), hint=hint)
+        self.findings.add(code, summary, detail, place=self._place(loc, key=key), hint=hint)
 
 
 def _id(value: Value) -> Value:

@@ -196,3 +196,13 @@ assets:
 def test_exclude_finds_a_value_in_any_form_of_unicode(tmp_path: Path) -> None:
     body = 'assets: {a: {prompt: x, matrix: {drink: ["caf\u00e9", tea]}, exclude: [{drink: "cafe\u0301"}]}}\n'
     assert list(drafts(tmp_path, body)) == ["a[drink=tea]"]
+
+
+def test_a_wrong_name_of_an_axis_is_told_where_the_name_stands(tmp_path: Path) -> None:
+    body = """
+assets:
+  a: {prompt: x, matrix: {row: [1]}}
+  b: {prompt: x, matrix: {season: [spring, autumn]}, exclude: [{saeson: spring}]}
+"""
+    found = problems(tmp_path, body)
+    assert [one.place for one in found] == ["manifests/m.yaml:3:27", "manifests/m.yaml:4:65"]
