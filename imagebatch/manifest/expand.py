@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from imagebatch.manifest.characters import BAD_IN_NAME, describe_char, nearest, quoted
 from imagebatch.manifest.findings import Findings
+from imagebatch.manifest.templating import needs_rendering
 from imagebatch.manifest.written import Value, show
 from imagebatch.manifest.yaml import YMap, find_place
 from imagebatch.model.variant import Place
@@ -182,6 +183,15 @@ class Expander:
                 else "is over 200 characters"
             )
             self._note("id", "axis value cannot be used", f"the axis value {quoted(text, 40)} {why}.", loc)
+        if isinstance(shown, str) and needs_rendering(shown):
+            self.findings.add(
+                "manifest.not_rendered",
+                "axis value is no template",
+                f"{quoted(shown, 40)} stays as it is written: axis values name variants before anything is rendered.",
+                place=self._place(loc),
+                severity="warning",
+                hint="put the template into vars or the prompt, which see the axis by its name",
+            )
         return AxisPoint(text=_text(value), value=shown, settings=settings)
 
     def _check_section(self, section: str, matrix: Mapping[str, list[AxisPoint]]) -> None:

@@ -10,7 +10,7 @@ from imagebatch.manifest.expand import AxisPoint
 from imagebatch.manifest.keys import make_addresses, make_slugs, tell_apart
 from imagebatch.manifest.paths import check_component, fold
 from imagebatch.model.address import parse_address, render_address
-from tests.unit.manifest.projects import codes, drafts, problems
+from tests.unit.manifest.projects import codes, drafts, load, problems
 
 TEXT = st.text(min_size=1, max_size=12).filter(lambda text: text.strip() and text.isprintable())
 
@@ -206,3 +206,13 @@ assets:
 """
     found = problems(tmp_path, body)
     assert [one.place for one in found] == ["manifests/m.yaml:3:27", "manifests/m.yaml:4:65"]
+
+
+def test_an_axis_value_that_looks_like_a_template_is_warned_of_and_stays_as_it_is(tmp_path: Path) -> None:
+    body = 'assets: {a: {prompt: "{{ hue }}", matrix: {hue: [red, "{{ vars.hue }}"]}, include: [{hue: "{% x %}"}]}}\n'
+    loaded = load(tmp_path, body)
+    assert {draft.prompt for draft in loaded.drafts} == {"red", "{{ vars.hue }}", "{% x %}"}
+    assert [(one.code, one.column) for one in loaded.warnings] == [
+        ("manifest.not_rendered", 55),
+        ("manifest.not_rendered", 91),
+    ]
