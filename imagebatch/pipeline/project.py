@@ -9,6 +9,7 @@ from imagebatch.errors import ManifestError, Problem, ProviderError
 from imagebatch.manifest import project as manifests
 from imagebatch.manifest.endless import endless
 from imagebatch.manifest.filled_paths import filled_collisions
+from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.picks import PICKS_PATH
 from imagebatch.manifest.project import Loaded
 from imagebatch.model.capabilities import Capabilities
@@ -85,7 +86,13 @@ def load(setup: Setup) -> Project:
     loaded = manifests.load_project(
         setup.root, variables=setup.variables, simulate=setup.simulate, judge=lambda *found: _judged(setup, *found)
     )
-    targets = Targets(loaded.settings.providers, lambda one: _target(one, setup))
+    try:
+        targets = Targets(loaded.settings.providers, lambda one: _target(one, setup))
+    except ProviderError:
+        found = Findings()  # which puts all that there is to say of the project in order
+        found.extend(_judged(setup, loaded.settings, loaded.drafts))
+        found.check()
+        raise
     references = {path: _read_reference(setup.root, path) for path in file_references(loaded.drafts)}
     return Project(
         setup=setup,

@@ -97,3 +97,19 @@ def test_an_output_is_no_reference_of_what_it_is_drawn_from(project: Project) ->
         f"  b: {{prompt: x, {usual}, references: [o/A.png]}}\n",
     )
     assert project.run("validate").code == 0
+
+
+def test_what_is_wrong_with_all_providers_is_told_at_once_and_beside_what_they_would_not_take(project: Project) -> None:
+    project.write(
+        "imagebatch.yaml",
+        "version: 1\nproviders:\n  one: {type: openai, mount: /x}\n  two: {type: all-images, extra_body: {a: 1}}\n"
+        "  fine: {type: all-images}\n",
+    )
+    project.write("manifests/catalog.yaml", "assets: {a: {prompt: x, provider: fine, params: {chaos: 900}}}\n")
+    found = project.run("validate")
+    assert (found.code, found.err.count("error:")) == (1, 3), found.err
+    assert [line.split(": ")[0] for line in found.err.splitlines() if " error: " in line] == [
+        "imagebatch.yaml:3:3",
+        "imagebatch.yaml:4:3",
+        "manifests/catalog.yaml:1:57",
+    ]
