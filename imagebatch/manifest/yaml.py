@@ -332,7 +332,7 @@ class _Builder:
             )
             return
         started = getattr(error, "context_mark", None)
-        if started is not None and "quoted scalar" in str(error.context) and "end of stream" in problem:
+        if started is not None and "quoted scalar" in str(getattr(error, "context", "")) and "end of stream" in problem:
             opened = (started.line + 1, started.column + 1)
             self._note("syntax", "quote never closes", f"the quote in line {opened[0]} never closes.", opened)
             return
