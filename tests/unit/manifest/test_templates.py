@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from imagebatch.manifest import characters, render_child
 from imagebatch.manifest.project import load_project
 from imagebatch.manifest.templating import Answer, Died, Renderer
-from imagebatch.model.variant import CANDIDATE_MARK
+from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK
 from tests.unit.manifest.projects import codes, drafts, load, problems, write
 
 FILTERS = {
@@ -397,3 +397,17 @@ assets:
         ("a park in mist", {"mist": 5}),
         ("a park", {"mist": ""}),
     ]
+
+
+def test_a_file_that_an_output_path_takes_in_knows_what_output_paths_know(tmp_path: Path) -> None:
+    body = """
+assets:
+  a: {prompt: x, matrix: {s: [1]}, output: "o/{% include 'name.j2' %}"}
+  b: {prompt: x, matrix: {s: [1]}, output: "o/{% from 'say.j2' import named with context %}{{ named('b') }}.png"}
+"""
+    files = {
+        "templates/name.j2": "{{ variant }}-a.{{ ext }}",
+        "templates/say.j2": "{% macro named(what) %}{{ what }}-{{ variant }}{% endmacro %}",
+    }
+    found = drafts(tmp_path, body, files)
+    assert [one.outputs[0].path for one in found.values()] == [f"o/1-a.{EXT_MARK}", "o/b-1.png"]
