@@ -798,6 +798,8 @@ def _judged(error: Exception, context: dict[str, Any]) -> tuple[str, str]:
         result = "syntax", _SYNTAX.get(str(error.message), str(error.message))
     elif "integer string conversion" in str(error):
         result = "error", "the number is too large to print"
+    elif isinstance(error, TypeError) and "str" in str(error) and _NUMBER_TYPE.search(str(error)):
+        result = "error", _TEXT_AND_NUMBER
     else:
         result = "error", f"{type(error).__name__}: {error}"
     return result
@@ -833,6 +835,11 @@ def _undefined(error: jinja2.UndefinedError, context: dict[str, Any]) -> tuple[s
     return "undefined", text
 
 
+_NUMBER_TYPE = re.compile(r"int\b|float\b|integer\b", re.IGNORECASE)
+_TEXT_AND_NUMBER = (
+    "text stands where a number is needed, or a number where text is; cells of a CSV table are text: write "
+    "row.stock | int, and 3 | string or ~ for the other way"
+)
 _SYNTAX: Final = {"chunk after expression": "the expression goes on where it should end; equal is written =="}
 _OUTPUT_ONLY = "it is known in output paths only"
 _NO_ENVIRONMENT = "templates see no environment, because every machine has to ask for the same pictures"

@@ -411,3 +411,11 @@ assets:
     }
     found = drafts(tmp_path, body, files)
     assert [one.outputs[0].path for one in found.values()] == [f"o/1-a.{EXT_MARK}", "o/b-1.png"]
+
+
+@pytest.mark.parametrize("where", ["row.n > 3", "row.n + 1 == 4", "range(row.n)", "row.n + 1.50 > 2"])
+def test_a_cell_that_is_taken_for_a_number_is_told_in_words(tmp_path: Path, where: str) -> None:
+    body = f"assets: {{a: {{prompt: x, for_each: d.csv, key: k, where: '{where}'}}}}\n"
+    (found,) = problems(tmp_path, body, {"d.csv": "k,n\nA,3\n"})
+    assert found.detail.startswith("text stands where a number is needed")
+    assert "TypeError" not in found.detail
