@@ -114,8 +114,8 @@ class Expander:
         made: list[dict[str, AxisPoint]] = []
         if matrix:
             made = [dict(zip(matrix, points, strict=True)) for points in product(*matrix.values())]
-        excluded = [{name: _text(value) for name, value in entry.items()} for entry in exclude]
-        made = [combo for combo in made if not any(_matches(combo, entry) for entry in excluded)]
+        excluded = _by_axes(exclude)
+        made = [combo for combo in made if not _is_excluded(combo, excluded)]
         originals = tuple(made)
         for number, entry in enumerate(include):
             points = {name: self._point(value, ("include", number, name)) for name, value in entry.items()}
@@ -278,8 +278,17 @@ def _text(value: Value) -> str:
     return unicodedata.normalize("NFC", show(_id(value)))
 
 
-def _matches(combo: Combo, entry: Mapping[str, str]) -> bool:
-    return all(name in combo and combo[name].text == text for name, text in entry.items())
+def _by_axes(entries: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
+    """Entries of `exclude` by the axes that they name: the values for which each of those leaves combinations out."""
+    found: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for entry in entries:
+        names = tuple(sorted(entry))
+        found.setdefault(names, set()).add(tuple(_text(entry[name]) for name in names))
+    return found
+
+
+def _is_excluded(combo: Combo, excluded: Mapping[tuple[str, ...], set[tuple[str, ...]]]) -> bool:
+    return any(tuple(combo[name].text for name in names) in values for names, values in excluded.items())
 
 
 def _known(point: AxisPoint, values: Sequence[AxisPoint]) -> AxisPoint:

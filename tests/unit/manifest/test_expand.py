@@ -216,3 +216,14 @@ def test_an_axis_value_that_looks_like_a_template_is_warned_of_and_stays_as_it_i
         ("manifest.not_rendered", 55),
         ("manifest.not_rendered", 91),
     ]
+
+
+def test_entries_of_exclude_that_name_different_axes_each_leave_out_what_they_fit(tmp_path: Path) -> None:
+    body = """
+assets:
+  a:
+    prompt: x
+    matrix: {b: [1, 2, 3], c: [x, y]}
+    exclude: [{c: x, b: 1}, {b: 3}, {b: 2, c: y}, {c: x, b: 3}]
+"""
+    assert list(drafts(tmp_path, body)) == ["a[b=1,c=y]", "a[b=2,c=x]"]
