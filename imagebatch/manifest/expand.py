@@ -116,10 +116,10 @@ class Expander:
             made = [dict(zip(matrix, points, strict=True)) for points in product(*matrix.values())]
         excluded = _by_axes(exclude)
         made = [combo for combo in made if not _is_excluded(combo, excluded)]
-        originals = tuple(made)
+        originals = _Originals(made, frozenset(matrix))
         for number, entry in enumerate(include):
             points = {name: self._point(value, ("include", number, name)) for name, value in entry.items()}
-            if not _joined(originals, points, frozenset(matrix)):
+            if not originals.join(points):
                 made.append({name: _known(point, matrix.get(name, ())) for name, point in points.items()})
         if not made and not matrix and not include:
             made = [{}]
@@ -297,19 +297,34 @@ def _known(point: AxisPoint, values: Sequence[AxisPoint]) -> AxisPoint:
     return point if same is None else replace(point, settings=(*same.settings, *point.settings))
 
 
-def _joined(originals: Sequence[dict[str, AxisPoint]], entry: Mapping[str, AxisPoint], axes: frozenset[str]) -> bool:
-    """GitHub's rule: an entry joins each combination whose matrix values it does not overwrite, else stands alone.
+class _Originals:
+    """The combinations that the matrix itself makes; entries of `include` join those that they fit."""
 
-    A matrix value that the entry names keeps the settings that it carries; those of the entry lie above them.
-    """
-    fixed = {name: point for name, point in entry.items() if name in axes}
-    added = {name: point for name, point in entry.items() if name not in axes}
-    hit = False
-    for combo in originals:
-        if all(combo[name].text == point.text for name, point in fixed.items()):
+    def __init__(self, combos: Sequence[dict[str, AxisPoint]], axes: frozenset[str]) -> None:
+        self._combos = tuple(combos)
+        self._axes = axes
+        self._found: dict[tuple[str, ...], dict[tuple[str, ...], list[dict[str, AxisPoint]]]] = {}
+
+    def join(self, entry: Mapping[str, AxisPoint]) -> bool:
+        """GitHub's rule: an entry joins each combination whose matrix values it does not overwrite, else stands alone.
+
+        A matrix value that the entry names keeps the settings that it carries; those of the entry lie above them.
+        """
+        fixed = {name: entry[name] for name in sorted(entry) if name in self._axes}
+        added = {name: point for name, point in entry.items() if name not in self._axes}
+        hits = self._by(tuple(fixed)).get(tuple(point.text for point in fixed.values()), [])
+        for combo in hits:
             for name, point in fixed.items():
                 if point.settings:
                     combo[name] = replace(combo[name], settings=(*combo[name].settings, *point.settings))
             combo.update(added)
-            hit = True
-    return hit
+        return bool(hits)
+
+    def _by(self, names: tuple[str, ...]) -> dict[tuple[str, ...], list[dict[str, AxisPoint]]]:
+        """The combinations by their values of some axes."""
+        found = self._found.get(names)
+        if found is None:
+            found = self._found[names] = {}
+            for combo in self._combos:
+                found.setdefault(tuple(combo[name].text for name in names), []).append(combo)
+        return found
