@@ -182,7 +182,7 @@ class _Reader:
     def _delimited(self, source: SourceFile, delimiter: str) -> Table:
         text = source.text.replace("\r\n", "\n").replace("\r", "\n")
         self._check_chars(text)
-        self._check_count(text.count("\n"), '"' not in text)
+        self._check_count(text)
         lines: list[int] = []
         rows: list[list[str]] = []
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -386,9 +386,13 @@ class _Reader:
                 self._say(char_kind(bad[0]), "character is not allowed", told, line)
         self._check_said()
 
-    def _check_count(self, lines: int, exact: bool) -> None:  # noqa: FBT001 - private, one call
-        if exact and lines - 1 > self.max_rows:
-            self._too_many(f"{lines - 1} rows")
+    def _check_count(self, text: str) -> None:
+        """Refuse a table that is far too long before its rows are built; quoted cells may hold line ends."""
+        if '"' in text or text.count("\n") <= self.max_rows:
+            return
+        rows = sum(map(bool, text.split("\n"))) - 1
+        if rows > self.max_rows:
+            self._too_many(f"{rows} rows")
             raise _Refused
 
     def _too_many(self, found: str) -> None:

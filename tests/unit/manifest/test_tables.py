@@ -173,3 +173,11 @@ def test_a_glob_of_many_stars_answers_at_once() -> None:
 def test_a_glob_may_start_at_the_folder_itself(tmp_path: Path) -> None:
     write(tmp_path, {"art/fox.png": "x"})
     assert list(drafts(tmp_path, "assets: {p: {for_each: ./art/./*.png, prompt: '{{ row.path }}'}}\n")) == ["p[fox]"]
+
+
+def test_blank_lines_of_a_table_are_no_rows_and_count_against_no_limit(tmp_path: Path) -> None:
+    settings = "version: 1\ndefaults: {provider: all-images}\nbrakes: {max_variants: 3}\n"
+    files = {"imagebatch.yaml": settings, "d.csv": "k,t\nA,x\n\n\n\n\nB,y\n"}
+    assert list(drafts(tmp_path, _asset("d.csv"), files)) == ["p[A]", "p[B]"]
+    (found,) = problems(tmp_path, _asset("d.csv"), {**files, "d.csv": "k,t\n" + "\nA,x\nB,y\nC,x\nD,y\n"})
+    assert found.detail == "d.csv has 4 rows; at most 3 are allowed here."
