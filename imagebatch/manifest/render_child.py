@@ -818,6 +818,8 @@ def _undefined(error: jinja2.UndefinedError, context: dict[str, Any]) -> tuple[s
         return "forbidden", f"{name} is not available in templates{why}"
     if obj is None and name in _ELSEWHERE:
         return "undefined", f"{name} is undefined; {_ELSEWHERE[name]}"
+    if obj is None and name in context:
+        return "undefined", f"{name} is undefined in an imported macro; pass it on, or {_WITH_CONTEXT}"
     where = next((word for word in ("row", "vars", "axes") if context.get(word) is obj and obj is not None), None)
     shown = f"{where}.{name}" if where else name
     hidden = {"range"}
@@ -841,6 +843,7 @@ _TEXT_AND_NUMBER = (
     "row.stock | int, and 3 | string or ~ for the other way"
 )
 _SYNTAX: Final = {"chunk after expression": "the expression goes on where it should end; equal is written =="}
+_WITH_CONTEXT = "write {% import … with context %}"
 _OUTPUT_ONLY = "it is known in output paths only"
 _NO_ENVIRONMENT = "templates see no environment, because every machine has to ask for the same pictures"
 _NO_CLOCK = "templates see no clock, because the same manifests have to ask for the same pictures"

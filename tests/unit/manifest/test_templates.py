@@ -419,3 +419,12 @@ def test_a_cell_that_is_taken_for_a_number_is_told_in_words(tmp_path: Path, wher
     (found,) = problems(tmp_path, body, {"d.csv": "k,n\nA,3\n"})
     assert found.detail.startswith("text stands where a number is needed")
     assert "TypeError" not in found.detail
+
+
+def test_a_macro_that_sees_no_variables_is_told_how_it_can(tmp_path: Path) -> None:
+    files = {"templates/m.j2": "{% macro mood() %}{{ vars.mood }}{% endmacro %}"}
+    body = "vars: {mood: calm}\nassets: {a: {prompt: \"{% import 'm.j2' as m %}{{ m.mood() }}\"}}\n"
+    (found,) = problems(tmp_path, body, files)
+    assert "vars is undefined in an imported macro; pass it on, or write {% import … with context %}" in found.detail
+    fine = body.replace("as m %}", "as m with context %}")
+    assert drafts(tmp_path, fine, files)["a"].prompt == "calm"
