@@ -124,9 +124,9 @@ def _provider_names(asset: AssetText) -> list[Any]:
     found = [layer.node["provider"] for layer in asset.base if layer.has("provider")]
     if "provider" in asset.node:
         found.append(asset.node["provider"])
-    for values in (asset.node.get("matrix") or {}).values():
-        found += [value["provider"] for value in values if isinstance(value, dict) and "provider" in value]
-    return found
+    values = [value for points in (asset.node.get("matrix") or {}).values() for value in points]
+    values += [value for entry in asset.node.get("include") or [] for value in entry.values()]
+    return found + [value["provider"] for value in values if isinstance(value, dict) and "provider" in value]
 
 
 class _Assets:

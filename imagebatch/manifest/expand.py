@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from imagebatch.manifest.characters import BAD_IN_NAME, describe_char, nearest, quoted
 from imagebatch.manifest.findings import Findings
+from imagebatch.manifest.templating import needs_rendering
 from imagebatch.manifest.written import Value, show
 from imagebatch.manifest.yaml import YMap, find_place
 from imagebatch.model.variant import Place
@@ -113,12 +114,12 @@ class Expander:
         made: list[dict[str, AxisPoint]] = []
         if matrix:
             made = [dict(zip(matrix, points, strict=True)) for points in product(*matrix.values())]
-        excluded = [{name: show(_id(value)) for name, value in entry.items()} for entry in exclude]
-        made = [combo for combo in made if not any(_matches(combo, entry) for entry in excluded)]
-        originals = tuple(made)
+        excluded = _by_axes(exclude)
+        made = [combo for combo in made if not _is_excluded(combo, excluded)]
+        originals = _Originals(made, frozenset(matrix))
         for number, entry in enumerate(include):
             points = {name: self._point(value, ("include", number, name)) for name, value in entry.items()}
-            if not _joined(originals, points, frozenset(matrix)):
+            if not originals.join(points):
                 made.append({name: _known(point, matrix.get(name, ())) for name, point in points.items()})
         if not made and not matrix and not include:
             made = [{}]
@@ -182,7 +183,16 @@ class Expander:
                 else "is over 200 characters"
             )
             self._note("id", "axis value cannot be used", f"the axis value {quoted(text, 40)} {why}.", loc)
-        return AxisPoint(text=unicodedata.normalize("NFC", text), value=shown, settings=settings)
+        if isinstance(shown, str) and needs_rendering(shown):
+            self.findings.add(
+                "manifest.not_rendered",
+                "axis value is no template",
+                f"{quoted(shown, 40)} stays as it is written: axis values name variants before anything is rendered.",
+                place=self._place(loc),
+                severity="warning",
+                hint="put the template into vars or the prompt, which see the axis by its name",
+            )
+        return AxisPoint(text=_text(value), value=shown, settings=settings)
 
     def _check_section(self, section: str, matrix: Mapping[str, list[AxisPoint]]) -> None:
         for number, entry in enumerate(self.node.get(section) or []):
@@ -198,11 +208,12 @@ class Expander:
                         "unknown axis",
                         f"{quoted(name)} is no axis of this asset.",
                         (section, number, name),
+                        key=True,
                         hint=f"did you mean {near}?" if near else None,
                     )
                 elif name not in matrix:
                     self._check_name(name, (section, number, name))
-                elif section == "exclude" and show(_id(value)) not in {point.text for point in matrix[name]}:
+                elif section == "exclude" and _text(value) not in {point.text for point in matrix[name]}:
                     self._note(
                         "range",
                         "unknown axis value",
@@ -218,6 +229,7 @@ class Expander:
                 f"axis {quoted(name)}: letters, digits and _, not starting with a digit, and no word that templates "
                 "know already.",
                 loc,
+                key=True,
             )
 
     def _check_twins(self, combos: Sequence[Combo]) -> None:
@@ -240,22 +252,43 @@ class Expander:
         )
         raise _Refused
 
-    def _place(self, loc: tuple[str | int, ...]) -> Place:
-        return find_place(self.node, self.path, loc)
+    def _place(self, loc: tuple[str | int, ...], *, key: bool = False) -> Place:
+        return find_place(self.node, self.path, loc, key=key)
 
     def _note(
-        self, code: str, summary: str, detail: str, loc: tuple[str | int, ...], *, hint: str | None = None
+        self,
+        code: str,
+        summary: str,
+        detail: str,
+        loc: tuple[str | int, ...],
+        *,
+        key: bool = False,
+        hint: str | None = None,
     ) -> None:
         code = f"plan.{code}" if code == "empty_axis" else f"manifest.{code}"
-        self.findings.add(code, summary, detail, place=self._place(loc), hint=hint)
+        self.findings.add(code, summary, detail, place=self._place(loc, key=key), hint=hint)
 
 
 def _id(value: Value) -> Value:
     return value.get("id", value) if isinstance(value, dict) else value
 
 
-def _matches(combo: Combo, entry: Mapping[str, str]) -> bool:
-    return all(name in combo and combo[name].text == text for name, text in entry.items())
+def _text(value: Value) -> str:
+    """An axis value as addresses show it, in one form of Unicode."""
+    return unicodedata.normalize("NFC", show(_id(value)))
+
+
+def _by_axes(entries: Sequence[Mapping[str, Any]]) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
+    """Entries of `exclude` by the axes that they name: the values for which each of those leaves combinations out."""
+    found: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for entry in entries:
+        names = tuple(sorted(entry))
+        found.setdefault(names, set()).add(tuple(_text(entry[name]) for name in names))
+    return found
+
+
+def _is_excluded(combo: Combo, excluded: Mapping[tuple[str, ...], set[tuple[str, ...]]]) -> bool:
+    return any(tuple(combo[name].text for name in names) in values for names, values in excluded.items())
 
 
 def _known(point: AxisPoint, values: Sequence[AxisPoint]) -> AxisPoint:
@@ -264,19 +297,34 @@ def _known(point: AxisPoint, values: Sequence[AxisPoint]) -> AxisPoint:
     return point if same is None else replace(point, settings=(*same.settings, *point.settings))
 
 
-def _joined(originals: Sequence[dict[str, AxisPoint]], entry: Mapping[str, AxisPoint], axes: frozenset[str]) -> bool:
-    """GitHub's rule: an entry joins each combination whose matrix values it does not overwrite, else stands alone.
+class _Originals:
+    """The combinations that the matrix itself makes; entries of `include` join those that they fit."""
 
-    A matrix value that the entry names keeps the settings that it carries; those of the entry lie above them.
-    """
-    fixed = {name: point for name, point in entry.items() if name in axes}
-    added = {name: point for name, point in entry.items() if name not in axes}
-    hit = False
-    for combo in originals:
-        if all(combo[name].text == point.text for name, point in fixed.items()):
+    def __init__(self, combos: Sequence[dict[str, AxisPoint]], axes: frozenset[str]) -> None:
+        self._combos = tuple(combos)
+        self._axes = axes
+        self._found: dict[tuple[str, ...], dict[tuple[str, ...], list[dict[str, AxisPoint]]]] = {}
+
+    def join(self, entry: Mapping[str, AxisPoint]) -> bool:
+        """GitHub's rule: an entry joins each combination whose matrix values it does not overwrite, else stands alone.
+
+        A matrix value that the entry names keeps the settings that it carries; those of the entry lie above them.
+        """
+        fixed = {name: entry[name] for name in sorted(entry) if name in self._axes}
+        added = {name: point for name, point in entry.items() if name not in self._axes}
+        hits = self._by(tuple(fixed)).get(tuple(point.text for point in fixed.values()), [])
+        for combo in hits:
             for name, point in fixed.items():
                 if point.settings:
                     combo[name] = replace(combo[name], settings=(*combo[name].settings, *point.settings))
             combo.update(added)
-            hit = True
-    return hit
+        return bool(hits)
+
+    def _by(self, names: tuple[str, ...]) -> dict[tuple[str, ...], list[dict[str, AxisPoint]]]:
+        """The combinations by their values of some axes."""
+        found = self._found.get(names)
+        if found is None:
+            found = self._found[names] = {}
+            for combo in self._combos:
+                found.setdefault(tuple(combo[name].text for name in names), []).append(combo)
+        return found

@@ -22,7 +22,7 @@ def filled_collisions(variants: Sequence[Variant]) -> Iterator[Problem]:
     owners: dict[str, str] = {}
     said = 0
     for variant in variants:
-        for path in _filled(variant):
+        for path in filled(variant):
             count = len(owners)
             other = owners.setdefault(collision_key(path), variant.address)
             if len(owners) > count:
@@ -56,7 +56,7 @@ def _one_form(variants: Iterable[Variant]) -> bool:
     return len(forms) < 2
 
 
-def _filled(variant: Variant) -> Iterator[str]:
+def filled(variant: Variant) -> Iterator[str]:
     """The files that one variant may write."""
     for output in variant.outputs:
         path = output.spec.path.replace(EXT_MARK, variant.ext)

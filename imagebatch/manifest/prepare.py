@@ -156,7 +156,8 @@ class Preparer:
         found = self.tables[path]
         if found is None:
             return None, None, False
-        self.facts.append(TableFacts(asset=text.id, path=path, rows=len(found[1])))
+        every_file = found[1].by_file and "where" not in node
+        self.facts.append(TableFacts(asset=text.id, path=path, rows=len(found[1]), every_file=every_file))
         return (*found, True)
 
     def _keys(self, asset: Prepared, table: Table) -> Prepared | None:

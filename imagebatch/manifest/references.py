@@ -44,7 +44,7 @@ def check_references(
         edges[draft.address] = tuple(
             text.removeprefix(ASSET_PREFIX) for text in draft.references if text.startswith(ASSET_PREFIX)
         )
-    for circle in _circles(edges):
+    for circle in circles(edges):
         place = next(draft.policy.place_of("references") for draft in drafts if draft.address == circle[0])
         findings.add(
             "manifest.cycle",
@@ -114,7 +114,7 @@ def _judge(
     return True
 
 
-def _circles(edges: Mapping[str, tuple[str, ...]]) -> list[tuple[str, ...]]:
+def circles(edges: Mapping[str, tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Each circle once, by walking with a stack of our own (chains may be long)."""
     found: list[tuple[str, ...]] = []
     done: set[str] = set()

@@ -267,7 +267,7 @@ def _unpacked(value: Value) -> Value:
 def _plain(value: Value, depth: int = 0) -> Value:
     """A whole expression's value as JSON can hold it."""
     if isinstance(value, Undefined):
-        str(value)
+        return str(value)  # raises, but for an `if` without `else`: that is empty text here as anywhere in a template
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (str, int, float)):
@@ -798,6 +798,8 @@ def _judged(error: Exception, context: dict[str, Any]) -> tuple[str, str]:
         result = "syntax", _SYNTAX.get(str(error.message), str(error.message))
     elif "integer string conversion" in str(error):
         result = "error", "the number is too large to print"
+    elif isinstance(error, TypeError) and "str" in str(error) and _NUMBER_TYPE.search(str(error)):
+        result = "error", _TEXT_AND_NUMBER
     else:
         result = "error", f"{type(error).__name__}: {error}"
     return result
@@ -816,6 +818,8 @@ def _undefined(error: jinja2.UndefinedError, context: dict[str, Any]) -> tuple[s
         return "forbidden", f"{name} is not available in templates{why}"
     if obj is None and name in _ELSEWHERE:
         return "undefined", f"{name} is undefined; {_ELSEWHERE[name]}"
+    if obj is None and name in context:
+        return "undefined", f"{name} is undefined in an imported macro; pass it on, or {_WITH_CONTEXT}"
     where = next((word for word in ("row", "vars", "axes") if context.get(word) is obj and obj is not None), None)
     shown = f"{where}.{name}" if where else name
     hidden = {"range"}
@@ -833,7 +837,13 @@ def _undefined(error: jinja2.UndefinedError, context: dict[str, Any]) -> tuple[s
     return "undefined", text
 
 
+_NUMBER_TYPE = re.compile(r"int\b|float\b|integer\b", re.IGNORECASE)
+_TEXT_AND_NUMBER = (
+    "text stands where a number is needed, or a number where text is; cells of a CSV table are text: write "
+    "row.stock | int, and 3 | string or ~ for the other way"
+)
 _SYNTAX: Final = {"chunk after expression": "the expression goes on where it should end; equal is written =="}
+_WITH_CONTEXT = "write {% import … with context %}"
 _OUTPUT_ONLY = "it is known in output paths only"
 _NO_ENVIRONMENT = "templates see no environment, because every machine has to ask for the same pictures"
 _NO_CLOCK = "templates see no clock, because the same manifests have to ask for the same pictures"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from imagebatch.manifest.characters import quoted
+from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.schema import BrakeLimits, Project, Provider
 from imagebatch.manifest.written import Value, plain
@@ -15,6 +15,7 @@ from imagebatch.model.settings import SIMULATOR_BASE, Brakes, ProjectSettings, P
 from imagebatch.model.variant import Place
 
 BUILT_IN_TYPES: Final = ("all-images", "aigne-hub", "openai")
+PRICED_STEPS: Final = ("create", "buy", "full", "upscale", "uhd")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|min|h|d)")
@@ -136,7 +137,7 @@ class _ProviderReader:
             rate_limits=self._rates(),
             consistency_window_s=60.0 if window is None else window,
             deadline_s=self._seconds("deadline", given.deadline),
-            price=self._price(),
+            price=self._price(kind),
             options=self._options(),
             place=self.document.place(("providers", self.alias), key=True),
         )
@@ -240,9 +241,12 @@ class _ProviderReader:
             return None
         return seconds
 
-    def _price(self) -> Mapping[str, Money]:
+    def _price(self, kind: str | None) -> Mapping[str, Money]:
         made: dict[str, Money] = {}
         for key, written in (self.given.price or {}).items():
+            if kind in BUILT_IN_TYPES and key not in PRICED_STEPS:  # a plug-in may price steps of its own
+                self._unknown_step(key)
+                continue
             text = self._text("price", written)
             if text is None:
                 continue
@@ -251,6 +255,17 @@ class _ProviderReader:
             except ValueError as error:
                 self._note("range", f"price.{key}: {error}", ("price", key))
         return made
+
+    def _unknown_step(self, key: str) -> None:
+        near = nearest(key, PRICED_STEPS)
+        known = "" if near else f"; known: {', '.join(PRICED_STEPS)}"
+        self.findings.add(
+            "manifest.unknown_key",
+            "unknown key",
+            f"{quoted(key)} is not known here, in providers.{self.alias}.price{known}.",
+            place=self.document.place(("providers", self.alias, "price", key), key=True),
+            hint=f"did you mean {near}?" if near else None,
+        )
 
     def _options(self) -> dict[str, Any]:
         given = self.given

@@ -79,8 +79,9 @@ class Strings:
         return next((number for number, slot in enumerate(self.slots) if slot.kind == "path"), len(self.slots))
 
     def mentions(self, word: str) -> bool:
-        """Whether any template may use a name."""
-        return any(slot.kind == "file" or word in slot.source for slot in self.all_slots)
+        """Whether any template, or a file that it takes in, may use a name."""
+        words = (word, "include", "import")
+        return any(slot.kind == "file" or any(one in slot.source for one in words) for slot in self.all_slots)
 
     def values(self, what: str) -> Iterator[Any] | Iterable[Any]:
         """One field for all variants: the same object for ever where nothing in it is a template."""

@@ -30,11 +30,15 @@ _WILD = re.compile(r"[*?\[]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableFacts:
-    """How many rows an asset's table has now, for the plan to print beside those of the last apply."""
+    """How many rows an asset's table has now, for the plan to print beside those of the last apply.
+
+    With `every_file` the table is a glob, and no `where` leaves any of its files out.
+    """
 
     asset: str
     path: str
     rows: int
+    every_file: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +147,7 @@ class _Reader:
 
     def glob(self, pattern: str) -> Table | None:
         """Files that match; `path`, `name`, `stem`, `ext` and `folder` are the columns."""
-        patterns = pattern.split("/")
+        patterns = glob_parts(pattern)
         fixed = next(number for number, part in enumerate(patterns) if _WILD.search(part))
         before = self.findings.count
         found, others = self.sources.find(
@@ -178,7 +182,7 @@ class _Reader:
     def _delimited(self, source: SourceFile, delimiter: str) -> Table:
         text = source.text.replace("\r\n", "\n").replace("\r", "\n")
         self._check_chars(text)
-        self._check_count(text.count("\n"), '"' not in text)
+        self._check_count(text)
         lines: list[int] = []
         rows: list[list[str]] = []
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -382,9 +386,13 @@ class _Reader:
                 self._say(char_kind(bad[0]), "character is not allowed", told, line)
         self._check_said()
 
-    def _check_count(self, lines: int, exact: bool) -> None:  # noqa: FBT001 - private, one call
-        if exact and lines - 1 > self.max_rows:
-            self._too_many(f"{lines - 1} rows")
+    def _check_count(self, text: str) -> None:
+        """Refuse a table that is far too long before its rows are built; quoted cells may hold line ends."""
+        if '"' in text or text.count("\n") <= self.max_rows:
+            return
+        rows = sum(map(bool, text.split("\n"))) - 1
+        if rows > self.max_rows:
+            self._too_many(f"{rows} rows")
             raise _Refused
 
     def _too_many(self, found: str) -> None:
@@ -425,13 +433,34 @@ _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _BLANK = re.compile(r"[ \t\n\r]*")
 
 
+def glob_parts(pattern: str) -> list[str]:
+    """A glob's components as paths have them: `./art/*.png` is `art/*.png`."""
+    return [part for part in pattern.split("/") if part != "."]
+
+
 def glob_matches(parts: Sequence[str], patterns: Sequence[str]) -> bool:
     """Whether a path's components match a glob's: `*`, `?` and `[…]` within one, `**` over any number."""
-    if not patterns:
-        return not parts
-    if patterns[0] == "**":
-        return any(glob_matches(parts[start:], patterns[1:]) for start in range(len(parts) + 1))
-    return bool(parts) and fnmatch.fnmatchcase(parts[0], patterns[0]) and glob_matches(parts[1:], patterns[1:])
+    places = _with_skipped({0}, patterns)
+    for part in parts:
+        further: set[int] = set()
+        for place in places:
+            if place < len(patterns) and patterns[place] == "**":
+                further.add(place)
+            elif place < len(patterns) and fnmatch.fnmatchcase(part, patterns[place]):
+                further.add(place + 1)
+        places = _with_skipped(further, patterns)
+    return len(patterns) in places
+
+
+def _with_skipped(places: set[int], patterns: Sequence[str]) -> set[int]:
+    """Places in a glob, and those behind them that `**` reaches because it stands for nothing, too."""
+    found = set(places)
+    for place in places:
+        behind = place
+        while behind < len(patterns) and patterns[behind] == "**":
+            behind += 1
+            found.add(behind)
+    return found
 
 
 def unknown_column(name: str, table: Table) -> str:

@@ -307,7 +307,7 @@ class _Builder:
                         node.marks[key] = part.marks[key]
 
     def _key_is_no_text(self, mark: Mark) -> None:
-        if self._line(mark[0])[max(mark[1] - 2, 0) :].startswith("{"):
+        if self._line(mark[0])[max(mark[1] - 2, 0) :].startswith("{{"):
             self._fail(
                 "syntax",
                 "template is not quoted",
@@ -315,7 +315,9 @@ class _Builder:
                 mark,
                 hint='quote values that start with {{, e.g. "{{ name }} fox"',
             )
-        self._fail("syntax", "key is not text", "a mapping or list cannot be a key.", mark)
+        self._fail(
+            "syntax", "key is not text", "a key is text, never a mapping, a list or another anchor's value.", mark
+        )
 
     def _syntax(self, error: yaml.YAMLError) -> None:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
@@ -329,17 +331,33 @@ class _Builder:
                 (line, column),
             )
             return
-        nearby = self._line(line) + "\n" + (self._line(line - 1) if line > 1 else "")
-        here = self._line(line)[column - 1 : column]
-        bare = _UNQUOTED.search(nearby)
-        hint = f'quote values that start with {bare[0][-2:]}, e.g. "{{{{ name }}}} fox"' if bare else None
-        if hint is None and problem.startswith("mapping values are not allowed"):
-            hint = "quote a text that holds a colon and a blank: 'a fox: red'"
-        elif hint is None and here in _NEEDS_QUOTES and "cannot start any token" in problem:
-            hint = f"quote a text that starts with {here}"
-        if "\t" in self._line(line)[: max(column, 1)] and hint is None:
-            hint = "indent with blanks; YAML takes no tabs there"
+        started = getattr(error, "context_mark", None)
+        if started is not None and "quoted scalar" in str(getattr(error, "context", "")) and "end of stream" in problem:
+            opened = (started.line + 1, started.column + 1)
+            self._note("syntax", "quote never closes", f"the quote in line {opened[0]} never closes.", opened)
+            return
+        hint = self._syntax_hint(problem, line, column)
         self._note("syntax", "file is not YAML", f"{problem}.", (line, column), hint=hint)
+
+    def _syntax_hint(self, problem: str, line: int, column: int) -> str | None:
+        """What most likely has to be done about a fault that the parser found at this place."""
+        here = self._line(line)
+        bare = _UNQUOTED.search(here + "\n" + (self._line(line - 1) if line > 1 else ""))
+        hint: str | None = None
+        if bare is not None:
+            hint = f'quote values that start with {bare[0][-2:]}, e.g. "{{{{ name }}}} fox"'
+        elif problem.startswith("mapping values are not allowed"):
+            inside = ": " in here[: column - 1]
+            hint = "quote a text that holds a colon and a blank: 'a fox: red'" if inside else _INDENT
+        elif here[column - 1 : column] in _NEEDS_QUOTES and "cannot start any token" in problem:
+            hint = f"quote a text that starts with {here[column - 1]}"
+        elif "\t" in here[: max(column, 1)]:
+            hint = "indent with blanks; YAML takes no tabs there"
+        elif problem.startswith("did not find expected key") and _STARTS_QUOTED.search(here[: column - 1]):
+            hint = "the text goes on behind its closing quote: put quotes around the whole of it"
+        elif "alphabetic or numeric character" in problem:
+            hint = _STAR
+        return hint
 
     def _tag(self, tag: str, mark: Mark) -> None:
         shown = f"!!{tag.removeprefix(_CORE_TAG)}" if tag.startswith(_CORE_TAG) else tag
@@ -377,6 +395,8 @@ def _stand_in(mark: Mark) -> str:
 
 
 _UNQUOTED = re.compile(r"(?:^|[:\-\[,{])\s*\{[{%#]")
+_STARTS_QUOTED = re.compile(r"(?:^|[:\-\[,{])\s+[\"']")
+_INDENT = "indent all keys of one mapping alike"
 _STAR = "quote a text that starts with *"
 _CORE_TAG = "tag:yaml.org,2002:"
 _NEEDS_QUOTES = frozenset("%@`")

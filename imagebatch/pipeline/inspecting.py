@@ -1,6 +1,7 @@
 """Looking without touching: validate, render, explain, status, verify. Nothing here sends or writes."""
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -112,10 +113,11 @@ def explain(project: Project, planned: Planned, address: str) -> Explained:
     """
     change = next((one for one in planned.plan.changes if one.address == address), None)
     if change is None:
+        inside = next((one.address for one in planned.plan.changes if one.address.startswith(f"{address}[")), None)
         raise PlanError(
             "no such address",
             f"{address} is neither in the manifests nor in the lock.",
-            hints=("imagebatch status",),
+            hints=(f"imagebatch explain {shlex.quote(inside)}" if inside else "imagebatch status",),
             code="plan.unknown_address",
             address=address,
         )

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from imagebatch.errors import ManifestError, Problem, ProviderError
 from imagebatch.manifest import project as manifests
+from imagebatch.manifest.endless import endless
 from imagebatch.manifest.filled_paths import filled_collisions
+from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.picks import PICKS_PATH
 from imagebatch.manifest.project import Loaded
 from imagebatch.model.capabilities import Capabilities
@@ -84,7 +86,13 @@ def load(setup: Setup) -> Project:
     loaded = manifests.load_project(
         setup.root, variables=setup.variables, simulate=setup.simulate, judge=lambda *found: _judged(setup, *found)
     )
-    targets = Targets(loaded.settings.providers, lambda one: _target(one, setup))
+    try:
+        targets = Targets(loaded.settings.providers, lambda one: _target(one, setup))
+    except ProviderError:
+        found = Findings()  # which puts all that there is to say of the project in order
+        found.extend(_judged(setup, loaded.settings, loaded.drafts))
+        found.check()
+        raise
     references = {path: _read_reference(setup.root, path) for path in file_references(loaded.drafts)}
     return Project(
         setup=setup,
@@ -108,7 +116,8 @@ def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) ->
         except ProviderError as error:
             unusable += error.problems
     sound = [draft for draft in drafts if draft.policy.provider in targets]
-    sound = [replace(draft, references=()) if draft.references else draft for draft in sound]
+    # References are read later, and labels have been judged: what was refused there must not fail here again.
+    sound = [replace(draft, references=(), metadata={}) for draft in sound]
     found = resolve_wanted(sound, targets, references={}, recorded=empty_lock("0" * 32))
     return (*unusable, *found.problems, *filled_collisions(found.variants))
 
@@ -116,12 +125,13 @@ def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) ->
 def wanted(project: Project, recorded: Recorded) -> Wanted:
     """All variants in wire form.
 
-    Raises ManifestError where a provider cannot take a request, two variants write one file, or picks have no place to
-    go; what is only doubtful is in the result's `problems`.
+    Raises ManifestError where a provider cannot take a request, two variants write one file, an output goes into what
+    it is made from, or picks have no place to go; what is only doubtful is in the result's `problems`.
     """
     found = resolve_wanted(project.loaded.drafts, project.targets, references=project.references, recorded=recorded)
     errors = [problem for problem in found.problems if problem.severity == "error"]
     errors += filled_collisions(found.variants)
+    errors += endless(found.variants, project.loaded.tables)
     errors += _picks_without_place(found.variants, project.loaded.picks)
     if errors:
         raise ManifestError(errors)

@@ -21,6 +21,7 @@ from imagebatch.providers.base import (
     Submission,
     Unclear,
 )
+from imagebatch.providers.options import read_options
 
 _IDS_A_DELETE = 100
 
@@ -52,6 +53,7 @@ class AllImages:
     )
 
     def __init__(self, settings: ProviderSettings) -> None:
+        read_options(settings, ())  # it has none: what stands there would be ignored in silence
         self.settings = settings
         self.capabilities = self.declared
         self._seen: all_images_wire.Seen = {}

@@ -10,7 +10,7 @@ from imagebatch.manifest.expand import AxisPoint
 from imagebatch.manifest.keys import make_addresses, make_slugs, tell_apart
 from imagebatch.manifest.paths import check_component, fold
 from imagebatch.model.address import parse_address, render_address
-from tests.unit.manifest.projects import codes, drafts, problems
+from tests.unit.manifest.projects import codes, drafts, load, problems
 
 TEXT = st.text(min_size=1, max_size=12).filter(lambda text: text.strip() and text.isprintable())
 
@@ -191,3 +191,39 @@ assets:
     assert found["h[e=gpt,q=high]"].params == {"size": "s1", "n": 2}
     assert found["h[e=gpt,q=top]"].params == {"size": "s1", "n": 4}
     assert found["h[e=mj,q=low]"].policy.provider == "all-images"
+
+
+def test_exclude_finds_a_value_in_any_form_of_unicode(tmp_path: Path) -> None:
+    body = 'assets: {a: {prompt: x, matrix: {drink: ["caf\u00e9", tea]}, exclude: [{drink: "cafe\u0301"}]}}\n'
+    assert list(drafts(tmp_path, body)) == ["a[drink=tea]"]
+
+
+def test_a_wrong_name_of_an_axis_is_told_where_the_name_stands(tmp_path: Path) -> None:
+    body = """
+assets:
+  a: {prompt: x, matrix: {row: [1]}}
+  b: {prompt: x, matrix: {season: [spring, autumn]}, exclude: [{saeson: spring}]}
+"""
+    found = problems(tmp_path, body)
+    assert [one.place for one in found] == ["manifests/m.yaml:3:27", "manifests/m.yaml:4:65"]
+
+
+def test_an_axis_value_that_looks_like_a_template_is_warned_of_and_stays_as_it_is(tmp_path: Path) -> None:
+    body = 'assets: {a: {prompt: "{{ hue }}", matrix: {hue: [red, "{{ vars.hue }}"]}, include: [{hue: "{% x %}"}]}}\n'
+    loaded = load(tmp_path, body)
+    assert {draft.prompt for draft in loaded.drafts} == {"red", "{{ vars.hue }}", "{% x %}"}
+    assert [(one.code, one.column) for one in loaded.warnings] == [
+        ("manifest.not_rendered", 55),
+        ("manifest.not_rendered", 91),
+    ]
+
+
+def test_entries_of_exclude_that_name_different_axes_each_leave_out_what_they_fit(tmp_path: Path) -> None:
+    body = """
+assets:
+  a:
+    prompt: x
+    matrix: {b: [1, 2, 3], c: [x, y]}
+    exclude: [{c: x, b: 1}, {b: 3}, {b: 2, c: y}, {c: x, b: 3}]
+"""
+    assert list(drafts(tmp_path, body)) == ["a[b=1,c=y]", "a[b=2,c=x]"]

@@ -100,6 +100,11 @@ def test_an_address_whose_variable_is_not_set_matters_where_it_is_used(tmp_path:
     )
 
 
+def test_an_address_whose_variable_is_not_set_matters_to_a_combination_that_include_adds(tmp_path: Path) -> None:
+    body = "assets: {a: {prompt: x, provider: openai, include: [{engine: {id: hub, provider: p}}]}}\n"
+    assert codes(tmp_path, body, _project("{type: aigne-hub, base_url: '${HUB}'}")) == ["manifest.variable"]
+
+
 def test_references_to_the_environment_are_plain_text_elsewhere(tmp_path: Path) -> None:
     loaded = load(tmp_path, "assets: {a: {prompt: 'costs ${HOME}', provider: openai}}\n", HOME="secret")
     assert loaded.drafts[0].prompt == "costs ${HOME}"
@@ -163,3 +168,11 @@ def test_the_version_has_to_be_one(tmp_path: Path, version: str) -> None:
         tmp_path, "assets: {a: {prompt: x, provider: openai}}\n", {"imagebatch.yaml": version + "styles: {}\n"}
     )
     assert found[0] in {"manifest.version", "manifest.type", "manifest.required"}
+
+
+def test_a_price_of_a_step_that_nobody_takes_is_refused_for_the_built_in_types(tmp_path: Path) -> None:
+    step, other = problems(tmp_path, ONE, _project("{type: openai, price: {crate: 0.35 EUR, tip: 1 EUR}}"))
+    assert (step.code, step.column, step.hint) == ("manifest.unknown_key", 29, "did you mean create?")
+    assert other.detail == '"tip" is not known here, in providers.p.price; known: create, buy, full, upscale, uhd.'
+    loaded = load(tmp_path, ONE, _project("{type: plugged-in, price: {tip: 1 EUR}}"))
+    assert set(loaded.settings.providers["p"].price) == {"tip"}

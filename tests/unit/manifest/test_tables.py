@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagebatch.manifest.tables import glob_matches
 from tests.unit.manifest.projects import codes, drafts, load, problems, write
@@ -149,3 +151,33 @@ def test_a_table_may_be_larger_than_the_limit_where_few_rows_are_taken(tmp_path:
 @pytest.mark.parametrize("key", ["a/b", "..", "a\u200bb", "x" * 201, " "])
 def test_keys_that_files_and_addresses_cannot_carry_are_refused(tmp_path: Path, key: str) -> None:
     assert codes(tmp_path, _asset("d.csv"), {"d.csv": f"k,t\n{key},x\n"})[0] in {"manifest.id", "data.key_missing"}
+
+
+def _matches_plainly(parts: list[str], patterns: list[str]) -> bool:
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return any(_matches_plainly(parts[start:], patterns[1:]) for start in range(len(parts) + 1))
+    return bool(parts) and patterns[0] in {parts[0], "*"} and _matches_plainly(parts[1:], patterns[1:])
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=6), st.lists(st.sampled_from(["a", "b", "*", "**"]), max_size=6))
+def test_a_glob_matches_what_its_parts_say(parts: list[str], patterns: list[str]) -> None:
+    assert glob_matches(parts, patterns) == _matches_plainly(parts, patterns)
+
+
+def test_a_glob_of_many_stars_answers_at_once() -> None:
+    assert not glob_matches([*"abcdefghijklmnopqrstuvwxyz", "a.png"], ["**", "a*", *["**"] * 12, "*.jpg"])
+
+
+def test_a_glob_may_start_at_the_folder_itself(tmp_path: Path) -> None:
+    write(tmp_path, {"art/fox.png": "x"})
+    assert list(drafts(tmp_path, "assets: {p: {for_each: ./art/./*.png, prompt: '{{ row.path }}'}}\n")) == ["p[fox]"]
+
+
+def test_blank_lines_of_a_table_are_no_rows_and_count_against_no_limit(tmp_path: Path) -> None:
+    settings = "version: 1\ndefaults: {provider: all-images}\nbrakes: {max_variants: 3}\n"
+    files = {"imagebatch.yaml": settings, "d.csv": "k,t\nA,x\n\n\n\n\nB,y\n"}
+    assert list(drafts(tmp_path, _asset("d.csv"), files)) == ["p[A]", "p[B]"]
+    (found,) = problems(tmp_path, _asset("d.csv"), {**files, "d.csv": "k,t\n" + "\nA,x\nB,y\nC,x\nD,y\n"})
+    assert found.detail == "d.csv has 4 rows; at most 3 are allowed here."

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from imagebatch.manifest import characters, render_child
 from imagebatch.manifest.project import load_project
 from imagebatch.manifest.templating import Answer, Died, Renderer
-from imagebatch.model.variant import CANDIDATE_MARK
+from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK
 from tests.unit.manifest.projects import codes, drafts, load, problems, write
 
 FILTERS = {
@@ -381,3 +381,50 @@ def test_one_equals_sign_in_a_condition_is_explained(tmp_path: Path) -> None:
     body = "assets: {a: {prompt: x, for_each: a.csv, key: k, where: \"row.k = '1'\"}}\n"
     (found,) = problems(tmp_path, body, {"a.csv": "k\n1\n"})
     assert "equal is written ==" in found.detail
+
+
+def test_a_whole_expression_whose_if_has_no_else_is_empty_text_as_it_is_inside_a_text(tmp_path: Path) -> None:
+    body = """
+vars: {mist: "{{ 'in mist' if season == 'autumn' }}"}
+assets:
+  park:
+    prompt: "a park {{ vars.mist }}"
+    matrix: {season: [spring, autumn]}
+    metadata: {mist: "{{ 5 if season == 'autumn' }}"}
+"""
+    found = drafts(tmp_path, body)
+    assert [(one.prompt, one.metadata) for one in found.values()] == [
+        ("a park in mist", {"mist": 5}),
+        ("a park", {"mist": ""}),
+    ]
+
+
+def test_a_file_that_an_output_path_takes_in_knows_what_output_paths_know(tmp_path: Path) -> None:
+    body = """
+assets:
+  a: {prompt: x, matrix: {s: [1]}, output: "o/{% include 'name.j2' %}"}
+  b: {prompt: x, matrix: {s: [1]}, output: "o/{% from 'say.j2' import named with context %}{{ named('b') }}.png"}
+"""
+    files = {
+        "templates/name.j2": "{{ variant }}-a.{{ ext }}",
+        "templates/say.j2": "{% macro named(what) %}{{ what }}-{{ variant }}{% endmacro %}",
+    }
+    found = drafts(tmp_path, body, files)
+    assert [one.outputs[0].path for one in found.values()] == [f"o/1-a.{EXT_MARK}", "o/b-1.png"]
+
+
+@pytest.mark.parametrize("where", ["row.n > 3", "row.n + 1 == 4", "range(row.n)", "row.n + 1.50 > 2"])
+def test_a_cell_that_is_taken_for_a_number_is_told_in_words(tmp_path: Path, where: str) -> None:
+    body = f"assets: {{a: {{prompt: x, for_each: d.csv, key: k, where: '{where}'}}}}\n"
+    (found,) = problems(tmp_path, body, {"d.csv": "k,n\nA,3\n"})
+    assert found.detail.startswith("text stands where a number is needed")
+    assert "TypeError" not in found.detail
+
+
+def test_a_macro_that_sees_no_variables_is_told_how_it_can(tmp_path: Path) -> None:
+    files = {"templates/m.j2": "{% macro mood() %}{{ vars.mood }}{% endmacro %}"}
+    body = "vars: {mood: calm}\nassets: {a: {prompt: \"{% import 'm.j2' as m %}{{ m.mood() }}\"}}\n"
+    (found,) = problems(tmp_path, body, files)
+    assert "vars is undefined in an imported macro; pass it on, or write {% import … with context %}" in found.detail
+    fine = body.replace("as m %}", "as m with context %}")
+    assert drafts(tmp_path, fine, files)["a"].prompt == "calm"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagebatch.errors import ManifestError, Problem
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.written import show
 from imagebatch.manifest.yaml import parse_yaml
@@ -28,6 +29,15 @@ def _root(text: str) -> Any:
     findings.check()
     assert document is not None
     return document.root
+
+
+def _refused(text: str) -> Problem:
+    findings = Findings()
+    assert parse_yaml(text, "m.yaml", findings) is None
+    with pytest.raises(ManifestError) as caught:
+        findings.check()
+    (problem,) = caught.value.problems
+    return problem
 
 
 @given(st.dictionaries(st.text("abc", min_size=1), VALUES, min_size=1, max_size=4))
@@ -130,3 +140,29 @@ def test_no_text_makes_the_loader_fall_over(text: str) -> None:
     findings = Findings()
     document = parse_yaml(text, "m.yaml", findings)
     assert document is not None or findings.failed
+
+
+@pytest.mark.parametrize("text", ["a: {[b, c]: d}", "a: {? {b: c} : d}", "x: &n 5\na: {*n : d}"])
+def test_a_key_that_is_no_text_is_not_taken_for_a_template_without_quotes(text: str) -> None:
+    assert _refused(text).summary == "key is not text"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "hint"),
+    [
+        ('a:\n  b: "{{ c }}" in snow\n', "m.yaml:2:16", "the text goes on behind its closing quote"),
+        ("a:\n  b: 'it's'\n", "m.yaml:2:10", "the text goes on behind its closing quote"),
+        ("a:\n  b: 1\n   c: 2\n", "m.yaml:3:5", "indent all keys of one mapping alike"),
+        ("a:\n  b: a fox: red\n", "m.yaml:2:11", "quote a text that holds a colon"),
+        ("a: *fox*\n", "m.yaml:1:8", "quote a text that starts with *"),
+    ],
+)
+def test_a_slip_of_the_pen_gets_a_hint_that_fits(text: str, place: str, hint: str) -> None:
+    problem = _refused(text)
+    assert (problem.code, problem.place) == ("manifest.syntax", place)
+    assert hint in (problem.hint or "")
+
+
+def test_a_quote_that_never_closes_is_told_where_it_opens() -> None:
+    problem = _refused('a:\n  b: "red fox\n  c: snow\n')
+    assert (problem.summary, problem.place) == ("quote never closes", "m.yaml:2:6")

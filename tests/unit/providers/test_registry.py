@@ -114,3 +114,11 @@ def test_every_price_says_who_says_so_and_when(name: str) -> None:
         for row in rows:
             assert row["source"]
             assert row["read_on"].isoformat() >= "2026-01-01"
+
+
+@pytest.mark.parametrize("key", ["mount", "dialect", "extra_body", "capabilities"])
+def test_all_images_refuses_keys_that_only_other_types_know(key: str) -> None:
+    settings = ProviderSettings(alias="studio", type="all-images", options={key: {}})
+    with pytest.raises(ProviderError) as caught:
+        registry.build(settings)
+    assert caught.value.detail == f"providers.studio.{key} is no key of the type all-images."
