@@ -174,6 +174,17 @@ def test_verify_hashes_everything_and_fails_on_simulated_pictures(applied: Proje
     assert {"verify.differs", "verify.missing", "verify.plan"} < set(codes)
 
 
+def test_a_redraw_that_is_refused_at_once_leaves_no_wish_behind(applied: Project) -> None:
+    picks = applied.root / "picks.yaml"
+    assert applied.run("redraw", "badge", "--now").code == 4
+    assert not picks.exists()
+    assert applied.run("redraw", "hero[season=spring]", "--note", "later").code == 0
+    before = picks.read_bytes()
+    blocked = applied.run("redraw", "badge", "--now", "-y", "--max-creates", "0")
+    assert (blocked.code, "took the redraw back" in blocked.err) == (4, True)
+    assert picks.read_bytes() == before
+
+
 def test_protection_stops_a_redraw_until_it_is_taken_back(applied: Project) -> None:
     assert applied.run("protect", "badge").out == "Protected 1 picture:\n  badge\n"
     manifest = applied.root / "manifests" / "catalog.yaml"

@@ -13,6 +13,8 @@ from imagebatch.cli.views.wording import quoted_path
 from imagebatch.errors import EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagebatch.cli.progress import Progress
     from imagebatch.cli.screen import Paint
     from imagebatch.model.event import Event, Told
@@ -194,11 +196,12 @@ def carry_out(
     yes: bool,
     saved: "SavedPlan | None" = None,
     brief: bool = False,
+    not_approved: "Callable[[], None]" = lambda: None,
 ) -> int:
     """Plan, show, ask, apply, report; gives the exit code.
 
     `brief` leaves the plan out (a `wait`). A saved plan was looked at when it was made, and exactly it is applied: to
-    name it is the yes.
+    name it is the yes. `not_approved` is called where the plan was not approved, whatever the reason.
     """
     from imagebatch.cli.progress import open_progress
     from imagebatch.pipeline.applying import apply_project
@@ -206,7 +209,11 @@ def carry_out(
     tell_version(shell)
     with open_progress(shell) as progress:
         session = _Session(shell=shell, progress=progress, yes=yes or saved is not None, brief=brief)
-        applied = apply_project(project, request, options, approve=session.approve, tell=session.tell, saved=saved)
+        try:
+            applied = apply_project(project, request, options, approve=session.approve, tell=session.tell, saved=saved)
+        finally:
+            if not session.approved:
+                not_approved()
     return report(shell, applied)
 
 
@@ -229,6 +236,7 @@ class _Session:
     yes: bool
     brief: bool
     shown: bool = field(default=False)
+    approved: bool = field(default=False)
 
     def approve(self, planned: "Planned") -> bool:
         """Show the plan, refuse what is blocked, ask where nobody said yes yet."""
@@ -236,9 +244,11 @@ class _Session:
         if planned.plan.blocked_by:
             raise blocked(planned.plan.blocked_by)
         if not has_changes(planned):
+            self.approved = True
             return True
         if not self.yes:
             self._ask()
+        self.approved = True
         work = sum(1 for change in planned.plan.changes if change.action != "noop" or change.also)
         self.progress.begin(work)
         return True

@@ -52,11 +52,12 @@ def redraw(
 ) -> int:
     """Ask for one more attempt of pictures that are there; written to picks.yaml. Costs money once it is applied."""
     from imagebatch.cli.commands.applying import carry_out, run_options
-    from imagebatch.pipeline.deciding import ask_again
+    from imagebatch.pipeline.deciding import ask_again, picks_bytes, put_back
 
     options, wishes = run_options(**flags)
     project = open_project(shell)
     picks, addresses, guarded = ask_again(project, selectors, exclude=wishes["exclude"], note=note, add=add)
+    before = picks_bytes(project)
     _save(shell, project, picks)
     if guarded:
         one = f"{shown(guarded[0])} is" if len(guarded) == 1 else f"{len(guarded)} of them are"
@@ -66,7 +67,19 @@ def redraw(
             shell.screen.lines([f"Asked for {counted(len(addresses), 'redraw')}. Next: imagebatch apply"])
         return EXIT_OK
     wishes["select"] = addresses
-    return carry_out(shell, open_project(shell, warn=False), plan_request(**wishes), options, yes=bool(flags["yes"]))
+
+    def take_back() -> None:
+        if put_back(project, before, written=picks):
+            shell.screen.say("took the redraw back: picks.yaml is as it was before")
+
+    return carry_out(
+        shell,
+        open_project(shell, warn=False),
+        plan_request(**wishes),
+        options,
+        yes=bool(flags["yes"]),
+        not_approved=take_back,
+    )
 
 
 @command("accept", named=())
