@@ -185,6 +185,10 @@ def test_a_redraw_that_is_refused_at_once_leaves_no_wish_behind(applied: Project
     assert picks.read_bytes() == before
 
 
+def test_redraws_that_a_command_names_do_not_count_against_the_brake(applied: Project) -> None:
+    assert applied.run("redraw", "*", "--now", "-y", "--no-wait", "--json").code in {0, 75}
+
+
 def test_protection_stops_a_redraw_until_it_is_taken_back(applied: Project) -> None:
     assert applied.run("protect", "badge").out == "Protected 1 picture:\n  badge\n"
     manifest = applied.root / "manifests" / "catalog.yaml"

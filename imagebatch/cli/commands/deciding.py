@@ -67,6 +67,7 @@ def redraw(
             shell.screen.lines([f"Asked for {counted(len(addresses), 'redraw')}. Next: imagebatch apply"])
         return EXIT_OK
     wishes["select"] = addresses
+    wishes["force"] = (*wishes["force"], "redraws")  # that brake is for surprises, and these were named
 
     def take_back() -> None:
         if put_back(project, before, written=picks):
