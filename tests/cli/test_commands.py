@@ -340,6 +340,14 @@ def test_outside_a_project_one_picture_has_a_home_of_its_own(tmp_path: Path, pro
     assert "ALL_IMAGES_API_KEY" in without_key.err
 
 
+def test_an_asset_that_could_not_be_drawn_yet_is_not_left_in_the_manifests(project: Project) -> None:
+    refused = project.run("run", "a tree", "--save", "tree")
+    assert (refused.code, "took manifests/tree.yaml away again" in refused.err) == (4, True)
+    assert project.run("run", "a tree", "--save", "tree", "--param", "format=99:1", "-y").code == 1
+    assert not (project.root / "manifests" / "tree.yaml").exists()
+    assert project.run("validate").code == 0
+
+
 def test_one_picture_can_be_kept_as_an_asset(project: Project) -> None:
     done = project.run("run", "a tree: {% old %}", "--save", "tree", "-y")
     assert done.code == 0, done.err
