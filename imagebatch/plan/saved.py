@@ -62,6 +62,15 @@ def encode_saved(plan: Plan, *, lock: str, options: PlanOptions) -> str:
     return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=False) + "\n"
 
 
+def is_saved(text: str) -> bool:
+    """Whether a text is a plan of ours, of whatever version."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("format") == PLAN_FORMAT
+
+
 def decode_saved(text: str, *, path: str = "the saved plan") -> SavedPlan:
     """Read a saved plan.
 

@@ -86,6 +86,17 @@ def test_a_brake_refuses_names_itself_and_its_flag(project: Project) -> None:
     assert project.run("plan", "--max-creates", "1").code == 0
 
 
+def test_a_plan_is_never_saved_over_a_file_that_is_no_plan(applied: Project) -> None:
+    for name in ("imagebatch.lock", "manifests/catalog.yaml"):
+        before = (applied.root / name).read_bytes()
+        refused = applied.run("plan", "--out", name)
+        assert (refused.code, refused.out, "is no saved plan" in refused.err) == (64, "", True)
+        assert (applied.root / name).read_bytes() == before
+    applied.write("next.plan", "")
+    assert applied.run("plan", "--out", "next.plan").code == 0
+    assert applied.run("plan", "--out", "next.plan").code == 0
+
+
 def test_a_saved_plan_is_applied_exactly_once(project: Project) -> None:
     assert project.run("plan", "-s", SPRING, "--out", "spring plan").code == 0
     mixed = project.run("apply", "spring plan", "-s", "hero")
