@@ -97,6 +97,18 @@ def test_a_plan_is_never_saved_over_a_file_that_is_no_plan(applied: Project) -> 
     assert applied.run("plan", "--out", "next.plan").code == 0
 
 
+def test_force_stale_applies_a_saved_plan_whose_steps_are_still_the_same(project: Project) -> None:
+    assert project.run("plan", "--out", "next.plan", "-s", "icon").code == 0
+    manifest = project.root / "manifests" / "catalog.yaml"
+    manifest.write_text(manifest.read_text() + "# a comment\n")
+    refused = project.run("apply", "next.plan")
+    assert (refused.code, "--force stale" in refused.err) == (4, True)
+    assert project.run("apply", "next.plan", "--force", "stale", "--force", "redraws").code == 64
+    assert project.run("apply", "next.plan", "--force", "stale").code == 0
+    again = project.run("apply", "next.plan", "--force", "stale")
+    assert (again.code, "[plan.stale]" in again.err) == (4, True), "its steps are done"
+
+
 def test_a_saved_plan_is_applied_exactly_once(project: Project) -> None:
     assert project.run("plan", "-s", SPRING, "--out", "spring plan").code == 0
     mixed = project.run("apply", "spring plan", "-s", "hero")

@@ -46,12 +46,14 @@ def apply(shell: Shell, *, plan_file: Path | None, **flags: Any) -> int:  # noqa
         from imagebatch.pipeline.planning import load_saved
 
         if (
-            any(wishes[name] for name in ("select", "exclude", "force", "max_cost"))
+            any(wishes[name] for name in ("select", "exclude", "max_cost"))
+            or set(wishes["force"]) - {"stale"}
             or wishes["max_creates"] is not None
         ):
             raise UsageError(
                 "a saved plan is applied as it is",
-                "--select, --exclude, --force and the cost limits belong to the plan that is being saved.",
+                "--select, --exclude, the cost limits and every --force but `stale` belong to the plan that is being "
+                "saved.",
                 hints=(f"imagebatch plan --out {quoted_path(plan_file)} with these flags",),
             )
         saved = load_saved(plan_file)
