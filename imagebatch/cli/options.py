@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
+STREAMING = "imagebatch.streaming"  # in a context's `meta`: a stream of JSON was begun, and has to be ended
+
 FORCES = (
     "deletes", "redraws", "cost", "unknown-price", "stale", "edited", "overwrite", "missing", "blocked", "new-lock",
 )  # fmt: skip

@@ -249,6 +249,27 @@ def test_destroy_needs_a_name_and_puts_files_into_the_trash(applied: Project) ->
     assert [path.name for path in (applied.root / ".imagebatch" / "trash").rglob("*.png")] == ["badge.png"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("apply",), 4),
+        (("apply", "-y", "--max-creates", "0"), 4),
+        (("apply", "nowhere.plan"), 1),
+        (("wait", "-s", "nobody"), 1),
+        (("retry", "nobody", "-y"), 1),
+    ],
+)
+def test_a_stream_of_json_ends_with_a_summary_however_the_command_ends(
+    project: Project, arguments: tuple[str, ...], code: int
+) -> None:
+    done = project.run(*arguments, "--json")
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    for line in lines:
+        jsonschema.validate(line, schema_of("events"))
+    assert (lines[0]["type"], lines[-2]["type"], lines[-1]["type"]) == ("version", "diagnostic", "summary")
+    assert (done.code, lines[-1]["exit_code"]) == (code, code)
+
+
 def test_nothing_pending_and_nothing_in_doubt_is_said_plainly(applied: Project) -> None:
     assert applied.run("wait").out == "Nothing to do: nothing is being drawn.\n"
     assert applied.run("resolve", "--list").out == "Nothing is in doubt.\n"

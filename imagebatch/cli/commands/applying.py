@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, braking, command, locking, naming, running, selecting
+from imagebatch.cli.options import STREAMING, Shell, braking, command, locking, naming, running, selecting
 from imagebatch.cli.planned import has_changes, plan_request, show_plan
 from imagebatch.cli.views.wording import quoted_path
 from imagebatch.errors import EXIT_FAILED, EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
@@ -40,6 +40,7 @@ def apply(shell: Shell, *, plan_file: Path | None, **flags: Any) -> int:  # noqa
     Shows the plan and asks, unless -y. With a saved PLAN it applies exactly that one without asking, or refuses it as
     stale.
     """
+    tell_version(shell)
     options, wishes = run_options(**flags)
     saved = None
     if plan_file is not None:
@@ -69,6 +70,7 @@ def wait(shell: Shell, **flags: Any) -> int:  # noqa: ANN401  # the shared flags
 
     Exits with 75 where something is still being drawn when the time is up.
     """
+    tell_version(shell)
     options, wishes = run_options(**flags)
     project = open_project(shell)
     return collect(shell, project, options, ("pending",), select=wishes["select"], exclude=wishes["exclude"])
@@ -82,6 +84,7 @@ def refresh(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], 
 
     What is finished there is fetched; what is not is left to `wait`.
     """
+    tell_version(shell)
     return refresh_project(shell, open_project(shell), select, exclude=exclude, lock_timeout=lock_timeout)
 
 
@@ -140,6 +143,7 @@ def _nothing_open(shell: Shell, unpicked: tuple[str, ...], code: int) -> int:
 @running
 def retry(shell: Shell, *, selectors: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401  # the shared flags
     """Draw again what failed, also where the failed draw may have been paid. Costs money."""
+    tell_version(shell)
     options, wishes = run_options(**flags)
     project = open_project(shell)
     return carry_out(shell, project, plan_request(retry=selectors, **wishes), options, yes=bool(flags["yes"]))
@@ -157,6 +161,7 @@ def destroy(shell: Shell, *, selectors: tuple[str, ...], everything: bool, **fla
     """
     if everything and selectors:
         raise UsageError("--all and a selection", "Name what is to be removed, or say --all; not both.")
+    tell_version(shell)
     options, wishes = run_options(**flags)
     project = open_project(shell)
     wishes["select"] = selectors
@@ -220,13 +225,18 @@ def carry_out(
 
 
 def tell_version(shell: Shell) -> None:
-    """The first line of a stream of JSON."""
-    if shell.json:
-        from imagebatch import __version__
-        from imagebatch.cli.views.events_json import version_line
+    """The first line of a stream of JSON, once; whatever ends the command then, the last line is a summary."""
+    if not shell.json:
+        return
+    from imagebatch import __version__
+    from imagebatch.cli.views.events_json import version_line
 
-        context = click.get_current_context(silent=True)
-        shell.screen.json_line(version_line(__version__, (context.info_name if context else None) or "apply"))
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        if context.meta.get(STREAMING):
+            return
+        context.meta[STREAMING] = True
+    shell.screen.json_line(version_line(__version__, (context.info_name if context else None) or "apply"))
 
 
 @dataclass(slots=True, kw_only=True)
