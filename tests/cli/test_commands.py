@@ -270,6 +270,13 @@ def test_a_stream_of_json_ends_with_a_summary_however_the_command_ends(
     assert (done.code, lines[-1]["exit_code"]) == (code, code)
 
 
+def test_what_lock_show_and_redraw_say_to_programs_is_one_object(applied: Project) -> None:
+    shown = json.loads(applied.run("lock", "show", "badge", "--json").out)
+    assert shown["entries"]["badge"]["status"] == "succeeded"
+    asked = json.loads(applied.run("redraw", "badge", "--json").out)
+    assert (asked["command"], asked["exit_code"]) == ("redraw", 0)
+
+
 def test_nothing_pending_and_nothing_in_doubt_is_said_plainly(applied: Project) -> None:
     assert applied.run("wait").out == "Nothing to do: nothing is being drawn.\n"
     assert applied.run("resolve", "--list").out == "Nothing is in doubt.\n"

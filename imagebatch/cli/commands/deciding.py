@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, braking, command, complete_addresses, naming, running
+from imagebatch.cli.options import Shell, braking, command, complete_addresses, naming, running, told_line
 from imagebatch.cli.planned import plan_request
 from imagebatch.cli.views.foreign import shown
 from imagebatch.cli.views.wording import counted
@@ -63,8 +63,11 @@ def redraw(
         one = f"{shown(guarded[0])} is" if len(guarded) == 1 else f"{len(guarded)} of them are"
         shell.screen.say(f"warning: {one} protected: no redraw before protection is taken back (imagebatch unprotect)")
     if not now:
-        if not shell.json:
-            shell.screen.lines([f"Asked for {counted(len(addresses), 'redraw')}. Next: imagebatch apply"])
+        text = f"Asked for {counted(len(addresses), 'redraw')}. Next: imagebatch apply"
+        if shell.json:
+            shell.screen.json_line(told_line("redraw", EXIT_OK, text))
+        else:
+            shell.screen.lines([text])
         return EXIT_OK
     wishes["select"] = addresses
     wishes["force"] = (*wishes["force"], "redraws")  # that brake is for surprises, and these were named
