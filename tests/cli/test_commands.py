@@ -1,15 +1,20 @@
 """The commands on real projects, against the built-in simulator: what they print, write and leave with."""
 
 import json
+import os
+import pty
 import re
 import shlex
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from imagebatch.cli.schemas import schema_of
-from tests.cli.conftest import Project
+from tests.cli.conftest import ENTRY, Project
 
 SPRING = "hero[season=spring]"
 
@@ -58,6 +63,35 @@ def test_without_a_terminal_and_without_yes_nothing_is_applied(project: Project)
     done = project.run("apply", text="yes\n")
     assert done.code == 4
     assert "imagebatch apply -y" in done.err
+    assert not (project.root / "outputs").exists()
+
+
+@pytest.mark.parametrize(("typed", "code"), [(b"\x03", 130), (b"\x04", 4), (b"no\n", 4)])
+def test_ctrl_c_at_the_question_is_an_interrupt_and_an_unanswered_one_a_no(
+    project: Project, typed: bytes, code: int
+) -> None:
+    near, far = pty.openpty()
+    at_a_terminal = f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {ENTRY}"
+    with subprocess.Popen(
+        [sys.executable, "-c", at_a_terminal, "apply"],
+        cwd=project.root,
+        env=project.environ,
+        stdin=far,
+        stdout=subprocess.DEVNULL,
+        stderr=far,
+        start_new_session=True,
+    ) as process:
+        os.close(far)
+        asked = b""
+        while b"[y/N]" not in asked:
+            asked += os.read(near, 4096)
+        for _ in range(100):  # what is typed before the line editor has set up the terminal is thrown away
+            os.write(near, typed)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.3)
+                break
+        assert process.poll() == code
+        os.close(near)
     assert not (project.root / "outputs").exists()
 
 

@@ -308,10 +308,19 @@ def _with_yes(command: str) -> str:
 
 
 def ask(shell: Shell, question: str) -> bool:
-    """A question on stderr; only `y` and `yes` are a yes."""
+    """A question on stderr; only `y` and `yes` are a yes.
+
+    Raises KeyboardInterrupt for a ctrl-C, click.Abort for an end of input.
+    """
     paint = shell.screen.err_paint
     shell.screen.error("")
-    answer = click.prompt(f"{paint(question, 'bold')} [y/N]", default="", show_default=False, err=True)
+    try:
+        answer = click.prompt(f"{paint(question, 'bold')} [y/N]", default="", show_default=False, err=True)
+    except click.Abort as error:
+        shell.screen.error("")  # the cursor stands behind the question
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
     return str(answer).strip().lower() in {"y", "yes"}
 
 
