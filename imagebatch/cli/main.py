@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from imagebatch.cli.options import FlagGroup, Shell, open_shell
+from imagebatch.cli.options import STREAMING, FlagGroup, Shell, open_shell
 from imagebatch.errors import (
     EXIT_ERROR,
     EXIT_INTERRUPTED,
@@ -155,7 +155,13 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a user
         known = ctx.obj if ctx is not None and isinstance(ctx.obj, Shell) else None
-        return _leave(error, known or _guessed_shell(arguments))
+        shell = known or _guessed_shell(arguments)
+        code = _leave(error, shell)
+        if ctx is not None and ctx.meta.get(STREAMING) and not isinstance(error, BrokenPipeError):
+            from imagebatch.cli.views.events_json import summary_line
+
+            shell.screen.json_line(summary_line(None, code))
+        return code
 
 
 def _leave(error: BaseException, shell: Shell) -> int:

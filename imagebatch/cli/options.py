@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
+STREAMING = "imagebatch.streaming"  # in a context's `meta`: a stream of JSON was begun, and has to be ended
+
 FORCES = (
     "deletes", "redraws", "cost", "unknown-price", "stale", "edited", "overwrite", "missing", "blocked", "new-lock",
 )  # fmt: skip
@@ -267,17 +269,23 @@ class ShellCommand(click.Command):
     def _told_as_json(self, shell: Shell, own: dict[str, Any]) -> int:
         """Run a command that knows only lines for people, and put those into one object."""
         import io
-        import json
 
         text = io.StringIO()
         if self.callback is None:
             raise AssertionError(f"the command {self.name} has no callback")
         aside = replace(shell.screen, out=text, columns=None, out_paint=replace(shell.screen.out_paint, on=False))
         code = int(self.callback(replace(shell, screen=aside), **own))
-        fields: dict[str, object] = {"type": "summary", "command": self.name or "", "exit_code": code}
-        fields |= {"text": text.getvalue().rstrip("\n"), "format": "imagebatch-command", "format_version": "1.0"}
-        shell.screen.json_line(json.dumps(fields, ensure_ascii=False, separators=(",", ":")))
+        shell.screen.json_line(told_line(self.name or "", code, text.getvalue().rstrip("\n")))
         return code
+
+
+def told_line(command: str, exit_code: int, text: str) -> str:
+    """One object of what a command has to say to people."""
+    import json
+
+    fields: dict[str, object] = {"type": "summary", "command": command, "exit_code": exit_code, "text": text}
+    fields |= {"format": "imagebatch-command", "format_version": "1.0"}
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
 class FlagGroup(click.Group):

@@ -159,7 +159,13 @@ class _Run:
         """Plan against what the session knows; a saved plan has to be matched."""
         world = self._world()
         if saved is not None:
-            check_fresh(saved, lineage=world.lineage, lock=world.lock_digest, inputs=self.project.inputs)
+            check_fresh(
+                saved,
+                lineage=world.lineage,
+                lock=world.lock_digest,
+                inputs=self.project.inputs,
+                forced="stale" in self.request.force,
+            )
         planned = plan_against(self.project, world, self.request, saved.options if saved is not None else None)
         if saved is not None:
             check_same(saved, planned.plan)

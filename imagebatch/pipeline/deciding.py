@@ -140,6 +140,24 @@ def save_picks(project: Project, picks: Picks) -> Path:
     return path
 
 
+def picks_bytes(project: Project) -> bytes | None:
+    """picks.yaml as it stands on disk; None where there is none."""
+    path = project.root / PICKS_PATH
+    return path.read_bytes() if path.exists() else None
+
+
+def put_back(project: Project, before: bytes | None, *, written: Picks) -> bool:
+    """Undo a decision whose apply was not approved; False where somebody wrote picks.yaml since."""
+    path = project.root / PICKS_PATH
+    if picks_bytes(project) != encode_picks(written).encode():
+        return False
+    if before is None:
+        path.unlink()
+    else:
+        write_atomic(path, before, name="picks", mode=PICKS_MODE)
+    return True
+
+
 def _selected(
     project: Project, selectors: Sequence[str], exclude: Sequence[str]
 ) -> tuple[tuple[str, Variant, Entry], ...]:

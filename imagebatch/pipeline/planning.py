@@ -14,7 +14,7 @@ from imagebatch.pipeline.world import World, read_world, stat_disk
 from imagebatch.plan.diff import make_plan as compare
 from imagebatch.plan.following import followed_picks
 from imagebatch.plan.options import Force, InDoubt, PlanOptions
-from imagebatch.plan.saved import SavedPlan, decode_saved, encode_saved
+from imagebatch.plan.saved import SavedPlan, decode_saved, encode_saved, is_saved
 from imagebatch.plan.select import Subject, files_of, select, uses_states
 from imagebatch.plan.states import states_of
 from imagebatch.plan.types import Action, Plan, Reason
@@ -69,11 +69,27 @@ def make_plan(project: Project, request: PlanRequest) -> Planned:
 def save_plan(project: Project, planned: Planned, path: Path) -> None:
     """Write a plan to a file that `apply` takes.
 
-    The project's lineage is fixed first, so that a first plan cannot be applied twice. Raises StateError.
+    The project's lineage is fixed first, so that a first plan cannot be applied twice. Raises StateError, and
+    UsageError where another file stands there.
     """
+    check_out(path)
     lineage = StateStore(project.home).ensure_lineage(project.settings.lineage)
     text = encode_saved(replace(planned.plan, lineage=lineage), lock=planned.lock_digest, options=planned.options)
     write_atomic(path, text.encode("utf-8"), name="plan")
+
+
+def check_out(path: Path) -> None:
+    """Raise UsageError where a plan would be saved over a file that is none: a lock, a manifest, a picture."""
+    try:
+        before = path.read_bytes() if path.exists() else b""
+    except OSError:
+        return  # writing it says what is wrong
+    if before.strip() and not is_saved(before.decode("utf-8", "replace")):
+        raise UsageError(
+            "A file is there already",
+            f"{path} is no saved plan, and a plan is never written over another file. Nothing was written.",
+            hints=("imagebatch plan --out changes.plan",),
+        )
 
 
 def load_saved(path: Path) -> SavedPlan:

@@ -98,12 +98,14 @@ class DrawHistory:
 
     `floor` is the attempt at which a new draw has to start; `newest` the highest attempt known, 0 for none. `least` is
     the first attempt that satisfies what was asked for: less than `floor` once another request has answered the redraw.
+    `found` has the draws that satisfy it, `every` also those of earlier attempts, which a person may have restored.
     """
 
     floor: int
     least: int
     newest: int
     found: tuple[Found, ...] = field(default=())
+    every: tuple[Found, ...] = field(default=())
 
     def best(self, status: str) -> Found | None:
         """The newest usable draw of a status."""
@@ -135,9 +137,10 @@ def draw_history(case: Case, variant: Variant) -> DrawHistory:
     newest = max((case.attempts_elsewhere, *(item.draw.attempt for item in found)))
     floor = _floor(case, newest)
     least = 1 if answered(case, variant, floor) else floor
-    usable = [item for item in found if item.draw.attempt >= least and item.draw.token not in case.barred]
-    usable.sort(key=lambda item: (-item.draw.attempt, item.shares_with is None))
-    return DrawHistory(floor=floor, least=least, newest=newest, found=tuple(usable))
+    every = [item for item in found if item.draw.token not in case.barred]
+    every.sort(key=lambda item: (-item.draw.attempt, item.shares_with is None))
+    usable = [item for item in every if item.draw.attempt >= least]
+    return DrawHistory(floor=floor, least=least, newest=newest, found=tuple(usable), every=tuple(every))
 
 
 def _floor(case: Case, newest: int) -> int:

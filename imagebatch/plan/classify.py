@@ -17,6 +17,7 @@ other entries, the draw index), and only when it is nowhere, and nothing stands 
 Addresses that would draw one request twice are joined afterwards, in `sharing`.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from imagebatch.model.generation import (
@@ -25,6 +26,7 @@ from imagebatch.model.generation import (
     Entry,
     Failure,
 )
+from imagebatch.model.picks import Pick
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, DrawHistory, Found, answered, bytes_at_hand, can_fetch, draw_history
@@ -74,14 +76,9 @@ def _deferred(case: Case, variant: Variant) -> Change:
 
 
 def _with_picture(case: Case, variant: Variant, entry: Entry, history: DrawHistory) -> Change:
-    pick = case.pick
-    if (
-        pick is not None
-        and pick.was != "pick"
-        and pick.for_draw == variant.draw
-        and history.floor <= max(history.newest, entry.attempt, *(earlier.attempt for earlier in entry.earlier))
-    ):
-        stands = _chosen_by_hand(case, variant, entry, pick.use)
+    pick = _standing_pick(case, variant, history)
+    if pick is not None:
+        stands = _chosen_by_hand(case, variant, entry, pick, history)
         if stands is not None:
             return stands
     due_again = history.least > entry.attempt
@@ -111,26 +108,45 @@ def _why(case: Case, variant: Variant, entry: Entry) -> tuple[Reason, str]:
     )
 
 
-def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, use: tuple[str, ...]) -> Change | None:
+def _standing_pick(case: Case, variant: Variant, history: DrawHistory) -> Pick | None:
+    """What accept, restore or file made stand for the wanted draw, unless a later redraw is still to be drawn."""
+    pick, entry = case.pick, case.entry
+    if pick is None or pick.was == "pick" or pick.for_draw != variant.draw or not pick.use:
+        return None
+    own = () if entry is None else (entry.attempt, *(earlier.attempt for earlier in entry.earlier))
+    return pick if history.floor <= max((history.newest, *own)) else None
+
+
+def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, pick: Pick, history: DrawHistory) -> Change | None:
     # accept, restore and file bind bytes to the wanted draw, whoever drew them.
-    if picked_by_bytes(use, entry.candidates) is not None:
+    if picked_by_bytes(pick.use, entry.candidates) is not None:
         return _maintained(case, variant, entry)
-    for earlier in entry.earlier:
-        if picked_by_bytes(use, earlier.candidates) is not None:
-            draw = KnownDraw.of_earlier(earlier, entry.type)
-            edited = _edited(case, entry)
-            if edited is not None:
-                return _kept(case, variant, entry, "edited", f"{edited} was changed by hand")
-            return _taken(
-                case,
-                variant,
-                Found(draw=draw, holder=entry, picked=earlier.picked),
-                detail=f"attempt {earlier.attempt} is restored",
-            )
-    if all(case.world.known.has_bytes(sha256) for sha256 in use) and use:
+    replaced = [
+        Found(draw=KnownDraw.of_earlier(earlier, entry.type), holder=entry, picked=earlier.picked)
+        for earlier in entry.earlier
+    ]
+    found = _with_bytes(pick, (*replaced, *history.every))
+    if found is not None:
+        edited = _edited(case, entry)
+        if edited is not None:
+            return _kept(case, variant, entry, "edited", f"{edited} was changed by hand")
+        return _taken(case, variant, found, detail=f"attempt {found.draw.attempt} is restored")
+    if pick.was == "file" and all(case.world.known.has_bytes(sha256) for sha256 in pick.use):
         detail = "a file of one's own stands for the request"
-        return outcome(case, "adopt", "adopted", detail, also=("develop",), use=use)
+        return outcome(case, "adopt", "adopted", detail, also=("develop",), use=pick.use)
     return None
+
+
+def _with_bytes(pick: Pick, found: Iterable[Found]) -> Found | None:
+    """The first draw among whose candidates are the bytes that a person chose."""
+    return next(
+        (
+            one
+            for one in found
+            if one.draw.status == "succeeded" and picked_by_bytes(pick.use, one.draw.candidates) is not None
+        ),
+        None,
+    )
 
 
 def _edited(case: Case, entry: Entry, coming: Found | None = None) -> str | None:
@@ -246,6 +262,9 @@ def _in_doubt(
 
 def _from_history(case: Case, variant: Variant, history: DrawHistory, why: tuple[Reason, str] | None = None) -> Change:
     """`why` is the reason of a redraw; None where no picture is replaced."""
+    pick = _standing_pick(case, variant, history)
+    if pick is not None and (found := _with_bytes(pick, history.every)) is not None:
+        return _taken(case, variant, found)
     if (found := history.best("succeeded")) is not None:
         return _taken(case, variant, found)
     if (found := history.best("pending")) is not None:

@@ -17,6 +17,7 @@ from imagebatch.plan.options import FORCES, Force, InDoubt, PlanOptions
 from imagebatch.plan.types import Change, Plan
 
 NO_LOCK: Final = "absent"
+_FORCE_HINT: Final = "Apply it all the same, where each of its steps is still what it was: --force stale"
 _IN_DOUBT: tuple[InDoubt, ...] = ("stop", "skip", "resend")
 
 
@@ -62,6 +63,15 @@ def encode_saved(plan: Plan, *, lock: str, options: PlanOptions) -> str:
     return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=False) + "\n"
 
 
+def is_saved(text: str) -> bool:
+    """Whether a text is a plan of ours, of whatever version."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("format") == PLAN_FORMAT
+
+
 def decode_saved(text: str, *, path: str = "the saved plan") -> SavedPlan:
     """Read a saved plan.
 
@@ -90,19 +100,25 @@ def decode_saved(text: str, *, path: str = "the saved plan") -> SavedPlan:
         raise _unreadable(path, f"A part of it is missing or is of the wrong kind ({error}).") from None
 
 
-def check_fresh(saved: SavedPlan, *, lineage: str | None, lock: str, inputs: Mapping[str, str]) -> None:
+def check_fresh(
+    saved: SavedPlan, *, lineage: str | None, lock: str, inputs: Mapping[str, str], forced: bool = False
+) -> None:
     """Refuse a saved plan whose project, lock or inputs are not those it was made from.
+
+    `forced` (`--force stale`) lets another lock and other inputs pass: `check_same` still holds each step to the plan.
 
     Raises RefusedError (`plan.stale`) that names what changed.
     """
     if lineage != saved.lineage:
         raise _stale("It was made for another project: the lineage differs.")
+    if forced:
+        return
     if lock != saved.lock:
-        raise _stale("The lock has changed since the plan was made.")
+        raise _stale("The lock has changed since the plan was made.", _FORCE_HINT)
     changed = sorted(name for name in saved.inputs.keys() | inputs.keys() if saved.inputs.get(name) != inputs.get(name))
     if changed:
         shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-        raise _stale(f"These files have changed since the plan was made: {shown}.")
+        raise _stale(f"These files have changed since the plan was made: {shown}.", _FORCE_HINT)
 
 
 def check_same(saved: SavedPlan, plan: Plan) -> None:
@@ -230,12 +246,12 @@ def _number(value: Json) -> int:
     return value
 
 
-def _stale(detail: str) -> RefusedError:
+def _stale(detail: str, *hints: str) -> RefusedError:
     return RefusedError(
         "Stale plan",
         f"{detail} It is not applied, because it is no longer what was looked at.",
         code="plan.stale",
-        hints=("Make a new plan: imagebatch plan --out FILE",),
+        hints=("Make a new plan: imagebatch plan --out FILE", *hints),
     )
 
 

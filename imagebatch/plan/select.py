@@ -111,6 +111,9 @@ def select(
 
     Raises UsageError for what is no selector, PlanError (`plan.unknown_selector`) for one that names nothing.
     """
+    if any(not text.strip() for text in (*expressions, *exclude)):
+        # A variable of a script that was not set would select nothing, or leave nothing out, without a word.
+        raise UsageError("Empty selector", "A selector is given that is empty.", hints=("leave the flag out",))
     listed = tuple(subjects)
     index = _Index(subjects=listed, addresses=frozenset(subject.address for subject in listed))
     chosen = _matching(expressions, index, files or {}) if expressions else set(index.addresses)

@@ -1,15 +1,20 @@
 """The commands on real projects, against the built-in simulator: what they print, write and leave with."""
 
 import json
+import os
+import pty
 import re
 import shlex
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from imagebatch.cli.schemas import schema_of
-from tests.cli.conftest import Project
+from tests.cli.conftest import ENTRY, Project
 
 SPRING = "hero[season=spring]"
 
@@ -61,6 +66,35 @@ def test_without_a_terminal_and_without_yes_nothing_is_applied(project: Project)
     assert not (project.root / "outputs").exists()
 
 
+@pytest.mark.parametrize(("typed", "code"), [(b"\x03", 130), (b"\x04", 4), (b"no\n", 4)])
+def test_ctrl_c_at_the_question_is_an_interrupt_and_an_unanswered_one_a_no(
+    project: Project, typed: bytes, code: int
+) -> None:
+    near, far = pty.openpty()
+    at_a_terminal = f"import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); {ENTRY}"
+    with subprocess.Popen(
+        [sys.executable, "-c", at_a_terminal, "apply"],
+        cwd=project.root,
+        env=project.environ,
+        stdin=far,
+        stdout=subprocess.DEVNULL,
+        stderr=far,
+        start_new_session=True,
+    ) as process:
+        os.close(far)
+        asked = b""
+        while b"[y/N]" not in asked:
+            asked += os.read(near, 4096)
+        for _ in range(100):  # what is typed before the line editor has set up the terminal is thrown away
+            os.write(near, typed)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.3)
+                break
+        assert process.poll() == code
+        os.close(near)
+    assert not (project.root / "outputs").exists()
+
+
 def test_apply_json_is_one_object_a_line_from_version_to_summary(project: Project, tmp_path: Path) -> None:
     variables = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "GITHUB_OUTPUT": str(tmp_path / "output")}
     done = project.run("apply", "-y", "--json", "--require-picks", **variables)
@@ -84,6 +118,29 @@ def test_a_brake_refuses_names_itself_and_its_flag(project: Project) -> None:
     assert "--max-creates" in done.err or "--force" in done.err
     assert not (project.root / "outputs").exists()
     assert project.run("plan", "--max-creates", "1").code == 0
+
+
+def test_a_plan_is_never_saved_over_a_file_that_is_no_plan(applied: Project) -> None:
+    for name in ("imagebatch.lock", "manifests/catalog.yaml"):
+        before = (applied.root / name).read_bytes()
+        refused = applied.run("plan", "--out", name)
+        assert (refused.code, refused.out, "is no saved plan" in refused.err) == (64, "", True)
+        assert (applied.root / name).read_bytes() == before
+    applied.write("next.plan", "")
+    assert applied.run("plan", "--out", "next.plan").code == 0
+    assert applied.run("plan", "--out", "next.plan").code == 0
+
+
+def test_force_stale_applies_a_saved_plan_whose_steps_are_still_the_same(project: Project) -> None:
+    assert project.run("plan", "--out", "next.plan", "-s", "icon").code == 0
+    manifest = project.root / "manifests" / "catalog.yaml"
+    manifest.write_text(manifest.read_text() + "# a comment\n")
+    refused = project.run("apply", "next.plan")
+    assert (refused.code, "--force stale" in refused.err) == (4, True)
+    assert project.run("apply", "next.plan", "--force", "stale", "--force", "redraws").code == 64
+    assert project.run("apply", "next.plan", "--force", "stale").code == 0
+    again = project.run("apply", "next.plan", "--force", "stale")
+    assert (again.code, "[plan.stale]" in again.err) == (4, True), "its steps are done"
 
 
 def test_a_saved_plan_is_applied_exactly_once(project: Project) -> None:
@@ -176,6 +233,21 @@ def test_verify_hashes_everything_and_fails_on_simulated_pictures(applied: Proje
     assert {"verify.differs", "verify.missing", "verify.plan"} < set(codes)
 
 
+def test_a_redraw_that_is_refused_at_once_leaves_no_wish_behind(applied: Project) -> None:
+    picks = applied.root / "picks.yaml"
+    assert applied.run("redraw", "badge", "--now").code == 4
+    assert not picks.exists()
+    assert applied.run("redraw", "hero[season=spring]", "--note", "later").code == 0
+    before = picks.read_bytes()
+    blocked = applied.run("redraw", "badge", "--now", "-y", "--max-creates", "0")
+    assert (blocked.code, "took the redraw back" in blocked.err) == (4, True)
+    assert picks.read_bytes() == before
+
+
+def test_redraws_that_a_command_names_do_not_count_against_the_brake(applied: Project) -> None:
+    assert applied.run("redraw", "*", "--now", "-y", "--no-wait", "--json").code in {0, 75}
+
+
 def test_protection_stops_a_redraw_until_it_is_taken_back(applied: Project) -> None:
     assert applied.run("protect", "badge").out == "Protected 1 picture:\n  badge\n"
     manifest = applied.root / "manifests" / "catalog.yaml"
@@ -211,6 +283,34 @@ def test_destroy_needs_a_name_and_puts_files_into_the_trash(applied: Project) ->
     assert done.code == 0, done.err
     assert not (applied.root / "outputs" / "badge.png").exists()
     assert [path.name for path in (applied.root / ".imagebatch" / "trash").rglob("*.png")] == ["badge.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("apply",), 4),
+        (("apply", "-y", "--max-creates", "0"), 4),
+        (("apply", "nowhere.plan"), 1),
+        (("wait", "-s", "nobody"), 1),
+        (("retry", "nobody", "-y"), 1),
+    ],
+)
+def test_a_stream_of_json_ends_with_a_summary_however_the_command_ends(
+    project: Project, arguments: tuple[str, ...], code: int
+) -> None:
+    done = project.run(*arguments, "--json")
+    lines = [json.loads(line) for line in done.out.splitlines()]
+    for line in lines:
+        jsonschema.validate(line, schema_of("events"))
+    assert (lines[0]["type"], lines[-2]["type"], lines[-1]["type"]) == ("version", "diagnostic", "summary")
+    assert (done.code, lines[-1]["exit_code"]) == (code, code)
+
+
+def test_what_lock_show_and_redraw_say_to_programs_is_one_object(applied: Project) -> None:
+    shown = json.loads(applied.run("lock", "show", "badge", "--json").out)
+    assert shown["entries"]["badge"]["status"] == "succeeded"
+    asked = json.loads(applied.run("redraw", "badge", "--json").out)
+    assert (asked["command"], asked["exit_code"]) == ("redraw", 0)
 
 
 def test_nothing_pending_and_nothing_in_doubt_is_said_plainly(applied: Project) -> None:
@@ -325,6 +425,14 @@ def test_outside_a_project_one_picture_has_a_home_of_its_own(tmp_path: Path, pro
     without_key = alone.run("run", "a fox", "-y")
     assert without_key.code == 1
     assert "ALL_IMAGES_API_KEY" in without_key.err
+
+
+def test_an_asset_that_could_not_be_drawn_yet_is_not_left_in_the_manifests(project: Project) -> None:
+    refused = project.run("run", "a tree", "--save", "tree")
+    assert (refused.code, "took manifests/tree.yaml away again" in refused.err) == (4, True)
+    assert project.run("run", "a tree", "--save", "tree", "--param", "format=99:1", "-y").code == 1
+    assert not (project.root / "manifests" / "tree.yaml").exists()
+    assert project.run("validate").code == 0
 
 
 def test_one_picture_can_be_kept_as_an_asset(project: Project) -> None:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, braking, command, locking, naming, running, selecting
+from imagebatch.cli.options import STREAMING, Shell, braking, command, locking, naming, running, selecting
 from imagebatch.cli.planned import has_changes, plan_request, show_plan
 from imagebatch.cli.views.wording import quoted_path
-from imagebatch.errors import EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
+from imagebatch.errors import EXIT_FAILED, EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagebatch.cli.progress import Progress
     from imagebatch.cli.screen import Paint
     from imagebatch.model.event import Event, Told
@@ -38,18 +40,21 @@ def apply(shell: Shell, *, plan_file: Path | None, **flags: Any) -> int:  # noqa
     Shows the plan and asks, unless -y. With a saved PLAN it applies exactly that one without asking, or refuses it as
     stale.
     """
+    tell_version(shell)
     options, wishes = run_options(**flags)
     saved = None
     if plan_file is not None:
         from imagebatch.pipeline.planning import load_saved
 
         if (
-            any(wishes[name] for name in ("select", "exclude", "force", "max_cost"))
+            any(wishes[name] for name in ("select", "exclude", "max_cost"))
+            or set(wishes["force"]) - {"stale"}
             or wishes["max_creates"] is not None
         ):
             raise UsageError(
                 "a saved plan is applied as it is",
-                "--select, --exclude, --force and the cost limits belong to the plan that is being saved.",
+                "--select, --exclude, the cost limits and every --force but `stale` belong to the plan that is being "
+                "saved.",
                 hints=(f"imagebatch plan --out {quoted_path(plan_file)} with these flags",),
             )
         saved = load_saved(plan_file)
@@ -65,6 +70,7 @@ def wait(shell: Shell, **flags: Any) -> int:  # noqa: ANN401  # the shared flags
 
     Exits with 75 where something is still being drawn when the time is up.
     """
+    tell_version(shell)
     options, wishes = run_options(**flags)
     project = open_project(shell)
     return collect(shell, project, options, ("pending",), select=wishes["select"], exclude=wishes["exclude"])
@@ -78,6 +84,7 @@ def refresh(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], 
 
     What is finished there is fetched; what is not is left to `wait`.
     """
+    tell_version(shell)
     return refresh_project(shell, open_project(shell), select, exclude=exclude, lock_timeout=lock_timeout)
 
 
@@ -136,6 +143,7 @@ def _nothing_open(shell: Shell, unpicked: tuple[str, ...], code: int) -> int:
 @running
 def retry(shell: Shell, *, selectors: tuple[str, ...], **flags: Any) -> int:  # noqa: ANN401  # the shared flags
     """Draw again what failed, also where the failed draw may have been paid. Costs money."""
+    tell_version(shell)
     options, wishes = run_options(**flags)
     project = open_project(shell)
     return carry_out(shell, project, plan_request(retry=selectors, **wishes), options, yes=bool(flags["yes"]))
@@ -153,6 +161,7 @@ def destroy(shell: Shell, *, selectors: tuple[str, ...], everything: bool, **fla
     """
     if everything and selectors:
         raise UsageError("--all and a selection", "Name what is to be removed, or say --all; not both.")
+    tell_version(shell)
     options, wishes = run_options(**flags)
     project = open_project(shell)
     wishes["select"] = selectors
@@ -194,11 +203,12 @@ def carry_out(
     yes: bool,
     saved: "SavedPlan | None" = None,
     brief: bool = False,
+    not_approved: "Callable[[], None]" = lambda: None,
 ) -> int:
     """Plan, show, ask, apply, report; gives the exit code.
 
     `brief` leaves the plan out (a `wait`). A saved plan was looked at when it was made, and exactly it is applied: to
-    name it is the yes.
+    name it is the yes. `not_approved` is called where the plan was not approved, whatever the reason.
     """
     from imagebatch.cli.progress import open_progress
     from imagebatch.pipeline.applying import apply_project
@@ -206,18 +216,27 @@ def carry_out(
     tell_version(shell)
     with open_progress(shell) as progress:
         session = _Session(shell=shell, progress=progress, yes=yes or saved is not None, brief=brief)
-        applied = apply_project(project, request, options, approve=session.approve, tell=session.tell, saved=saved)
+        try:
+            applied = apply_project(project, request, options, approve=session.approve, tell=session.tell, saved=saved)
+        finally:
+            if not session.approved:
+                not_approved()
     return report(shell, applied)
 
 
 def tell_version(shell: Shell) -> None:
-    """The first line of a stream of JSON."""
-    if shell.json:
-        from imagebatch import __version__
-        from imagebatch.cli.views.events_json import version_line
+    """The first line of a stream of JSON, once; whatever ends the command then, the last line is a summary."""
+    if not shell.json:
+        return
+    from imagebatch import __version__
+    from imagebatch.cli.views.events_json import version_line
 
-        context = click.get_current_context(silent=True)
-        shell.screen.json_line(version_line(__version__, (context.info_name if context else None) or "apply"))
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        if context.meta.get(STREAMING):
+            return
+        context.meta[STREAMING] = True
+    shell.screen.json_line(version_line(__version__, (context.info_name if context else None) or "apply"))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,6 +248,7 @@ class _Session:
     yes: bool
     brief: bool
     shown: bool = field(default=False)
+    approved: bool = field(default=False)
 
     def approve(self, planned: "Planned") -> bool:
         """Show the plan, refuse what is blocked, ask where nobody said yes yet."""
@@ -236,9 +256,11 @@ class _Session:
         if planned.plan.blocked_by:
             raise blocked(planned.plan.blocked_by)
         if not has_changes(planned):
+            self.approved = True
             return True
         if not self.yes:
             self._ask()
+        self.approved = True
         work = sum(1 for change in planned.plan.changes if change.action != "noop" or change.also)
         self.progress.begin(work)
         return True
@@ -286,10 +308,19 @@ def _with_yes(command: str) -> str:
 
 
 def ask(shell: Shell, question: str) -> bool:
-    """A question on stderr; only `y` and `yes` are a yes."""
+    """A question on stderr; only `y` and `yes` are a yes.
+
+    Raises KeyboardInterrupt for a ctrl-C, click.Abort for an end of input.
+    """
     paint = shell.screen.err_paint
     shell.screen.error("")
-    answer = click.prompt(f"{paint(question, 'bold')} [y/N]", default="", show_default=False, err=True)
+    try:
+        answer = click.prompt(f"{paint(question, 'bold')} [y/N]", default="", show_default=False, err=True)
+    except click.Abort as error:
+        shell.screen.error("")  # the cursor stands behind the question
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
     return str(answer).strip().lower() in {"y", "yes"}
 
 
@@ -342,7 +373,14 @@ def _result_lines(applied: "Applied", result: "RunResult", paint: "Paint", *, ve
     asked = {variant.provider for variant in variants}
     simulated = [alias for alias in planned.simulated if alias in asked]
     real = len(simulated) < len(asked) or not asked
-    return result_lines(result, paint=paint, verbose=verbose, simulated=simulated, real=real)
+    return result_lines(
+        result,
+        paint=paint,
+        verbose=verbose,
+        simulated=simulated,
+        real=real,
+        left_bad=applied.exit_code == EXIT_FAILED,
+    )
 
 
 def _summarise(shell: Shell, applied: "Applied") -> None:

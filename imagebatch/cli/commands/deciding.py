@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, braking, command, complete_addresses, naming, running
+from imagebatch.cli.options import Shell, braking, command, complete_addresses, naming, running, told_line
 from imagebatch.cli.planned import plan_request
 from imagebatch.cli.views.foreign import shown
 from imagebatch.cli.views.wording import counted
@@ -52,21 +52,38 @@ def redraw(
 ) -> int:
     """Ask for one more attempt of pictures that are there; written to picks.yaml. Costs money once it is applied."""
     from imagebatch.cli.commands.applying import carry_out, run_options
-    from imagebatch.pipeline.deciding import ask_again
+    from imagebatch.pipeline.deciding import ask_again, picks_bytes, put_back
 
     options, wishes = run_options(**flags)
     project = open_project(shell)
     picks, addresses, guarded = ask_again(project, selectors, exclude=wishes["exclude"], note=note, add=add)
+    before = picks_bytes(project)
     _save(shell, project, picks)
     if guarded:
         one = f"{shown(guarded[0])} is" if len(guarded) == 1 else f"{len(guarded)} of them are"
         shell.screen.say(f"warning: {one} protected: no redraw before protection is taken back (imagebatch unprotect)")
     if not now:
-        if not shell.json:
-            shell.screen.lines([f"Asked for {counted(len(addresses), 'redraw')}. Next: imagebatch apply"])
+        text = f"Asked for {counted(len(addresses), 'redraw')}. Next: imagebatch apply"
+        if shell.json:
+            shell.screen.json_line(told_line("redraw", EXIT_OK, text))
+        else:
+            shell.screen.lines([text])
         return EXIT_OK
     wishes["select"] = addresses
-    return carry_out(shell, open_project(shell, warn=False), plan_request(**wishes), options, yes=bool(flags["yes"]))
+    wishes["force"] = (*wishes["force"], "redraws")  # that brake is for surprises, and these were named
+
+    def take_back() -> None:
+        if put_back(project, before, written=picks):
+            shell.screen.say("took the redraw back: picks.yaml is as it was before")
+
+    return carry_out(
+        shell,
+        open_project(shell, warn=False),
+        plan_request(**wishes),
+        options,
+        yes=bool(flags["yes"]),
+        not_approved=take_back,
+    )
 
 
 @command("accept", named=())

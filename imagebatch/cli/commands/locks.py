@@ -25,7 +25,7 @@ def show(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...]) 
         document = {
             "format": "imagebatch-lock-show",
             "format_version": "1.0",
-            "entries": {address: text_object(text) for address, text in found.blocks.items()},
+            "entries": {address: entry for text in found.blocks.values() for address, entry in entry_of(text)},
             **without_absent({"lineage": found.lineage, "held_by": found.owner}),
         }
         shell.screen.json_line(json_text(document))
@@ -101,11 +101,11 @@ def doctor(shell: Shell) -> int:
     return EXIT_ERROR if bad else EXIT_OK
 
 
-def text_object(text: str) -> object:
-    """A block's text as JSON."""
+def entry_of(text: str) -> tuple[tuple[str, object], ...]:
+    """A block's address and its entry as JSON."""
     import json
 
-    return json.loads("{" + text.rstrip().rstrip(",") + "}")
+    return tuple(json.loads("{" + text.rstrip().rstrip(",") + "}").items())
 
 
 for one in (show, release, mv, rm, doctor):

@@ -14,6 +14,8 @@ from imagebatch.cli.views.foreign import shown
 from imagebatch.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagebatch.pipeline.oneshot import OneShot
 
 EXTENSIONS = ("png", "jpg", "jpeg", "webp", "avif")
@@ -64,14 +66,25 @@ def run(
     return code
 
 
-def _drawn(shell: Shell, root: Path, asset: str, **flags: Any) -> tuple[int, Path | None]:  # noqa: ANN401  # the shared flags
+def _drawn(
+    shell: Shell,
+    root: Path,
+    asset: str,
+    *,
+    not_approved: "Callable[[], None]" = lambda: None,
+    **flags: Any,  # noqa: ANN401  # the shared flags
+) -> tuple[int, Path | None]:
     from imagebatch.pipeline.oneshot import made_file
 
     options, wishes = run_options(**flags)
     inner = replace(shell, directory=root)
-    project = open_project(inner)
+    try:
+        project = open_project(inner)
+    except BaseException:
+        not_approved()
+        raise
     wishes["select"] = (asset,)
-    code = carry_out(inner, project, plan_request(**wishes), options, yes=bool(flags["yes"]))
+    code = carry_out(inner, project, plan_request(**wishes), options, yes=bool(flags["yes"]), not_approved=not_approved)
     return code, made_file(project.home, asset) if code == EXIT_OK else None
 
 
@@ -85,7 +98,12 @@ def _saved(shell: Shell, shot: "OneShot", asset: str, output: Path | None, **fla
     known = frozenset(draft.policy.asset for draft in project.loaded.drafts)
     path = save_asset(setup.root, asset, shot, known)
     shell.screen.say(f"wrote manifests/{path.name}")
-    code, made = _drawn(shell, setup.root, asset, **flags)
+
+    def take_back() -> None:
+        path.unlink(missing_ok=True)
+        shell.screen.say(f"took manifests/{path.name} away again")
+
+    code, made = _drawn(shell, setup.root, asset, not_approved=take_back, **flags)
     if made is not None and not shell.json:
         shell.screen.lines([f"Wrote {shown(str(made))}."])
     return code

@@ -64,8 +64,10 @@ def plan(shell: Shell, *, out: Path | None, detail: bool, detailed_exitcode: boo
 
     Sends nothing that costs; without --refresh it needs no key and no network.
     """
-    from imagebatch.pipeline.planning import make_plan, save_plan
+    from imagebatch.pipeline.planning import check_out, make_plan, save_plan
 
+    if out is not None:
+        check_out(out)
     project = open_project(shell)
     if refresh:
         from imagebatch.cli.commands.applying import refresh_project

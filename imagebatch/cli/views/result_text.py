@@ -59,9 +59,19 @@ def seconds_text(seconds: float) -> str:
 
 
 def result_lines(
-    result: RunResult, *, paint: Paint, verbose: bool = False, simulated: Sequence[str] = (), real: bool = True
+    result: RunResult,
+    *,
+    paint: Paint,
+    verbose: bool = False,
+    simulated: Sequence[str] = (),
+    real: bool = True,
+    left_bad: bool = False,
 ) -> list[str]:
-    """The whole report; `simulated` are aliases that the simulator stood in for, `real` whether any other was asked."""
+    """The whole report.
+
+    `simulated` are aliases that the simulator stood in for, `real` tells whether any other was asked, `left_bad`
+    whether something failed, blocked or in doubt was left as it is.
+    """
     lines: list[str] = []
     for end, (title, color) in _TITLES.items():
         outcomes = sorted((one for one in result.outcomes if one.end == end), key=lambda one: one.address)
@@ -74,7 +84,7 @@ def result_lines(
     lines += _warnings(result.outcomes, paint, verbose=verbose)
     lines += unpicked_lines(result.unpicked, paint)
     lines += [f"{paint('Note:', 'bold')} {shown(note)}" for note in result.notes]
-    return [*lines, _last_line(result, paint, simulated, real=real)]
+    return [*lines, _last_line(result, paint, simulated, real=real, left_bad=left_bad)]
 
 
 def unpicked_lines(addresses: Sequence[str], paint: Paint) -> list[str]:
@@ -141,7 +151,7 @@ def _more(addresses: Sequence[str]) -> list[str]:
     return [f"  … and {len(addresses) - _SHOWN} more (-v shows them)"] if len(addresses) > _SHOWN else []
 
 
-def _last_line(result: RunResult, paint: Paint, simulated: Sequence[str], *, real: bool) -> str:
+def _last_line(result: RunResult, paint: Paint, simulated: Sequence[str], *, real: bool, left_bad: bool = False) -> str:
     done = [f"{result.done[action]} {word}" for action, word in PAST.items() if result.done[action]]
     ends: tuple[tuple[End, str], ...] = (
         ("failed", "failed"), ("blocked", "blocked"), ("in_doubt", "in doubt"), ("pending", "still being drawn"),
@@ -149,9 +159,10 @@ def _last_line(result: RunResult, paint: Paint, simulated: Sequence[str], *, rea
     )  # fmt: skip
     bad = [f"{result.count(end)} {word}" for end, word in ends if result.count(end)]
     word, color = ("Stopped", "yellow") if result.stopped_by is not None else ("Done", "green")
-    if bad and result.stopped_by is None:
+    if (bad or left_bad) and result.stopped_by is None:
         word, color = "Ended", "yellow"
-    counts = ", ".join([*done, *bad]) or "nothing changed"
+    kept = [f"{result.kept} kept"] if result.kept else []
+    counts = ", ".join([*done, *bad, *kept]) or "nothing changed"
     text = f"{paint(f'{word}:', color, 'bold')} {counts} in {seconds_text(result.seconds)}."
     if result.cost and real:
         text += f" Paid: {money_text(result.cost)}."

@@ -99,6 +99,13 @@ def test_no_paid_step_is_proposed_for_a_picture_that_was_paid(refused: bool, cod
     assert [line.removeprefix("  next: ") for line in lines if line.startswith("  next: ")] == commands
 
 
+def test_the_last_line_counts_what_was_kept_and_is_not_called_done_over_a_doubt() -> None:
+    done = Outcome(address="hero", action="create", end="done")
+    result = RunResult(outcomes=(done,), seconds=0.1, left_kept=("icon",))
+    assert result_lines(result, paint=PLAIN)[-1] == "Done: 1 created, 1 kept in 0.1 s."
+    assert result_lines(result, paint=PLAIN, left_bad=True)[-1] == "Ended: 1 created, 1 kept in 0.1 s."
+
+
 def test_nothing_is_called_paid_where_only_the_simulator_drew() -> None:
     last = result_lines(RESULT, paint=PLAIN, simulated=("studio",), real=False)[-1]
     assert "Paid" not in last

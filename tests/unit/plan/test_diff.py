@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from imagebatch.model.generation import Bought, Failure, Part
-from imagebatch.model.picks import Pick, Picks
+from imagebatch.model.picks import Pick, PickOrigin, Picks
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.settings import Redo
 from imagebatch.model.variant import CANDIDATE_MARK, Policy, Reference, Variant
@@ -470,3 +470,31 @@ def test_a_request_of_several_parts_is_not_started_again_in_place() -> None:
     world = World().have("hero", bare)
     assert not world.one(variant(prompt="other")).in_place
     assert (world.one(variant()).action, world.one(variant()).in_place) == ("retry", False)
+
+
+def test_a_restored_picture_comes_back_after_its_entry_was_forgotten() -> None:
+    wanted = variant()
+    first, second = entry_of(wanted), entry_of(wanted, attempt=2)
+    world = World().know(KnownDraw.of_entry(first), KnownDraw.of_entry(second))
+    world.store((*first.candidates, *second.candidates))
+    chosen = first.candidates[0].facts
+    assert chosen is not None
+    world.picks = Picks(
+        picks={"hero": Pick(for_draw=wanted.draw, use=(chosen.sha256,), was="restore")},
+        redo={"hero": Redo(attempt=2)},
+    )
+    change = world.one(wanted)
+    assert (change.action, change.attempt, change.picked) == ("adopt", 1, (1,))
+    world.have("hero", second)  # as an earlier version adopted it
+    change = world.one(wanted)
+    assert (change.action, change.attempt, change.use) == ("adopt", 1, ())
+
+
+def test_bytes_that_no_known_draw_offered_stand_for_nothing_but_a_file_of_ones_own() -> None:
+    wanted = variant()
+    world = World().have("hero", entry_of(wanted))
+    world.known.stored.add("sha256:elsewhere")
+    origins: tuple[PickOrigin, ...] = ("accept", "restore")
+    for was in origins:
+        world.picks = Picks(picks={"hero": Pick(for_draw=wanted.draw, use=("sha256:elsewhere",), was=was)})
+        assert world.one(wanted).action == "noop"

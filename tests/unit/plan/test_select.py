@@ -115,6 +115,14 @@ def test_a_value_with_a_blank_or_a_comma_is_written_as_a_json_string() -> None:
             select([wrong], subjects)
 
 
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_an_empty_selector_is_refused_whether_it_selects_or_leaves_out(blank: str) -> None:
+    with pytest.raises(UsageError):
+        chosen(blank)
+    with pytest.raises(UsageError):
+        chosen("hero", exclude=(blank,))
+
+
 def test_an_exclusion_that_excludes_nothing_by_its_comma_is_told() -> None:
     with pytest.raises(PlanError) as refused:
         chosen("*", exclude=["product,hero"])
