@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from imagebatch.cli.options import FlagGroup, Shell, open_shell
+from imagebatch.cli.options import FlagGroup, Shell, first_sentence, open_shell
 from imagebatch.errors import (
     EXIT_ERROR,
     EXIT_INTERRUPTED,
@@ -87,12 +87,6 @@ class LazyGroup(FlagGroup):
             meant = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"No such command {name!r}.{meant}", ctx)
         return super().resolve_command(ctx, args)
-
-
-def first_sentence(command: click.Command | None) -> str:
-    """What a command does, in one line."""
-    text = " ".join((command.help or "").split("\n\n")[0].split()) if command is not None else ""
-    return text.removesuffix(".")
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click calls it so

@@ -79,4 +79,5 @@ def test_a_text_of_several_lines_keeps_them_on_a_terminal() -> None:
     err = io.StringIO()
     help_text = "Usage: imagebatch\n\n  --json   Output.\n  --quiet  " + "Only data. " * 3
     Screen(out=io.StringIO(), err=err, err_columns=40).error(help_text)
-    assert err.getvalue() == "Usage: imagebatch\n\n  --json   Output.\n  --quiet  Only data. Only data. Only\n  data. \n"
+    shown = "Usage: imagebatch\n\n  --json   Output.\n  --quiet  Only data. Only data. Only\n  data. \n"
+    assert err.getvalue() == shown
