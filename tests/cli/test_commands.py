@@ -287,6 +287,32 @@ def test_init_writes_a_project_that_validates_and_plans_and_overwrites_nothing(
     assert (fresh.root / "imagebatch.yaml").read_text() == settings
 
 
+def test_init_prints_a_next_command_that_can_be_pasted_and_works_with_any_folder_name(
+    tmp_path: Path, project: Project
+) -> None:
+    fresh = Project(root=tmp_path, environ=project.environ)
+    done = fresh.run("init", "Bilder für Oma")
+    assert done.out.endswith("Next: imagebatch -C 'Bilder für Oma' plan\n"), done.out
+    words = shlex.split(done.out.splitlines()[-1].removeprefix("Next: imagebatch "))
+    assert fresh.run(*words, "--detailed-exitcode").code == 2
+
+
+def test_init_says_when_it_is_inside_a_project_and_keeps_out_of_its_manifests(project: Project) -> None:
+    inner = project.run("init", "shop")
+    assert inner.code == 0
+    assert "a project of its own inside the project in" in inner.err
+    refused = project.run("-C", "manifests", "init")
+    assert (refused.code, refused.out) == (4, "")
+    assert "Nothing was written" in refused.err
+    assert not (project.root / "manifests" / "imagebatch.yaml").exists()
+    assert project.run("validate").code == 0
+
+
+def test_init_ends_with_paragraphs_that_the_screen_may_break_anywhere(tmp_path: Path, project: Project) -> None:
+    out = Project(root=tmp_path, environ=project.environ).run("init", "new").out
+    assert next(line for line in out.splitlines() if line.startswith("Commit these")).endswith("keeps them.")
+
+
 def test_providers_are_listed_and_checked_without_showing_a_key(project: Project) -> None:
     done = project.run("providers", "list", "--json", OPENAI_API_KEY="sk-live-0123456789")
     found = {one["alias"]: one for one in map(json.loads, done.out.splitlines())}
