@@ -161,6 +161,9 @@ def _leave(error: BaseException, shell: Shell) -> int:
         return EXIT_INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return EXIT_OK
+    if isinstance(error, click.Abort) and isinstance(error.__context__, KeyboardInterrupt):
+        shell.screen.error("\ninterrupted at the question; nothing was sent")
+        return EXIT_INTERRUPTED
     if isinstance(error, (click.Abort, EOFError)):
         shell.screen.error("not applied: the question was not answered")
         return EXIT_REFUSED
