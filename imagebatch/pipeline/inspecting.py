@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from imagebatch.errors import PlanError, Problem
+from imagebatch.errors import Problem
 from imagebatch.model.capabilities import ParamNote
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Pick
@@ -15,6 +15,7 @@ from imagebatch.pipeline.project import Project, wanted
 from imagebatch.plan.reasons import SIMULATED
 from imagebatch.plan.states import STATES, State, states_of
 from imagebatch.plan.types import Change
+from imagebatch.plan.unknown import unknown_address
 from imagebatch.providers.wanted import Wanted, request_prompt
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import empty_lock
@@ -112,13 +113,9 @@ def explain(project: Project, planned: Planned, address: str) -> Explained:
     """
     change = next((one for one in planned.plan.changes if one.address == address), None)
     if change is None:
-        raise PlanError(
-            "no such address",
-            f"{address} is neither in the manifests nor in the lock.",
-            hints=("imagebatch status",),
-            code="plan.unknown_address",
-            address=address,
-        )
+        detail = f"{address} is neither in the manifests nor in the lock."
+        known = [one.address for one in planned.plan.changes]
+        raise unknown_address(address, known, summary="no such address", detail=detail)
     rendered = None
     if change.variant is not None:
         draft = next(one for one in project.loaded.drafts if one.address == address)
