@@ -263,6 +263,23 @@ def test_render_shows_prompt_request_and_the_fate_of_params(project: Project) ->
     assert project.run("render").out.count("prompt   ") == 6
 
 
+def test_a_lost_lock_is_told_by_status_too_and_made_anew_by_what_the_messages_say(applied: Project) -> None:
+    (applied.root / "imagebatch.lock").unlink()
+    (applied.root / "outputs" / "icons" / "crown.png").write_bytes(b"mine")
+    status = " ".join(applied.run("status").out.split())
+    assert "the lock is missing though pictures are known" in status
+    assert "Lift it with --force new-lock." in status
+    planned = " ".join(applied.run("plan", "--force", "new-lock").out.split())
+    assert "the lock is missing" not in planned  # it was lifted; what is left is said
+    assert "Files of which the lock knows nothing stand in the way" in planned
+    done = applied.run("apply", "-y", "--force", "new-lock", "--force", "overwrite")
+    assert done.code == 0, done.err
+    assert "20 adopted" in done.out
+    assert "created" not in done.out
+    trash = applied.root / ".imagebatch" / "trash" / "overwritten"
+    assert [path.read_bytes() for path in trash.rglob("*.png")] == [b"mine"]
+
+
 def test_init_writes_a_project_that_validates_and_plans_and_overwrites_nothing(
     tmp_path: Path, project: Project
 ) -> None:
