@@ -798,6 +798,11 @@ def _judged(error: Exception, context: dict[str, Any]) -> tuple[str, str]:
         result = "syntax", _SYNTAX.get(str(error.message), str(error.message))
     elif "integer string conversion" in str(error):
         result = "error", "the number is too large to print"
+    elif isinstance(error, TypeError) and _MIXED.search(str(error)):
+        result = (
+            "error",
+            "a text is compared with a number; cells of CSV are text, so write for example: row.price | int",
+        )
     else:
         result = "error", f"{type(error).__name__}: {error}"
     return result
@@ -823,7 +828,7 @@ def _undefined(error: jinja2.UndefinedError, context: dict[str, Any]) -> tuple[s
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     text = f"{shown} is undefined"
     if near:
-        text += f"; did you mean {near[0]}"
+        text += f"; did you mean {where}.{near[0]}" if where else f"; did you mean {near[0]}"
     elif obj is None and isinstance(context.get("row"), dict) and name in context["row"]:
         text += f"; did you mean row.{name}"
     elif obj is None and isinstance(context.get("vars"), dict) and name in context["vars"]:
@@ -833,6 +838,7 @@ def _undefined(error: jinja2.UndefinedError, context: dict[str, Any]) -> tuple[s
     return "undefined", text
 
 
+_MIXED: Final = re.compile("not supported between instances of '(?:str' and '(?:int|float)|(?:int|float)' and 'str)'")
 _SYNTAX: Final = {"chunk after expression": "the expression goes on where it should end; equal is written =="}
 _OUTPUT_ONLY = "it is known in output paths only"
 _NO_ENVIRONMENT = "templates see no environment, because every machine has to ask for the same pictures"

@@ -337,6 +337,8 @@ class _Builder:
             hint = "quote a text that holds a colon and a blank: 'a fox: red'"
         elif hint is None and here in _NEEDS_QUOTES and "cannot start any token" in problem:
             hint = f"quote a text that starts with {here}"
+        elif hint is None and column > 1 and problem.startswith("did not find expected"):
+            hint = _AFTER_QUOTE.get(self._line(line)[column - 2])
         if "\t" in self._line(line)[: max(column, 1)] and hint is None:
             hint = "indent with blanks; YAML takes no tabs there"
         self._note("syntax", "file is not YAML", f"{problem}.", (line, column), hint=hint)
@@ -380,6 +382,10 @@ _UNQUOTED = re.compile(r"(?:^|[:\-\[,{])\s*\{[{%#]")
 _STAR = "quote a text that starts with *"
 _CORE_TAG = "tag:yaml.org,2002:"
 _NEEDS_QUOTES = frozenset("%@`")
+_AFTER_QUOTE = {
+    "'": "a text in '…' ends at the next '; write it twice ('') or put the text in \"…\"",
+    '"': 'a text in "…" ends at the next "; write \\" inside it, or put the text in \'…\'',
+}
 
 
 def _mark(event: _Event) -> Mark:
