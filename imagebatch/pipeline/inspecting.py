@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imagebatch.errors import Problem
 from imagebatch.model.capabilities import ParamNote
@@ -12,6 +12,7 @@ from imagebatch.model.settings import Redo
 from imagebatch.model.variant import Draft, Variant
 from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, selected
 from imagebatch.pipeline.project import Project, wanted
+from imagebatch.pipeline.world import stored_files
 from imagebatch.plan.reasons import SIMULATED
 from imagebatch.plan.states import STATES, State, states_of
 from imagebatch.plan.types import Change
@@ -96,7 +97,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """Everything that decides what happens to one address."""
+    """Everything that decides what happens to one address, and where its candidates' pictures lie, by number."""
 
     change: Change
     rendered: Rendered | None
@@ -104,6 +105,7 @@ class Explained:
     differences: tuple[Difference, ...]
     pick: Pick | None = None
     redo: Redo | None = None
+    pictures: Mapping[int, str] = field(default_factory=dict)
 
 
 def explain(project: Project, planned: Planned, address: str) -> Explained:
@@ -125,6 +127,7 @@ def explain(project: Project, planned: Planned, address: str) -> Explained:
     found: tuple[Difference, ...] = ()
     if entry is not None and change.variant is not None:
         found = differences(entry.request, change.variant.request)
+    here = stored_files(project.home, entry.candidates) if entry is not None else {}
     return Explained(
         change=change,
         rendered=rendered,
@@ -132,6 +135,7 @@ def explain(project: Project, planned: Planned, address: str) -> Explained:
         differences=found,
         pick=project.loaded.picks.picks.get(address),
         redo=project.loaded.picks.redo.get(address),
+        pictures={number: path.relative_to(project.root).as_posix() for number, path in here.items()},
     )
 
 

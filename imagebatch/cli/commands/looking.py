@@ -254,6 +254,7 @@ def _explained_object(found: "Explained") -> dict[str, object]:
                 "declared": f"{place.path}:{place.line}:{place.column}" if place is not None else None,
                 "row": found.change.variant.row if found.change.variant is not None else None,
                 "status": found.entry.status if found.entry is not None else None,
+                "pictures": {str(number): path for number, path in found.pictures.items()} or None,
                 "rendered": _rendered_object(found.rendered) if found.rendered is not None else None,
                 "differences": [
                     {
@@ -284,6 +285,8 @@ def _explained_lines(shell: Shell, found: "Explained", simulated: tuple[str, ...
         lines.append(
             f"  in lock    {entry.status}, attempt {entry.attempt}, picked {picked} of {len(entry.candidates)}"
         )
+        if len(found.pictures) > 1:
+            lines += [f"  picture {number}  {shown(path)}" for number, path in found.pictures.items()]
         if entry.failure is not None:
             lines.append(f"  failure    {entry.failure.kind}: {shown(entry.failure.message)}")
         if entry.earlier:
