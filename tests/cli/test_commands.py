@@ -291,6 +291,23 @@ def test_explain_names_the_files_that_a_person_picks_from(project: Project) -> N
     assert {number: project.root / path for number, path in told["pictures"].items()} == files
 
 
+def test_a_missing_key_is_answered_with_lines_that_work_when_pasted(tmp_path: Path, project: Project) -> None:
+    bare = Project(root=tmp_path / "bare", environ=project.environ)
+    bare.write("imagebatch.yaml", "version: 1\n")
+    bare.write("manifests/a.yaml", "assets: {logo: {prompt: a pot, provider: openai, params: {model: gpt-image-2}}}\n")
+    refused = bare.run("apply", "-y")
+    assert refused.code == 1
+    assert "  hint: export OPENAI_API_KEY=…\n" in refused.err
+    assert refused.err.rstrip().endswith("imagebatch --simulate apply")
+    rehearsed = bare.run("--simulate", "apply", "-y")
+    assert rehearsed.code == 0, rehearsed.err
+    assert "its outputs lie in .imagebatch/simulated/" in rehearsed.err
+    assert (bare.root / ".imagebatch" / "simulated" / "outputs" / "logo").is_dir()
+    line = next(line for line in refused.err.splitlines() if "for openai: " in line).partition("for openai: ")[2]
+    bare.write("imagebatch.yaml", f"version: 1\n{line}\n")
+    assert bare.run("apply", "-y").code == 0
+
+
 def test_init_writes_a_project_that_validates_and_plans_and_overwrites_nothing(
     tmp_path: Path, project: Project
 ) -> None:
