@@ -138,3 +138,11 @@ def test_references_to_an_asset_with_variants_name_one_of_them(tmp_path: Path) -
 def test_a_template_without_its_ending_is_known(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, "assets: {a: {template: t}}\n", {"templates/t.j2": "x", "templates/tt.j2": "x"})
     assert found.hint == "did you mean t.j2?"
+
+
+def test_a_row_with_a_cell_too_many_is_told_of_quotes(tmp_path: Path) -> None:
+    manifest = "assets: {a: {for_each: d.csv, key: k, prompt: x}}\n"
+    (long,) = problems(tmp_path, manifest, {"d.csv": "k,title\na,Chocolate, dark\n"})
+    assert (long.code, long.hint) == ("data.row_width", "put a cell that holds the delimiter in quotes")
+    (short,) = problems(tmp_path, manifest, {"d.csv": "k,title\na\n"})
+    assert (short.code, short.hint) == ("data.row_width", None)
