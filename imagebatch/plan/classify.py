@@ -120,7 +120,7 @@ def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, use: tuple[str, 
             draw = KnownDraw.of_earlier(earlier, entry.type)
             edited = _edited(case, entry)
             if edited is not None:
-                return _kept(case, variant, entry, "edited", f"{edited} was changed by hand")
+                return _kept(case, variant, entry, "edited", f"{edited} is kept; --force edited replaces it")
             return _taken(
                 case,
                 variant,
