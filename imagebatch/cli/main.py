@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from imagebatch.cli.options import STREAMING, FlagGroup, Shell, open_shell
+from imagebatch.cli.options import STREAMING, FlagGroup, Shell, first_sentence, open_shell
 from imagebatch.errors import (
     EXIT_ERROR,
     EXIT_INTERRUPTED,
@@ -87,12 +87,6 @@ class LazyGroup(FlagGroup):
             meant = f" Did you mean {near[0]!r}?" if near else ""
             raise click.UsageError(f"No such command {name!r}.{meant}", ctx)
         return super().resolve_command(ctx, args)
-
-
-def first_sentence(command: click.Command | None) -> str:
-    """What a command does, in one line."""
-    text = " ".join((command.help or "").split("\n\n")[0].split()) if command is not None else ""
-    return text.removesuffix(".")
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  # click calls it so
@@ -173,6 +167,9 @@ def _leave(error: BaseException, shell: Shell) -> int:
         return EXIT_INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return EXIT_OK
+    if isinstance(error, click.Abort) and isinstance(error.__context__, KeyboardInterrupt):
+        shell.screen.error("\ninterrupted at the question; nothing was sent")
+        return EXIT_INTERRUPTED
     if isinstance(error, (click.Abort, EOFError)):
         shell.screen.error("not applied: the question was not answered")
         return EXIT_REFUSED

@@ -296,6 +296,18 @@ class FlagGroup(click.Group):
         super().__init__(*args, params=[*shared, *(params or [])], **settings)
         self.callback = None  # a group does nothing itself; its flags are its commands' to read
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands, each with the first sentence of its help; click would cut it off."""
+        with formatter.section("Commands"):
+            names = self.list_commands(ctx)
+            formatter.write_dl([(name, first_sentence(self.get_command(ctx, name))) for name in names])
+
+
+def first_sentence(command: click.Command | None) -> str:
+    """What a command does, in one line."""
+    text = " ".join((command.help or "").split("\n\n")[0].split()) if command is not None else ""
+    return text.removesuffix(".")
+
 
 def command(
     name: str,
@@ -341,7 +353,9 @@ def braking(function: Decorated) -> Decorated:
     function = flag(
         "--max-cost", "max_cost", multiple=True, type=MONEY, metavar="'3 USD'", help="At most so much; once a currency."
     )(function)
-    return flag("--force", "force", multiple=True, type=ForceType(), help="Lift one brake by its name.")(function)
+    # The names stand in the help: as one word they would be wider than a terminal.
+    names = f"Lift one brake by its name: {', '.join(FORCES)}."
+    return flag("--force", "force", multiple=True, type=ForceType(), metavar="NAME", help=names)(function)
 
 
 def running(function: Decorated) -> Decorated:

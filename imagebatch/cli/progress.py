@@ -149,6 +149,8 @@ class Bar:
                 redirect_stdout=False, redirect_stderr=False,
             )  # fmt: skip
             self._live.start()
+            # rich hides the cursor; whoever kills the run, or interrupts it twice, would be left without one.
+            self._live.console.show_cursor()
 
     def tell(self, event: "Event | Told") -> None:
         """Count; what has to be read now is printed above the bar."""

@@ -102,7 +102,9 @@ class Screen:
 
     def error(self, text: str) -> None:
         """Tell what went wrong, on stderr, `-q` or not."""
-        lines = [text] if self.err_columns is None else broken(text, self.err_columns)
+        lines = text.split("\n")
+        if self.err_columns is not None:
+            lines = [part for line in lines for part in broken(line, self.err_columns)]
         self._write(self.err, "".join(f"{line}\n" for line in lines))
 
     def _write(self, stream: TextIO, text: str) -> None:

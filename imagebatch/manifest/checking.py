@@ -1,5 +1,7 @@
 """Shape of a parsed file against its pydantic model; every fault with its place and the nearest known name."""
 
+import json
+import re
 import types
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args
@@ -13,6 +15,7 @@ from imagebatch.manifest.yaml import Document, YList, YMap
 
 M = TypeVar("M", bound=BaseModel)
 Loc = tuple[str | int, ...]
+_PLAIN = re.compile(r"[A-Za-z0-9$][\w$ %./-]*", re.ASCII)
 
 _EXPECTED = {
     "string_type": "text",
@@ -120,7 +123,16 @@ def _note(
         findings.add("manifest.required", "key is missing", f"{name} is missing.", place=document.place(loc[:-1]))
         return
     code, detail = _worded(kind, name, fault, secret=secret)
-    findings.add(f"manifest.{code}", _SUMMARIES.get(code, "value cannot be used"), detail, place=document.place(loc))
+    example = (
+        _example(model, fault.get("inner", loc)) if code in {"type", "required"} and '; write "' not in detail else None
+    )
+    findings.add(
+        f"manifest.{code}",
+        _SUMMARIES.get(code, "value cannot be used"),
+        detail,
+        place=document.place(loc),
+        hint=f"for example: {example}" if example else None,
+    )
 
 
 _SUMMARIES = {
@@ -179,6 +191,34 @@ def _unknown(document: Document, loc: tuple[str | int, ...], known: set[str], fi
         place=document.place(loc, key=True),
         hint=hint,
     )
+
+
+def _example(model: type[BaseModel], loc: tuple[str | int, ...]) -> str | None:
+    """How the key at `loc`, or the nearest one around it that has an example, is written."""
+    current: Any = model
+    found: str | None = None
+    for step in loc:
+        model_here = _model_of(current)
+        if model_here is None:
+            arguments = get_args(_bare(current))
+            current = arguments[-1] if arguments else None
+            continue
+        by_alias = {field.alias or name: field for name, field in model_here.model_fields.items()}
+        if step not in by_alias:
+            break
+        current = by_alias[str(step)].annotation
+        examples = by_alias[str(step)].examples
+        found = f"{step}: {_flow(examples[0])}" if examples else None
+    return found
+
+
+def _flow(value: Value) -> str:
+    """A value as YAML in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
+    return value if isinstance(value, str) and _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
 
 
 def _known(model: type[BaseModel], loc: tuple[str | int, ...]) -> set[str]:

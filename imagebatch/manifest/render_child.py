@@ -827,7 +827,7 @@ def _undefined(error: jinja2.UndefinedError, context: dict[str, Any]) -> tuple[s
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     text = f"{shown} is undefined"
     if near:
-        text += f"; did you mean {near[0]}"
+        text += f"; did you mean {where}.{near[0]}" if where else f"; did you mean {near[0]}"
     elif obj is None and isinstance(context.get("row"), dict) and name in context["row"]:
         text += f"; did you mean row.{name}"
     elif obj is None and isinstance(context.get("vars"), dict) and name in context["vars"]:

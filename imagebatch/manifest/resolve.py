@@ -1,5 +1,6 @@
 """Assets into drafts: prepared, rendered in one child, made while it works, sorted; every problem at once."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -18,6 +19,7 @@ from imagebatch.model.variant import Draft, Place
 
 WHERE_FACTOR: Final = 5
 MAX_SAID: Final = 20
+_WITH_NUMBER: Final = re.compile(r"\brow\.(\w+)\s*==\s*[0-9]")
 
 
 class Resolver:
@@ -132,7 +134,11 @@ class Resolver:
             keys = [every[row] for row in rows]
         if not rows:
             self.findings.add(
-                "data.empty", "no row is left", "where leaves out every row of the table.", place=asset.text.at("where")
+                "data.empty",
+                "no row is left",
+                "where leaves out every row of the table.",
+                place=asset.text.at("where"),
+                hint=_text_cells(asset),
             )
             asset.failed = True
             return False
@@ -241,3 +247,12 @@ class Resolver:
 
 def _address(draft: Draft) -> str:
     return draft.address
+
+
+def _text_cells(asset: Prepared) -> str | None:
+    """What to write where a cell that is text is held against a number, which it never equals."""
+    table = str(asset.text.node.get("for_each") or "")
+    compared = _WITH_NUMBER.search(asset.where or "")
+    if compared is None or not table.lower().endswith((".csv", ".tsv")):
+        return None
+    return f"cells of such a table are text: compare row.{compared[1]} | int, or put the number in quotes"

@@ -132,8 +132,8 @@ class Common(Closed):
     params: Values = Field(
         default=None, description="What decides the picture, in the provider's words.", examples=[{"format": "3:2"}]
     )
-    vars: Values = Field(default=None, description="Values that templates see as `vars`.")
-    styles: OneOrMore = Field(default=None, description="Styles to put on, in order.")
+    vars: Values = Field(default=None, description="Values that templates see as `vars`.", examples=[{"mood": "calm"}])
+    styles: OneOrMore = Field(default=None, description="Styles to put on, in order.", examples=[["brand"]])
     references: OneOrMore = Field(
         default=None,
         description="Images to start from: project paths or `asset:ADDRESS`.",
@@ -156,8 +156,8 @@ class Common(Closed):
     ] = Field(default=None, description="Which candidates become outputs.")
     distinct: Flag = Field(default=None, description="Draw apart from variants with an equal request.")
     name: Text = Field(default=None, description="The generation's name at the provider.")
-    tags: OneOrMore = Field(default=None, description="Tags at the provider.")
-    metadata: Values = Field(default=None, description="Metadata at the provider.")
+    tags: OneOrMore = Field(default=None, description="Tags at the provider.", examples=[["campaign"]])
+    metadata: Values = Field(default=None, description="Metadata at the provider.", examples=[{"campaign": "2026"}])
     alt: Text = Field(default=None, description="Text for those who cannot see the picture.")
     title: Text = Field(default=None, description="The picture's title.")
     protect: Flag = Field(default=None, description="No redraw and no removal.")
@@ -177,7 +177,9 @@ class Defaults(Common):
     """Settings for every asset below."""
 
     output: Text = Field(default=None, description="Where the file goes; a template.")
-    outputs: Annotated[list[OutputFile] | None, Given] = Field(default=None, description="Files to make.")
+    outputs: Annotated[list[OutputFile] | None, Given] = Field(
+        default=None, description="Files to make.", examples=[[{"path": "outputs/hero.webp", "width": 800}]]
+    )
 
 
 _AXIS_VALUE = {
@@ -201,12 +203,16 @@ class Asset(Defaults):
         dict[str, list[Any]] | None,
         Given,
         WithJsonSchema({"type": "object", "additionalProperties": {"type": "array", "items": _AXIS_VALUE}}),
-    ] = Field(default=None, description="Axes and their values; every combination is a variant.")
+    ] = Field(
+        default=None,
+        description="Axes and their values; every combination is a variant.",
+        examples=[{"season": ["spring", "summer"]}],
+    )
     include: Annotated[list[dict[str, Any]] | None, Given] = Field(
-        default=None, description="Combinations to add, as in GitHub Actions."
+        default=None, description="Combinations to add, as in GitHub Actions.", examples=[[{"season": "autumn"}]]
     )
     exclude: Annotated[list[dict[str, Any]] | None, Given] = Field(
-        default=None, description="Combinations to leave out, as in GitHub Actions."
+        default=None, description="Combinations to leave out, as in GitHub Actions.", examples=[[{"season": "summer"}]]
     )
     for_each: Text = Field(
         default=None, description="A table (CSV, TSV, JSON, JSONL, YAML) or a glob.", examples=["data/products.csv"]
@@ -225,13 +231,17 @@ class Move(Closed):
 class Manifest(Closed):
     """A file of manifests/: assets and what they share."""
 
-    assets: Annotated[dict[str, Asset] | None, Given] = Field(default=None, description="Assets by id.")
+    assets: Annotated[dict[str, Asset] | None, Given] = Field(
+        default=None, description="Assets by id.", examples=[{"hero": {"prompt": "A lighthouse"}}]
+    )
     defaults: Annotated[Defaults | None, Given] = Field(
         default=None, description="Settings of every asset in this file."
     )
     styles: Annotated[dict[str, Style] | None, Given] = Field(default=None, description="Styles of this file.")
     vars: Values = Field(default=None, description="Variables of every asset in this file.")
-    moved: Annotated[list[Move] | None, Given] = Field(default=None, description="Renames.")
+    moved: Annotated[list[Move] | None, Given] = Field(
+        default=None, description="Renames.", examples=[[{"from": "old-hero", "to": "hero"}]]
+    )
 
 
 class Provider(Closed):
@@ -278,7 +288,9 @@ class Project(Closed):
     lineage: Annotated[str | None, Given] = Field(
         default=None, pattern="^[0-9a-f]{32}$", description="Names the project for ever; written by imagebatch."
     )
-    providers: Annotated[dict[str, Provider] | None, Given] = Field(default=None, description="Accounts by alias.")
+    providers: Annotated[dict[str, Provider] | None, Given] = Field(
+        default=None, description="Accounts by alias.", examples=[{"studio": {"type": "all-images"}}]
+    )
     defaults: Annotated[Defaults | None, Given] = Field(default=None, description="Settings of every asset.")
     styles: Annotated[dict[str, Style] | None, Given] = Field(default=None, description="Styles of every manifest.")
     vars: Values = Field(default=None, description="Variables of every manifest.")

@@ -209,6 +209,7 @@ class _Reader:
                     "row does not fit the header",
                     f"row {line} has {values}, the header has {len(columns)}.",
                     line,
+                    hint="put a cell that holds the delimiter in quotes" if len(row) > len(columns) else None,
                 )
                 continue
             if long_cells and max(map(len, row)) > MAX_CELL_BYTES // 4:
@@ -404,9 +405,9 @@ class _Reader:
             hint="raise brakes.max_variants in imagebatch.yaml, or take fewer rows",
         )
 
-    def _say(self, code: str, summary: str, detail: str, line: int) -> None:
+    def _say(self, code: str, summary: str, detail: str, line: int, *, hint: str | None = None) -> None:
         """Note a problem that the rest of the table can be read beside; after `MAX_SAID` it is given up."""
-        self.findings.add(f"data.{code}", summary, detail, place=Place(path=self.path, line=line, column=1))
+        self.findings.add(f"data.{code}", summary, detail, place=Place(path=self.path, line=line, column=1), hint=hint)
         self._count_wrong()
 
     def _count_wrong(self) -> None:

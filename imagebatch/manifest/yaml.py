@@ -355,6 +355,8 @@ class _Builder:
             hint = "indent with blanks; YAML takes no tabs there"
         elif problem.startswith("did not find expected key") and _STARTS_QUOTED.search(here[: column - 1]):
             hint = "the text goes on behind its closing quote: put quotes around the whole of it"
+        elif column > 1 and problem.startswith("did not find expected"):
+            hint = _AFTER_QUOTE.get(here[column - 2])
         elif "alphabetic or numeric character" in problem:
             hint = _STAR
         return hint
@@ -400,6 +402,10 @@ _INDENT = "indent all keys of one mapping alike"
 _STAR = "quote a text that starts with *"
 _CORE_TAG = "tag:yaml.org,2002:"
 _NEEDS_QUOTES = frozenset("%@`")
+_AFTER_QUOTE = {
+    "'": "a text in '…' ends at the next '; write it twice ('') or put the text in \"…\"",
+    '"': 'a text in "…" ends at the next "; write \\" inside it, or put the text in \'…\'',
+}
 
 
 def _mark(event: _Event) -> Mark:

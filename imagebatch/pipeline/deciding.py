@@ -14,6 +14,7 @@ from imagebatch.pipeline.picking import accepted, past_draws, picked, redone, re
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Project
 from imagebatch.plan.picking import one_place_only
+from imagebatch.plan.unknown import unknown_address
 from imagebatch.state.files import write_atomic
 
 PICKS_MODE = 0o644
@@ -24,9 +25,12 @@ def recorded_entry(project: Project, address: str) -> Entry:
 
     Raises PlanError where they have nothing.
     """
-    entry = recorded_now(project).current(address)
+    ledger = recorded_now(project)
+    entry = ledger.current(address)
     if entry is None:
-        raise _not_recorded(address)
+        detail = f"The lock has no picture of {address}."
+        known = [*ledger, *(draft.address for draft in project.loaded.drafts)]
+        raise unknown_address(address, set(known), summary="nothing is recorded", detail=detail)
     return entry
 
 
@@ -168,14 +172,4 @@ def _selected(
         (address, planned.variants[address], ledger.entry(address))
         for address in sorted(planned.variants)
         if planned.options.selects(address) and address in ledger
-    )
-
-
-def _not_recorded(address: str) -> PlanError:
-    return PlanError(
-        "nothing is recorded",
-        f"The lock has no picture of {address}.",
-        hints=("imagebatch status",),
-        code="plan.unknown_address",
-        address=address,
     )

@@ -1,11 +1,10 @@
 """Looking without touching: validate, render, explain, status, verify. Nothing here sends or writes."""
 
 import json
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from imagebatch.errors import PlanError, Problem
+from imagebatch.errors import Problem
 from imagebatch.model.capabilities import ParamNote
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Pick
@@ -13,9 +12,11 @@ from imagebatch.model.settings import Redo
 from imagebatch.model.variant import Draft, Variant
 from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, selected
 from imagebatch.pipeline.project import Project, wanted
+from imagebatch.pipeline.world import stored_files
 from imagebatch.plan.reasons import SIMULATED
 from imagebatch.plan.states import STATES, State, states_of
 from imagebatch.plan.types import Change
+from imagebatch.plan.unknown import unknown_address
 from imagebatch.providers.wanted import Wanted, request_prompt
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import empty_lock
@@ -96,7 +97,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
-    """Everything that decides what happens to one address."""
+    """Everything that decides what happens to one address, and where its candidates' pictures lie, by number."""
 
     change: Change
     rendered: Rendered | None
@@ -104,6 +105,7 @@ class Explained:
     differences: tuple[Difference, ...]
     pick: Pick | None = None
     redo: Redo | None = None
+    pictures: Mapping[int, str] = field(default_factory=dict)
 
 
 def explain(project: Project, planned: Planned, address: str) -> Explained:
@@ -113,14 +115,9 @@ def explain(project: Project, planned: Planned, address: str) -> Explained:
     """
     change = next((one for one in planned.plan.changes if one.address == address), None)
     if change is None:
-        inside = next((one.address for one in planned.plan.changes if one.address.startswith(f"{address}[")), None)
-        raise PlanError(
-            "no such address",
-            f"{address} is neither in the manifests nor in the lock.",
-            hints=(f"imagebatch explain {shlex.quote(inside)}" if inside else "imagebatch status",),
-            code="plan.unknown_address",
-            address=address,
-        )
+        detail = f"{address} is neither in the manifests nor in the lock."
+        known = [one.address for one in planned.plan.changes]
+        raise unknown_address(address, known, summary="no such address", detail=detail)
     rendered = None
     if change.variant is not None:
         draft = next(one for one in project.loaded.drafts if one.address == address)
@@ -130,6 +127,7 @@ def explain(project: Project, planned: Planned, address: str) -> Explained:
     found: tuple[Difference, ...] = ()
     if entry is not None and change.variant is not None:
         found = differences(entry.request, change.variant.request)
+    here = stored_files(project.home, entry.candidates) if entry is not None else {}
     return Explained(
         change=change,
         rendered=rendered,
@@ -137,6 +135,7 @@ def explain(project: Project, planned: Planned, address: str) -> Explained:
         differences=found,
         pick=project.loaded.picks.picks.get(address),
         redo=project.loaded.picks.redo.get(address),
+        pictures={number: path.relative_to(project.root).as_posix() for number, path in here.items()},
     )
 
 

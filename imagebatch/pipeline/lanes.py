@@ -105,7 +105,14 @@ def _key(
         return settings.key_default, False
     if loopback or variable is None or adapter.capabilities.key_optional:
         return None, True
-    hints: tuple[str, ...] = (f"export {variable}=…, or say `without_key: simulate` for {settings.alias}",)
+    written = "without_key: simulate"
+    if settings.place is None:  # a built-in provider that the project file does not mention yet
+        written = f"providers: {{{settings.alias}: {{{written}}}}}"
+    hints: tuple[str, ...] = (
+        f"export {variable}=…",
+        f"or draw with the simulator until it is set; in imagebatch.yaml, for {settings.alias}: {written}",
+        "or rehearse, with lock and outputs apart: imagebatch --simulate apply",
+    )
     if settings.without_key == "simulate":  # it would have been simulated, had CI not been set
         hints = (
             f"set {variable} in CI's secrets",

@@ -115,8 +115,13 @@ def plan_against(project: Project, world: World, request: PlanRequest, options: 
     plan = _compared(project, world, variants, options)
     if first:
         _refuse_needless_retry(plan, options.retry)
-    plan = replace(plan, blocked_by=(*world.refusals, *plan.blocked_by))
-    warnings = tuple(problem.detail for problem in found.problems if problem.severity == "warning")
+    refusals = tuple(one for one in world.refusals if one.force not in options.forces)
+    plan = replace(plan, blocked_by=(*refusals, *plan.blocked_by))
+    warnings = tuple(
+        f"{problem.detail}; {problem.hint}" if problem.hint else problem.detail
+        for problem in found.problems
+        if problem.severity == "warning" and (problem.address is None or options.selects(problem.address))
+    )
     used = {variant.provider for variant in variants}
     return Planned(
         plan=replace(plan, notes=(*plan.notes, *_table_notes(project, world.rows_before), *warnings)),

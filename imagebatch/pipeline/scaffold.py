@@ -1,10 +1,12 @@
 """A new project: the files that `init` writes, so that the first `plan` already works without a key."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from imagebatch.errors import RefusedError, StateError
+from imagebatch.errors import ManifestError, RefusedError, StateError
+from imagebatch.manifest.project import MANIFESTS, find_root
 from imagebatch.state.lockfile import empty_lock, encode_lock
 from imagebatch.state.store import StateStore, new_lineage
 
@@ -39,12 +41,29 @@ def ignore_lines(present: str) -> str:
     return start + why + "".join(f"{line}\n" for line in missing)
 
 
+def project_around(root: Path) -> Path | None:
+    """The root of the project that a folder lies in, itself left out; None where there is none."""
+    try:
+        return find_root(root.parent)
+    except ManifestError:
+        return None
+
+
 def write_project(root: Path, schemas: Mapping[str, Mapping[str, object]]) -> tuple[str, ...]:
     """Write a new project below `root`; gives the paths written.
 
-    `schemas` are the JSON Schemas of project and manifest. Raises RefusedError where a file is there already: then
-    nothing at all is written.
+    `schemas` are the JSON Schemas of project and manifest. Raises RefusedError where a file is there already, and among
+    the manifests of another project, which would read the new files as its own: then nothing at all is written.
     """
+    outer = project_around(root)
+    if outer is not None and root.is_relative_to(outer / MANIFESTS):
+        raise RefusedError(
+            "a project is here already",
+            f"{root} is among the manifests of the project in {outer}, which would take the new files for its own. "
+            "Nothing was written.",
+            hints=(f"imagebatch -C {shlex.quote(str(outer))} plan",),
+            code="init.inside",
+        )
     lineage = new_lineage()
     files = scaffold(lineage)
     present = [path for path in (*files, "imagebatch.lock") if (root / path).exists()]
@@ -52,7 +71,7 @@ def write_project(root: Path, schemas: Mapping[str, Mapping[str, object]]) -> tu
         raise RefusedError(
             "a project is here already",
             f"{', '.join(present)} would be overwritten in {root}. Nothing was written.",
-            hints=("imagebatch -C ANOTHER-FOLDER init",),
+            hints=("imagebatch init ANOTHER-FOLDER",),
             code="init.exists",
         )
     files |= {"imagebatch.lock": encode_lock(empty_lock(lineage)).decode()} | schema_files(schemas)

@@ -1,12 +1,14 @@
 """What a plan is compared with, put together from state, store and output files."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imagebatch.model.generation import Candidate
 from imagebatch.model.recorded import Disk, Known, OutputState, Recorded
 from imagebatch.outputs.disk import StatDisk
 from imagebatch.outputs.store import Store
+from imagebatch.plan.picking import source_of
 from imagebatch.plan.types import Blocker
 from imagebatch.state.ledger import KnownHere, Ledger
 from imagebatch.state.store import Session, StateStore
@@ -83,6 +85,17 @@ def remember_rows(home: Path, rows: Mapping[str, int]) -> None:
 def stat_disk(home: Path) -> StatDisk:
     """The output files of a project, with the cache that spares their hashing."""
     return StatDisk(home, _work(home) / STATS)
+
+
+def stored_files(home: Path, candidates: Sequence[Candidate]) -> Mapping[int, Path]:
+    """Where the candidates' pictures lie in the store, by their numbers from 1; what is not here is left out."""
+    store = Store(_work(home) / STORE)
+    found: dict[int, Path] = {}
+    for number, candidate in enumerate(candidates, start=1):
+        facts = source_of(candidate)
+        if facts is not None and store.has(facts.sha256):
+            found[number] = store.path_of(facts.sha256)
+    return found
 
 
 class PlacedDisk:

@@ -154,7 +154,7 @@ def _foreign(paths: Sequence[str], options: PlanOptions) -> Blocker | None:
         return None
     shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
     message = (
-        f"Files that imagebatch did not write stand in the way: {shown}. "
-        "Move them away, or add --force overwrite to replace them."
+        f"Files of which the lock knows nothing stand in the way: {shown}. "
+        "Move them away, or add --force overwrite: they are replaced, and go to the trash."
     )
     return Blocker(code="path.not_ours", message=message, force="overwrite")

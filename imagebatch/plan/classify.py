@@ -129,7 +129,7 @@ def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, pick: Pick, hist
     if found is not None:
         edited = _edited(case, entry)
         if edited is not None:
-            return _kept(case, variant, entry, "edited", f"{edited} was changed by hand")
+            return _kept(case, variant, entry, "edited", f"{edited} is kept; --force edited replaces it")
         return _taken(case, variant, found, detail=f"attempt {found.draw.attempt} is restored")
     if pick.was == "file" and all(case.world.known.has_bytes(sha256) for sha256 in pick.use):
         detail = "a file of one's own stands for the request"

@@ -26,7 +26,7 @@ def _states(change: Change) -> set[State]:
     kind = entry.type if entry is not None else variant.type if variant is not None else ""
     if variant is None:
         found.add("orphan")
-    elif entry is None and change.action != "noop":
+    elif entry is None and change.action != "noop" and change.reason not in {"pending", "in_doubt"}:
         found.add("new")
     elif _differs(change):
         found.add("changed")

@@ -145,7 +145,7 @@ def _to_make_again(case: Case, file: WantedFile, output: Output, due: Due, *, tr
     state = case.world.disk.look(output.path, output.sha256, output.bytes)
     if state == "edited":
         if "edited" not in case.world.options.forces:
-            due.add("keep", "edited", f"{output.path} was changed by hand")
+            due.add("keep", "edited", f"{output.path} is kept; --force edited replaces it")
             return False
         due.add("develop", "edited", output.path)
     elif not trusted:

@@ -365,6 +365,51 @@ def test_render_shows_prompt_request_and_the_fate_of_params(project: Project) ->
     assert project.run("render").out.count("prompt   ") == 6
 
 
+def test_a_lost_lock_is_told_by_status_too_and_made_anew_by_what_the_messages_say(applied: Project) -> None:
+    (applied.root / "imagebatch.lock").unlink()
+    (applied.root / "outputs" / "icons" / "crown.png").write_bytes(b"mine")
+    status = " ".join(applied.run("status").out.split())
+    assert "the lock is missing though pictures are known" in status
+    assert "Lift it with --force new-lock." in status
+    planned = " ".join(applied.run("plan", "--force", "new-lock").out.split())
+    assert "the lock is missing" not in planned  # it was lifted; what is left is said
+    assert "Files of which the lock knows nothing stand in the way" in planned
+    done = applied.run("apply", "-y", "--force", "new-lock", "--force", "overwrite")
+    assert done.code == 0, done.err
+    assert "20 adopted" in done.out
+    assert "created" not in done.out
+    trash = applied.root / ".imagebatch" / "trash" / "overwritten"
+    assert [path.read_bytes() for path in trash.rglob("*.png")] == [b"mine"]
+
+
+def test_explain_names_the_files_that_a_person_picks_from(project: Project) -> None:
+    done = project.run("apply", "-y", "-s", "icon")
+    assert "next: imagebatch explain 'icon[thing=axe]' names the pictures' files" in done.out
+    lines = [line.split() for line in project.run("explain", "icon[thing=axe]").out.splitlines()]
+    files = {line[1]: project.root / line[2] for line in lines if line[:1] == ["picture"]}
+    assert list(files) == ["1", "2", "3", "4"]
+    assert all(path.stat().st_size for path in files.values())
+    told = json.loads(project.run("explain", "icon[thing=axe]", "--json").out)
+    assert {number: project.root / path for number, path in told["pictures"].items()} == files
+
+
+def test_a_missing_key_is_answered_with_lines_that_work_when_pasted(tmp_path: Path, project: Project) -> None:
+    bare = Project(root=tmp_path / "bare", environ=project.environ)
+    bare.write("imagebatch.yaml", "version: 1\n")
+    bare.write("manifests/a.yaml", "assets: {logo: {prompt: a pot, provider: openai, params: {model: gpt-image-2}}}\n")
+    refused = bare.run("apply", "-y")
+    assert refused.code == 1
+    assert "  hint: export OPENAI_API_KEY=…\n" in refused.err
+    assert refused.err.rstrip().endswith("imagebatch --simulate apply")
+    rehearsed = bare.run("--simulate", "apply", "-y")
+    assert rehearsed.code == 0, rehearsed.err
+    assert "its outputs lie in .imagebatch/simulated/" in rehearsed.err
+    assert (bare.root / ".imagebatch" / "simulated" / "outputs" / "logo").is_dir()
+    line = next(line for line in refused.err.splitlines() if "for openai: " in line).partition("for openai: ")[2]
+    bare.write("imagebatch.yaml", f"version: 1\n{line}\n")
+    assert bare.run("apply", "-y").code == 0
+
+
 def test_init_writes_a_project_that_validates_and_plans_and_overwrites_nothing(
     tmp_path: Path, project: Project
 ) -> None:
@@ -387,6 +432,32 @@ def test_init_writes_a_project_that_validates_and_plans_and_overwrites_nothing(
     assert again.code == 4
     assert "imagebatch.yaml" in again.err
     assert (fresh.root / "imagebatch.yaml").read_text() == settings
+
+
+def test_init_prints_a_next_command_that_can_be_pasted_and_works_with_any_folder_name(
+    tmp_path: Path, project: Project
+) -> None:
+    fresh = Project(root=tmp_path, environ=project.environ)
+    done = fresh.run("init", "Bilder für Oma")
+    assert done.out.endswith("Next: imagebatch -C 'Bilder für Oma' plan\n"), done.out
+    words = shlex.split(done.out.splitlines()[-1].removeprefix("Next: imagebatch "))
+    assert fresh.run(*words, "--detailed-exitcode").code == 2
+
+
+def test_init_says_when_it_is_inside_a_project_and_keeps_out_of_its_manifests(project: Project) -> None:
+    inner = project.run("init", "shop")
+    assert inner.code == 0
+    assert "a project of its own inside the project in" in inner.err
+    refused = project.run("-C", "manifests", "init")
+    assert (refused.code, refused.out) == (4, "")
+    assert "Nothing was written" in refused.err
+    assert not (project.root / "manifests" / "imagebatch.yaml").exists()
+    assert project.run("validate").code == 0
+
+
+def test_init_ends_with_paragraphs_that_the_screen_may_break_anywhere(tmp_path: Path, project: Project) -> None:
+    out = Project(root=tmp_path, environ=project.environ).run("init", "new").out
+    assert next(line for line in out.splitlines() if line.startswith("Commit these")).endswith("keeps them.")
 
 
 def test_providers_are_listed_and_checked_without_showing_a_key(project: Project) -> None:

@@ -82,6 +82,14 @@ def test_the_plain_shell_lines_of_the_readme_do_what_make_does() -> None:
                 assert _plain(words) in recipes, f"{block.place}: the Makefile does not run: {' '.join(words)}"
 
 
+def test_the_plain_shell_lines_install_into_the_projects_own_environment_whatever_is_activated() -> None:
+    blocks = [block for block in read_page("README.md").blocks if block.language == "sh"]
+    installs = [words for block in blocks for words in simple_commands(block.text) if words[0].endswith("/uv")]
+    assert len(installs) == 2
+    for words in installs:
+        assert words[words.index("--python") + 1] == ".venv/bin/python"
+
+
 def test_the_asset_in_the_readme_is_the_worked_examples_own() -> None:
     import yaml
 

@@ -11,11 +11,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.project import load_project
+from imagebatch.manifest.schema import SchemaKind, json_schema
+from imagebatch.manifest.written import plain
+from imagebatch.manifest.yaml import parse_yaml
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Setup, load
+from imagebatch.pipeline.scaffold import write_project
 from tests.contracts.pages import ROOT
 from tests.contracts.scratch import EXAMPLE
 
@@ -63,6 +69,19 @@ def test_every_file_of_the_worked_example_is_used(example: Path) -> None:
     assert templates == set(_files(example, "templates"))
     references = {path for draft in loaded.drafts for path in draft.references}
     assert {path for path in loaded.sources if path.startswith("data/")} | references == set(_files(example, "data"))
+
+
+def test_the_editors_schemas_accept_the_worked_example_and_what_init_writes(tmp_path: Path) -> None:
+    write_project(tmp_path, {"project": json_schema("project"), "manifest": json_schema("manifest")})
+    kinds: dict[SchemaKind, str] = {"project": "imagebatch.yaml", "manifest": "manifests/*.yaml"}
+    for root in (ROOT, tmp_path):
+        for kind, pattern in kinds.items():
+            paths = sorted(root.glob(pattern))
+            assert paths
+            for path in paths:
+                document = parse_yaml(path.read_text(encoding="utf-8"), path.name, Findings())
+                assert document is not None
+                jsonschema.Draft7Validator(json_schema(kind)).validate(plain(document.root))
 
 
 @pytest.mark.parametrize("path", ["imagebatch.lock", "imagebatch.lock.d", "outputs", ".imagebatch"])

@@ -344,6 +344,8 @@ def report(shell: Shell, applied: "Applied") -> int:
         shell.screen.json_line(summary_line(applied.result, applied.exit_code))
     else:
         shell.screen.lines(_report_lines(shell, applied))
+        if shell.simulate:
+            shell.screen.say("This was a rehearsal: its lock and its outputs lie in .imagebatch/simulated/")
     _summarise(shell, applied)
     if shell.environ.get("GITHUB_OUTPUT"):
         counts = dict(applied.planned.plan.counts)

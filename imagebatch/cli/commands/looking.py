@@ -58,6 +58,8 @@ def explain(shell: Shell, *, address: str) -> int:
 @flag("--exit-code", "exit_code", is_flag=True, help="Exit 2 where an apply would change something.")
 def status(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], exit_code: bool) -> int:
     """Show what exists, what is wanted, and what needs a person."""
+    from imagebatch.cli.screen import width
+    from imagebatch.cli.views.plan_text import blocker_lines
     from imagebatch.pipeline.inspecting import recorded_now, status_of
     from imagebatch.pipeline.planning import make_plan
     from imagebatch.plan.costs import summary_line
@@ -91,6 +93,9 @@ def status(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], e
                 lines.append(f"  … and {len(addresses) - len(most)} more (-v shows them)")
         if planned.simulated:
             lines += ["", f"{paint('Simulated:', 'magenta', 'bold')} {', '.join(map(shown, planned.simulated))}"]
+        if planned.plan.blocked_by:
+            columns = width(shell.environ, shell.screen.out)
+            lines += ["", *blocker_lines(planned.plan.blocked_by, paint=paint, columns=columns)[:-1]]
         shell.screen.lines([*lines, "", paint(summary_line(planned.plan), "bold")])
     return EXIT_CHANGES if exit_code and not found.clean else EXIT_OK
 
@@ -249,6 +254,7 @@ def _explained_object(found: "Explained") -> dict[str, object]:
                 "declared": f"{place.path}:{place.line}:{place.column}" if place is not None else None,
                 "row": found.change.variant.row if found.change.variant is not None else None,
                 "status": found.entry.status if found.entry is not None else None,
+                "pictures": {str(number): path for number, path in found.pictures.items()} or None,
                 "rendered": _rendered_object(found.rendered) if found.rendered is not None else None,
                 "differences": [
                     {
@@ -279,6 +285,8 @@ def _explained_lines(shell: Shell, found: "Explained", simulated: tuple[str, ...
         lines.append(
             f"  in lock    {entry.status}, attempt {entry.attempt}, picked {picked} of {len(entry.candidates)}"
         )
+        if len(found.pictures) > 1:
+            lines += [f"  picture {number}  {shown(path)}" for number, path in found.pictures.items()]
         if entry.failure is not None:
             lines.append(f"  failure    {entry.failure.kind}: {shown(entry.failure.message)}")
         if entry.earlier:

@@ -1,5 +1,6 @@
 """`init`, `schema`, `completion`, `simulate`: what stands around a project."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -9,6 +10,12 @@ from imagebatch.cli.options import Shell, command, flag
 from imagebatch.errors import EXIT_ERROR, EXIT_OK, UsageError
 
 SCHEMA_KINDS = ("project", "manifest", "plan", "events", "lock", "picks")
+# One line: the screen breaks it to the width of the terminal.
+_ADVICE = (
+    "Commit these, imagebatch.lock above all: it is the receipt for what you pay. Only .imagebatch/ stays out; "
+    "git ignores it. Commit outputs/ where the repository may grow with it; else ignore it, and `apply` fetches the "
+    "pictures anew for as long as the provider keeps them."
+)
 
 
 @command("init")
@@ -19,21 +26,21 @@ def init(shell: Shell, *, folder: Path | None) -> int:
     Overwrites nothing.
     """
     from imagebatch.cli.schemas import schema_of
-    from imagebatch.pipeline.scaffold import write_project
+    from imagebatch.pipeline.scaffold import project_around, write_project
 
-    root = shell.directory / folder if folder is not None else shell.directory
-    written = write_project(root.resolve(), {kind: schema_of(kind) for kind in ("project", "manifest")})
+    root = (shell.directory / folder if folder is not None else shell.directory).resolve()
+    written = write_project(root, {kind: schema_of(kind) for kind in ("project", "manifest")})
     paint = shell.screen.out_paint
     shell.screen.lines(f"  {paint('+', 'green')} {path}" for path in written)
-    place = relative(root.resolve(), Path.cwd())
-    into = "" if place == "." else f"-C {click.format_filename(place)} "
+    outer = project_around(root)
+    if outer is not None:
+        shell.screen.say(f"note: this is a project of its own inside the project in {click.format_filename(outer)}")
+    place = relative(root, Path.cwd())
+    into = "" if place == "." else f"-C {shlex.quote(place)} "
     shell.screen.lines(
         [
             "",
-            "Commit these, imagebatch.lock above all: it is the receipt for what you pay. Only",
-            ".imagebatch/ stays out; git ignores it. Commit outputs/ where the repository may",
-            "grow with it; else ignore it, and `apply` fetches the pictures anew for as long",
-            "as the provider keeps them.",
+            _ADVICE,
             "",
             f"Next: {paint(f'imagebatch {into}plan', 'bold')}",
         ]

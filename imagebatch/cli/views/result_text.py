@@ -95,6 +95,7 @@ def unpicked_lines(addresses: Sequence[str], paint: Paint) -> list[str]:
         paint(f"Waiting for a pick ({len(addresses)})", "magenta", "bold"),
         *(f"  {shown(address)}" for address in addresses[:_SHOWN]),
         *_more(addresses),
+        f"  {paint('next:', 'cyan')} {command_for('imagebatch explain {}', addresses[:1])} names the pictures' files",
         f"  {paint('next:', 'cyan')} {command_for('imagebatch pick {} 1', addresses[:1])}",
         "",
     ]

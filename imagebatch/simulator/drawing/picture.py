@@ -98,6 +98,8 @@ def _paint(canvas: Canvas, scene: Scene, composition: int) -> None:
                 canvas, scene, width * (0.5 + (at - 0.5) * 0.6), height, unit * 0.84 * min(scale, 0.96), flip
             )
         outdoors.draw_weather(canvas, scene, height * 0.5)
+    elif scene.stage == "fabric":
+        _fabric(canvas, scene)
     else:
         _abstract(canvas, scene)
 
@@ -133,6 +135,27 @@ def _bokeh(canvas: Canvas, scene: Scene) -> None:
             unit * chance.uniform(0.04, 0.13),
         )
         canvas.fill(oval(x, y, radius), colour=lighter(chance.choice(tones), 0.3), alpha=0.28, blur=unit * 0.008)
+
+
+def _fabric(canvas: Canvas, scene: Scene) -> None:
+    """Paint a plain weave seen from near: each thread goes over one and under the next."""
+    chance, unit = canvas.chance, canvas.unit
+    base = scene.colours[0] if scene.colours else _hue(chance.random())
+    canvas.gradient((lighter(base, -0.3), lighter(base, -0.36)))
+    pitch = unit * chance.uniform(0.017, 0.023)
+    columns, rows = int(canvas.width / pitch) + 2, int(canvas.height / pitch) + 2
+    shades = [lighter(base, share) for share in (-0.12, -0.04, 0.04, 0.12, 0.2)]
+    for upright in (False, True):
+        threads, crossings = (columns, rows) if upright else (rows, columns)
+        by_shade: dict[int, list[list[tuple[float, float]]]] = {}
+        for thread in range(threads):
+            across = (thread + chance.uniform(-0.12, 0.12)) * pitch
+            shade = chance.randrange(len(shades))
+            for crossing in range((thread + upright) % 2, crossings, 2):
+                ends = [(across, (crossing + side) * pitch) for side in (-0.62, 0.62)]
+                by_shade.setdefault(shade, []).append(ends if upright else [(down, right) for right, down in ends])
+        for shade, lines in by_shade.items():
+            canvas.lines(lines, pitch * 0.8, shades[shade], alpha=0.95)
 
 
 def _abstract(canvas: Canvas, scene: Scene) -> None:

@@ -101,6 +101,9 @@ COLOURS: dict[str, Colour] = {
     "iron": (104, 108, 116),
     "ceramic": (226, 222, 214),
     "terracotta": (196, 104, 72),
+    "cobalt": (38, 76, 168),
+    "sand": (220, 200, 160),
+    "sage": (156, 172, 142),
 }
 _TIMES: dict[str, tuple[str, ...]] = {
     "sunrise": ("sunrise", "dawn"),
@@ -120,6 +123,9 @@ _WEATHERS: dict[str, tuple[str, ...]] = {
     "cloudy": ("cloudy", "clouds", "overcast"),
     "sunny": ("sunny", "sunshine", "bright"),
 }
+_FABRICS = frozenset(
+    {"canvas", "cloth", "denim", "fabric", "felt", "linen", "textile", "tweed", "weave", "wool", "woven"}
+)
 _SEASONS = {
     "spring": "spring",
     "summer": "summer",
@@ -204,6 +210,8 @@ def read_scene(prompt: str, *, weather: str = "", time: str = "") -> Scene:
         motif, stage = places[0], "land"
     if stage == "abstract" and (season or sky or hour):
         motif, stage = "park", "land"
+    if stage == "abstract" and words & _FABRICS:
+        motif, stage = "fabric", "fabric"
     place = places[0] if places else ""
     return Scene(
         motif=motif, stage=stage, place=place, time=hour, season=season, weather=sky, colours=colours, words=words

@@ -73,3 +73,11 @@ def test_quiet_silences_messages_but_not_errors_and_data() -> None:
     screen.error("error")
     screen.data("data\n")
     assert (out.getvalue(), err.getvalue()) == ("data\n", "error\n")
+
+
+def test_a_text_of_several_lines_keeps_them_on_a_terminal() -> None:
+    err = io.StringIO()
+    help_text = "Usage: imagebatch\n\n  --json   Output.\n  --quiet  " + "Only data. " * 3
+    Screen(out=io.StringIO(), err=err, err_columns=40).error(help_text)
+    shown = "Usage: imagebatch\n\n  --json   Output.\n  --quiet  Only data. Only data. Only\n  data. \n"
+    assert err.getvalue() == shown

@@ -95,7 +95,7 @@ def test_an_undefined_cell_names_template_line_row_and_what_is_near(tmp_path: Pa
     )
     assert found[0].place == "templates/sub/p.j2:2:1"
     assert found[0].code == "template.undefined"
-    assert "row.titel is undefined; did you mean title" in found[0].detail
+    assert "row.titel is undefined; did you mean row.title" in found[0].detail
     assert "data/p.csv:2" in found[0].detail
     assert found[0].address == "p[A]"
 

@@ -47,6 +47,42 @@ brakes: {max_cost: 20}
         "providers.p.max_concurrency must be at least 1.",
         "brakes.max_cost must be text, or a list of texts.",
     ]
+    assert found[-1].hint == "for example: max_cost: [20 EUR, 10 USD]"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "hint"),
+    [
+        ("assets:\n  - {id: hero, prompt: x}\n", "assets: {hero: {prompt: A lighthouse}}"),
+        ("assets:\n  hero:\n  prompt: x\n", "assets: {hero: {prompt: A lighthouse}}"),
+        ("assets:\n  hero: {prompt: x, matrix: [spring]}\n", "matrix: {season: [spring, summer]}"),
+        ("assets:\n  hero: {prompt: x, matrix: {season: spring}}\n", "matrix: {season: [spring, summer]}"),
+        (
+            "assets:\n  hero: {prompt: x, outputs: a.png}\n",
+            "outputs: [{path: outputs/hero.webp, width: 800}]",
+        ),
+        ("assets:\n  hero: {prompt: [x]}\n", 'prompt: "A {{ season }} morning in a city park"'),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_answered_with_an_example_of_the_right_one(
+    tmp_path: Path, manifest: str, hint: str
+) -> None:
+    assert problems(tmp_path, manifest)[0].hint == f"for example: {hint}"
+
+
+def test_a_quote_inside_a_quoted_text_is_told_how_it_is_written(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, "assets:\n  soup:\n    prompt: 'Grandma's soup'\n")
+    assert found.hint == "a text in '…' ends at the next '; write it twice ('') or put the text in \"…\""
+
+
+def test_cells_of_a_table_that_are_compared_with_numbers_are_told_to_be_text(tmp_path: Path) -> None:
+    manifest = "assets: {{a: {{for_each: d.csv, key: k, where: 'row.n {} 4', prompt: x}}}}\n"
+    files = {"d.csv": "k,n\na,4\n"}
+    (ordered,) = problems(tmp_path, manifest.format(">"), files)
+    assert (ordered.code, "for example: row.price | int" in ordered.detail) == ("template.error", True)
+    (equal,) = problems(tmp_path, manifest.format("=="), files)
+    hint = "cells of such a table are text: compare row.n | int, or put the number in quotes"
+    assert (equal.code, equal.hint) == ("data.empty", hint)
 
 
 def test_every_text_of_a_provider_may_come_from_the_environment(tmp_path: Path) -> None:
@@ -102,3 +138,11 @@ def test_references_to_an_asset_with_variants_name_one_of_them(tmp_path: Path) -
 def test_a_template_without_its_ending_is_known(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, "assets: {a: {template: t}}\n", {"templates/t.j2": "x", "templates/tt.j2": "x"})
     assert found.hint == "did you mean t.j2?"
+
+
+def test_a_row_with_a_cell_too_many_is_told_of_quotes(tmp_path: Path) -> None:
+    manifest = "assets: {a: {for_each: d.csv, key: k, prompt: x}}\n"
+    (long,) = problems(tmp_path, manifest, {"d.csv": "k,title\na,Chocolate, dark\n"})
+    assert (long.code, long.hint) == ("data.row_width", "put a cell that holds the delimiter in quotes")
+    (short,) = problems(tmp_path, manifest, {"d.csv": "k,title\na\n"})
+    assert (short.code, short.hint) == ("data.row_width", None)

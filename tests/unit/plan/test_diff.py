@@ -113,7 +113,17 @@ def test_a_restored_picture_waits_for_a_file_that_was_edited_by_hand() -> None:
     pick = Pick(for_draw=wanted.draw, use=(facts(f"{first.token}/1").sha256,), was="restore")
     world.picks = Picks(picks={"hero": pick})
     assert (world.one(wanted).action, world.one(wanted).reason) == ("keep", "edited")
+    assert world.one(wanted).detail == "outputs/hero.jpg is kept; --force edited replaces it"
     assert world.one(wanted, forces=frozenset({"edited"})).action == "adopt"
+
+
+def test_a_file_that_was_edited_by_hand_is_kept_and_the_plan_says_what_replaces_it() -> None:
+    wanted = variant()
+    world = World().have("hero", entry_of(wanted))
+    world.disk.files["outputs/hero.jpg"] = "sha256:by hand"
+    assert (world.one(wanted).action, world.one(wanted).reason) == ("keep", "edited")
+    assert world.one(wanted).detail == "outputs/hero.jpg is kept; --force edited replaces it"
+    assert world.one(wanted, forces=frozenset({"edited"})).action == "develop"
 
 
 def test_a_file_of_ones_own_stands_for_the_request_once_its_bytes_are_in_the_store() -> None:

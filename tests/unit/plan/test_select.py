@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from imagebatch.errors import PlanError, UsageError
+from imagebatch.model.recorded import KnownDraw
 from imagebatch.plan.select import Subject, files_of, select, uses_states
 from imagebatch.plan.states import states_of
 from tests.unit.plan.worlds import World, entry_of, variant
@@ -199,3 +200,15 @@ def test_what_selects_nothing_is_named_with_the_nearest_name(
         chosen(expression)
     assert caught.value.hints[:1] == ((says,) if says else ())
     assert caught.value.exit_code == (1 if error is PlanError else 64)
+
+
+def test_what_is_being_drawn_or_in_doubt_and_not_in_the_lock_yet_is_not_called_new() -> None:
+    runs, doubt, fresh = variant("runs", "1"), variant("doubt", "2"), variant("fresh", "3")
+    world = World()
+    sent = replace(KnownDraw.of_entry(entry_of(doubt)), candidates=(), generation=None, open_intent=True)
+    world.know(replace(KnownDraw.of_entry(entry_of(runs)), status="pending", candidates=()))
+    world.know(replace(sent, status="in_doubt"))
+    found = states_of(world.plan([runs, doubt, fresh], detail=True))
+    assert found["fresh"] == {"new"}
+    assert found["runs"] == {"pending"}
+    assert found["doubt"] == {"in-doubt"}

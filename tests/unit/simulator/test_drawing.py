@@ -39,6 +39,8 @@ def test_another_seed_or_another_proposal_is_another_picture() -> None:
         ("game icon: golden crown", "crown", "emblem"),
         ("teal and orange thoughts", "abstract", "abstract"),
         ("a snowy evening", "park", "land"),
+        ("Seamless linen fabric texture in sage", "fabric", "fabric"),
+        ("a wool armchair", "chair", "product"),
     ],
 )
 def test_words_decide_the_scene(prompt: str, motif: str, stage: str) -> None:

@@ -1,0 +1,34 @@
+"""An address that names no picture."""
+
+import pytest
+
+from imagebatch.plan.unknown import unknown_address
+
+KNOWN = ("icon[thing=axe]", "icon[thing=bow]", "icon[thing=key]", "icon[thing=ring]", "lamp", "lampion[LMP 1]")
+ASSET = " is the name of an asset; this command takes the address of one picture."
+
+
+@pytest.mark.parametrize(
+    ("address", "detail", "hint"),
+    [
+        (
+            "icon",
+            "icon" + ASSET,
+            "name one: 'icon[thing=axe]', 'icon[thing=bow]', 'icon[thing=key]' and 1 more",
+        ),
+        (
+            "lampion",
+            "lampion" + ASSET,
+            "name one: 'lampion[LMP 1]'",
+        ),
+        ("lmap", "It is nowhere.", "did you mean lamp?"),
+        ("icon[thing=axt]", "It is nowhere.", "did you mean 'icon[thing=axe]'?"),
+        ("zebra", "It is nowhere.", "imagebatch status"),
+    ],
+)
+def test_an_unknown_address_is_answered_with_those_that_were_probably_meant(
+    address: str, detail: str, hint: str
+) -> None:
+    error = unknown_address(address, KNOWN, summary="no such address", detail="It is nowhere.")
+    (problem,) = error.problems
+    assert (problem.detail, error.hints[0]) == (detail, hint)
