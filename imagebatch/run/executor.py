@@ -274,8 +274,7 @@ class Executor:
         if entry is None:
             raise ValueError(f"{change.address} has no entry after its draw")
         if entry.status == "failed" and "fetch" in change.also:
-            # It may have been paid: its pictures are asked for once more, which costs nothing.
-            entry = replace(entry, status="succeeded", failure=None)
+            entry = await self.pictures.asked_again(self._lane(variant), entry)
         # A kept picture stays as it is; only what is free on it is done.
         frozen = change.action == "keep" and "fetch" not in change.also
         if entry.status == "succeeded" and not frozen:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from imagebatch.model.event import Accepted, BoughtStored, Doubted, Fetched, Intended, Refused, Told
+from imagebatch.model.event import Accepted, BoughtStored, Doubted, Fetched, Intended, Observed, Refused, Told
 from imagebatch.model.generation import Bought, Candidate, Entry, Failure, PictureFacts, Resolution
 from imagebatch.model.money import UNKNOWN_COST, Cost, Money, parse_money, totals
 from imagebatch.model.transfer import DownloadError
@@ -15,7 +15,7 @@ from imagebatch.outputs.store import Store
 from imagebatch.outputs.workers import Workers
 from imagebatch.plan.picking import has_resolution
 from imagebatch.providers import base
-from imagebatch.providers.base import CanBuy, CanObserve, Offer
+from imagebatch.providers.base import CanBuy, CanObserve, Observation, Offer
 from imagebatch.run.ends import Try
 from imagebatch.run.entries import cost_text, with_candidate
 from imagebatch.run.lanes import Lane
@@ -74,6 +74,22 @@ class Pictures:
             entry = with_candidate(entry, index, candidate)
         return entry
 
+    async def asked_again(self, lane: Lane, entry: Entry) -> Entry:
+        """An entry whose pictures may have been paid and could not be had, ready to fetch them once more, free.
+
+        One that ended without pictures stays `failed` until its generation offers some. Raises Trouble.
+        """
+        if entry.candidates:
+            return replace(entry, status="succeeded", failure=None)
+        found = await self._looked_at(lane, entry)
+        candidates = tuple(Candidate(id=offer.id) for offer in found.offers)
+        if found.state != "succeeded" or not candidates or entry.parts:
+            return entry
+        await self.recorder.record(
+            Observed(token=entry.token, status="succeeded", candidates=candidates, cost=entry.cost)
+        )
+        return replace(entry, status="succeeded", failure=None, candidates=candidates)
+
     async def buy(self, variant: Variant, lane: Lane, entry: Entry) -> tuple[Entry, list[Money]]:
         """The entry with its picks bought in the resolution that the variant asks for, and what that cost."""
         paid: list[Money] = []
@@ -126,6 +142,15 @@ class Pictures:
         known = None if fresh else self.offers.get((generation, candidate.id))
         if known is not None:
             return known
+        await self._looked_at(lane, entry)
+        offer = self.offers.get((generation, candidate.id))
+        if offer is None:
+            raise Trouble("picture.unavailable", f"generation {generation} no longer offers {candidate.id}")
+        return offer
+
+    async def _looked_at(self, lane: Lane, entry: Entry) -> Observation:
+        """The entry's generation as it is now, which costs nothing to ask; raises Trouble where that is not known."""
+        generation = entry.generation or ""
         if not isinstance(lane.adapter, CanObserve):
             raise Trouble("picture.unavailable", f"{lane.alias} cannot send a picture again, and it is not here")
         try:
@@ -137,10 +162,7 @@ class Pictures:
         if found.token is not None and found.token != entry.token:
             raise Trouble("provider.token_mismatch", f"generation {generation} does not carry our token")
         self.noted(generation, found.offers)
-        offer = self.offers.get((generation, candidate.id))
-        if offer is None:
-            raise Trouble("picture.unavailable", f"generation {generation} no longer offers {candidate.id}")
-        return offer
+        return found
 
     async def _taken(self, variant: Variant, lane: Lane, offer: Offer) -> PictureFacts | Failure:
         asked = variant.asked_size if variant.policy.resolution == "preview" else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagebatch.model.wire import BadAnswer, Unreachable
+from imagebatch.model.wire import BadAnswer, KeyRefused, Unreachable
 from imagebatch.providers.base import Observation, Offer, Page
 from imagebatch.run.poll import Poller, PollFailed, first_pause, next_pause
 
@@ -124,6 +124,14 @@ async def test_nonsense_is_tried_three_times_and_then_reported() -> None:
     provider = Provider(BadAnswer("the answer holds NaN, which is not JSON"))
     with pytest.raises(PollFailed, match="NaN"):
         await poller(provider)[0].wait("g1", "ib-1", 600.0)
+    assert provider.asked == 3
+
+
+async def test_a_refused_key_is_told_and_not_asked_about_until_the_deadline() -> None:
+    provider = Provider(KeyRefused("the key was refused (401)"))
+    with pytest.raises(PollFailed, match="the key was refused") as failed:
+        await poller(provider)[0].wait("g1", "ib-1", 1800.0)
+    assert failed.value.code == "provider.auth"
     assert provider.asked == 3
 
 

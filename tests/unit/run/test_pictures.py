@@ -1,0 +1,79 @@
+"""What is asked again of a generation whose pictures could not be had."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from imagebatch.model.event import Event
+from imagebatch.model.generation import Candidate, Entry, Failure
+from imagebatch.providers.base import Observation, Offer
+from imagebatch.run.pictures import Pictures
+from imagebatch.run.trouble import Trouble
+
+NOTHING = Failure(kind="no_images", message="the generation is done and offers no images")
+
+
+class Recorder:
+    """Keeps what is written down."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    async def record(self, event: Event, *, durable: bool = True) -> None:
+        del durable
+        self.events.append(event)
+
+
+class Provider:
+    """Gives one answer to whoever asks."""
+
+    def __init__(self, answer: Observation | None) -> None:
+        self.answer = answer
+
+    async def observe(self, generation: str, wire: object) -> Observation | None:
+        del generation, wire
+        return self.answer
+
+
+def failed(**changes: Any) -> Entry:
+    values: dict[str, Any] = {
+        "provider": "studio", "type": "all-images", "draw": "sha256:d", "request": "{}", "labels": "sha256:l",
+        "attempt": 1, "token": "ib-1", "generation": "g1", "status": "failed", "failure": NOTHING, **changes,
+    }  # fmt: skip
+    return Entry(**values)
+
+
+def asking(answer: Observation | None) -> tuple[Pictures, Recorder, Any]:
+    recorder = Recorder()
+    nothing: Any = None
+    pictures = Pictures(store=nothing, workers=nothing, recorder=recorder, tell=lambda _: None)
+    return pictures, recorder, SimpleNamespace(alias="studio", adapter=Provider(answer), wire=None)
+
+
+async def test_a_generation_that_still_offers_no_picture_stays_failed() -> None:
+    still = Observation(generation="g1", state="failed", failure=NOTHING)
+    pictures, recorder, lane = asking(still)
+    assert await pictures.asked_again(lane, failed()) == failed()
+    assert recorder.events == []
+
+
+async def test_a_generation_that_offers_pictures_by_now_is_fetched_and_written_down() -> None:
+    offers = (Offer(id="a1", url="https://x.example/a1.jpg"), Offer(id="a2", url="https://x.example/a2.jpg"))
+    pictures, recorder, lane = asking(Observation(generation="g1", state="succeeded", offers=offers))
+    entry = await pictures.asked_again(lane, failed())
+    assert (entry.status, entry.failure) == ("succeeded", None)
+    assert [one.id for one in entry.candidates] == ["a1", "a2"]
+    assert [type(event).__name__ for event in recorder.events] == ["Observed"]
+
+
+async def test_candidates_that_are_known_are_fetched_without_a_question() -> None:
+    pictures, _, lane = asking(None)
+    entry = await pictures.asked_again(lane, failed(candidates=(Candidate(id="a1"),)))
+    assert entry.status == "succeeded"
+
+
+async def test_a_generation_that_is_gone_is_told_as_trouble() -> None:
+    pictures, _, lane = asking(None)
+    with pytest.raises(Trouble, match="no longer knows"):
+        await pictures.asked_again(lane, failed())
