@@ -168,7 +168,7 @@ def _leave(error: BaseException, shell: Shell) -> int:
     if isinstance(error, BrokenPipeError):
         return EXIT_OK
     if isinstance(error, click.Abort) and isinstance(error.__context__, KeyboardInterrupt):
-        shell.screen.error("\ninterrupted at the question; nothing was sent")
+        shell.screen.error("interrupted at the question; nothing was sent")
         return EXIT_INTERRUPTED
     if isinstance(error, (click.Abort, EOFError)):
         shell.screen.error("not applied: the question was not answered")

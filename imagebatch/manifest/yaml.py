@@ -353,12 +353,14 @@ class _Builder:
             hint = f"quote a text that starts with {here[column - 1]}"
         elif "\t" in here[: max(column, 1)]:
             hint = "indent with blanks; YAML takes no tabs there"
-        elif problem.startswith("did not find expected key") and _STARTS_QUOTED.search(here[: column - 1]):
-            hint = "the text goes on behind its closing quote: put quotes around the whole of it"
-        elif column > 1 and problem.startswith("did not find expected"):
-            hint = _AFTER_QUOTE.get(here[column - 2])
         elif "alphabetic or numeric character" in problem:
             hint = _STAR
+        elif (
+            column > 1 and problem.startswith("did not find expected") and here[column - 2 : column - 1] in _AFTER_QUOTE
+        ):
+            hint = _AFTER_QUOTE[here[column - 2]]
+        elif problem.startswith("did not find expected key") and _STARTS_QUOTED.search(here[: column - 1]):
+            hint = "the text goes on behind its closing quote: put quotes around the whole of it"
         return hint
 
     def _tag(self, tag: str, mark: Mark) -> None:

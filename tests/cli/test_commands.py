@@ -219,7 +219,7 @@ def test_explain_shows_what_differs(applied: Project) -> None:
     assert [one["name"] for one in found["differences"]] == ["prompt"]
     assert applied.run("explain", "nobody").code == 1
     applied.write("manifests/more.yaml", "assets: {many: {prompt: x, matrix: {on: [a, b]}}}\n")
-    assert "hint: imagebatch explain 'many[on=a]'" in applied.run("explain", "many").err
+    assert "hint: name one: 'many[on=a]', 'many[on=b]'" in applied.run("explain", "many").err
 
 
 def test_verify_hashes_everything_and_fails_on_simulated_pictures(applied: Project) -> None:

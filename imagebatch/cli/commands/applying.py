@@ -310,16 +310,14 @@ def _with_yes(command: str) -> str:
 def ask(shell: Shell, question: str) -> bool:
     """A question on stderr; only `y` and `yes` are a yes.
 
-    Raises KeyboardInterrupt for a ctrl-C, click.Abort for an end of input.
+    Raises click.Abort for a ctrl-C (then its context is the KeyboardInterrupt) and for an end of input.
     """
     paint = shell.screen.err_paint
     shell.screen.error("")
     try:
         answer = click.prompt(f"{paint(question, 'bold')} [y/N]", default="", show_default=False, err=True)
-    except click.Abort as error:
+    except click.Abort:
         shell.screen.error("")  # the cursor stands behind the question
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None
         raise
     return str(answer).strip().lower() in {"y", "yes"}
 

@@ -79,7 +79,7 @@ def test_cells_of_a_table_that_are_compared_with_numbers_are_told_to_be_text(tmp
     manifest = "assets: {{a: {{for_each: d.csv, key: k, where: 'row.n {} 4', prompt: x}}}}\n"
     files = {"d.csv": "k,n\na,4\n"}
     (ordered,) = problems(tmp_path, manifest.format(">"), files)
-    assert (ordered.code, "for example: row.price | int" in ordered.detail) == ("template.error", True)
+    assert (ordered.code, "row.stock | int" in ordered.detail) == ("template.error", True)
     (equal,) = problems(tmp_path, manifest.format("=="), files)
     hint = "cells of such a table are text: compare row.n | int, or put the number in quotes"
     assert (equal.code, equal.hint) == ("data.empty", hint)

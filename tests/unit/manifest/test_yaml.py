@@ -151,7 +151,8 @@ def test_a_key_that_is_no_text_is_not_taken_for_a_template_without_quotes(text: 
     ("text", "place", "hint"),
     [
         ('a:\n  b: "{{ c }}" in snow\n', "m.yaml:2:16", "the text goes on behind its closing quote"),
-        ("a:\n  b: 'it's'\n", "m.yaml:2:10", "the text goes on behind its closing quote"),
+        ("a:\n  b: 'it's'\n", "m.yaml:2:10", "a text in '…' ends at the next '"),
+        ("a:\n  b: 'it' is\n", "m.yaml:2:11", "the text goes on behind its closing quote"),
         ("a:\n  b: 1\n   c: 2\n", "m.yaml:3:5", "indent all keys of one mapping alike"),
         ("a:\n  b: a fox: red\n", "m.yaml:2:11", "quote a text that holds a colon"),
         ("a: *fox*\n", "m.yaml:1:8", "quote a text that starts with *"),
