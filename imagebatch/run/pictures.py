@@ -81,9 +81,11 @@ class Pictures:
         """
         if entry.candidates:
             return replace(entry, status="succeeded", failure=None)
+        if entry.parts:
+            return entry  # its parts are generations of their own, and none of them delivered
         found = await self._looked_at(lane, entry)
         candidates = tuple(Candidate(id=offer.id) for offer in found.offers)
-        if found.state != "succeeded" or not candidates or entry.parts:
+        if found.state != "succeeded" or not candidates:
             return entry
         await self.recorder.record(
             Observed(token=entry.token, status="succeeded", candidates=candidates, cost=entry.cost)
