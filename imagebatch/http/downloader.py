@@ -20,7 +20,7 @@ from yarl import URL
 from imagebatch.http.errors import GatePaused
 from imagebatch.http.limits import Gate
 from imagebatch.http.retry import parse_retry_after
-from imagebatch.http.transport import CONNECT_TIMEOUT_S, open_session, ssl_context
+from imagebatch.http.transport import CONNECT_TIMEOUT_S, no_tls, open_session, ssl_context
 from imagebatch.http.trust import PictureRules, PictureTarget, address_refusal, check_picture_url
 from imagebatch.model.transfer import DownloadError, OpenStream
 
@@ -193,7 +193,7 @@ class Downloader:
         key = (target.private, target.loopback, tls)
         if key not in self._sessions:
             resolver = CheckingResolver(self._lookup, private=target.private, loopback=target.loopback)
-            connector = aiohttp.TCPConnector(ssl=ssl_context() if tls else True, limit=0, resolver=resolver)
+            connector = aiohttp.TCPConnector(ssl=ssl_context() if tls else no_tls(), limit=0, resolver=resolver)
             self._sessions[key] = open_session(connector)
         return self._sessions[key]
 

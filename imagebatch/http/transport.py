@@ -66,6 +66,12 @@ def ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=True)
 
 
+@cache
+def no_tls() -> ssl.SSLContext:
+    """For connections that need no TLS: reads no certificates, which takes a while, and so trusts nobody."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 class BoundedResponse(aiohttp.ClientResponse):
     """An answer that gives up on a server which sends one interim (1xx) answer after the other."""
 
@@ -96,11 +102,11 @@ class TracingTransport(AiohttpTransport):
     """One aiohttp session; `fresh` opens a connection for every request and closes it afterwards.
 
     `proxy` is a proxy's address; a connection through it counts as opened once the proxy was reached. Where `tls` is
-    False no connection of it needs certificates, which take a while to read; one that did would get aiohttp's own.
+    False no connection of it can be a TLS one.
     """
 
     def __init__(self, *, fresh: bool, proxy: str | None = None, tls: bool = True) -> None:
-        context = ssl_context() if tls else True
+        context = ssl_context() if tls else no_tls()
         super().__init__(
             verify=context,
             proxy=httpx.Proxy(proxy) if proxy else None,
@@ -173,7 +179,7 @@ def open_session(
     )
 
 
-def _session(*, context: ssl.SSLContext | bool, fresh: bool) -> aiohttp.ClientSession:
+def _session(*, context: ssl.SSLContext, fresh: bool) -> aiohttp.ClientSession:
     # No limit on connections: the executor's concurrency stands in front, which measured twice as fast as a pool limit.
     if fresh:
         connector = aiohttp.TCPConnector(ssl=context, limit=0, force_close=True)

@@ -1,15 +1,15 @@
-"""Making hundreds of thousands of things, as loading and planning do."""
+"""Making hundreds of thousands of things, as loading, planning and running do."""
 
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
 
 T = TypeVar("T")
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 def made_in_bulk(cls: type[T]) -> type[T]:
     """As `dataclass(frozen=True, slots=True, kw_only=True)`, but only the type checker keeps it frozen.
 
@@ -17,6 +17,12 @@ def made_in_bulk(cls: type[T]) -> type[T]:
     3.4 microseconds at 22 fields, a fifth of a plan of 100,000 variants.
     """
     return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
+
+
+def field_names(made: object) -> tuple[str, ...]:
+    """The names of the fields of something that was made in bulk, in their order."""
+    names: tuple[str, ...] = vars(type(made))["__slots__"]
+    return names
 
 
 @contextmanager

@@ -5,16 +5,17 @@ the fold of these; the lock is a checkpoint of the fold.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
+from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.generation import Bought, Candidate, Entry, Failure, PictureFacts
 from imagebatch.model.money import Cost
 
 PaidStep = Literal["create", "retry", "buy"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Intended:
     """A paid step is about to be sent. Durable before the first byte leaves.
 
@@ -39,7 +40,7 @@ class Intended:
     parts: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Accepted:
     """The provider took it. Durable before anything else is done with the id. `candidate` is that of a buy."""
 
@@ -50,7 +51,7 @@ class Accepted:
     candidate: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Refused:
     """The provider certainly did not take it; the intent is closed and nothing was paid."""
 
@@ -60,7 +61,7 @@ class Refused:
     candidate: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Doubted:
     """Nobody can know whether the provider took it; only a listing, a record or a person closes this."""
 
@@ -70,7 +71,7 @@ class Doubted:
     candidate: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Abandoned:
     """An open intent was closed without a picture: the listing shows nothing after the window, or a person said so."""
 
@@ -78,7 +79,7 @@ class Abandoned:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Observed:
     """The generation came to an end, or told its candidates."""
 
@@ -89,7 +90,7 @@ class Observed:
     cost: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Fetched:
     """A candidate's bytes are in the store, checked and hashed; `index` counts from 1."""
 
@@ -98,7 +99,7 @@ class Fetched:
     facts: PictureFacts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class BoughtStored:
     """A bought candidate's bytes are in the store."""
 
@@ -107,7 +108,7 @@ class BoughtStored:
     bought: Bought
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Placing:
     """A file of ours is about to appear at an output path; durable before it does.
 
@@ -118,7 +119,7 @@ class Placing:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Kept:
     """The lock's block of one address, as it is from now on."""
 
@@ -126,7 +127,7 @@ class Kept:
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Dropped:
     """The address leaves the lock; `moved_to` where its entry goes on under another name."""
 
@@ -139,7 +140,7 @@ Event: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Told:
     """Something only the screen needs: progress of one address, a warning, a provider's pause."""
 

@@ -1,9 +1,10 @@
 """What exists: candidates, outputs, failures, and the lock's entry for one address."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.canonical import Json
 
 Status = Literal["pending", "succeeded", "failed", "blocked", "in_doubt"]
@@ -27,7 +28,7 @@ MAX_ACCEPTED_ATTEMPTS = 3
 EARLIER_KEPT = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Failure:
     """Why there is no picture: a value, not an exception. `message` is foreign text, escaped when printed."""
 
@@ -43,7 +44,7 @@ class Failure:
         return "provider.failed" if self.kind == "provider" else f"provider.{self.kind}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class PictureFacts:
     """What the checked bytes of a picture are; `sha256` is `sha256:` and 64 hex digits, `bytes` their number."""
 
@@ -54,7 +55,7 @@ class PictureFacts:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Bought:
     """A candidate in the higher resolution that was paid for."""
 
@@ -62,7 +63,7 @@ class Bought:
     facts: PictureFacts | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Candidate:
     """One image that a generation offers; `facts` stand there once its bytes are in the store."""
 
@@ -71,7 +72,7 @@ class Candidate:
     bought: Bought | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Output:
     """A file that the project keeps; `path` is relative to the root, with `/`."""
 
@@ -81,7 +82,7 @@ class Output:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Part:
     """One of several creates that a single request needed; `candidates` is how many it delivered."""
 
@@ -91,7 +92,7 @@ class Part:
     candidates: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Earlier:
     """A draw that another one replaced; the newest stands first in the lock."""
 
@@ -105,7 +106,7 @@ class Earlier:
     cost: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Entry:
     """The lock's block for one address.
 

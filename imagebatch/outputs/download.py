@@ -123,21 +123,24 @@ async def _judged(
     sha256, count = written
     if count > MAX_BYTES:
         return _bad("image.too_large", f"the picture is over {MAX_BYTES // (1024 * 1024)} MiB")
+
+    def kept(found: Mapping[str, Any]) -> Taken | Failure:
+        if "bad" in found:
+            return _bad(found["bad"], found["text"])
+        facts = PictureFacts(
+            sha256=sha256,
+            width=found["width"],
+            height=found["height"],
+            media_type=found["media_type"],
+            bytes=count,
+        )
+        store.adopt(path, sha256, facts.media_type, synced=True)
+        return Taken(facts=facts, warnings=_warnings(found, facts, asked_size))
+
     try:
-        found = await workers.run({"do": "check", "path": str(path)}, seconds=CHECK_S)
+        return await workers.run_then({"do": "check", "path": str(path)}, kept, seconds=CHECK_S)
     except WorkerGone as error:
         return _bad("image.decoder", f"{error} over this picture")
-    if "bad" in found:
-        return _bad(found["bad"], found["text"])
-    facts = PictureFacts(
-        sha256=sha256,
-        width=found["width"],
-        height=found["height"],
-        media_type=found["media_type"],
-        bytes=count,
-    )
-    await asyncio.to_thread(store.adopt, path, sha256, facts.media_type, synced=True)
-    return Taken(facts=facts, warnings=_warnings(found, facts, asked_size))
 
 
 async def _written(pieces: AsyncIterator[bytes], path: Path) -> tuple[str, int]:

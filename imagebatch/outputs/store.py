@@ -48,7 +48,12 @@ class Store:
     def fresh_path(self) -> Path:
         """A name for a file that is still being written; its folder exists. Leftovers are removed by `sweep`."""
         folder = self._folder / "new"
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir()  # with `exist_ok` it would look twice where the folder exists, as it nearly always does
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{os.getpid()}-{next(_COUNTER)}.part"
 
     def adopt(self, path: Path, sha256: str, media_type: str, *, synced: bool = False) -> Path:

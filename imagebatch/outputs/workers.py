@@ -1,20 +1,33 @@
-"""A few long-lived children that decode and develop; started when first needed, replaced when they hang or die."""
+"""A few long-lived children that decode and develop; started when first needed, replaced when they hang or die.
+
+Each is spoken to from a thread of its own over plain pipes. An event loop's streams would take several turns of the
+loop for each picture, and what follows a check (keeping the file) blocks on the disk anyway.
+"""
 
 import asyncio
 import json
 import os
+import select
+import signal
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from imagebatch.errors import OutputError
 
 CHECK_S = 20.0
 DEVELOP_S = 120.0
 START_S = 30.0
+END_S = 2.0
 LONGEST_ANSWER = 64 * 1024
+
+Answer = Mapping[str, Any]
+T = TypeVar("T")
 
 
 class WorkerGone(Exception):
@@ -28,10 +41,12 @@ class Workers:
     """
 
     def __init__(self, count: int | None = None, *, command: Sequence[str] | None = None) -> None:
-        self._count = count or max(1, min(4, os.cpu_count() or 2))
         self._command = tuple(command or (sys.executable, "-s", "-m", "imagebatch.outputs.worker"))
-        self._idle: list[asyncio.subprocess.Process] = []
-        self._room = asyncio.Semaphore(self._count)
+        self._idle: list[Child] = []
+        self._busy: set[Child] = set()
+        self._closed = False
+        # One thread for each child: whoever has a thread finds a child idle, or may start one.
+        self._threads = ThreadPoolExecutor(count or max(1, min(4, os.cpu_count() or 2)), "imagebatch-decoder")
 
     async def __aenter__(self) -> Self:
         return self
@@ -42,94 +57,153 @@ class Workers:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End all idle children; they stop by themselves once their input is closed."""
-        children, self._idle = self._idle, []
-        for child in children:
-            if child.stdin is not None:
-                child.stdin.close()
-        for child in children:
-            try:
-                await asyncio.wait_for(child.wait(), 2.0)
-            except TimeoutError:
-                await _end(child)
+        """End all children: idle ones stop once their input is closed, one that still works is killed."""
+        self._closed = True
+        for child in list(self._busy):
+            child.kill()
+        await asyncio.to_thread(self._end_all)
 
-    async def run(self, job: Mapping[str, Any], *, seconds: float) -> Mapping[str, Any]:
+    async def run(self, job: Mapping[str, Any], *, seconds: float) -> Answer:
         """Have one job done; `seconds` of wall time bound it. A child that dies over it gets one successor.
 
         Raises WorkerGone where two children died or one took too long, OutputError where none can be started.
         """
-        async with self._room:
-            try:
-                return await self._once(job, seconds)
-            except _Died:
-                # Perhaps the machine was short of memory for a moment; a picture that kills decoders does it again.
-                try:
-                    return await self._once(job, seconds)
-                except _Died:
-                    raise WorkerGone("the decoder process died") from None
+        return await self.run_then(job, lambda answer: answer, seconds=seconds)
 
-    async def _once(self, job: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
-        child = self._idle.pop() if self._idle else await self._start()
+    async def run_then(self, job: Mapping[str, Any], then: Callable[[Answer], T], *, seconds: float) -> T:
+        """As `run`, and give what `then` makes of the answer; it is called in the same thread and may block."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: then(self._answered(job, seconds)))
+
+    # In a thread ----------------------------------------------------------------------------------------------------
+
+    def _answered(self, job: Mapping[str, Any], seconds: float) -> Answer:
         try:
-            answer = await asyncio.wait_for(_asked(child, job), seconds)
+            return self._once(job, seconds)
+        except _Died:
+            # Perhaps the machine was short of memory for a moment; a picture that kills decoders does it again.
+            try:
+                return self._once(job, seconds)
+            except _Died:
+                raise WorkerGone("the decoder process died") from None
+
+    def _once(self, job: Mapping[str, Any], seconds: float) -> Answer:
+        child = self._idle.pop() if self._idle else self._start()
+        self._busy.add(child)
+        try:
+            answer = child.ask(job, seconds)
         except TimeoutError:
-            await _end(child)
+            child.end(0)
             raise WorkerGone(f"the decoder was stopped after {seconds:.0f} s") from None
         except BaseException:
-            await _end(child)
+            child.end(0)
             raise
+        finally:
+            self._busy.discard(child)
         self._idle.append(child)
         return answer
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    def _start(self) -> "Child":
         """A child that has said it is ready: whatever fails before that is no picture's fault."""
+        if self._closed:
+            raise _not_started("the run has ended")
         try:
-            child = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=_environment(),
-                limit=LONGEST_ANSWER,
-                # A terminal's Ctrl-C goes to a whole group: what was paid for is still to be decoded.
-                start_new_session=True,
-            )
+            child = Child(self._command)
         except OSError as error:
             raise _not_started(str(error)) from None
+        self._busy.add(child)
         try:
-            await asyncio.wait_for(_line(child), START_S)
+            child.answer(START_S)
         except (_Died, TimeoutError):
-            await _end(child)
+            child.end(0)
             raise _not_started("it ended before it was ready") from None
         except BaseException:
-            await _end(child)
+            child.end(0)
             raise
+        finally:
+            self._busy.discard(child)
         return child
+
+    def _end_all(self) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        children, self._idle = self._idle, []
+        for child in children:
+            child.close()
+        for child in children:
+            child.end(END_S)
 
 
 class _Died(Exception):
     """The child is gone, or says things that are no answer."""
 
 
-async def _asked(child: asyncio.subprocess.Process, job: Mapping[str, Any]) -> Mapping[str, Any]:
-    if child.stdin is None:
-        raise _Died
-    with suppress(OSError):  # a child that has died tells so at the next line
-        child.stdin.write(json.dumps(job).encode() + b"\n")
-        await child.stdin.drain()
-    return await _line(child)
+class Child:
+    """One decoder process: a line of JSON in, a line of JSON out. Raises OSError where it cannot be started."""
 
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+            bufsize=0,
+            # A terminal's Ctrl-C goes to a whole group: what was paid for is still to be decoded.
+            start_new_session=True,
+        )
+        if self._process.stdin is None or self._process.stdout is None:
+            raise OSError("a child without pipes")
+        self._in, self._out = self._process.stdin, self._process.stdout
+        self._ready = select.poll()  # unlike select(), it takes any descriptor: a run may have thousands open
+        self._ready.register(self._out, select.POLLIN | select.POLLHUP)
 
-async def _line(child: asyncio.subprocess.Process) -> Mapping[str, Any]:
-    if child.stdout is None:
-        raise _Died
-    try:
-        answer = json.loads(await child.stdout.readline())
-    except (OSError, ValueError):
-        raise _Died from None
-    if not isinstance(answer, dict) or not answer:
-        raise _Died
-    return answer
+    def ask(self, job: Mapping[str, Any], seconds: float) -> Answer:
+        """Have one job done. Raises TimeoutError, or _Died where the child ends or talks nonsense."""
+        with suppress(OSError):  # a child that has died tells so at the next line
+            self._in.write(json.dumps(job).encode() + b"\n")
+        return self.answer(seconds)
+
+    def answer(self, seconds: float) -> Answer:
+        """The next line that the child says."""
+        line, until = b"", time.monotonic() + seconds
+        while not line.endswith(b"\n"):
+            left = until - time.monotonic()
+            if left <= 0 or not self._ready.poll(left * 1000):
+                raise TimeoutError
+            piece = os.read(self._out.fileno(), LONGEST_ANSWER)
+            line += piece
+            if not piece or len(line) > LONGEST_ANSWER:
+                raise _Died
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            raise _Died from None
+        if not isinstance(answer, dict) or not answer:
+            raise _Died
+        return answer
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the child a signal, if it is still there."""
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill the child; whoever waits for its answer hears that it died."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """Close the child's input, which lets it end by itself."""
+        with suppress(OSError):
+            self._in.close()
+
+    def end(self, patience_s: float) -> None:
+        """Close everything; a child that has not ended after `patience_s` seconds is killed."""
+        self.close()
+        try:
+            self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._out.close()
 
 
 def _not_started(why: str) -> OutputError:
@@ -139,12 +213,6 @@ def _not_started(why: str) -> OutputError:
         hints=("free memory or processes, then: imagebatch apply",),
         code="image.no_decoder",
     )
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        child.kill()
-    await child.wait()
 
 
 def _environment() -> dict[str, str]:

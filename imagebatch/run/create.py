@@ -10,8 +10,9 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from random import random
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeGuard
 
 from imagebatch.http.announce import AnnouncedWire
 from imagebatch.http.clock import Clock
@@ -24,7 +25,7 @@ from imagebatch.model.token import lineage_tag
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable, Wire
 from imagebatch.providers import base
-from imagebatch.providers.base import CanWitness, GoesAlone, Observation, Offer, Order, ReferenceImage
+from imagebatch.providers.base import Adapter, CanWitness, GoesAlone, Observation, Offer, Order, ReferenceImage
 from imagebatch.run.ends import End, Try
 from imagebatch.run.entries import cost_text
 from imagebatch.run.leaving import Halted, Leaving, Recorder, intent
@@ -38,6 +39,15 @@ LONGEST_REFUSAL_S = 300.0
 DEAD_LINK_PAUSES = (0.5, 2.0)
 
 InDoubtPolicy = Literal["stop", "skip", "resend"]
+
+
+@cache  # a protocol is looked at name by name, and this is asked for every create
+def _may_learn(kind: type) -> bool:
+    return issubclass(kind, GoesAlone)
+
+
+def _learns(adapter: Adapter) -> TypeGuard[GoesAlone]:
+    return _may_learn(type(adapter))
 
 
 class Intake(Protocol):
@@ -185,7 +195,7 @@ class Creator:
     async def _turn(self, this: Try, order: Order) -> AsyncIterator[None]:
         """Room to send in: alone, before any intent of the others, where the provider's ways have yet to be learnt."""
         adapter, lane = this.lane.adapter, this.lane
-        if isinstance(adapter, GoesAlone) and adapter.goes_alone(order, lane.wire):
+        if _learns(adapter) and adapter.goes_alone(order, lane.wire):
             async with lane.alone:
                 if adapter.goes_alone(order, lane.wire):
                     yield
@@ -295,8 +305,9 @@ class Creator:
             failure = Failure(kind="provider", message=f"generation {found.generation} ended in error")
         if found.cost is not None and not this.simulated:
             cost = (str(found.cost),)
+        # Nothing waits for the disk here: the id is there already, and asking once more is free.
         await self.recorder.record(
-            Observed(token=this.token, status=status, candidates=candidates, failure=failure, cost=cost)
+            Observed(token=this.token, status=status, candidates=candidates, failure=failure, cost=cost), durable=False
         )
         return End(
             token=this.token,

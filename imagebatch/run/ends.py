@@ -1,9 +1,10 @@
 """How creates end, and how the ends of a draw's parts make one; pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
+from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.generation import Candidate, Failure, Part, Status
 from imagebatch.model.money import Cost, Money, parse_money, totals
 from imagebatch.model.recorded import KnownDraw
@@ -15,7 +16,7 @@ _WORST: tuple[Status, ...] = ("in_doubt", "pending", "blocked", "failed", "succe
 _PAID: frozenset[Status] = frozenset({"succeeded", "pending", "in_doubt"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Try:
     """One paid attempt: what is drawn, where, and under which token. `part` counts from 0.
 
@@ -44,7 +45,7 @@ class Try:
         return Cost(money=share, basis=whole.basis)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class End:
     """How one create ended. `status` None: nothing was sent, or nothing was accepted for a reason not its own.
 

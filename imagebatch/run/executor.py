@@ -295,7 +295,8 @@ class Executor:
         progress.warnings += self.pictures.warnings.pop(change.address, [])
         if change.moved_from is not None:
             await self.recorder.record(Dropped(address=change.moved_from, moved_to=change.address), durable=False)
-        await self.recorder.record(Kept(address=change.address, entry=entry))
+        # Nothing waits for this: without it the next run finds draw, pictures and files by what came before.
+        await self.recorder.record(Kept(address=change.address, entry=entry), durable=False)
         return self._ended(change, variant, entry, progress)
 
     def _ended(self, change: Change, variant: Variant, entry: Entry, progress: _Progress) -> Outcome:

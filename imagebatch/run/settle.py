@@ -14,7 +14,7 @@ from imagebatch.run.lanes import Lane
 PAGE_SIZE = 100
 MAX_PAGES = 200
 READINGS = 3
-SPARE_ON_A_PAGE = 20
+SPARE_ON_A_PAGE = 10
 BARREN_PAGES = 2
 REMEMBERED_READS = 20
 

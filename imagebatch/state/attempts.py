@@ -1,9 +1,10 @@
 """What is known of single paid attempts, and how the parts of one draw are seen as one; pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
+from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.event import (
     Abandoned,
     Accepted,
@@ -26,7 +27,7 @@ NOT_ALL_SENT: Final = "some of its creates were not sent before the run ended"
 _WORST: Final[tuple[Status, ...]] = ("in_doubt", "pending", "blocked", "failed", "succeeded")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@made_in_bulk
 class Attempt:
     """One token and all that is known of it.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from imagebatch.cli.views.foreign import json_text, without_absent
 from imagebatch.cli.views.result_text import PAST
+from imagebatch.model.bulk import field_names
 from imagebatch.model.event import Event, Told
 from imagebatch.model.money import Cost, Money
 from imagebatch.plan.document import change_document, money_document, plan_document
@@ -85,7 +86,7 @@ def _change(change: Change) -> str:
 def _event_fields(event: Event) -> dict[str, object]:
     """The plain fields of an event; whole lock entries and requests stay out of the stream."""
     found: dict[str, object] = {}
-    for name in event.__slots__:
+    for name in field_names(event):
         value = getattr(event, name)
         if isinstance(value, (str, int)) and name != "request":
             # `type` names the kind of line; the provider's type must not stand in its place.

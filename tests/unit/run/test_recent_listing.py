@@ -8,7 +8,7 @@ import pytest
 
 from imagebatch.model.wire import BadAnswer, KeyRefused, Unreachable
 from imagebatch.providers.base import Observation, Page
-from imagebatch.run.settle import ListingFailed, RecentListing
+from imagebatch.run.settle import SPARE_ON_A_PAGE, ListingFailed, RecentListing
 
 
 class Shelf:
@@ -42,7 +42,7 @@ async def test_newest_first_takes_one_small_page() -> None:
     shelf = Shelf(range(999, -1, -1))
     found = await listing(shelf).read(tokens(range(990, 1000)))
     assert set(found) == tokens(range(990, 1000))
-    assert shelf.pages == [(0, 30)]
+    assert shelf.pages == [(0, 10 + SPARE_ON_A_PAGE)]
 
 
 async def test_newest_last_is_learnt_and_then_read_from_that_end() -> None:
@@ -82,7 +82,7 @@ async def test_a_short_listing_that_is_read_to_its_end_teaches_nothing_about_its
     shelf.numbers = list(range(600, 0, -1))
     shelf.pages.clear()
     assert set(await recent.read({"t600"})) == {"t600"}
-    assert shelf.pages == [(0, 21)]
+    assert shelf.pages == [(0, 1 + SPARE_ON_A_PAGE)]
 
 
 async def test_those_that_newer_ones_have_pushed_off_the_first_page_are_found() -> None:
@@ -98,10 +98,10 @@ async def test_a_page_is_as_long_as_newer_ones_have_pushed_them_down_lately() ->
     await recent.read(tokens(range(990, 950, -5)))
     shelf.pages.clear()
     assert set(await recent.read(tokens(range(990, 950, -5)))) == tokens(range(990, 950, -5))
-    assert shelf.pages == [(0, 65)]
+    assert shelf.pages == [(0, 45 + SPARE_ON_A_PAGE)]
     for _ in range(30):
         await recent.read({"t999"})
-    assert shelf.pages[-1] == (0, 21)
+    assert shelf.pages[-1] == (0, 1 + SPARE_ON_A_PAGE)
 
 
 @pytest.mark.parametrize(
