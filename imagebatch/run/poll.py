@@ -21,7 +21,7 @@ from imagebatch.run.settle import PAGE_SIZE, ListingFailed, RecentListing
 FIRST_S = 0.1
 SHORTEST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 15.0
-NEAR_S = 0.04
+NEAR_S = 0.012
 NEAR_SHARE = 0.1
 ASKED_AT_ONCE = 8
 REMEMBERED = 25

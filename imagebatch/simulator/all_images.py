@@ -179,7 +179,7 @@ class AllImages:
                 "detail": settings.detail,
             }
             image_id = stable_uuid(record.id, record.attempt, position)
-            free = self._sim.chances.spread("free", image_id) < settings.free
+            free = self._sim.chances.happens("free", settings.free, image_id)
             images.append(
                 ImageRecord(
                     id=image_id,
@@ -242,9 +242,9 @@ class AllImages:
     def _shown_image(self, record: Record, position: int, over: Mapping[str, Any]) -> dict[str, Any]:
         image_id = stable_uuid(record.id, record.attempt, position)
         base, settings = self._sim.origin + MOUNT, self._sim.profile.images
-        if self._sim.chances.spread("malformed-url", image_id) < settings.malformed_url:
+        if self._sim.chances.happens("malformed-url", settings.malformed_url, image_id):
             base = "https://api.all-images.aiv1"
-        elif self._sim.chances.spread("http-url", image_id) < settings.http_url:
+        elif self._sim.chances.happens("http-url", settings.http_url, image_id):
             base = "http://api.all-images.ai/v1"
         url = str(over.get("url") or f"{base}/images/preview/{image_id}.jpg").replace("$ID", image_id)
         free = self._sim.chances.spread("free", image_id) < settings.free
@@ -298,10 +298,7 @@ class AllImages:
         return Reply(json={"filteredResults": 10**9 if listing.endless else total, "prints": shown})
 
     def _by_chance(self, name: str, share: float, call: Call) -> bool:
-        return (
-            share > 0
-            and self._sim.chances.spread(name, call.request.query_string, self._sim.counts[FACE, "list"]) < share
-        )
+        return self._sim.chances.happens(name, share, call.request.query_string, self._sim.counts[FACE, "list"])
 
     def _listed(self, record: Record, now: float) -> bool:
         lag = self._sim.profile.list.lag.at(self._sim.chances.spread("lag", record.id))

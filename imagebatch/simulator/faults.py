@@ -249,6 +249,10 @@ class Chances:
         """Draw a number in [0, 1) for a named setting."""
         return unit(self.profile.seed, name, *about)
 
+    def happens(self, name: str, share: float, *about: object) -> bool:
+        """Tell whether a named setting strikes, which it does in `share` of all cases."""
+        return share > 0 and self.spread(name, *about) < share
+
     def _refused(self, draw: tuple[object, ...], seen: Seen) -> Action | None:
         now = time.monotonic() - self._started
         limit, storm = self.profile.rate_limit, self.profile.storm

@@ -142,6 +142,7 @@ async def serve(
     logging.getLogger("aiohttp.access").setLevel(logging.CRITICAL)
     runner = web.AppRunner(build_app(simulator), access_log=None, shutdown_timeout=0.2, keepalive_timeout=75)
     try:
+        await simulator.studio.prepare()
         await runner.setup()
         site = web.TCPSite(runner, LOOPBACK, port, backlog=_BACKLOG)
         await site.start()

@@ -11,6 +11,7 @@ from typing import Any
 
 _KEPT_BYTES = 96 * 1024 * 1024
 _PREMADE = 32
+_PREMADE_FORMATS = ("jpeg", "png")
 MEDIA_TYPES = {"jpeg": "image/jpeg", "jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 
 
@@ -31,6 +32,13 @@ class Studio:
         """Stop drawing."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
+    async def prepare(self) -> None:
+        """Make the pictures that are made beforehand, if any: drawing them in a load test would slow its answers."""
+        if self._premade:
+            await asyncio.gather(
+                *(self._shown(_small(number, kind)) for number in range(_PREMADE) for kind in _PREMADE_FORMATS)
+            )
+
     def keep_input(self, data: bytes) -> str:
         """Keep an input image by its content; give its name."""
         name = hashlib.sha256(data).hexdigest()
@@ -49,11 +57,11 @@ class Studio:
             spec: keyword arguments of `drawing.picture.Picture` as JSON; `references` are names given by `keep_input`.
         """
         if self._premade:
-            spec = {
-                "seed": str(int(hashlib.sha256(str(spec.get("seed")).encode()).hexdigest(), 16) % _PREMADE),
-                "format": spec.get("format", "jpeg"),
-            }
-            spec |= {"prompt": "abstract", "width": 64, "height": 64}
+            number = int(hashlib.sha256(str(spec.get("seed")).encode()).hexdigest(), 16) % _PREMADE
+            spec = _small(number, spec.get("format", "jpeg"))
+        return await self._shown(spec)
+
+    async def _shown(self, spec: Mapping[str, Any]) -> bytes:
         name = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
         if name in self._kept:
             self._kept.move_to_end(name)
@@ -86,3 +94,7 @@ class Studio:
         part.write_bytes(data)
         part.replace(path)
         return data
+
+
+def _small(number: int, kind: str) -> dict[str, Any]:
+    return {"seed": str(number), "format": kind, "prompt": "abstract", "width": 64, "height": 64}

@@ -5,7 +5,7 @@ The rules, which everything about money leans on:
 1. `append(event, durable=True)` is kept when its future is done: the commit was synced (WAL, `synchronous=FULL`).
 2. Order is kept: an event is on disk no later than every event appended after it.
 3. An event that is not durable rides along with the next commit, at the latest after half a second. Commits that
-   follow closely on each other are 4 ms apart, so that many creates at once share a sync and its pages.
+   follow closely on each other are 3 ms apart, so that many creates at once share a sync and its pages.
 4. A commit that failed is final. Nothing is accepted afterwards, because a disk that lost one write may lose others.
 5. A torn or NUL tail was never promised to anyone and is left out; damage before a record that can be read stops.
 6. `clear` empties it in one transaction, but for the events that have to go on; then it shrinks to a few pages before
@@ -39,7 +39,7 @@ from imagebatch.state.records import Packer, encode_event
 __all__ = ["Journal", "JournalText", "read_journal"]
 
 LINGER_S: Final = 0.5
-GATHER_S: Final = 0.004
+GATHER_S: Final = 0.003
 
 
 @dataclass(frozen=True, slots=True)
