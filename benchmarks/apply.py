@@ -56,7 +56,8 @@ def main() -> int:
 
 def _run(place: Path, variants: int, verdicts: Verdicts) -> None:
     with simulator(place / "simulator") as running:
-        plain = _plain_loop(place, running.all_images_url, variants)
+        plain = _plain_loop(place, "httpx", running.all_images_url, variants)
+        bare = _plain_loop(place, "aiohttp", running.all_images_url, variants)
         before = requests_at(running)["answers"]
         _all_images_project(place / "project", running.all_images_url, variants)
         facts = _driven(place, place / "project", "apply", "-y", ticks=False)
@@ -71,19 +72,36 @@ def _run(place: Path, variants: int, verdicts: Verdicts) -> None:
     print(f"                    {per_run:7.2f} ms CPU a generation in its own process, "
           f"{1000 * facts['children_cpu_s'] / variants:.2f} ms in its children (decoding, rendering); "
           f"peak {facts['own_peak_mib']:.0f} MiB")  # fmt: skip
+    before_ms = 1000 * facts["before_cpu_s"] / variants
+    print(f"                    {before_ms:7.2f} ms of it before the run: starting, loading, planning")
     print(f"  plain httpx loop  {plain['wall_s']:7.2f} s, {_said(plain['requests'])}")
     print(f"                    {per_loop:7.2f} ms CPU a generation; imagebatch takes {per_run / per_loop:.2f} x of it")
+    print(f"  aiohttp alone     {bare['wall_s']:7.2f} s, {_said(bare['requests'])}")
+    print(f"                    {1000 * bare['own_cpu_s'] / variants:7.2f} ms CPU a generation")
+    print(
+        f"  a new file        {_new_file_ms(place):7.2f} ms CPU here: the loops make one for a picture, imagebatch two"
+    )
     verdicts.judge("run: makespan, as often the ideal", facts["loop_s"] / ideal, 1.10, " x")
     verdicts.judge("run: own CPU a generation, as often the httpx loop's", per_run / per_loop, 0.5, " x")
 
 
-def _plain_loop(place: Path, base: str, variants: int) -> Mapping[str, Any]:
-    folder, report = place / "plain", place / "plain.json"
+def _plain_loop(place: Path, client: str, base: str, variants: int) -> Mapping[str, Any]:
+    folder, report = place / client, place / f"{client}.json"
     folder.mkdir()
     arguments = [str(report), str(cores()[1]), base, str(variants), str(CONCURRENCY), str(folder)]
-    _finished([sys.executable, str(HERE / "httpx_loop.py"), *arguments], place)
+    _finished([sys.executable, str(HERE / f"{client}_loop.py"), *arguments], place)
     found: Mapping[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     return found
+
+
+def _new_file_ms(place: Path, count: int = 500) -> float:
+    """CPU of making one empty file: most of it is the file system's, and it grows where many were just deleted."""
+    folder = place / "new-files"
+    folder.mkdir()
+    began = time.process_time()
+    for number in range(count):
+        (folder / str(number)).touch(exist_ok=False)
+    return 1000 * (time.process_time() - began) / count
 
 
 # Bytes written for state ---------------------------------------------------------------------------------------------

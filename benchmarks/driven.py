@@ -26,11 +26,13 @@ class Watch:
     def __init__(self) -> None:
         self.late: list[tuple[float, float]] = []
         self.loop_s = 0.0
+        self.before_cpu_s = 0.0
 
     async def beside(self, main: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the program's coroutine gives
         """Run `main` with the watch beside it."""
         task = asyncio.create_task(self._tick() if TICKS else asyncio.sleep(0))
         began = time.monotonic()
+        self.before_cpu_s = self.before_cpu_s or time.process_time()
         try:
             return await main
         finally:
@@ -65,6 +67,7 @@ def main(report: Path, core: int, arguments: list[str]) -> int:
         "began": began,
         "wall_s": time.monotonic() - began,
         "loop_s": watch.loop_s,
+        "before_cpu_s": watch.before_cpu_s,
         "own_cpu_s": own.ru_utime + own.ru_stime,
         "children_cpu_s": children.ru_utime + children.ru_stime,
         "own_peak_mib": own.ru_maxrss / 1024,
