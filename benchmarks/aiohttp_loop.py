@@ -6,18 +6,13 @@ No journal, no checks, no lock, no second copy of the picture.
 """
 
 import asyncio
-import json
-import os
-import resource
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from loops import DONE, create_body, measured
 
-DONE = 3
 PAUSE_S = 0.03
 TAG = "aiohttp-loop"
 
@@ -41,13 +36,7 @@ class Loop:
     async def generation(self, number: int) -> None:
         """Create, wait, download."""
         async with self.places:
-            body = {
-                "name": f"product {number}",
-                "mode": "simple",
-                "prompt": f"Product photograph, calm light, number {number:06d}",
-                "params": [{"name": "format", "value": "3:2"}, {"name": "weather", "value": "sunny"}],
-                "tags": [TAG],
-            }
+            body = create_body(number, TAG)
             self.requests["create"] += 1
             async with self.fresh.post(f"{self.base}/image-generations", json=body) as answer:
                 answer.raise_for_status()
@@ -89,17 +78,5 @@ async def run(base: str, count: int, concurrency: int, folder: Path) -> Counter[
     return loop.requests
 
 
-def main(report: Path, core: int, base: str, *numbers: int, folder: Path) -> None:
-    """Run, and write the report; `numbers` are count and concurrency."""
-    count, concurrency = numbers
-    if core >= 0:
-        os.sched_setaffinity(0, {core})
-    began = time.monotonic()
-    requests = asyncio.run(run(base, count, concurrency, folder))
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    facts = {"wall_s": time.monotonic() - began, "own_cpu_s": own.ru_utime + own.ru_stime, "requests": dict(requests)}
-    report.write_text(json.dumps(facts), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), folder=Path(sys.argv[6]))
+    measured(run)
