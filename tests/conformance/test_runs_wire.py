@@ -172,6 +172,20 @@ def test_a_poll_that_is_redirected_is_told_soon_and_collected_later(shop: Shop, 
     assert len(creates(simulated.tap.requests())) == 1
 
 
+def test_a_page_in_a_pictures_place_has_one_name_in_apply_lock_and_plan(shop: Shop, simulated: Simulated) -> None:
+    shop.assets(hero={"prompt": "a fox"})
+    page = {"status": 200, "headers": {"content-type": "text/html"}, "body": "<!doctype html><p>expired"}
+    with simulated.wrong(rule("all-images", "download", page)):
+        ran = shop.apply()
+    assert (ran.code, ran.outcomes["hero"]["code"]) == (3, "image.not_image")
+    assert shop.lock["hero"]["failure"]["kind"] == "bad_image"
+    planned = shop.run("plan").out
+    assert "bad_image (image.not_image): it may have been paid" in planned
+    assert "expired" not in planned
+    assert shop.apply().code == 0
+    assert len(creates(simulated.tap.requests())) == 1
+
+
 def test_a_picture_behind_a_redirect_is_fetched_without_the_key(lone_shop: Shop) -> None:
     async def store(_: web.Request, __: bytes) -> web.StreamResponse:
         return web.Response(body=png(), content_type="image/png")
