@@ -20,7 +20,7 @@ from yarl import URL
 from imagebatch.http.errors import GatePaused
 from imagebatch.http.limits import Gate
 from imagebatch.http.retry import parse_retry_after
-from imagebatch.http.transport import CONNECT_TIMEOUT_S, no_tls, open_session, ssl_context
+from imagebatch.http.transport import CONNECT_TIMEOUT_S, no_tls, open_session, ssl_context, told
 from imagebatch.http.trust import PictureRules, PictureTarget, address_refusal, check_picture_url
 from imagebatch.model.transfer import DownloadError, OpenStream
 
@@ -152,8 +152,8 @@ class Downloader:
                 self.counts["download"] -= 1
                 raise DownloadError(f"{host} {refused}; nothing was asked there", kind="blocked") from None
             if isinstance(error, (aiohttp.ClientConnectorError, TimeoutError)):
-                raise DownloadError(f"no connection to {host} ({_short(error)})", kind="unreachable") from error
-            raise DownloadError(f"{host} broke the transfer off ({_short(error)})", kind="cut") from error
+                raise DownloadError(f"no connection to {host} ({told(error)})", kind="unreachable") from error
+            raise DownloadError(f"{host} broke the transfer off ({told(error)})", kind="cut") from error
 
     def _checked(self, response: aiohttp.ClientResponse, target: PictureTarget) -> aiohttp.ClientResponse:
         host, status = target.origin.host, response.status
@@ -253,7 +253,3 @@ def _refusal_behind(error: BaseException) -> RefusedAddress | None:
             return inner
         seen = seen.__cause__ or seen.__context__
     return None
-
-
-def _short(error: BaseException) -> str:
-    return (str(error) or type(error).__name__)[:200]

@@ -30,6 +30,7 @@ MAX_STATUS_LINE = 64 * 1024
 MAX_HEADER = 256 * 1024
 MAX_HEADERS = 256
 MAX_INTERIM = 20
+MAX_TOLD = 200
 
 
 @dataclass(slots=True)
@@ -49,6 +50,20 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def told(error: BaseException) -> str:
+    """What the HTTP library's error says, in one line of printable characters.
+
+    aiohttp names the whole address, which may be a signed one, and shows below a blank line the bytes that it could not
+    read, with a mark under them: neither is told.
+    """
+    text = str(error)
+    if isinstance(error, aiohttp.ClientResponseError | aiohttp.http.HttpProcessingError):
+        text = error.message
+    words = " ".join(text.partition("\n\n")[0].split()).rstrip(":")
+    line = "".join(char if char.isprintable() else "?" for char in words) or type(error).__name__
+    return line if len(line) <= MAX_TOLD else line[: MAX_TOLD - 1] + "…"
+
+
 class _Body(AiohttpResponseStream):
     """An answer's body; whatever breaks while it is read means that the answer is cut."""
 
@@ -57,7 +72,7 @@ class _Body(AiohttpResponseStream):
             async for piece in self._aiohttp_response.content.iter_any():
                 yield piece
         except Exception as error:  # aiohttp's parser raises several that are no ClientError
-            raise httpx.ReadError(str(error) or type(error).__name__) from error
+            raise httpx.ReadError(told(error)) from error
 
 
 @cache
@@ -152,7 +167,7 @@ class TracingTransport(AiohttpTransport):
 
 
 def _mapped(error: Exception, *, opened: bool) -> httpx.TransportError:
-    text = str(error) or type(error).__name__
+    text = told(error)
     if opened:
         return httpx.RemoteProtocolError(text)
     if isinstance(error, (aiohttp.ClientProxyConnectionError, aiohttp.ClientHttpProxyError)):

@@ -43,6 +43,11 @@ class Failure:
             return self.provider_code
         return "provider.failed" if self.kind == "provider" else f"provider.{self.kind}"
 
+    @property
+    def dead_link(self) -> bool:
+        """Whether a fresh link may bring the picture: a page of text in its place is how many dead links look."""
+        return self.kind == "expired" or self.provider_code == "image.not_image"
+
 
 @made_in_bulk
 class PictureFacts:

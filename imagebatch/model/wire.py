@@ -163,3 +163,7 @@ class Unreachable(Exception):
 
 class KeyRefused(Unreachable):
     """A read was answered, and the answer is that the key may not ask. The text says so."""
+
+
+class Redirected(Unreachable):
+    """A read was answered with another address, and no key follows there. The text says so."""

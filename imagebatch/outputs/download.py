@@ -51,7 +51,7 @@ async def take_picture(
 
     `open_stream` opens the source anew each time (see `model.transfer`). `asked_size` is (width, height) in pixels; a
     picture of another size is kept, with a warning. A `Failure` has its dotted code in `provider_code`:
-    kind `expired` where the link is dead or leads to a page of text (a fresh link may help), `bad_image` otherwise.
+    kind `expired` where the link is dead, `bad_image` otherwise; `dead_link` says where a fresh link may help.
 
     Raises DownloadError where trying later may help: no connection, too slow, cut off, a server's 5xx or 429;
     OutputError where the disk is full or the decoder cannot be started.
@@ -84,11 +84,7 @@ async def take_bytes(
     async def here() -> AsyncIterator[AsyncIterator[bytes]]:
         yield _in_pieces(data)
 
-    taken = await _tried(here, store, workers, asked_size)
-    if isinstance(taken, Failure) and taken.kind == "expired":
-        # There is no link that could be renewed.
-        return Failure(kind="bad_image", message=taken.message, provider_code=taken.provider_code)
-    return taken
+    return await _tried(here, store, workers, asked_size)
 
 
 async def _tried(
@@ -177,6 +173,4 @@ def _failure_of(error: DownloadError) -> Failure | None:
 
 
 def _bad(code: str, text: str) -> Failure:
-    # A page of text in a picture's place is how dead links look: hundreds of tools have saved those as .jpg.
-    kind: FailureKind = "expired" if code == "image.not_image" else "bad_image"
-    return Failure(kind=kind, message=text, provider_code=code)
+    return Failure(kind="bad_image", message=text, provider_code=code)

@@ -6,6 +6,7 @@ synced, renamed, and its folder synced: what has a final name is whole, after a 
 
 import os
 import re
+import threading
 from itertools import count
 from pathlib import Path
 
@@ -18,11 +19,13 @@ _COUNTER = count()
 
 
 class Store:
-    """The store in one folder (`.imagebatch/store`); it is made when the first picture comes."""
+    """The store in one folder (`.imagebatch/store`); it is made when the first picture comes. Threads may share it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._shards: dict[str, dict[str, str]] = {}
+        # A folder is read and a name added under it: a reading that began earlier must not replace what was added.
+        self._looking = threading.Lock()
 
     def has(self, sha256: str) -> bool:
         """Whether the bytes with this hash (`sha256:` and 64 hex digits) are here; a text that is no hash never is."""
@@ -36,7 +39,8 @@ class Store:
         name = self._name(sha256)
         path = self._folder / (name or "")[:2] / (name or "")
         if name is None or not path.is_file():
-            self._shards.pop(sha256[7:9], None)  # somebody tidied up: look again next time
+            with self._looking:
+                self._shards.pop(sha256[7:9], None)  # somebody tidied up: look again next time
             raise KeyError(sha256)
         return path
 
@@ -67,7 +71,6 @@ class Store:
         if not synced:
             path.chmod(0o644)
             _sync(path)
-        shard = self._shard(digest[:2])
         try:
             path.replace(target)
         except FileNotFoundError:
@@ -75,7 +78,8 @@ class Store:
             _sync(self._folder)
             path.replace(target)
         _sync(folder)
-        shard[digest] = target.name
+        with self._looking:
+            self._read(digest[:2])[digest] = target.name
         return target
 
     def sweep(self) -> int:
@@ -101,6 +105,14 @@ class Store:
         return None if match is None else self._shard(match[1][:2]).get(match[1])
 
     def _shard(self, shard: str) -> dict[str, str]:
+        found = self._shards.get(shard)
+        if found is None:
+            with self._looking:
+                found = self._read(shard)
+        return found
+
+    def _read(self, shard: str) -> dict[str, str]:
+        """The names of one folder, read once; only under the lock."""
         found = self._shards.get(shard)
         if found is None:
             names = (entry.name for entry in _scan(self._folder / shard))

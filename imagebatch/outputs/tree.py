@@ -168,7 +168,9 @@ class Tree:
                 try:
                     os.link(name, free, src_dir_fd=folder, dst_dir_fd=into, follow_symlinks=False)
                 except FileExistsError:
-                    continue
+                    if not _is_same(folder, name, into, free):
+                        continue
+                    os.unlink(name, dir_fd=folder)  # a killed run had put it there and came no further
                 except OSError:
                     os.rename(name, free, src_dir_fd=folder, dst_dir_fd=into)
                 else:
@@ -240,6 +242,12 @@ def _hash_at(folder: int, name: str, path: str) -> str | None:
         while piece := file.read(PIECE):
             digest.update(piece)
     return "sha256:" + digest.hexdigest()
+
+
+def _is_same(folder: int, name: str, into: int, other: str) -> bool:
+    """Whether two names are one file."""
+    here = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    return os.path.samestat(here, os.stat(other, dir_fd=into, follow_symlinks=False))
 
 
 def _temp(name: str) -> str:

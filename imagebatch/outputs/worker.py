@@ -28,13 +28,13 @@ def main() -> None:
         signal.signal(one, signal.SIG_IGN)
     _limit_memory()
     _load_pillow()
-    sys.stdout.buffer.write(b'{"ready": true}\n')
-    sys.stdout.buffer.flush()
-    for line in sys.stdin.buffer:
-        job = json.loads(line)
-        answer = _answered(job)
-        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
-        sys.stdout.buffer.flush()
+    with os.fdopen(os.dup(1), "wb", buffering=0) as answers:
+        os.dup2(2, 1)  # what a decoder's C code prints is no answer
+        answers.write(b'{"ready": true}\n')
+        for line in sys.stdin.buffer:
+            job = json.loads(line)
+            answer = _answered(job) | {"job": job["job"]}
+            answers.write(json.dumps(answer).encode() + b"\n")
 
 
 def _answered(job: Mapping[str, Any]) -> Answer:

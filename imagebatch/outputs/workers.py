@@ -25,6 +25,7 @@ DEVELOP_S = 120.0
 START_S = 30.0
 END_S = 2.0
 LONGEST_ANSWER = 64 * 1024
+_ENDED = "the run has ended"
 
 Answer = Mapping[str, Any]
 T = TypeVar("T")
@@ -58,7 +59,7 @@ class Workers:
 
     async def aclose(self) -> None:
         """End all children: idle ones stop once their input is closed, one that still works is killed."""
-        self._closed = True
+        self._closed = True  # before the busy ones are looked at: who comes later sees it, and kills its own
         for child in list(self._busy):
             child.kill()
         await asyncio.to_thread(self._end_all)
@@ -73,7 +74,11 @@ class Workers:
     async def run_then(self, job: Mapping[str, Any], then: Callable[[Answer], T], *, seconds: float) -> T:
         """As `run`, and give what `then` makes of the answer; it is called in the same thread and may block."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: then(self._answered(job, seconds)))
+        try:
+            done = loop.run_in_executor(self._threads, lambda: then(self._answered(job, seconds)))
+        except RuntimeError as error:  # the pool is closed, or the system has no thread for it
+            raise _not_started(str(error)) from None
+        return await done
 
     # In a thread ----------------------------------------------------------------------------------------------------
 
@@ -88,49 +93,60 @@ class Workers:
                 raise WorkerGone("the decoder process died") from None
 
     def _once(self, job: Mapping[str, Any], seconds: float) -> Answer:
-        child = self._idle.pop() if self._idle else self._start()
-        self._busy.add(child)
+        child = self._idle_one() or self._start()
         try:
-            answer = child.ask(job, seconds)
+            answer = self._heard(child, lambda: child.ask(job, seconds))
         except TimeoutError:
-            child.end(0)
             raise WorkerGone(f"the decoder was stopped after {seconds:.0f} s") from None
-        except BaseException:
-            child.end(0)
-            raise
-        finally:
-            self._busy.discard(child)
         self._idle.append(child)
         return answer
+
+    def _idle_one(self) -> "Child | None":
+        try:
+            return None if self._closed else self._idle.pop()
+        except IndexError:  # asking first whether there is one would leave room for another thread to take it
+            return None
 
     def _start(self) -> "Child":
         """A child that has said it is ready: whatever fails before that is no picture's fault."""
         if self._closed:
-            raise _not_started("the run has ended")
+            raise _not_started(_ENDED)
         try:
             child = Child(self._command)
         except OSError as error:
             raise _not_started(str(error)) from None
+        try:
+            self._heard(child, lambda: child.answer(START_S))
+        except (_Died, TimeoutError):
+            raise _not_started("it ended before it was ready") from None
+        return child
+
+    def _heard(self, child: "Child", words: Callable[[], Answer]) -> Answer:
+        """What a child says while it counts as one that works; if it says nothing of use it is ended.
+
+        A child that was killed because the run ended is nobody's fault: a picture must not be called bad for it.
+        """
         self._busy.add(child)
         try:
-            child.answer(START_S)
-        except (_Died, TimeoutError):
-            child.end(0)
-            raise _not_started("it ended before it was ready") from None
+            if self._closed:
+                child.kill()
+            return words()
         except BaseException:
             child.end(0)
+            if self._closed:
+                raise _not_started(_ENDED) from None
             raise
         finally:
             self._busy.discard(child)
-        return child
 
     def _end_all(self) -> None:
         self._threads.shutdown(wait=True, cancel_futures=True)
         children, self._idle = self._idle, []
         for child in children:
             child.close()
-        for child in children:
-            child.end(END_S)
+        until = time.monotonic() + END_S
+        for child in children:  # they end side by side, so one patience is enough for all
+            child.end(max(0.0, until - time.monotonic()))
 
 
 class _Died(Exception):
@@ -138,9 +154,13 @@ class _Died(Exception):
 
 
 class Child:
-    """One decoder process: a line of JSON in, a line of JSON out. Raises OSError where it cannot be started."""
+    """One decoder process: a line of JSON in, a line of JSON out. Raises OSError where it cannot be started.
+
+    A job carries a number, which its answer has to repeat: a line too many would answer the next picture's job.
+    """
 
     def __init__(self, command: Sequence[str]) -> None:
+        self._jobs = 0
         self._process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
             command,
             stdin=subprocess.PIPE,
@@ -159,11 +179,15 @@ class Child:
 
     def ask(self, job: Mapping[str, Any], seconds: float) -> Answer:
         """Have one job done. Raises TimeoutError, or _Died where the child ends or talks nonsense."""
+        self._jobs += 1
         with suppress(OSError):  # a child that has died tells so at the next line
-            self._in.write(json.dumps(job).encode() + b"\n")
-        return self.answer(seconds)
+            self._in.write(json.dumps({**job, "job": self._jobs}).encode() + b"\n")
+        answer = self.answer(seconds)
+        if answer.pop("job", None) != self._jobs:
+            raise _Died
+        return answer
 
-    def answer(self, seconds: float) -> Answer:
+    def answer(self, seconds: float) -> dict[str, Any]:
         """The next line that the child says."""
         line, until = b"", time.monotonic() + seconds
         while not line.endswith(b"\n"):

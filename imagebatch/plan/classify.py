@@ -351,7 +351,7 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
     elif failure.kind not in RETRIED_BY_LATER_APPLIES and not asked:
         if case.entry is not None and why is None and can_fetch(draw, case.world) and failure.kind != "gone":
             updates = ("fetch", *updates)
-        detail = f"{failure.kind}: it may have been paid; `imagebatch retry` draws it again"
+        detail = f"{_named(failure)}: it may have been paid; `imagebatch retry` draws it again"
         return outcome(case, "keep", "paid_failure", detail, also=updates)
     elif not asked and accepted and draw.attempt >= MAX_ACCEPTED_ATTEMPTS:
         detail = f"failed {draw.attempt} times; change the request or use `imagebatch retry`"
@@ -382,6 +382,12 @@ def _lacks_parts(draw: KnownDraw) -> bool:
 
 def _restartable(case: Case, variant: Variant, failure: Failure) -> bool:
     return case.world.abilities(variant.type).can_retry and failure.kind in _RESTARTABLE
+
+
+def _named(failure: Failure) -> str:
+    """The failure's kind, with the code that the apply gave where it says more."""
+    kind, code = failure.kind, failure.code
+    return kind if code.rpartition(".")[2] == kind else f"{kind} ({code})"
 
 
 def _message(failure: Failure) -> str:

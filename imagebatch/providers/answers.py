@@ -11,7 +11,7 @@ from typing import Literal
 from imagebatch.errors import ProviderError
 from imagebatch.model.canonical import Json
 from imagebatch.model.generation import Failure, FailureKind
-from imagebatch.model.wire import Answer, BadAnswer, KeyRefused, Unreachable, parse_json
+from imagebatch.model.wire import Answer, BadAnswer, KeyRefused, Redirected, Unreachable, parse_json
 from imagebatch.providers.base import Refused, Unclear
 
 Verdict = Literal["accepted", "refused", "wait", "redirect", "unclear"]
@@ -225,7 +225,8 @@ def require_success(answer: Answer, what: str) -> None:
         said = (
             f"{what}: answered {answer.status}, a redirect to {_target(answer)}, which no key follows; correct base_url"
         )
-    if answer.status in _NO_ANSWER_NOW or answer.status >= 500 or answer.status < 400:
+        raise Redirected(said)
+    if answer.status in _NO_ANSWER_NOW or answer.status >= 500 or answer.status < 200:
         raise Unreachable(said)
     raise BadAnswer(said)
 

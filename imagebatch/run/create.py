@@ -288,7 +288,7 @@ class Creator:
         """One offer's bytes; a link that is dead at first is tried again, for nobody can tell a fresh one."""
         for pause in DEAD_LINK_PAUSES:
             taken = await self.intake.take(this, offer)
-            if offer.url is None or not isinstance(taken, Failure) or taken.kind != "expired":
+            if offer.url is None or not isinstance(taken, Failure) or not taken.dead_link:
                 return taken
             await self._pause(pause)
         return await self.intake.take(this, offer)

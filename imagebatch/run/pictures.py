@@ -130,7 +130,7 @@ class Pictures:
         candidate = entry.candidates[index - 1]
         offer = await self._offer(lane, entry, candidate, fresh=False)
         facts = await self._taken(variant, lane, offer)
-        if isinstance(facts, Failure) and facts.kind == "expired":
+        if isinstance(facts, Failure) and facts.dead_link:
             # The link died: the generation itself tells a fresh one.
             facts = await self._taken(variant, lane, await self._offer(lane, entry, candidate, fresh=True))
         if isinstance(facts, Failure) or candidate.facts is None or facts.sha256 == candidate.facts.sha256:

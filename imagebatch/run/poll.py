@@ -13,10 +13,10 @@ from statistics import median
 
 from imagebatch.http.clock import Clock
 from imagebatch.model.generation import Failure
-from imagebatch.model.wire import BadAnswer, KeyRefused, OutcomeLost, Unreachable
+from imagebatch.model.wire import BadAnswer, KeyRefused, OutcomeLost, Redirected, Unreachable
 from imagebatch.providers.base import CanList, CanObserve, Observation
 from imagebatch.run.lanes import Lane
-from imagebatch.run.settle import PAGE_SIZE, ListingFailed, RecentListing
+from imagebatch.run.settle import PAGE_SIZE, ListingFailed, RecentListing, code_of_read
 
 FIRST_S = 0.1
 SHORTEST_PAUSE_S = 0.1
@@ -236,12 +236,11 @@ class Poller:
             raise TypeError(f"provider {self._lane.alias} cannot be asked about a generation")
         try:
             found = await adapter.observe(one.generation, self._lane.wire)
-        except (BadAnswer, KeyRefused) as error:
-            # Asking until the deadline would tell nobody that the key is refused; what runs stays pending all the same.
+        except (BadAnswer, KeyRefused, Redirected) as error:
+            # Asking until the deadline would tell nobody of a refused key; what runs stays pending all the same.
             one.bad += 1
-            code = "provider.auth" if isinstance(error, KeyRefused) else "provider.bad_response"
             if one.bad >= BAD_ANSWERS_BEFORE_FAILURE:
-                self._fail(one, code, f"generation {one.generation}: {error}")
+                self._fail(one, code_of_read(error), f"generation {one.generation}: {error}")
             else:
                 self._later(one, pause_s=0.2 * one.bad)
             return

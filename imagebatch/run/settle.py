@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from imagebatch.http.clock import Clock
 from imagebatch.model.token import TOKEN_PATTERN
-from imagebatch.model.wire import BadAnswer, KeyRefused, OutcomeLost, Unreachable
+from imagebatch.model.wire import BadAnswer, KeyRefused, OutcomeLost, Redirected, Unreachable
 from imagebatch.providers.base import CanList, Observation, Page
 from imagebatch.run.lanes import Lane
 
@@ -23,7 +23,8 @@ class ListingFailed(Exception):
     """A provider's listing could not be read whole, so nothing can be concluded from it. The text says why.
 
     `code` is `provider.pagination` where its pages make no sense, `provider.bad_response` where an answer does not,
-    `provider.auth` where the key is refused, and `provider.unreachable` where no answer came.
+    `provider.auth` where the key is refused, `provider.redirect` where another address is named, and
+    `provider.unreachable` where no answer came.
     """
 
     def __init__(self, message: str, code: str) -> None:
@@ -67,9 +68,17 @@ async def _page(lane: Lane, tag: str, offset: int, limit: int) -> Page:
     try:
         return await adapter.list_page(tag, offset, limit, lane.wire)
     except (BadAnswer, Unreachable, OutcomeLost) as error:
-        code = "provider.bad_response" if isinstance(error, BadAnswer) else "provider.unreachable"
-        code = "provider.auth" if isinstance(error, KeyRefused) else code
-        raise ListingFailed(f"the listing of {lane.alias} cannot be read: {error}", code) from error
+        text = f"the listing of {lane.alias} cannot be read: {error}"
+        raise ListingFailed(text, code_of_read(error)) from error
+
+
+def code_of_read(error: BadAnswer | Unreachable | OutcomeLost) -> str:
+    """The code of a read that brought nothing of use."""
+    if isinstance(error, KeyRefused):
+        return "provider.auth"
+    if isinstance(error, Redirected):
+        return "provider.redirect"
+    return "provider.bad_response" if isinstance(error, BadAnswer) else "provider.unreachable"
 
 
 class RecentListing:

@@ -160,6 +160,32 @@ def test_no_key_ever_follows_a_redirect(lone_shop: Shop, kind: str) -> None:
         assert second.requests() == []
 
 
+def test_a_poll_that_is_redirected_is_told_soon_and_collected_later(shop: Shop, simulated: Simulated) -> None:
+    shop.assets(hero={"prompt": "a fox"})
+    away = {"status": 302, "headers": {"location": "https://login.example/?next=secret"}, "body": ""}
+    with simulated.wrong(rule("all-images", "get", away)):
+        ran = shop.apply("--timeout", "30")
+    assert (ran.code, ran.ends, ran.outcomes["hero"]["code"]) == (3, {"hero": "failed"}, "provider.redirect")
+    assert "a redirect to login.example, which no key follows" in ran.outcomes["hero"]["message"]
+    assert shop.lock["hero"]["status"] == "pending"
+    assert shop.apply().code == 0
+    assert len(creates(simulated.tap.requests())) == 1
+
+
+def test_a_page_in_a_pictures_place_has_one_name_in_apply_lock_and_plan(shop: Shop, simulated: Simulated) -> None:
+    shop.assets(hero={"prompt": "a fox"})
+    page = {"status": 200, "headers": {"content-type": "text/html"}, "body": "<!doctype html><p>expired"}
+    with simulated.wrong(rule("all-images", "download", page)):
+        ran = shop.apply()
+    assert (ran.code, ran.outcomes["hero"]["code"]) == (3, "image.not_image")
+    assert shop.lock["hero"]["failure"]["kind"] == "bad_image"
+    planned = shop.run("plan").out
+    assert "bad_image (image.not_image): it may have been paid" in planned
+    assert "expired" not in planned
+    assert shop.apply().code == 0
+    assert len(creates(simulated.tap.requests())) == 1
+
+
 def test_a_picture_behind_a_redirect_is_fetched_without_the_key(lone_shop: Shop) -> None:
     async def store(_: web.Request, __: bytes) -> web.StreamResponse:
         return web.Response(body=png(), content_type="image/png")

@@ -252,6 +252,35 @@ CUT = {
 }
 
 
+GARBAGE = {
+    "a status line of control characters": b"\x1b[31mSSH-2.0-" + KEY.encode() + b"\x00\xff\r\n\r\n",
+    "a status that is no number": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a header of control characters": b"HTTP/1.1 200 OK\r\nbad\x01header\r\n\r\n",
+    "a line without end": b"X" * 300_000,
+    "a chunk without size": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nabc\r\n",
+}
+
+
+@pytest.mark.parametrize("call", [create(), read()])
+@pytest.mark.parametrize("how", sorted(GARBAGE))
+async def test_what_is_no_http_is_told_in_one_short_line(raw_server: Any, how: str, call: Call) -> None:
+    async def garbage(_: Any, __: bytes, ___: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(GARBAGE[how])
+        await writer.drain()
+        writer.close()
+
+    server = await raw_server(garbage)
+    async with wire(server.base) as it:
+        with pytest.raises((AnswerLost, NoAnswer)) as error:
+            await it.send(call)
+    text = str(error.value)
+    assert text.isprintable(), text
+    assert len(text) < 300
+    assert "  " not in text
+    assert KEY not in text
+    assert "127.0.0.1" not in text
+
+
 @pytest.mark.parametrize("how", sorted(CUT))
 async def test_an_answer_that_does_not_come_whole_is_lost_for_a_create(raw_server: Any, how: str) -> None:
     async def cut(_: Any, __: bytes, ___: bytes, writer: asyncio.StreamWriter) -> None:

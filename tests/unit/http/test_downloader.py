@@ -139,6 +139,14 @@ async def test_a_dead_link_is_expired(raw_server: Any, whole: Any, status: int) 
     assert "secret" not in str(error)
 
 
+async def test_what_is_no_http_is_told_in_one_line_without_the_signed_address(raw_server: Any) -> None:
+    server = await raw_server(says(b"\x1b[31mgarbage\x00\r\n\r\n", close=True))
+    async with Downloader(here(server.base)) as down:
+        error = await trouble(down, f"{server.base}/a.png?sig=secret")
+    assert error.kind == "cut"
+    assert str(error) == "127.0.0.1 broke the transfer off (Bad status line: Expected HTTP/, RTSP/ or ICE/)"
+
+
 async def test_trouble_at_the_server_is_worth_another_try(raw_server: Any, whole: Any) -> None:
     server = await raw_server(says(whole(503, b"", "retry-after: 7")))
     async with Downloader(here(server.base)) as down:

@@ -95,8 +95,8 @@ async def test_a_picture_that_is_cut_every_time_is_a_bad_image(
 @pytest.mark.parametrize(
     ("data", "kind", "code"),
     [
-        (b"<html>expired</html>", "expired", "image.not_image"),
-        (b'{"error":"x"}', "expired", "image.not_image"),
+        (b"<html>expired</html>", "bad_image", "image.not_image"),
+        (b'{"error":"x"}', "bad_image", "image.not_image"),
         (b"GIF89a........", "bad_image", "image.format"),
         (b"<svg/>", "bad_image", "image.format"),
     ],

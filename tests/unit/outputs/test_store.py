@@ -2,11 +2,16 @@
 
 import hashlib
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imagebatch.errors import OutputError
+from imagebatch.outputs import store as module
 from imagebatch.outputs.store import Store
 
 
@@ -29,6 +34,26 @@ def test_what_is_adopted_is_found_by_its_hash(tmp_path: Path) -> None:
     digest = sha256.removeprefix("sha256:")
     assert store.path_of(sha256) == tmp_path / "store" / digest[:2] / f"{digest}.png"
     assert stat.S_IMODE(store.path_of(sha256).stat().st_mode) == 0o644
+
+
+def test_pictures_that_threads_bring_into_one_folder_are_all_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "store")
+    both = threading.Barrier(2)
+    scan = module._scan
+
+    def late(folder: Path) -> Any:
+        found = scan(folder)
+        with suppress(threading.BrokenBarrierError):  # whoever may read alone waits for nobody
+            both.wait(0.3)
+        return found
+
+    monkeypatch.setattr(module, "_scan", late)
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(lambda data: put(store, data), (b"1", b"12"))  # their hashes begin alike
+    assert one[7:9] == other[7:9]
+    assert (store.has(one), store.has(other)) == (True, True)
 
 
 def test_the_same_bytes_twice_are_one_file(tmp_path: Path) -> None:

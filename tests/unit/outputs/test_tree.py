@@ -121,6 +121,15 @@ def test_trash_takes_our_file_and_the_folders_it_leaves_empty(tree: Tree, root: 
     assert not tree.trash("a/b/c.png", sha(b"one"), "2026-11-21")
 
 
+def test_what_a_killed_run_had_linked_into_the_trash_is_there_once(tree: Tree, root: Path) -> None:
+    (root / "c.png").write_bytes(b"one")
+    folder = root / ".imagebatch/trash/day"
+    folder.mkdir(parents=True)
+    (folder / "c.png").hardlink_to(root / "c.png")
+    assert tree.trash("c.png", sha(b"one"), "day")
+    assert files(root) == [".imagebatch/trash/day/c.png"]
+
+
 def test_trash_keeps_what_is_there_already(tree: Tree, root: Path) -> None:
     for data in (b"one", b"two", b"three"):
         tree.place(source(root, data), "c.png", sha256=sha(data))

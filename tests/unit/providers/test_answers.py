@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagebatch.model.canonical import Json
-from imagebatch.model.wire import Answer, BadAnswer, Unreachable
+from imagebatch.model.wire import Answer, BadAnswer, Redirected, Unreachable
 from imagebatch.providers.answers import (
     classify_create,
     clean_text,
@@ -33,7 +33,7 @@ def test_a_status_that_says_so_is_a_refusal(status: int) -> None:
 def test_a_read_that_is_redirected_says_so_and_names_the_host_only() -> None:
     moved = Answer(status=307, headers={"location": "https://other.example/v1?key=secret"}, body=b"")
     with pytest.raises(
-        Unreachable, match=r"a redirect to other\.example, which no key follows; correct base_url"
+        Redirected, match=r"a redirect to other\.example, which no key follows; correct base_url"
     ) as told:
         read_json(moved, "the list")
     assert "secret" not in str(told.value)

@@ -494,16 +494,23 @@ async def test_a_paid_answer_whose_picture_does_not_arrive_now_is_pending_and_st
     assert bench.journal.kinds() == ["Intended", "Accepted"]
 
 
+@pytest.mark.parametrize(
+    "dead",
+    [
+        Failure(kind="expired", message="404"),
+        Failure(kind="bad_image", message="it looks like HTML", provider_code="image.not_image"),
+    ],
+)
 @pytest.mark.parametrize(("url", "looks"), [("https://h.example/1", 3), (None, 1)])
 async def test_a_link_that_is_dead_at_first_is_tried_again_and_bytes_are_not(
-    tmp_path: Path, url: str | None, looks: int
+    tmp_path: Path, url: str | None, looks: int, dead: Failure
 ) -> None:
     class Dead(Pictures):
         asked = 0
 
         async def take(self, this: Try, offer: Offer) -> PictureFacts | Failure:
             self.asked += 1
-            return Failure(kind="expired", message="404")
+            return dead
 
     pictures = Dead()
     drawn = base.Completed(offers=(Offer(id="1", url=url, data=None if url else b"x"),))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagebatch.model.wire import BadAnswer, KeyRefused, Unreachable
+from imagebatch.model.wire import BadAnswer, KeyRefused, Redirected, Unreachable
 from imagebatch.providers.base import Observation, Offer, Page
 from imagebatch.run.poll import Poller, PollFailed, first_pause, next_pause
 
@@ -127,11 +127,20 @@ async def test_nonsense_is_tried_three_times_and_then_reported() -> None:
     assert provider.asked == 3
 
 
-async def test_a_refused_key_is_told_and_not_asked_about_until_the_deadline() -> None:
-    provider = Provider(KeyRefused("the key was refused (401)"))
-    with pytest.raises(PollFailed, match="the key was refused") as failed:
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyRefused("the key was refused (401)"), "provider.auth"),
+        (Redirected("answered 302, a redirect to other.example"), "provider.redirect"),
+    ],
+)
+async def test_what_a_person_has_to_mend_is_told_and_not_asked_about_until_the_deadline(
+    error: Exception, code: str
+) -> None:
+    provider = Provider(error)
+    with pytest.raises(PollFailed, match=r"the key was refused|a redirect to") as failed:
         await poller(provider)[0].wait("g1", "ib-1", 1800.0)
-    assert failed.value.code == "provider.auth"
+    assert failed.value.code == code
     assert provider.asked == 3
 
 

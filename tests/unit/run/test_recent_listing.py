@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagebatch.model.wire import BadAnswer, KeyRefused, Unreachable
+from imagebatch.model.wire import BadAnswer, KeyRefused, Redirected, Unreachable
 from imagebatch.providers.base import Observation, Page
 from imagebatch.run.settle import SPARE_ON_A_PAGE, ListingFailed, RecentListing
 
@@ -109,6 +109,7 @@ async def test_a_page_is_as_long_as_newer_ones_have_pushed_them_down_lately() ->
     [
         (Unreachable("503"), "provider.unreachable"),
         (KeyRefused("401"), "provider.auth"),
+        (Redirected("302"), "provider.redirect"),
         (BadAnswer("no list"), "provider.bad_response"),
     ],
 )
