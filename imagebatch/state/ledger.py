@@ -334,15 +334,24 @@ class Ledger:
 
 
 class KnownHere:
-    """The planner's `Known`: a ledger's draws, and a look into the store of pictures."""
+    """The planner's `Known`: a ledger's draws, and a look into the store of pictures.
 
-    def __init__(self, ledger: Ledger, has_bytes: Callable[[str], bool]) -> None:
+    `beside` is the ledger of a project that belongs to this one: what it drew is known here too.
+    """
+
+    def __init__(self, ledger: Ledger, has_bytes: Callable[[str], bool], beside: Ledger | None = None) -> None:
         self._ledger = ledger
         self._has_bytes = has_bytes
+        self._beside = beside
 
     def draws(self, draw: str) -> tuple[KnownDraw, ...]:
         """All draws known for a fingerprint, the newest attempt first."""
-        return self._ledger.known(draw)
+        own = self._ledger.known(draw)
+        if self._beside is None:
+            return own
+        tokens = {known.token for known in own}
+        others = [known for known in self._beside.known(draw) if known.token not in tokens]
+        return tuple(sorted((*own, *others), key=lambda known: -known.attempt)) if others else own
 
     def has_bytes(self, sha256: str) -> bool:
         """Whether the store holds these bytes."""

@@ -515,6 +515,20 @@ def test_one_picture_can_be_kept_as_an_asset(project: Project) -> None:
     assert "tree" not in plan_of(project)
 
 
+def test_a_picture_drawn_without_a_manifest_is_adopted_when_it_is_saved_and_the_other_way_round(
+    project: Project,
+) -> None:
+    assert project.run("run", "a fox", "-y", "-o", "fox.jpg").code == 0
+    saved = project.run("run", "a fox", "--save", "fox", "-y", "--json")
+    assert saved.code == 0, saved.err
+    assert "create" not in json.loads(saved.out.splitlines()[-1])["requests"]
+    assert (project.root / "outputs" / "fox.jpg").read_bytes() == (project.root / "fox.jpg").read_bytes()
+    assert "fox" not in plan_of(project)
+    assert project.run("run", "a dog", "--save", "dog", "-y").code == 0
+    again = project.run("run", "a dog", "-y", "--json", "-o", "dog.jpg")
+    assert "create" not in json.loads(again.out.splitlines()[-1])["requests"], again.err
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(project: Project, shell: str) -> None:
     done = project.run("completion", shell)
