@@ -200,6 +200,8 @@ def test_accept_lets_a_picture_stand_for_a_changed_request(applied: Project) -> 
     assert (done.code, done.out) == (0, "Accepted 1 picture:\n  badge\n")
     assert plan_of(applied) == {}
     assert applied.run("accept", "badge", "hero").code in {0, 1}
+    assert applied.run("destroy", "badge", "-y").code == 0
+    assert plan_of(applied)["badge"]["action"] == "adopt"
 
 
 def test_explain_shows_what_differs(applied: Project) -> None:

@@ -220,6 +220,10 @@ class FakeKnown:
     def draws(self, draw: str) -> tuple[KnownDraw, ...]:
         return self.by_draw.get(draw, ())
 
+    def offering(self, sha256: str) -> tuple[KnownDraw, ...]:
+        every = (known for draws in self.by_draw.values() for known in draws)
+        return tuple(known for known in every if sha256 in known.hashes())
+
     def has_bytes(self, sha256: str) -> bool:
         return sha256 in self.stored
 
