@@ -365,7 +365,7 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
             return outcome(case, "keep", "blocked", _message(failure), also=updates)
         reason: Reason = "blocked"
     elif failure.kind not in RETRIED_BY_LATER_APPLIES and not asked:
-        if case.entry is not None and why is None and can_fetch(draw, case.world) and failure.kind != "gone":
+        if case.entry is not None and why is None and can_fetch(draw, case.world):
             updates = ("fetch", *updates)
         detail = f"{failure.kind}: it may have been paid; `imagebatch retry` draws it again"
         return outcome(case, "keep", "paid_failure", detail, also=updates)

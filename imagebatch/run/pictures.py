@@ -77,13 +77,16 @@ class Pictures:
     async def asked_again(self, lane: Lane, entry: Entry) -> Entry:
         """An entry whose pictures may have been paid and could not be had, ready to fetch them once more, free.
 
-        One that ended without pictures stays `failed` until its generation offers some. Raises Trouble.
+        One that ended without pictures stays `failed` until its generation offers some, and is `pending` where that is
+        still being drawn after all. Raises Trouble.
         """
         if entry.candidates:
             return replace(entry, status="succeeded", failure=None)
         if entry.parts:
             return entry  # its parts are generations of their own, and none of them delivered
         found = await self._looked_at(lane, entry)
+        if found.state == "pending" and entry.failure is not None and entry.failure.kind == "gone":
+            return replace(entry, status="pending", failure=None)
         candidates = tuple(Candidate(id=offer.id) for offer in found.offers)
         if found.state != "succeeded" or not candidates:
             return entry
