@@ -3,7 +3,7 @@
 `state/` and `outputs/` implement them; tests use plain dictionaries.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -72,6 +72,10 @@ class KnownDraw:
     open_intent: bool = False
     salt: str = ""
 
+    def hashes(self) -> frozenset[str]:
+        """All bytes known of its candidates, as delivered or as bought."""
+        return hashes_of(self.candidates)
+
     @classmethod
     def of_entry(cls, entry: Entry) -> "KnownDraw":
         """What an entry knows of its current draw."""
@@ -105,11 +109,22 @@ class KnownDraw:
         )
 
 
+def hashes_of(candidates: Iterable[Candidate]) -> frozenset[str]:
+    """All bytes known of candidates, as delivered or as bought."""
+    delivered = {one.facts.sha256 for one in candidates if one.facts is not None}
+    bought = (one.bought.facts for one in candidates if one.bought is not None)
+    return frozenset(delivered | {facts.sha256 for facts in bought if facts is not None})
+
+
 class Known(Protocol):
     """The draw index and the store of this machine."""
 
     def draws(self, draw: str) -> tuple[KnownDraw, ...]:
         """All draws known for a fingerprint, the newest attempt first; empty where none is."""
+        ...
+
+    def offering(self, sha256: str) -> tuple[KnownDraw, ...]:
+        """All draws, of whatever fingerprint, among whose candidates are these bytes: what no fingerprint leads to."""
         ...
 
     def has_bytes(self, sha256: str) -> bool:
@@ -138,6 +153,10 @@ class DictKnown:
 
     def draws(self, draw: str) -> tuple[KnownDraw, ...]:
         return self.by_draw.get(draw, ())
+
+    def offering(self, sha256: str) -> tuple[KnownDraw, ...]:
+        every = (known for draws in self.by_draw.values() for known in draws)
+        return tuple(known for known in every if sha256 in known.hashes())
 
     def has_bytes(self, sha256: str) -> bool:
         return sha256 in self.stored

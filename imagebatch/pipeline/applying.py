@@ -25,7 +25,16 @@ from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.recording import Recording
 from imagebatch.pipeline.resolving import without_doubt
-from imagebatch.pipeline.world import STORE, Memory, PlacedDisk, World, remember_rows, session_world, stat_disk
+from imagebatch.pipeline.world import (
+    STORE,
+    Memory,
+    PlacedDisk,
+    World,
+    read_beside,
+    remember_rows,
+    session_world,
+    stat_disk,
+)
 from imagebatch.plan.following import followed_picks
 from imagebatch.plan.options import InDoubt
 from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
@@ -145,6 +154,7 @@ class _Run:
         self.disk = stat_disk(self.home)
         self.stack.callback(self.disk.save)
         self.store = Store(self.work / STORE)
+        self._beside = read_beside(self.home, project.settings.lineage)
         self.memory = Memory(self.home)
         self.trust = read_trust(project.setup.variables)
         self.started = time.monotonic()
@@ -172,7 +182,7 @@ class _Run:
         return planned
 
     def _world(self) -> World:
-        return session_world(self.session, self.home, self.store, self.disk)
+        return session_world(self.session, self.home, self.store, self.disk, self._beside)
 
     @property
     def rows(self) -> Mapping[str, int]:
@@ -285,6 +295,8 @@ class _Run:
         plan = planned.plan
         while True:
             before = len(executor.outcomes)
+            if self._beside is not None:
+                self._beside.bring(plan, self.store)
             await executor.run(plan)
             deferred = any(change.action == "defer" for change in plan.changes)
             drawn = any(one.end == "done" for one in executor.outcomes[before:])

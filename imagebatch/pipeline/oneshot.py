@@ -15,6 +15,7 @@ from pathlib import Path
 from imagebatch.errors import ManifestError, OutputError, RefusedError, StateError, UsageError
 from imagebatch.manifest.project import find_root
 from imagebatch.manifest.source import PROJECT_FILE
+from imagebatch.pipeline.project import RUN_HOME
 from imagebatch.state.files import write_atomic
 from imagebatch.state.store import StateStore, new_lineage
 
@@ -82,7 +83,7 @@ def prepare(start: Path, shot: OneShot, variables: Mapping[str, str]) -> Path:
     try:
         if around is not None:
             StateStore(around).prepare()
-            root = around / ".imagebatch" / "run"
+            root = around / RUN_HOME
             project = (around / PROJECT_FILE).read_bytes()
         else:
             root = _own_folder(variables)

@@ -24,6 +24,7 @@ from imagebatch.providers.wanted import Target, Wanted, file_reference, file_ref
 from imagebatch.state.lockfile import empty_lock
 
 SIMULATED_HOME = Path(".imagebatch") / "simulated"
+RUN_HOME = Path(".imagebatch") / "run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,18 @@
 """What a plan is compared with, put together from state, store and output files."""
 
+import shutil
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imagebatch.errors import ImagebatchError
 from imagebatch.model.generation import Candidate
 from imagebatch.model.recorded import Disk, Known, OutputState, Recorded
 from imagebatch.outputs.disk import StatDisk
 from imagebatch.outputs.store import Store
-from imagebatch.plan.picking import source_of
-from imagebatch.plan.types import Blocker
+from imagebatch.pipeline.project import RUN_HOME, SIMULATED_HOME
+from imagebatch.plan.picking import hashes, source_of
+from imagebatch.plan.types import Blocker, Plan
 from imagebatch.state.ledger import KnownHere, Ledger
 from imagebatch.state.store import Session, StateStore
 
@@ -37,6 +40,53 @@ class World:
     rows_before: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a project that belongs to this one has drawn: its ledger and its store, both only read."""
+
+    ledger: Ledger
+    store: Store
+
+    def bring(self, plan: Plan, store: Store) -> None:
+        """Copy the pictures of draws that a plan takes over from there into `store`. Raises OSError."""
+        for change in plan.changes:
+            for candidate in change.known.candidates if change.known is not None else ():
+                if candidate.facts is not None and not store.has(candidate.facts.sha256):
+                    self._bring(hashes(candidate), candidate.facts.media_type, store)
+
+    def _bring(self, wanted: Sequence[str], media_type: str, store: Store) -> None:
+        for sha256 in wanted:
+            if self.store.has(sha256):
+                copy = store.fresh_path()
+                shutil.copyfile(self.store.path_of(sha256), copy)
+                store.adopt(copy, sha256, media_type)
+
+
+def read_beside(home: Path, lineage: str | None) -> Beside | None:
+    """What `run "PROMPT"` drew in this project, and for `run` what the project has; None where there is nothing.
+
+    What of it cannot be read, or is another lineage's, stops nothing here.
+    """
+    other = _beside(home)
+    if not (other / ".imagebatch").is_dir():
+        return None
+    try:
+        view = StateStore(other).open_for_plan(lineage=lineage)
+    except ImagebatchError:
+        return None
+    if any(refusal.code in {"lockfile.lineage", "journal.lineage"} for refusal in view.refusals):
+        return None
+    return Beside(ledger=view.ledger, store=Store(_work(other) / STORE))
+
+
+def _beside(home: Path) -> Path:
+    """The home of what `run` draws in the project with this home, and the other way round."""
+    simulated = home.parts[-2:] == SIMULATED_HOME.parts
+    root = home.parents[1] if simulated else home
+    other = root.parents[1] if root.parts[-2:] == RUN_HOME.parts else root / RUN_HOME
+    return other / SIMULATED_HOME if simulated else other
+
+
 def read_world(home: Path, lineage: str | None, disk: StatDisk) -> World:
     """The world as a plan sees it: no lease is taken and nothing is written."""
     view = StateStore(home).open_for_plan(lineage=lineage)
@@ -50,7 +100,7 @@ def read_world(home: Path, lineage: str | None, disk: StatDisk) -> World:
     )
     return World(
         recorded=view.ledger,
-        known=KnownHere(view.ledger, Store(_work(home) / STORE).has),
+        known=_known(view.ledger, Store(_work(home) / STORE), read_beside(home, lineage)),
         disk=PlacedDisk(disk, view.ledger),
         lineage=view.lineage,
         lock_digest=view.digest,
@@ -60,16 +110,22 @@ def read_world(home: Path, lineage: str | None, disk: StatDisk) -> World:
     )
 
 
-def session_world(session: Session, home: Path, store: Store, disk: StatDisk) -> World:
+def session_world(session: Session, home: Path, store: Store, disk: StatDisk, beside: Beside | None = None) -> World:
     """The world as an apply sees it, live."""
     return World(
         recorded=session.ledger,
-        known=KnownHere(session.ledger, store.has),
+        known=_known(session.ledger, store, beside),
         disk=PlacedDisk(disk, session.ledger),
         lineage=session.lineage,
         lock_digest=session.digest,
         rows_before=rows_before(home),
     )
+
+
+def _known(ledger: Ledger, store: Store, beside: Beside | None) -> KnownHere:
+    if beside is None:
+        return KnownHere(ledger, store.has)
+    return KnownHere(ledger, lambda sha256: store.has(sha256) or beside.store.has(sha256), beside.ledger)
 
 
 def rows_before(home: Path) -> Mapping[str, int]:

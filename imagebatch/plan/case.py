@@ -133,7 +133,7 @@ def draw_history(case: Case, variant: Variant) -> DrawHistory:
         for other in case.elsewhere
     ]
     found += [Found(draw=draw) for draw in case.remembered]
-    found += [Found(draw=draw) for draw in case.world.known.draws(variant.draw) if draw.salt == variant.salt]
+    found += [Found(draw=draw) for draw in case.world.known.draws(variant.draw) if _of_this(draw, case, variant)]
     newest = max((case.attempts_elsewhere, *(item.draw.attempt for item in found)))
     floor = _floor(case, newest)
     least = 1 if answered(case, variant, floor) else floor
@@ -141,6 +141,17 @@ def draw_history(case: Case, variant: Variant) -> DrawHistory:
     every.sort(key=lambda item: (-item.draw.attempt, item.shares_with is None))
     usable = [item for item in every if item.draw.attempt >= least]
     return DrawHistory(floor=floor, least=least, newest=newest, found=tuple(usable), every=tuple(every))
+
+
+def _of_this(draw: KnownDraw, case: Case, variant: Variant) -> bool:
+    """Whether a known draw may be this variant's: made under its salt, or under the one from before `distinct` changed.
+
+    The second only where it has or will have a picture, and it is nobody else's: it was paid, and fits.
+    """
+    if draw.salt == variant.salt:
+        return True
+    has_picture = draw.status == "succeeded" or (draw.status == "pending" and not draw.open_intent)
+    return draw.salt in {"", variant.address} and has_picture and draw.token not in case.barred
 
 
 def _floor(case: Case, newest: int) -> int:

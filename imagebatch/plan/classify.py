@@ -17,7 +17,7 @@ other entries, the draw index), and only when it is nowhere, and nothing stands 
 Addresses that would draw one request twice are joined afterwards, in `sharing`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from imagebatch.model.generation import (
@@ -114,7 +114,14 @@ def _standing_pick(case: Case, variant: Variant, history: DrawHistory) -> Pick |
     if pick is None or pick.was == "pick" or pick.for_draw != variant.draw or not pick.use:
         return None
     own = () if entry is None else (entry.attempt, *(earlier.attempt for earlier in entry.earlier))
-    return pick if history.floor <= max((history.newest, *own)) else None
+    if history.floor <= max((history.newest, *own)):
+        return pick
+    asked_now = case.apart or case.address in case.world.options.redraw
+    if entry is not None or asked_now:
+        return None
+    # What left the lock had reached the attempt that was asked for, if any was, when its picture was let stand.
+    left = (draw.attempt for draw in case.world.known.offering(pick.use[0]))
+    return pick if history.floor <= max(left, default=0) else None
 
 
 def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, pick: Pick, history: DrawHistory) -> Change | None:
@@ -135,6 +142,13 @@ def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, pick: Pick, hist
         detail = "a file of one's own stands for the request"
         return outcome(case, "adopt", "adopted", detail, also=("develop",), use=pick.use)
     return None
+
+
+def _drawn_for_another(case: Case, pick: Pick) -> Iterator[Found]:
+    """Draws of other requests that offered what a person let stand for this one, and that left the lock since."""
+    for draw in case.world.known.offering(pick.use[0]):
+        if draw.token not in case.barred:
+            yield Found(draw=draw)
 
 
 def _with_bytes(pick: Pick, found: Iterable[Found]) -> Found | None:
@@ -263,8 +277,10 @@ def _in_doubt(
 def _from_history(case: Case, variant: Variant, history: DrawHistory, why: tuple[Reason, str] | None = None) -> Change:
     """`why` is the reason of a redraw; None where no picture is replaced."""
     pick = _standing_pick(case, variant, history)
-    if pick is not None and (found := _with_bytes(pick, history.every)) is not None:
-        return _taken(case, variant, found)
+    if pick is not None:
+        found = _with_bytes(pick, history.every) or _with_bytes(pick, _drawn_for_another(case, pick))
+        if found is not None:
+            return _taken(case, variant, found)
     if (found := history.best("succeeded")) is not None:
         return _taken(case, variant, found)
     if (found := history.best("pending")) is not None:
@@ -349,7 +365,7 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
             return outcome(case, "keep", "blocked", _message(failure), also=updates)
         reason: Reason = "blocked"
     elif failure.kind not in RETRIED_BY_LATER_APPLIES and not asked:
-        if case.entry is not None and why is None and can_fetch(draw, case.world) and failure.kind != "gone":
+        if case.entry is not None and why is None and can_fetch(draw, case.world):
             updates = ("fetch", *updates)
         detail = f"{_named(failure)}: it may have been paid; `imagebatch retry` draws it again"
         return outcome(case, "keep", "paid_failure", detail, also=updates)

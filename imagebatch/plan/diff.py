@@ -26,6 +26,7 @@ from imagebatch.plan.sharing import share_draws
 from imagebatch.plan.states import is_unpicked
 from imagebatch.plan.types import ACTIONS, Action, Change, Plan
 from imagebatch.plan.unchanged import certainly_unchanged
+from imagebatch.plan.upkeep import with_purchases
 
 __all__ = ["Case", "World", "classify", "make_plan"]
 
@@ -147,22 +148,28 @@ def _wanted_changes(
     survey: _Survey, recorded: Recorded, moves: Moves, holders: DrawHolders, world: World
 ) -> dict[str, Change]:
     changes: dict[str, Change] = {}
-    drawn_apart: set[str] = set()
+    drawn_apart: dict[str, set[str]] = {}
+    shared: dict[str, set[str]] = {}
     for address in sorted(survey.closer):
         variant = survey.closer[address]
         source = moves.sources.get(address)
         at = source if source is not None else address
         entry = recorded.entry(at) if at in recorded else None
+        if entry is not None and variant.policy.resolution != "preview":
+            entry = with_purchases(entry, world.known)
         apart = False
         if variant.policy.distinct and entry is not None:
-            apart = entry.token in drawn_apart and entry.draw == variant.draw
+            apart = entry.token in drawn_apart.get(variant.draw, ()) and entry.draw == variant.draw
         others = _Others()
         if entry is None or entry.draw != variant.draw or apart:
             others = _elsewhere(variant, at, survey=survey, holders=holders, world=world)
+            taken = drawn_apart.get(variant.draw, set())
             if variant.policy.distinct:
-                others = replace(others, tokens=others.tokens | drawn_apart)
+                taken = taken | shared.get(variant.draw, set())
+            if taken:
+                others = replace(others, tokens=others.tokens | taken)
         if variant.policy.distinct and entry is not None and entry.draw == variant.draw:
-            drawn_apart.add(entry.token)
+            drawn_apart.setdefault(variant.draw, set()).add(entry.token)
         case = Case(
             address=address,
             wanted=variant,
@@ -176,8 +183,9 @@ def _wanted_changes(
             apart=apart,
         )
         change = changes[address] = classify(case)
-        if variant.policy.distinct and change.known is not None:
-            drawn_apart.add(change.known.token)
+        if change.known is not None:
+            of_whom = drawn_apart if variant.policy.distinct else shared
+            of_whom.setdefault(change.known.draw, set()).add(change.known.token)
     return changes
 
 

@@ -75,7 +75,7 @@ def _closer(variant: Variant, glance: Glance, disk: Disk) -> bool:
         rank = RESOLUTION_RANK[policy.resolution]
         for index in picked:
             bought = candidates[index - 1].get("bought") or {}
-            if RESOLUTION_RANK.get(bought.get("resolution", "preview"), 0) < rank:
+            if "sha256" not in bought or RESOLUTION_RANK.get(bought.get("resolution", "preview"), 0) < rank:
                 return False
     return _all_files(variant, glance, disk, picked)
 

@@ -187,7 +187,7 @@ def build_buy(candidate: str) -> Call:
 
 
 def parse_buy(answer: Answer, candidate: str, resolution: Resolution) -> Offer | Refused:
-    """The link to the bought image; Refused where the provider did not sell it."""
+    """The link to the bought image, or an offer without one where it was bought; Refused where it was not sold."""
     refused = _not_sold(answer, candidate)
     if refused is not None:
         return refused
@@ -197,9 +197,13 @@ def parse_buy(answer: Answer, candidate: str, resolution: Resolution) -> Offer |
     named = safe_id(value.get("id"))
     if named is not None and named != candidate:
         raise BadAnswer(f"asked for image {candidate}, got {named}")
+    not_sold = refusal_in_success(value)
+    if not_sold is not None:
+        return not_sold
     url = repair_url(value.get(_LINKS[resolution]))
-    if url is None:
-        raise BadAnswer(f"image {candidate} was bought, and the answer has no {_LINKS[resolution]}")
+    if url is None and named is None:
+        raise BadAnswer(f"buying image {candidate}: the answer names neither the image nor its {_LINKS[resolution]}")
+    # One link is documented as optional. An answer that names the image sold it, and asking for it again is free.
     return Offer(id=candidate, url=url)
 
 

@@ -49,7 +49,10 @@ class Order:
 
 @made_in_bulk
 class Offer:
-    """A candidate as the provider offers it: its id, and its bytes or the address to fetch them from."""
+    """A candidate as the provider offers it: its id, and its bytes or the address to fetch them from.
+
+    Of a purchase both may be missing: it was paid for, and has to be asked for again.
+    """
 
     id: str
     url: str | None = None

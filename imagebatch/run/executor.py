@@ -49,6 +49,11 @@ class _Progress:
     warnings: list[str] = field(default_factory=list)
     adopted: bool = False
 
+    def bought(self, entry: Entry, money: Money | None) -> None:
+        """Something was bought: that is to be known whatever becomes of its bytes."""
+        self.entry = entry
+        self.paid += [money] if money is not None else []
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executor:
@@ -153,10 +158,15 @@ class Executor:
                 leader.set_result(progress.entry)
 
     async def _kept_so_far(self, change: Change, progress: _Progress) -> None:
-        """A draw whose pictures could not be had yet is in the lock all the same: it was paid for."""
-        new = progress.entry is not None and progress.entry is not change.entry
-        if progress.entry is not None and new and (change.entry is None or change.entry.status != "succeeded"):
-            await self.recorder.record(Kept(address=change.address, entry=progress.entry))
+        """A draw or purchase whose pictures could not be had yet is in the lock all the same: it was paid for."""
+        entry, before = progress.entry, change.entry
+        if entry is None or entry is before or change.moved_from is not None:
+            return
+        if before is None or before.status != "succeeded":
+            await self.recorder.record(Kept(address=change.address, entry=entry))
+        elif before.token == entry.token and _purchases(before) != _purchases(entry):
+            kept = replace(before, candidates=entry.candidates, cost=entry.cost)
+            await self.recorder.record(Kept(address=change.address, entry=kept))
 
     async def _carried_out(self, change: Change, progress: _Progress) -> Outcome:
         variant = change.variant
@@ -333,8 +343,7 @@ class Executor:
             progress.entry = entry = await self.pictures.fetch(variant, self._lane(variant), entry, missing)
         planned = "buy" in {change.action, *change.also}  # what the plan did not name is not paid for
         if entry.status == "succeeded" and planned and self.pictures.to_buy(variant, entry):
-            entry, paid = await self.pictures.buy(variant, self._lane(variant), entry)
-            progress.paid += paid
+            entry = await self.pictures.buy(variant, self._lane(variant), entry, progress.bought)
         if entry.status == "succeeded" and bought:
             entry = await self.pictures.fetch_bought(variant, self._lane(variant), entry, bought)
         return entry
@@ -344,6 +353,10 @@ class Executor:
         lane = self.lanes.get(variant.provider)
         if lane is not None:
             await update_labels(variant, lane, entry, self.drawing.creator)
+
+
+def _purchases(entry: Entry) -> list[str | None]:
+    return [one.bought.resolution if one.bought is not None else None for one in entry.candidates]
 
 
 def new_doubt(change: Change) -> bool:

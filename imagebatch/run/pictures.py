@@ -77,13 +77,16 @@ class Pictures:
     async def asked_again(self, lane: Lane, entry: Entry) -> Entry:
         """An entry whose pictures may have been paid and could not be had, ready to fetch them once more, free.
 
-        One that ended without pictures stays `failed` until its generation offers some. Raises Trouble.
+        One that ended without pictures stays `failed` until its generation offers some, and is `pending` where that is
+        still being drawn after all. Raises Trouble.
         """
         if entry.candidates:
             return replace(entry, status="succeeded", failure=None)
         if entry.parts:
             return entry  # its parts are generations of their own, and none of them delivered
         found = await self._looked_at(lane, entry)
+        if found.state == "pending" and entry.failure is not None and entry.failure.kind == "gone":
+            return replace(entry, status="pending", failure=None)
         candidates = tuple(Candidate(id=offer.id) for offer in found.offers)
         if found.state != "succeeded" or not candidates:
             return entry
@@ -92,14 +95,23 @@ class Pictures:
         )
         return replace(entry, status="succeeded", failure=None, candidates=candidates)
 
-    async def buy(self, variant: Variant, lane: Lane, entry: Entry) -> tuple[Entry, list[Money]]:
-        """The entry with its picks bought in the resolution that the variant asks for, and what that cost."""
-        paid: list[Money] = []
-        cost = variant.buy_price.get(variant.policy.resolution, UNKNOWN_COST)
+    async def buy(
+        self, variant: Variant, lane: Lane, entry: Entry, paid: Callable[[Entry, Money | None], None]
+    ) -> Entry:
+        """The entry with its picks bought in the resolution that the variant asks for.
+
+        `paid` is told of each purchase with the entry as it is then, before its bytes are here. Raises Trouble.
+        """
+        resolution = variant.policy.resolution
+        cost = variant.buy_price.get(resolution, UNKNOWN_COST)
         for index in self.to_buy(variant, entry):
-            entry = await self._bought(variant, lane, entry, index, cost)
-            paid += [cost.money] if cost.money is not None else []
-        return entry, paid
+            candidate = entry.candidates[index - 1]
+            offer = await self._buy(variant, lane, entry, candidate, cost)
+            entry = with_candidate(entry, index, replace(candidate, bought=Bought(resolution=resolution)))
+            entry = replace(entry, cost=_added(entry.cost, cost_text(cost)))
+            paid(entry, cost.money)
+            entry = await self._bought_stored(variant, lane, entry, index, offer=offer, resolution=resolution)
+        return entry
 
     async def fetch_bought(self, variant: Variant, lane: Lane, entry: Entry, indexes: Sequence[int]) -> Entry:
         """The entry with the bytes of what was bought before (candidates from 1) in the store.
@@ -194,17 +206,12 @@ class Pictures:
 
     # Buying ---------------------------------------------------------------------------------------------------------
 
-    async def _bought(self, variant: Variant, lane: Lane, entry: Entry, index: int, cost: Cost) -> Entry:
-        candidate = entry.candidates[index - 1]
-        offer = await self._buy(variant, lane, entry, candidate, cost)
-        entry = await self._bought_stored(
-            variant, lane, entry, index, offer=offer, resolution=variant.policy.resolution
-        )
-        return replace(entry, cost=_added(entry.cost, cost_text(cost)))
-
     async def _bought_stored(
         self, variant: Variant, lane: Lane, entry: Entry, index: int, *, offer: Offer, resolution: Resolution
     ) -> Entry:
+        if offer.data is None and offer.url is None:
+            text = f"{offer.id} is bought, and {lane.alias} did not say where it is; asking for it is free from now on"
+            raise Trouble("provider.no_images", text)
         facts = await self._taken(variant, lane, offer)
         if isinstance(facts, Failure):
             raise Trouble(facts.code, f"bought, and not stored: {facts.message}")

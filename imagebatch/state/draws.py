@@ -51,6 +51,16 @@ class DrawIndex:
         """The attempt with this token. Raises StateError where the index cannot be read."""
         return next((one for one in self._found("token", token) if one.token == token), None)
 
+    def every(self) -> tuple[Attempt, ...]:
+        """All attempts of this lineage; reads the whole index. Raises StateError where it cannot be read."""
+        connection = self._reading()
+        if connection is None:
+            return ()
+        with self._translated():
+            rows = connection.execute("SELECT record FROM draw ORDER BY id").fetchall()
+        decoded = (_decoded(record, self._lineage) for (record,) in rows)
+        return tuple(one for one in decoded if one is not None)
+
     def knows_any(self) -> bool:
         """Whether any attempt of this lineage was ever accepted here."""
         connection = self._reading()

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from imagebatch.model.event import Dropped, Event, Intended, Kept, Placing
 from imagebatch.model.generation import Entry, Status
 from imagebatch.model.money import UNKNOWN_COST, Cost, parse_money
-from imagebatch.model.recorded import Glance, KnownDraw
+from imagebatch.model.recorded import Glance, KnownDraw, hashes_of
 from imagebatch.state.attempts import (
     Attempt,
     TokenEvent,
@@ -40,6 +40,10 @@ class PastDraws(Protocol):
         """The attempt with this token, if it was ever accepted."""
         ...
 
+    def every(self) -> Iterable[Attempt]:
+        """All attempts that were ever accepted."""
+        ...
+
 
 class NoPast:
     """No draw index: a machine that never drew."""
@@ -53,6 +57,10 @@ class NoPast:
         """Nothing, whatever the token."""
         del token
         return None
+
+    def every(self) -> tuple[Attempt, ...]:
+        """Nothing."""
+        return ()
 
 
 class Ledger:
@@ -277,6 +285,17 @@ class Ledger:
         """`known` under the name of the planner's `Known`."""
         return self.known(draw)
 
+    def by_bytes(self) -> dict[str, set[str]]:
+        """Hash of a candidate -> the fingerprints of the draws that offered it; reads lock and index as a whole."""
+        found: dict[str, set[str]] = {}
+        offered = [(one.draw, one.candidates) for one in (*self._past.every(), *self._attempts.values())]
+        for address in self:
+            offered += [(one.draw, one.candidates) for one in _draws_of(self.entry(address))]
+        for draw, candidates in offered:
+            for sha256 in hashes_of(candidates):
+                found.setdefault(sha256, set()).add(draw)
+        return found
+
     def _attempts_of(self, draw: str) -> list[Attempt]:
         """All attempts of a fingerprint: this journal's, and those of the draw index that it does not know better."""
         past = {one.token: one for one in self._past.by_draw(draw)}
@@ -334,15 +353,34 @@ class Ledger:
 
 
 class KnownHere:
-    """The planner's `Known`: a ledger's draws, and a look into the store of pictures."""
+    """The planner's `Known`: a ledger's draws, and a look into the store of pictures.
 
-    def __init__(self, ledger: Ledger, has_bytes: Callable[[str], bool]) -> None:
+    `beside` is the ledger of a project that belongs to this one: what it drew is known here too.
+    """
+
+    def __init__(self, ledger: Ledger, has_bytes: Callable[[str], bool], beside: Ledger | None = None) -> None:
         self._ledger = ledger
         self._has_bytes = has_bytes
+        self._beside = beside
+        self._by_bytes: dict[str, set[str]] | None = None
 
     def draws(self, draw: str) -> tuple[KnownDraw, ...]:
         """All draws known for a fingerprint, the newest attempt first."""
-        return self._ledger.known(draw)
+        own = self._ledger.known(draw)
+        if self._beside is None:
+            return own
+        tokens = {known.token for known in own}
+        others = [known for known in self._beside.known(draw) if known.token not in tokens]
+        return tuple(sorted((*own, *others), key=lambda known: -known.attempt)) if others else own
+
+    def offering(self, sha256: str) -> tuple[KnownDraw, ...]:
+        """All draws, of whatever fingerprint, among whose candidates are these bytes."""
+        if self._by_bytes is None:  # seldom asked for, and then for several
+            self._by_bytes = self._ledger.by_bytes()
+            for other, draws in self._beside.by_bytes().items() if self._beside is not None else ():
+                self._by_bytes.setdefault(other, set()).update(draws)
+        found = sorted(self._by_bytes.get(sha256, ()))
+        return tuple(known for draw in found for known in self.draws(draw) if sha256 in known.hashes())
 
     def has_bytes(self, sha256: str) -> bool:
         """Whether the store holds these bytes."""

@@ -246,8 +246,17 @@ def _missing_for_ever() -> Scene:
         entry = world.entries()["hero"]
         assert entry["status"] == "failed"
         assert entry["failure"]["kind"] == "gone"
-        again = world.run(*APPLY)
-        assert again.code == 3, str(again)
+        missing = rule("poll", {"status": 404, "json": {"statusCode": 404}})
+        with wrong(world, [missing]):
+            still = world.run(*APPLY)
+        assert still.code == 3, str(still)
+        assert still.codes == {"provider.gone"}, str(still)
+        assert world.entries()["hero"]["failure"]["kind"] == "gone"
+        with wrong(world, [shown(status=2)]):
+            drawn_after_all = world.run(*APPLY)
+        assert drawn_after_all.code == 75, str(drawn_after_all)
+        fine(world)
+        assert world.entries()["hero"]["status"] == "succeeded"
         assert len(world.billed("create")) == 1, "what vanished was drawn again by itself"
 
     return Scene(rules=[rule("poll", {"status": 404, "json": {"statusCode": 404}})], after=after)

@@ -200,6 +200,8 @@ def test_accept_lets_a_picture_stand_for_a_changed_request(applied: Project) -> 
     assert (done.code, done.out) == (0, "Accepted 1 picture:\n  badge\n")
     assert plan_of(applied) == {}
     assert applied.run("accept", "badge", "hero").code in {0, 1}
+    assert applied.run("destroy", "badge", "-y").code == 0
+    assert plan_of(applied)["badge"]["action"] == "adopt"
 
 
 def test_explain_shows_what_differs(applied: Project) -> None:
@@ -513,6 +515,20 @@ def test_one_picture_can_be_kept_as_an_asset(project: Project) -> None:
     assert rendered["prompt"] == "a tree: {% old %}"
     assert project.run("run", "another", "--save", "Tree", "-y").code == 4
     assert "tree" not in plan_of(project)
+
+
+def test_a_picture_drawn_without_a_manifest_is_adopted_when_it_is_saved_and_the_other_way_round(
+    project: Project,
+) -> None:
+    assert project.run("run", "a fox", "-y", "-o", "fox.jpg").code == 0
+    saved = project.run("run", "a fox", "--save", "fox", "-y", "--json")
+    assert saved.code == 0, saved.err
+    assert "create" not in json.loads(saved.out.splitlines()[-1])["requests"]
+    assert (project.root / "outputs" / "fox.jpg").read_bytes() == (project.root / "fox.jpg").read_bytes()
+    assert "fox" not in plan_of(project)
+    assert project.run("run", "a dog", "--save", "dog", "-y").code == 0
+    again = project.run("run", "a dog", "-y", "--json", "-o", "dog.jpg")
+    assert "create" not in json.loads(again.out.splitlines()[-1])["requests"], again.err
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

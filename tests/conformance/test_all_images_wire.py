@@ -258,6 +258,34 @@ def test_a_purchase_that_cannot_be_paid_leaves_the_preview_and_is_planned_again(
     assert shop.apply().ends == {"hero": "done"}
 
 
+@pytest.mark.parametrize("drawn_before", [True, False])
+def test_a_purchase_whose_answer_lacks_the_link_is_paid_and_asked_for_again_for_nothing(
+    shop: Shop, simulated: Simulated, *, drawn_before: bool
+) -> None:
+    shop.assets(hero=FOX)
+    if drawn_before:
+        assert shop.apply().code == 0
+    shop.assets(hero={**FOX, "resolution": "upscale"})
+    with simulated.wrong(rule("all-images", "buy", {"patch": {"urlUpscale": None}})):
+        for _ in range(2):
+            ran = shop.apply()
+            assert ran.code == 3, str(ran)
+            assert "in doubt" not in ran.out
+            assert shop.lock["hero"]["candidates"][0]["bought"] == {"resolution": "upscale"}
+            plan = json.loads(shop.run("plan", "--json").out)
+            assert [(one["action"], one.get("cost")) for one in plan["changes"]] == [("fetch", None)]
+            assert plan["cost"] == []
+    done = shop.apply()
+    assert done.code == 0, str(done)
+    assert done.ends == {"hero": "done"}
+    assert Counter(operation for operation, _ in simulated.bills([shop.lock["hero"]["token"]])) == {
+        "create": 1,
+        "buy": 1,
+    }
+    assert shop.lock["hero"]["outputs"][0]["sha256"] == shop.lock["hero"]["candidates"][0]["bought"]["sha256"]
+    assert shop.plan() == {}
+
+
 @pytest.mark.parametrize("count", [3, 5])
 def test_as_many_images_as_there_are_and_a_pick_that_is_not_among_them_is_told(
     shop: Shop, simulated: Simulated, count: int

@@ -392,6 +392,20 @@ def test_a_glance_that_makes_no_sense_is_looked_at_closer(outputs: str) -> None:
         assert not certainly_unchanged(picky, glance._replace(candidates=outputs), world.disk)
 
 
+def test_a_purchase_that_only_the_journal_knows_of_is_not_planned_again_and_what_it_brings_is_fetched() -> None:
+    wanted = variant("hero", policy={"resolution": "uhd"})
+    preview = entry_of(variant("hero"))
+    first, *rest = preview.candidates
+    world = World().have("hero", preview)
+    assert actions(world.plan([wanted])) == {"hero": "buy"}
+    world.know(known(variant("hero"), candidates=(replace(first, bought=Bought(resolution="uhd")), *rest)))
+    change = world.one(wanted)
+    assert (change.action, change.also, change.costs) == ("fetch", ("develop",), ())
+    bought = replace(preview, candidates=(replace(first, bought=Bought(resolution="uhd")), *rest))
+    assert world.have("hero", bought).one(wanted).action == "fetch"
+    assert not certainly_unchanged(wanted, world.lock.glance("hero"), world.disk)
+
+
 DISTINCT = {"distinct": True}
 
 
@@ -425,6 +439,58 @@ def test_a_draw_that_was_made_apart_is_no_draw_for_others() -> None:
     assert world.one(variant("a", policy=DISTINCT)).action == "adopt"
     assert world.one(variant("b")).action == "create"
     assert world.one(variant("b", policy=DISTINCT)).action == "create"
+
+
+@pytest.mark.parametrize(("then", "now"), [({}, DISTINCT), (DISTINCT, {})])
+def test_a_picture_from_before_distinct_was_changed_is_taken_back_where_nobody_has_it(
+    then: dict[str, bool], now: dict[str, bool]
+) -> None:
+    drawn = known(variant("hero", policy=then))
+    world = World().know(drawn)
+    world.store(drawn.candidates)
+    assert world.one(variant("hero", policy=now)).action == "adopt"
+
+
+def test_a_picture_from_before_distinct_was_set_becomes_that_of_one_address_only() -> None:
+    drawn = known(variant("a"))
+    world = World().know(drawn)
+    world.store(drawn.candidates)
+    assert actions(world.plan([variant("a", policy=DISTINCT), variant("b", policy=DISTINCT)])) == {
+        "a": "adopt",
+        "b": "create",
+    }
+    assert actions(world.plan([variant("a", policy=DISTINCT), variant("b")])) == {"a": "adopt", "b": "create"}
+    assert actions(world.plan([variant("a"), variant("b", policy=DISTINCT)])) == {"a": "adopt", "b": "create"}
+    world.have("z", entry_of(variant("z")))
+    assert actions(world.plan([variant("a", policy=DISTINCT), variant("z")])) == {"a": "create"}
+
+
+def accepted_then_forgotten(wanted: Variant, *, attempt: int = 1) -> World:
+    """A picture of another request that a person let stand for `wanted`, which has left the lock since."""
+    drawn = known(variant(wanted.address, "a fox"), attempt)
+    world = World().know(drawn)
+    world.store(drawn.candidates)
+    use = (facts(f"{drawn.token}/1").sha256,)
+    world.picks = Picks(picks={wanted.address: Pick(for_draw=wanted.draw, use=use, was="accept")})
+    return world
+
+
+def test_an_accepted_picture_that_left_the_lock_is_adopted_when_it_is_wanted_again() -> None:
+    wanted = variant("hero", "a wolf")
+    world = accepted_then_forgotten(wanted)
+    change = world.one(wanted)
+    assert (change.action, change.reason, change.picked, change.costs) == ("adopt", "adopted", (1,), ())
+    assert world.one(wanted, redraw=frozenset({"hero"})).action == "create"
+
+
+@pytest.mark.parametrize(("reached", "action"), [(1, "create"), (2, "adopt")])
+def test_a_redraw_that_was_asked_for_counts_more_than_an_accepted_picture_that_had_not_reached_it(
+    reached: int, action: str
+) -> None:
+    wanted = variant("hero", "a wolf")
+    world = accepted_then_forgotten(wanted, attempt=reached)
+    world.picks = replace(world.picks, redo={"hero": Redo(attempt=2)})
+    assert world.one(wanted).action == action
 
 
 def test_nothing_is_bought_for_a_picture_that_is_only_kept() -> None:

@@ -174,8 +174,7 @@ class FakeLock:
     def glance(self, address: str) -> Glance:
         entry = self.entries[address]
         plain = entry.status == "succeeded" and not (entry.failure or entry.protect or entry.held or entry.parts)
-        candidates = [{"id": c.id, **({"bought": {"resolution": c.bought.resolution}} if c.bought else {})}
-                      for c in entry.candidates]  # fmt: skip
+        candidates = [{"id": c.id, **({"bought": _bought(c.bought)} if c.bought else {})} for c in entry.candidates]
         outputs = [{"path": o.path, "develop": o.develop, "sha256": o.sha256, "bytes": o.bytes} for o in entry.outputs]
         return Glance(
             provider=entry.provider,
@@ -188,6 +187,11 @@ class FakeLock:
             on_remove=entry.on_remove,
             plain=plain,
         )
+
+
+def _bought(bought: Bought) -> dict[str, str]:
+    facts = {"sha256": bought.facts.sha256} if bought.facts is not None else {}
+    return {"resolution": bought.resolution, **facts}
 
 
 def _compact(value: object) -> str:
@@ -219,6 +223,10 @@ class FakeKnown:
 
     def draws(self, draw: str) -> tuple[KnownDraw, ...]:
         return self.by_draw.get(draw, ())
+
+    def offering(self, sha256: str) -> tuple[KnownDraw, ...]:
+        every = (known for draws in self.by_draw.values() for known in draws)
+        return tuple(known for known in every if sha256 in known.hashes())
 
     def has_bytes(self, sha256: str) -> bool:
         return sha256 in self.stored

@@ -366,8 +366,8 @@ def test_a_purchase_gives_the_link_of_its_resolution(resolution: str, key: str) 
     assert found == Offer(id="a1", url="https://api.all-images.ai/v1/images/big/a1.jpg")
 
 
-async def test_a_purchase_without_credit_is_refused_and_without_a_link_is_a_bad_answer() -> None:
-    wire = ScriptedWire([json_answer({"message": "no credits"}, 402), json_answer({"id": "a1"}), text_answer("<html>")])
+async def test_a_purchase_without_credit_is_refused_and_one_that_nothing_proves_is_a_bad_answer() -> None:
+    wire = ScriptedWire([json_answer({"message": "no credits"}, 402), json_answer({}), text_answer("<html>")])
     refused = await adapter().buy("g1", "a1", "full", wire)
     assert isinstance(refused, Refused)
     assert (refused.failure.kind, refused.stops) == ("no_credit", "no_credit")
@@ -375,6 +375,13 @@ async def test_a_purchase_without_credit_is_refused_and_without_a_link_is_a_bad_
         await adapter().buy("g1", "a1", "uhd", wire)
     with pytest.raises(BadAnswer, match="no picture"):
         await adapter().buy("g1", "a1", "full", wire)
+
+
+def test_an_answer_that_names_the_image_and_no_link_sold_it_unless_it_says_that_it_did_not() -> None:
+    sold: Json = {"id": "a1", "url": "u", "urlFull": "f", "urlUpscaleUHD": "h", "downloadedAt": "x"}
+    assert wire_format.parse_buy(json_answer(sold), "a1", "upscale") == Offer(id="a1")
+    refused = wire_format.parse_buy(json_answer({"statusCode": 402, "message": "no credits"}), "a1", "upscale")
+    assert isinstance(refused, Refused)
 
 
 @pytest.mark.parametrize("resolution", ["full", "uhd"])

@@ -73,6 +73,16 @@ async def test_candidates_that_are_known_are_fetched_without_a_question() -> Non
     assert entry.status == "succeeded"
 
 
+async def test_a_generation_that_was_gone_and_is_being_drawn_after_all_is_waited_for() -> None:
+    running = Observation(generation="g1", state="pending")
+    pictures, recorder, lane = asking(running)
+    gone = failed(failure=Failure(kind="gone", message="the provider no longer knows generation g1"))
+    entry = await pictures.asked_again(lane, gone)
+    assert (entry.status, entry.failure) == ("pending", None)
+    assert await pictures.asked_again(lane, failed()) == failed()
+    assert recorder.events == []
+
+
 async def test_a_generation_that_is_gone_is_told_as_trouble() -> None:
     pictures, _, lane = asking(None)
     with pytest.raises(Trouble, match="no longer knows"):

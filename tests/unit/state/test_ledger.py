@@ -287,6 +287,9 @@ class Past:
     def by_token(self, token: str) -> Attempt | None:
         return next((one for one in self.attempts if one.token == token), None)
 
+    def every(self) -> tuple[Attempt, ...]:
+        return self.attempts
+
 
 def test_a_part_in_doubt_stays_in_doubt_beside_one_that_only_the_draw_index_knows() -> None:
     past = Past(*ledger(*drawn_part(0)).accepted())
@@ -371,6 +374,9 @@ class OnePast:
 
     def by_token(self, token: str) -> Attempt | None:
         return next((one for one in self.by_draw(DRAW) if one.token == token), None)
+
+    def every(self) -> tuple[Attempt, ...]:
+        return self.by_draw(DRAW)
 
 
 def test_an_attempt_has_ended_where_its_end_is_recorded_here_or_in_the_draw_index() -> None:
@@ -464,6 +470,16 @@ def test_the_planner_sees_draws_and_the_store_through_one_protocol() -> None:
     assert known.draws(DRAW)[0].generation == "g1"
     assert known.has_bytes(sha("here"))
     assert not known.has_bytes(sha("gone"))
+
+
+def test_draws_are_found_by_the_bytes_that_they_offered_wherever_they_are_known_from() -> None:
+    journal = ledger(intended(), ACCEPTED, OFFERED, Fetched(token=TOKEN, index=1, facts=facts("new")))
+    nothing = ledger()
+    past = Ledger(empty_lock(LINEAGE), past=OnePast())
+    for one, beside, seed in ((journal, None, "new"), (past, None, "past"), (nothing, past, "past")):
+        known: Known = KnownHere(one, lambda _: False, beside)
+        assert [draw.token for draw in known.offering(sha(seed))] == [TOKEN]
+        assert known.offering(sha("other")) == ()
 
 
 def test_after_a_checkpoint_only_open_attempts_are_left() -> None:
