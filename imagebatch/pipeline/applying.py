@@ -41,7 +41,7 @@ from imagebatch.run.pictures import Pictures
 from imagebatch.run.poll import Poller
 from imagebatch.run.removal import Removal
 from imagebatch.run.reopened import Reopened
-from imagebatch.run.result import Outcome, RunResult, exit_code, left_alone_but_bad
+from imagebatch.run.result import Outcome, RunResult, exit_code, left_bad
 from imagebatch.run.settle import ListingFailed, Listings
 from imagebatch.run.stop import COLLECT_S, DRAIN_S, Stop, on_signals
 from imagebatch.simulator.process import SimulatorProcess, start
@@ -107,17 +107,19 @@ def apply_project(
             session.checkpoint()
             remember_rows(project.home, run.rows)
             nothing = RunResult(
-                outcomes=(), seconds=0.0, left_unpicked=planned.plan.unpicked, left_kept=_kept(planned.plan, ())
+                outcomes=(),
+                seconds=0.0,
+                left_unpicked=planned.plan.unpicked,
+                left_kept=_kept(planned.plan, ()),
+                left_bad=left_bad(planned.plan.changes),
             )
-            left = left_alone_but_bad(planned.plan.changes)
-            code = exit_code(nothing, require_picks=options.require_picks, already_failed=left)
+            code = exit_code(nothing, require_picks=options.require_picks)
             return Applied(planned=planned, result=nothing, exit_code=code)
         if not approve(planned):
             return Applied(planned=planned, result=None, exit_code=4)
         result = run.carry_out(planned)
         remember_rows(project.home, run.rows)
-        left = left_alone_but_bad(planned.plan.changes, result.outcomes)
-        code = exit_code(result, require_picks=options.require_picks, already_failed=left)
+        code = exit_code(result, require_picks=options.require_picks)
         return Applied(planned=planned, result=result, exit_code=code)
 
 
@@ -211,6 +213,7 @@ class _Run:
             simulated=sum(1 for one in executor_outcomes if _simulated(one, planned)),
             left_unpicked=planned.plan.unpicked,
             left_kept=_kept(planned.plan, executor_outcomes),
+            left_bad=left_bad(planned.plan.changes, executor_outcomes),
         )
 
     async def _settle(self, aliases: Iterable[str], steps: Mapping[str, Intended]) -> None:

@@ -3,6 +3,7 @@
 The provider is one simulator that lives through all runs of a test, told by a script what to do to which request.
 """
 
+import json
 from typing import Any
 
 import pytest
@@ -98,6 +99,9 @@ def test_a_lost_create_at_a_provider_that_cannot_list_is_in_doubt_and_not_sent_a
     assert "resolve" in first.out
     again = bench.apply()
     assert again.code == 3, again.out + again.err
+    assert ", 1 in doubt as above." in again.out
+    summary = json.loads(bench.apply("--json").out.splitlines()[-1])
+    assert (summary["exit_code"], summary["in_doubt"], summary["kept"]) == (3, 1, 0)
     assert bench.billed() == {"create": 1}
     assert list(doubts(bench.folder)) == ["fox"]
     listed = bench.command("resolve", "--list")
