@@ -211,8 +211,11 @@ def open_shell(values: Mapping[str, Any]) -> Shell:
 
     color: ColorChoice = values.get("color") or "auto"
     quiet = bool(values.get("quiet"))
+    moved = bool(values.get("directory")) and Path(values["directory"]) != Path()
     return Shell(
-        screen=Screen.open(color=color, quiet=quiet, environ=os.environ),
+        screen=Screen.open(
+            color=color, quiet=quiet, environ=os.environ, directory=str(values["directory"]) if moved else None
+        ),
         environ=dict(os.environ),
         directory=Path(values.get("directory") or "."),
         json=bool(values.get("json")),

@@ -546,3 +546,18 @@ def test_foreign_text_in_prompts_starts_no_line_and_stays_escaped(project: Proje
         lines = (done.out + done.err).splitlines()
         assert lines, arguments
         assert not any(line.lstrip().startswith("::") for line in lines), arguments
+
+
+def test_commands_that_are_printed_work_from_where_the_user_is(project: Project) -> None:
+    outside = Project(root=project.root.parent, environ=project.environ)
+    project.write("manifests/pun.yaml", "assets:\n  pun:\n    prompt: Type imagebatch plan on a screen\n")
+    refused = outside.run("-C", "project", "apply")
+    assert "hint: say yes beforehand: imagebatch -C project apply -y" in refused.err
+    unknown = outside.run("explain", "nope", "-C", "project", "--json")
+    assert json.loads(unknown.out.splitlines()[0])["hint"] == "imagebatch -C project status"
+    saved = outside.run("-C", "project", "plan", "--out", "my changes.plan")
+    command = saved.err.partition("apply exactly this with  imagebatch ")[2]
+    applied = outside.run(*shlex.split(command))
+    assert applied.code == 0, applied.err
+    assert "next: imagebatch -C project pick 'icon[thing=axe]' 1" in applied.out
+    assert "Type imagebatch plan on a screen" in outside.run("-C", "project", "render", "pun").out
