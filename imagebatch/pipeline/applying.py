@@ -43,7 +43,7 @@ from imagebatch.run.removal import Removal
 from imagebatch.run.reopened import Reopened
 from imagebatch.run.result import Outcome, RunResult, exit_code, left_bad
 from imagebatch.run.settle import ListingFailed, Listings
-from imagebatch.run.stop import COLLECT_S, DRAIN_S, Stop, on_signals
+from imagebatch.run.stop import COLLECT_S, DRAIN_S, LAST_WORD, Stop, on_signals
 from imagebatch.simulator.process import SimulatorProcess, start
 from imagebatch.state.store import Session, StateStore, lock_missing
 
@@ -78,11 +78,13 @@ def apply_project(
     approve: Callable[[Planned], bool],
     tell: Callable[[Told | Event], None],
     saved: SavedPlan | None = None,
+    last_word: str = LAST_WORD,
 ) -> Applied:
     """Plan and carry out.
 
     `approve` is shown the plan and answers whether to go on; it raises RefusedError for a brake. `tell` hears of every
-    event and of progress. `saved` is a saved plan that the fresh one has to equal.
+    event and of progress. `saved` is a saved plan that the fresh one has to equal. `last_word` is said on stderr where
+    a second interrupt ends the process at once.
     """
     with ExitStack() as stack:
         session = stack.enter_context(
@@ -94,6 +96,7 @@ def apply_project(
             )
         )
         run = _Run(project, request=request, options=options, session=session, tell=tell, stack=stack)
+        run.last_word = last_word
         run.settle_open_steps()
         planned = run.plan(saved)
         if session.first and any(one.code == "path.not_ours" for one in planned.plan.blocked_by):
@@ -154,6 +157,7 @@ class _Run:
         self._inbox = Inbox(self.work / "inbox")
         self._simulator: SimulatorProcess | None = None
         self._begun = False
+        self.last_word = LAST_WORD
 
     # Planning -------------------------------------------------------------------------------------------------------
 
@@ -243,7 +247,7 @@ class _Run:
             stack.callback(_count, requests, tuple(lanes.values()))
             await self._refuse_known(lanes, executor.drawing.creator.listings)
             self._begun = True
-            with on_signals(stop, lambda text: self.tell(Told(kind="stopping", message=text))):
+            with on_signals(stop, lambda text: self.tell(Told(kind="stopping", message=text)), self.last_word):
                 work = asyncio.create_task(self._rounds(executor, planned, stop))
                 guard = asyncio.create_task(self._guard(stop, pollers, work))
                 try:

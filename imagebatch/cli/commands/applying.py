@@ -212,12 +212,21 @@ def carry_out(
     """
     from imagebatch.cli.progress import open_progress
     from imagebatch.pipeline.applying import apply_project
+    from imagebatch.run.stop import LAST_WORD
 
     tell_version(shell)
     with open_progress(shell) as progress:
         session = _Session(shell=shell, progress=progress, yes=yes or saved is not None, brief=brief)
         try:
-            applied = apply_project(project, request, options, approve=session.approve, tell=session.tell, saved=saved)
+            applied = apply_project(
+                project,
+                request,
+                options,
+                approve=session.approve,
+                tell=session.tell,
+                saved=saved,
+                last_word=shell.screen.from_here(LAST_WORD),
+            )
         finally:
             if not session.approved:
                 not_approved()
