@@ -19,7 +19,7 @@ def from_here(text: str, directory: str | None) -> str:
         return text
     command, git, ours = _patterns()
     place, folder = (shown(shlex.quote(each), 4096) for each in (directory, directory.rstrip("/") or "/."))
-    text = command.sub(lambda match: f"imagebatch -C {place} {match[1]}", text)
+    text = command.sub(lambda match: f"imagebatch -C {place}{match[1]}", text)
     text = git.sub(lambda match: f"git -C {place} {match[1]}", text)
     return ours.sub(lambda match: f"rm {folder}/{match[1]}", text)
 
@@ -30,7 +30,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 
     names = "|".join(sorted(COMMANDS.keys() - _ANYWHERE))
     return (
-        re.compile(rf"(?<![\w./-])imagebatch ((?:{names})\b)(?! --help| trust)"),
+        re.compile(rf"(?<![\w./-])imagebatch(\s+(?:{names})\b)(?!\s+--help|\s+trust)"),
         re.compile(r"(?<![\w./-])git (checkout [^&`]*?imagebatch\.lock)"),
         re.compile(r"(?<![\w./-])rm (\.?imagebatch\b)"),
     )

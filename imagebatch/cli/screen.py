@@ -99,7 +99,9 @@ class Screen:
 
         `verbatim` tells that they quote what others wrote (prompts), whose words are not taken for our commands.
         """
-        lines = lines if verbatim or self.directory is None else [self.from_here(line) for line in lines]
+        lines = list(lines)
+        if lines and not verbatim and self.directory is not None:
+            lines = self.from_here("\n".join(lines)).split("\n")  # whole: a command may be broken over two
         if self.columns is not None:
             lines = [part for line in lines for part in broken(line, self.columns)]
         self._write(self.out, "".join(f"{line}\n" for line in lines))

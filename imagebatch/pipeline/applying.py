@@ -172,7 +172,10 @@ class _Run:
                 inputs=self.project.inputs,
                 forced="stale" in self.request.force,
             )
-        planned = plan_against(self.project, world, self.request, saved.options if saved is not None else None)
+        options = saved.options if saved is not None else None
+        if options is not None and options.in_doubt == "skip":
+            options = replace(options, in_doubt=self.request.in_doubt)  # how to apply it is said when it is applied
+        planned = plan_against(self.project, world, self.request, options)
         if saved is not None:
             check_same(saved, planned.plan)
         return planned
@@ -305,6 +308,12 @@ class _Run:
             Outcome(address=one.address, action="defer", end="unsent", code="reference.pending", message=one.detail)
             for one in plan.changes
             if one.action == "defer" and one.address not in _ended(executor)
+        )
+        executor.outcomes.extend(
+            Outcome(address=one.address, action=one.action, end="unsent", code=brake.code, message=brake.message)
+            for brake in plan.blocked_by[:1]
+            for one in plan.changes
+            if one.action not in {"noop", "keep", "defer"} and one.address not in _ended(executor)
         )
 
     async def _guard(self, stop: Stop, pollers: Mapping[str, Poller], work: "asyncio.Task[None]") -> None:

@@ -141,6 +141,25 @@ def test_one_doubt_stops_no_other_variant(bench: Bench) -> None:
     assert entries(bench.folder)["owl"].status == "succeeded"
 
 
+def test_in_doubt_stop_refuses_to_send_anything_while_an_earlier_doubt_is_open(bench: Bench) -> None:
+    fox = BLIND_ONE.replace("PROVIDER", "hub").replace("MODEL", "openai/gpt-image-2")
+    write_manifest(bench.folder, fox)
+    bench.script(rule("create", accept=True, then="close"))
+    assert bench.apply().code == 3
+    write_manifest(bench.folder, fox + ONE.removeprefix("assets:\n").replace("fox", "owl"))
+    refused = bench.apply("--in-doubt", "stop")
+    assert refused.code == 4, refused.out + refused.err
+    assert "[in_doubt.stop]" in refused.err
+    planned = bench.command("plan", "--json", "--in-doubt", "stop", "--out", "changes.plan")
+    assert planned.code == 0
+    assert [one["code"] for one in json.loads(planned.out)["blocked_by"]] == ["in_doubt.stop"]
+    assert bench.command("plan", "--out", "skip.plan").code == 0
+    assert bench.apply("skip.plan", "--in-doubt", "stop").code == 4, "a saved plan, too"
+    assert bench.billed() == {"create": 1}
+    assert bench.apply("skip.plan").code == 3
+    assert bench.billed() == {"create": 2}
+
+
 def failed_once(bench: Bench) -> None:
     write_manifest(bench.folder, ONE.replace("A fox", "A fox [fail once]"))
     assert bench.apply().code == 3

@@ -11,6 +11,7 @@ from imagebatch.state.lock_errors import MERGE_HINTS, RESTORE_HINTS
     [
         ("settle it with `imagebatch resolve`", "settle it with `imagebatch -C 'my shop' resolve`"),
         ("next: imagebatch wait", "next: imagebatch -C 'my shop' wait"),
+        ("ask with `imagebatch\n    refresh`", "ask with `imagebatch -C 'my shop'\n    refresh`"),
         ("imagebatch plan --help", "imagebatch plan --help"),
         ("imagebatch providers trust hub.example", "imagebatch providers trust hub.example"),
         ("imagebatch providers list", "imagebatch -C 'my shop' providers list"),
