@@ -561,3 +561,20 @@ def test_commands_that_are_printed_work_from_where_the_user_is(project: Project)
     assert applied.code == 0, applied.err
     assert "next: imagebatch -C project pick 'icon[thing=axe]' 1" in applied.out
     assert "Type imagebatch plan on a screen" in outside.run("-C", "project", "render", "pun").out
+
+
+@pytest.mark.parametrize("saved", [(), ("--save", "tree")])
+def test_what_is_wrong_with_one_picture_is_told_of_the_option_and_not_of_a_file_that_nobody_wrote(
+    project: Project, saved: tuple[str, ...]
+) -> None:
+    unknown = project.run("run", "a tree", "--provider", "nope", "-y", *saved)
+    assert unknown.code == 1
+    assert ".yaml:" not in unknown.err
+    assert '--provider nope: "nope" is no provider of imagebatch.yaml; known: ' in unknown.err
+    assert "studio" in unknown.err.partition("known: ")[2]
+    param = project.run(
+        "run", "a tree", "--provider", "studio", "--param", "mode=simple", "--param", "format=99:1", "-y", *saved
+    )
+    assert param.code == 1
+    assert ".yaml:" not in param.err
+    assert "--param format=99:1: format" in param.err
