@@ -578,3 +578,11 @@ def test_what_is_wrong_with_one_picture_is_told_of_the_option_and_not_of_a_file_
     assert param.code == 1
     assert ".yaml:" not in param.err
     assert "--param format=99:1: format" in param.err
+
+
+def test_a_plan_for_a_folder_that_is_missing_says_so_and_what_to_do(project: Project) -> None:
+    done = project.run("plan", "--out", "my plans/next.plan")
+    assert (done.code, done.out) == (64, "")
+    assert "there is no folder my plans" in done.err
+    assert "hint: mkdir -p 'my plans'" in done.err
+    assert "make room" not in done.err.lower()
