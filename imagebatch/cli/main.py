@@ -224,7 +224,7 @@ def _show(error: ImagebatchError, shell: Shell) -> int:
 
     if shell.json:
         for problem in sorted_problems(error.problems):
-            shell.screen.json_line(diagnostic(problem))
+            shell.screen.json_line(diagnostic(problem, shell.screen.from_here))
     for line in error_lines(error, shell.screen.err_paint):
         shell.screen.error(line)
     return error.exit_code

@@ -211,8 +211,11 @@ def open_shell(values: Mapping[str, Any]) -> Shell:
 
     color: ColorChoice = values.get("color") or "auto"
     quiet = bool(values.get("quiet"))
+    moved = bool(values.get("directory")) and Path(values["directory"]) != Path()
     return Shell(
-        screen=Screen.open(color=color, quiet=quiet, environ=os.environ),
+        screen=Screen.open(
+            color=color, quiet=quiet, environ=os.environ, directory=str(values["directory"]) if moved else None
+        ),
         environ=dict(os.environ),
         directory=Path(values.get("directory") or "."),
         json=bool(values.get("json")),
@@ -223,7 +226,19 @@ def open_shell(values: Mapping[str, Any]) -> Shell:
     )
 
 
-class ShellCommand(click.Command):
+class _Placed(click.Command):
+    """A command whose usage errors know where they belong: click's parser leaves that out for an option alone."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; what cannot be understood is this command's."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+
+class ShellCommand(_Placed):
     """A command whose callback takes a `Shell` first and gives the exit code.
 
     `takes_json` tells that it prints JSON itself; of another one's lines one object is made. `named` is None where
@@ -288,7 +303,7 @@ def told_line(command: str, exit_code: int, text: str) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
 
 
-class FlagGroup(click.Group):
+class FlagGroup(_Placed, click.Group):
     """A group of commands that takes the flags with one meaning before a command's name."""
 
     def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **settings: Any) -> None:  # noqa: ANN401  # click's own settings

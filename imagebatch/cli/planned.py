@@ -17,7 +17,7 @@ def plan_request(
     force: tuple[str, ...] = (),
     max_cost: tuple[Any, ...] = (),
     max_creates: int | None = None,
-    in_doubt: str = "stop",
+    in_doubt: str = "skip",
     **more: Any,  # noqa: ANN401  # retry, redraw, destroy, detail as PlanRequest has them
 ) -> "PlanRequest":
     """The planner's request from the flags."""

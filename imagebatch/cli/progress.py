@@ -163,7 +163,7 @@ class Bar:
             return
         from rich.text import Text
 
-        self._live.console.print(Text(self._shell.screen.masks.over(message)))
+        self._live.console.print(Text(self._shell.screen.masks.over(self._shell.screen.from_here(message))))
 
     def end(self) -> None:
         """Take the bar away."""

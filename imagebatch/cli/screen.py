@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TextIO
 
+from imagebatch.cli.copied import from_here
 from imagebatch.cli.masking import Masks
 from imagebatch.cli.views.foreign import without_log_command
 
@@ -51,7 +52,7 @@ def wants_color(choice: ColorChoice, environ: Mapping[str, str], *, terminal: bo
 @dataclass(slots=True, kw_only=True)
 class Screen:
     """Where a command writes to. `quiet` silences everything on stderr but errors; the columns are those of
-    terminals, None elsewhere."""
+    terminals, None elsewhere. `directory` is what `-C` said, None where it was not given."""
 
     out: TextIO
     err: TextIO
@@ -62,9 +63,12 @@ class Screen:
     lost: OSError | None = None
     columns: int | None = None
     err_columns: int | None = None
+    directory: str | None = None
 
     @classmethod
-    def open(cls, *, color: ColorChoice, quiet: bool, environ: Mapping[str, str]) -> "Screen":
+    def open(
+        cls, *, color: ColorChoice, quiet: bool, environ: Mapping[str, str], directory: str | None = None
+    ) -> "Screen":
         """The process's own streams."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
@@ -79,14 +83,25 @@ class Screen:
             masks=Masks.of_variables((), environ),
             columns=width(environ, sys.stdout) if is_terminal(sys.stdout) else None,
             err_columns=width(environ, sys.stderr) if is_terminal(sys.stderr) else None,
+            directory=directory,
         )
+
+    def from_here(self, text: str) -> str:
+        """A message whose commands work when they are copied: with the `-C` that this program was started with."""
+        return from_here(text, self.directory)
 
     def data(self, text: str) -> None:
         """Print what the command was asked for, to stdout."""
         self._write(self.out, text)
 
-    def lines(self, lines: Iterable[str]) -> None:
-        """Print lines of data; on a terminal long ones are broken between words, else a line stays a line."""
+    def lines(self, lines: Iterable[str], *, verbatim: bool = False) -> None:
+        """Print lines of data; on a terminal long ones are broken between words, else a line stays a line.
+
+        `verbatim` tells that they quote what others wrote (prompts), whose words are not taken for our commands.
+        """
+        lines = list(lines)
+        if lines and not verbatim and self.directory is not None:
+            lines = self.from_here("\n".join(lines)).split("\n")  # whole: a command may be broken over two
         if self.columns is not None:
             lines = [part for line in lines for part in broken(line, self.columns)]
         self._write(self.out, "".join(f"{line}\n" for line in lines))
@@ -102,7 +117,7 @@ class Screen:
 
     def error(self, text: str) -> None:
         """Tell what went wrong, on stderr, `-q` or not."""
-        lines = text.split("\n")
+        lines = self.from_here(text).split("\n")
         if self.err_columns is not None:
             lines = [part for line in lines for part in broken(line, self.err_columns)]
         self._write(self.err, "".join(f"{line}\n" for line in lines))

@@ -318,7 +318,7 @@ class Preparer:
             )
         elif provider not in self.providers:
             near = nearest(provider, self.providers)
-            known = f"; known: {', '.join(sorted(self.providers))}" if not near else ""
+            known = f"; known: {', '.join(sorted(self.providers)[:20])}"
             self.findings.add(
                 "manifest.unknown_provider",
                 "unknown provider",

@@ -50,9 +50,9 @@ from imagebatch.run.pictures import Pictures
 from imagebatch.run.poll import Poller
 from imagebatch.run.removal import Removal
 from imagebatch.run.reopened import Reopened
-from imagebatch.run.result import Outcome, RunResult, exit_code, left_alone_but_bad
+from imagebatch.run.result import Outcome, RunResult, exit_code, left_bad
 from imagebatch.run.settle import ListingFailed, Listings
-from imagebatch.run.stop import COLLECT_S, DRAIN_S, Stop, on_signals
+from imagebatch.run.stop import COLLECT_S, DRAIN_S, LAST_WORD, Stop, on_signals
 from imagebatch.simulator.process import SimulatorProcess, start
 from imagebatch.state.store import Session, StateStore, lock_missing
 
@@ -87,11 +87,13 @@ def apply_project(
     approve: Callable[[Planned], bool],
     tell: Callable[[Told | Event], None],
     saved: SavedPlan | None = None,
+    last_word: str = LAST_WORD,
 ) -> Applied:
     """Plan and carry out.
 
     `approve` is shown the plan and answers whether to go on; it raises RefusedError for a brake. `tell` hears of every
-    event and of progress. `saved` is a saved plan that the fresh one has to equal.
+    event and of progress. `saved` is a saved plan that the fresh one has to equal. `last_word` is said on stderr where
+    a second interrupt ends the process at once.
     """
     with ExitStack() as stack:
         session = stack.enter_context(
@@ -103,6 +105,7 @@ def apply_project(
             )
         )
         run = _Run(project, request=request, options=options, session=session, tell=tell, stack=stack)
+        run.last_word = last_word
         run.settle_open_steps()
         planned = run.plan(saved)
         if session.first and any(one.code == "path.not_ours" for one in planned.plan.blocked_by):
@@ -116,17 +119,19 @@ def apply_project(
             session.checkpoint()
             remember_rows(project.home, run.rows)
             nothing = RunResult(
-                outcomes=(), seconds=0.0, left_unpicked=planned.plan.unpicked, left_kept=_kept(planned.plan, ())
+                outcomes=(),
+                seconds=0.0,
+                left_unpicked=planned.plan.unpicked,
+                left_kept=_kept(planned.plan, ()),
+                left_bad=left_bad(planned.plan.changes),
             )
-            left = left_alone_but_bad(planned.plan.changes)
-            code = exit_code(nothing, require_picks=options.require_picks, already_failed=left)
+            code = exit_code(nothing, require_picks=options.require_picks)
             return Applied(planned=planned, result=nothing, exit_code=code)
         if not approve(planned):
             return Applied(planned=planned, result=None, exit_code=4)
         result = run.carry_out(planned)
         remember_rows(project.home, run.rows)
-        left = left_alone_but_bad(planned.plan.changes, result.outcomes)
-        code = exit_code(result, require_picks=options.require_picks, already_failed=left)
+        code = exit_code(result, require_picks=options.require_picks)
         return Applied(planned=planned, result=result, exit_code=code)
 
 
@@ -162,6 +167,7 @@ class _Run:
         self._inbox = Inbox(self.work / "inbox")
         self._simulator: SimulatorProcess | None = None
         self._begun = False
+        self.last_word = LAST_WORD
 
     # Planning -------------------------------------------------------------------------------------------------------
 
@@ -176,7 +182,10 @@ class _Run:
                 inputs=self.project.inputs,
                 forced="stale" in self.request.force,
             )
-        planned = plan_against(self.project, world, self.request, saved.options if saved is not None else None)
+        options = saved.options if saved is not None else None
+        if options is not None and options.in_doubt == "skip":
+            options = replace(options, in_doubt=self.request.in_doubt)  # how to apply it is said when it is applied
+        planned = plan_against(self.project, world, self.request, options)
         if saved is not None:
             check_same(saved, planned.plan)
         return planned
@@ -221,6 +230,7 @@ class _Run:
             simulated=sum(1 for one in executor_outcomes if _simulated(one, planned)),
             left_unpicked=planned.plan.unpicked,
             left_kept=_kept(planned.plan, executor_outcomes),
+            left_bad=left_bad(planned.plan.changes, executor_outcomes),
         )
 
     async def _settle(self, aliases: Iterable[str], steps: Mapping[str, Intended]) -> None:
@@ -250,7 +260,7 @@ class _Run:
             stack.callback(_count, requests, tuple(lanes.values()))
             await self._refuse_known(lanes, executor.drawing.creator.listings)
             self._begun = True
-            with on_signals(stop, lambda text: self.tell(Told(kind="stopping", message=text))):
+            with on_signals(stop, lambda text: self.tell(Told(kind="stopping", message=text)), self.last_word):
                 work = asyncio.create_task(self._rounds(executor, planned, stop))
                 guard = asyncio.create_task(self._guard(stop, pollers, work))
                 try:
@@ -310,6 +320,12 @@ class _Run:
             Outcome(address=one.address, action="defer", end="unsent", code="reference.pending", message=one.detail)
             for one in plan.changes
             if one.action == "defer" and one.address not in _ended(executor)
+        )
+        executor.outcomes.extend(
+            Outcome(address=one.address, action=one.action, end="unsent", code=brake.code, message=brake.message)
+            for brake in plan.blocked_by[:1]
+            for one in plan.changes
+            if one.action not in {"noop", "keep", "defer"} and one.address not in _ended(executor)
         )
 
     async def _guard(self, stop: Stop, pollers: Mapping[str, Poller], work: "asyncio.Task[None]") -> None:

@@ -7,12 +7,13 @@ params is the same asset there, so asking twice pays once.
 import hashlib
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from imagebatch.errors import ManifestError, OutputError, RefusedError, StateError, UsageError
+from imagebatch.errors import ManifestError, OutputError, Problem, RefusedError, StateError, UsageError
 from imagebatch.manifest.project import find_root
 from imagebatch.manifest.source import PROJECT_FILE
 from imagebatch.pipeline.project import RUN_HOME
@@ -69,6 +70,31 @@ def manifest_text(asset: str, shot: OneShot, output: str) -> str:
         lines += [f"      {_text(name)}: {_scalar(value)}" for name, value in shot.params]
     lines.append(f"    output: {_text(output)}")
     return "assets:\n" + "\n".join(lines) + "\n"
+
+
+def about_options(error: ManifestError, path: str, shot: OneShot) -> ManifestError:
+    """What is wrong with the manifest that was written for a picture, told of what stood on the command line.
+
+    `path` is that manifest: nobody wrote it by hand, and it may be gone already.
+    """
+    return ManifestError(_about_option(one, shot) if one.path == path else one for one in error.problems)
+
+
+def _about_option(problem: Problem, shot: OneShot) -> Problem:
+    """Lines as in `manifest_text`: the asset's name, the prompt, the provider, the params, the output."""
+    line, params = problem.line or 0, 4 if shot.provider is None else 5
+    option = ""
+    if line == 3:
+        option = "the prompt"
+    elif shot.provider is not None and line == 4:
+        option = f"--provider {shlex.quote(shot.provider)}"
+    elif params < line <= params + len(shot.params):
+        option = f"--param {shlex.quote('='.join(shot.params[line - params - 1]))}"
+    elif line >= params:
+        option = "--param" if shot.params and line == params else "-o"
+    detail = problem.detail.removeprefix(f"{problem.address}: ")
+    detail = f"{option}: {detail}" if option else detail
+    return replace(problem, path=None, line=None, column=None, address=None, detail=detail)
 
 
 def prepare(start: Path, shot: OneShot, variables: Mapping[str, str]) -> Path:

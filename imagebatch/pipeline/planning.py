@@ -1,5 +1,6 @@
 """From a loaded project to a plan: what is wanted beside what is recorded. Sends nothing, needs no key."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -70,7 +71,7 @@ def save_plan(project: Project, planned: Planned, path: Path) -> None:
     """Write a plan to a file that `apply` takes.
 
     The project's lineage is fixed first, so that a first plan cannot be applied twice. Raises StateError, and
-    UsageError where another file stands there.
+    UsageError where it cannot stand there.
     """
     check_out(path)
     lineage = StateStore(project.home).ensure_lineage(project.settings.lineage)
@@ -79,7 +80,13 @@ def save_plan(project: Project, planned: Planned, path: Path) -> None:
 
 
 def check_out(path: Path) -> None:
-    """Raise UsageError where a plan would be saved over a file that is none: a lock, a manifest, a picture."""
+    """Raise UsageError where a plan cannot be saved: no folder, or a file that is no plan (a lock, a picture)."""
+    if not path.parent.is_dir():
+        raise UsageError(
+            "The folder is missing",
+            f"{path} cannot be written, because there is no folder {path.parent}. Nothing was written.",
+            hints=(f"mkdir -p {shlex.quote(str(path.parent))}",),
+        )
     try:
         before = path.read_bytes() if path.exists() else b""
     except OSError:

@@ -26,6 +26,7 @@ def blockers(
         _creates(plan, options.max_creates),
         *_costs(plan, options.max_cost if options.max_cost is not None else brakes.max_cost, options),
         _foreign(foreign, options),
+        _doubts(plan, options),
     ]
     return tuple(blocker for blocker in found if blocker is not None)
 
@@ -158,3 +159,20 @@ def _foreign(paths: Sequence[str], options: PlanOptions) -> Blocker | None:
         "Move them away, or add --force overwrite: they are replaced, and go to the trash."
     )
     return Blocker(code="path.not_ours", message=message, force="overwrite")
+
+
+def _doubts(plan: Plan, options: PlanOptions) -> Blocker | None:
+    """`--in-doubt stop`: nothing that costs is sent while it is open whether something before it was paid."""
+    doubts = [change.address for change in plan.changes if change.reason == "in_doubt"]
+    if options.in_doubt != "stop" or not doubts:
+        return None
+    others = [change for change in plan.changes if change.reason != "in_doubt"]
+    if not any(_sends(change) or "buy" in {change.action, *change.also} for change in others):
+        return None  # what asking settles is no longer in doubt when it is sent
+    shown = ", ".join(doubts[:3]) + (f" and {len(doubts) - 3} more" if len(doubts) > 3 else "")
+    message = (
+        f"In doubt: {shown}; --in-doubt stop sends nothing that costs before that is settled. "
+        "Ask the providers with `imagebatch refresh`, decide the rest with `imagebatch resolve --list`, "
+        "or say --in-doubt skip."
+    )
+    return Blocker(code="in_doubt.stop", message=message)

@@ -28,7 +28,7 @@ class PlanOptions:
     destroy: frozenset[str] = frozenset()
     max_cost: tuple[Money, ...] | None = None
     max_creates: int | None = None
-    in_doubt: InDoubt = "stop"
+    in_doubt: InDoubt = "skip"
     detail: bool = False
 
     def selects(self, address: str) -> bool:

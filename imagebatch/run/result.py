@@ -31,7 +31,8 @@ End = Literal[
 class Outcome:
     """How one address ended: `code` and `message` say why where it is not `done`; `hint` is a command.
 
-    `refused` tells that the provider drew nothing, so that only another paid attempt helps.
+    `refused` tells that the provider drew nothing, so that only another paid attempt helps; `left` that an earlier run
+    left it so, and that this one had nothing to do about it.
     """
 
     address: str
@@ -45,6 +46,7 @@ class Outcome:
     unpicked: bool = False
     adopted: bool = False
     refused: bool = False
+    left: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class RunResult:
     """A run as a whole. `stopped_by` is the exit code of a signal, None where nobody interfered.
 
     `left_unpicked` are addresses that waited for a person's choice before the run; `left_kept` are those that the plan
-    keeps as they are.
+    keeps as they are; `left_bad` those that earlier runs left failed, blocked or in doubt, as outcomes.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -63,10 +65,16 @@ class RunResult:
     notes: tuple[str, ...] = ()
     left_unpicked: tuple[str, ...] = ()
     left_kept: tuple[str, ...] = ()
+    left_bad: tuple[Outcome, ...] = ()
+
+    @property
+    def ends(self) -> tuple[Outcome, ...]:
+        """How every address stands after the run: what it did, and what earlier runs had left."""
+        return (*self.outcomes, *self.left_bad)
 
     def count(self, *ends: End) -> int:
-        """How many addresses ended in one of `ends`."""
-        return sum(1 for one in self.outcomes if one.end in ends)
+        """How many addresses stand at one of `ends` after the run, whichever run left them there."""
+        return sum(1 for one in self.ends if one.end in ends)
 
     @property
     def done(self) -> Counter[Action]:
@@ -76,7 +84,8 @@ class RunResult:
     @property
     def kept(self) -> int:
         """How many addresses were left as they are, on purpose."""
-        return len({*self.left_kept, *(one.address for one in self.outcomes if one.end == "kept")})
+        kept = {*self.left_kept, *(one.address for one in self.outcomes if one.end == "kept")}
+        return len(kept.difference(one.address for one in self.left_bad))
 
     @property
     def cost(self) -> tuple[Money, ...]:
@@ -100,17 +109,14 @@ class RunResult:
 FINAL_ORDER = (EXIT_ERROR, EXIT_REFUSED, EXIT_PENDING, EXIT_FAILED, EXIT_UNPICKED)
 
 
-def exit_code(result: RunResult, *, require_picks: bool = False, already_failed: bool = False) -> int:
-    """The process's exit code by the contract's order: 130 or 143, then 1, 4, 75, 3, 5, 0.
-
-    `already_failed` tells that selected addresses which this run left alone are failed, blocked or in doubt.
-    """
+def exit_code(result: RunResult, *, require_picks: bool = False) -> int:
+    """The process's exit code by the contract's order: 130 or 143, then 1, 4, 75, 3, 5, 0."""
     if result.stopped_by is not None:
         return result.stopped_by
     held = set()
     if result.count("pending"):
         held.add(EXIT_PENDING)
-    if result.count("failed", "blocked", "in_doubt") or already_failed:
+    if result.count("failed", "blocked", "in_doubt"):
         held.add(EXIT_FAILED)
     if result.count("unsent"):
         # What could not be sent although nobody interrupted: the provider pauses us (come back), or it stopped us.
@@ -121,15 +127,29 @@ def exit_code(result: RunResult, *, require_picks: bool = False, already_failed:
     return next((code for code in FINAL_ORDER if code in held), EXIT_OK)
 
 
-STOPS_BAD: frozenset[str] = frozenset({"failed", "blocked", "in_doubt", "unavailable", "paid_failure"})
+_LEFT_BAD: Mapping[str | None, End] = {
+    "failed": "failed",
+    "paid_failure": "failed",
+    "unavailable": "failed",
+    "blocked": "blocked",
+    "in_doubt": "in_doubt",
+}
 
 
-def left_alone_but_bad(changes: Iterable[Change], outcomes: Iterable[Outcome] = ()) -> bool:
-    """Whether a plan leaves something failed, blocked, in doubt or unavailable as it is (exit 3).
+def left_bad(changes: Iterable[Change], outcomes: Iterable[Outcome] = ()) -> tuple[Outcome, ...]:
+    """What a plan leaves failed, blocked, in doubt or unavailable as it is, as outcomes (exit 3).
 
-    `outcomes` tell what came of it: a picture that was fetched after all is bad no more.
+    `outcomes` tell what came of the plan: what the run settled, for better or worse, is told by them alone.
     """
-    mended = {one.address for one in outcomes if one.action == "fetch" and one.end == "done"}
-    return any(
-        change.action == "keep" and change.reason in STOPS_BAD and change.address not in mended for change in changes
+    settled = {one.address for one in outcomes if one.end != "kept"}
+    return tuple(
+        Outcome(
+            address=change.address,
+            action=change.action,
+            end=_LEFT_BAD[change.reason],
+            message=change.detail,
+            left=True,
+        )
+        for change in changes
+        if change.action == "keep" and change.reason in _LEFT_BAD and change.address not in settled
     )

@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import select
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from imagebatch.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
@@ -12,6 +13,7 @@ from imagebatch.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
 # Together with saving at most five seconds: providers are asked for so long, and then what is on its way may arrive.
 COLLECT_S = 3.0
 DRAIN_S = 4.5
+LAST_WORD = "left at once; every id that a provider gave is in the journal; to go on: imagebatch apply"
 
 
 class Stop:
@@ -38,19 +40,24 @@ class Stop:
 
 
 @contextmanager
-def on_signals(stop: Stop, tell: Callable[[str], None]) -> Iterator[None]:
+def on_signals(stop: Stop, tell: Callable[[str], None], last_word: str = LAST_WORD) -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into `stop`, but for those that are ignored; a second ends the process at once.
 
     Leaving at once is safe: every id that we were told is durable in the journal before anything else is done with it.
+    `last_word` is what is said then.
     """
     loop = asyncio.get_running_loop()
     codes = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED, signal.SIGHUP: EXIT_INTERRUPTED}
     # What the caller switched off stays off: `nohup` is there to outlive a terminal.
     codes = {number: code for number, code in codes.items() if signal.getsignal(number) is not signal.SIG_IGN}
 
+    def leave(number: int, _frame: FrameType | None = None) -> None:
+        _say_last(last_word)
+        os._exit(EXIT_TERMINATED if number == signal.SIGTERM else EXIT_INTERRUPTED)
+
     def asked(number: signal.Signals) -> None:
         if stop.asked:
-            os._exit(codes[number])
+            leave(number)
         stop.ask(codes[number])
         tell("stopping: nothing new is sent, what runs is collected for up to 5 s; once more to leave at once")
 
@@ -61,9 +68,14 @@ def on_signals(stop: Stop, tell: Callable[[str], None]) -> Iterator[None]:
     finally:
         for number in codes:
             loop.remove_signal_handler(number)
-            signal.signal(number, _leave)
+            # Between the loop's end and the process's end a late signal must not print a traceback.
+            signal.signal(number, leave)
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
-    # Between the loop's end and the process's end a late signal must not print a traceback.
-    os._exit(EXIT_TERMINATED if number == signal.SIGTERM else EXIT_INTERRUPTED)
+def _say_last(text: str) -> None:
+    """One line to stderr, past every buffer and lock of the dying process; nothing where it would have to wait."""
+    with suppress(OSError, ValueError):
+        # The cursor may stand behind a bar or the terminal's own ^C.
+        line = f"\r\n{text}\r\n" if os.isatty(2) else f"{text}\n"
+        if select.select([], [2], [], 0)[1]:
+            os.write(2, line.encode(errors="backslashreplace")[: select.PIPE_BUF])

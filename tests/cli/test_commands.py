@@ -562,3 +562,43 @@ def test_foreign_text_in_prompts_starts_no_line_and_stays_escaped(project: Proje
         lines = (done.out + done.err).splitlines()
         assert lines, arguments
         assert not any(line.lstrip().startswith("::") for line in lines), arguments
+
+
+def test_commands_that_are_printed_work_from_where_the_user_is(project: Project) -> None:
+    outside = Project(root=project.root.parent, environ=project.environ)
+    project.write("manifests/pun.yaml", "assets:\n  pun:\n    prompt: Type imagebatch plan on a screen\n")
+    refused = outside.run("-C", "project", "apply")
+    assert "hint: say yes beforehand: imagebatch -C project apply -y" in refused.err
+    unknown = outside.run("explain", "nope", "-C", "project", "--json")
+    assert json.loads(unknown.out.splitlines()[0])["hint"] == "imagebatch -C project status"
+    saved = outside.run("-C", "project", "plan", "--out", "my changes.plan")
+    command = saved.err.partition("apply exactly this with  imagebatch ")[2]
+    applied = outside.run(*shlex.split(command))
+    assert applied.code == 0, applied.err
+    assert "next: imagebatch -C project pick 'icon[thing=axe]' 1" in applied.out
+    assert "Type imagebatch plan on a screen" in outside.run("-C", "project", "render", "pun").out
+
+
+@pytest.mark.parametrize("saved", [(), ("--save", "tree")])
+def test_what_is_wrong_with_one_picture_is_told_of_the_option_and_not_of_a_file_that_nobody_wrote(
+    project: Project, saved: tuple[str, ...]
+) -> None:
+    unknown = project.run("run", "a tree", "--provider", "nope", "-y", *saved)
+    assert unknown.code == 1
+    assert ".yaml:" not in unknown.err
+    assert '--provider nope: "nope" is no provider of imagebatch.yaml; known: ' in unknown.err
+    assert "studio" in unknown.err.partition("known: ")[2]
+    param = project.run(
+        "run", "a tree", "--provider", "studio", "--param", "mode=simple", "--param", "format=99:1", "-y", *saved
+    )
+    assert param.code == 1
+    assert ".yaml:" not in param.err
+    assert "--param format=99:1: format" in param.err
+
+
+def test_a_plan_for_a_folder_that_is_missing_says_so_and_what_to_do(project: Project) -> None:
+    done = project.run("plan", "--out", "my plans/next.plan")
+    assert (done.code, done.out) == (64, "")
+    assert "there is no folder my plans" in done.err
+    assert "hint: mkdir -p 'my plans'" in done.err
+    assert "make room" not in done.err.lower()

@@ -84,6 +84,24 @@ def test_usage_errors_leave_with_64_and_say_what_to_do(project: Project, argumen
 
 
 @pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["plan", "--select"], "imagebatch plan"),
+        (["apply", "-j"], "imagebatch apply"),
+        (["lock", "mv", "a", "b", "--lock-timeout"], "imagebatch lock mv"),
+        (["lock", "--color"], "imagebatch lock"),
+        (["--select"], "imagebatch"),
+    ],
+)
+def test_an_option_without_its_value_hints_at_the_help_of_its_own_command(
+    project: Project, arguments: list[str], command: str
+) -> None:
+    done = project.run(*arguments)
+    assert done.code == 64
+    assert done.err.splitlines()[-1] == f"  hint: {command} --help"
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ["apply", "--api-key", "sk-live-0123456789"],

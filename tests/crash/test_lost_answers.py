@@ -3,6 +3,7 @@
 The provider is one simulator that lives through all runs of a test, told by a script what to do to which request.
 """
 
+import json
 from typing import Any
 
 import pytest
@@ -98,6 +99,9 @@ def test_a_lost_create_at_a_provider_that_cannot_list_is_in_doubt_and_not_sent_a
     assert "resolve" in first.out
     again = bench.apply()
     assert again.code == 3, again.out + again.err
+    assert ", 1 in doubt as above." in again.out
+    summary = json.loads(bench.apply("--json").out.splitlines()[-1])
+    assert (summary["exit_code"], summary["in_doubt"], summary["kept"]) == (3, 1, 0)
     assert bench.billed() == {"create": 1}
     assert list(doubts(bench.folder)) == ["fox"]
     listed = bench.command("resolve", "--list")
@@ -135,6 +139,25 @@ def test_one_doubt_stops_no_other_variant(bench: Bench) -> None:
     assert bench.apply().code == 3
     assert list(doubts(bench.folder)) == ["fox"]
     assert entries(bench.folder)["owl"].status == "succeeded"
+
+
+def test_in_doubt_stop_refuses_to_send_anything_while_an_earlier_doubt_is_open(bench: Bench) -> None:
+    fox = BLIND_ONE.replace("PROVIDER", "hub").replace("MODEL", "openai/gpt-image-2")
+    write_manifest(bench.folder, fox)
+    bench.script(rule("create", accept=True, then="close"))
+    assert bench.apply().code == 3
+    write_manifest(bench.folder, fox + ONE.removeprefix("assets:\n").replace("fox", "owl"))
+    refused = bench.apply("--in-doubt", "stop")
+    assert refused.code == 4, refused.out + refused.err
+    assert "[in_doubt.stop]" in refused.err
+    planned = bench.command("plan", "--json", "--in-doubt", "stop", "--out", "changes.plan")
+    assert planned.code == 0
+    assert [one["code"] for one in json.loads(planned.out)["blocked_by"]] == ["in_doubt.stop"]
+    assert bench.command("plan", "--out", "skip.plan").code == 0
+    assert bench.apply("skip.plan", "--in-doubt", "stop").code == 4, "a saved plan, too"
+    assert bench.billed() == {"create": 1}
+    assert bench.apply("skip.plan").code == 3
+    assert bench.billed() == {"create": 2}
 
 
 def failed_once(bench: Bench) -> None:

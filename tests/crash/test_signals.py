@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from imagebatch.model.event import Accepted
+from imagebatch.run.stop import LAST_WORD
 from imagebatch.state.journal import read_journal
 from tests.crash.benches import Bench, rule
 from tests.crash.checking import doubts, entries, troubled
@@ -180,6 +181,7 @@ def test_ctrl_c_twice_leaves_at_once_and_keeps_every_id(bench: Bench) -> None:
     run = stopped(started, within_s=AT_ONCE_S)
     bench.settings({"job_time": {"fast": "50ms..150ms"}})
     assert run.code == 130, run.out + run.err
+    assert run.err.splitlines()[-1] == LAST_WORD
     kept = [
         one for one in read_journal(bench.folder / ".imagebatch" / "journal.db").events if isinstance(one, Accepted)
     ]

@@ -10,7 +10,7 @@ from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import STREAMING, Shell, braking, command, locking, naming, running, selecting
 from imagebatch.cli.planned import has_changes, plan_request, show_plan
 from imagebatch.cli.views.wording import quoted_path
-from imagebatch.errors import EXIT_FAILED, EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
+from imagebatch.errors import EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,12 +212,21 @@ def carry_out(
     """
     from imagebatch.cli.progress import open_progress
     from imagebatch.pipeline.applying import apply_project
+    from imagebatch.run.stop import LAST_WORD
 
     tell_version(shell)
     with open_progress(shell) as progress:
         session = _Session(shell=shell, progress=progress, yes=yes or saved is not None, brief=brief)
         try:
-            applied = apply_project(project, request, options, approve=session.approve, tell=session.tell, saved=saved)
+            applied = apply_project(
+                project,
+                request,
+                options,
+                approve=session.approve,
+                tell=session.tell,
+                saved=saved,
+                last_word=shell.screen.from_here(LAST_WORD),
+            )
         finally:
             if not session.approved:
                 not_approved()
@@ -373,14 +382,7 @@ def _result_lines(applied: "Applied", result: "RunResult", paint: "Paint", *, ve
     asked = {variant.provider for variant in variants}
     simulated = [alias for alias in planned.simulated if alias in asked]
     real = len(simulated) < len(asked) or not asked
-    return result_lines(
-        result,
-        paint=paint,
-        verbose=verbose,
-        simulated=simulated,
-        real=real,
-        left_bad=applied.exit_code == EXIT_FAILED,
-    )
+    return result_lines(result, paint=paint, verbose=verbose, simulated=simulated, real=real)
 
 
 def _summarise(shell: Shell, applied: "Applied") -> None:

@@ -85,9 +85,11 @@ def doctor(shell: Shell) -> int:
     from imagebatch.pipeline.doctor import examine
 
     found = examine(open_setup(shell))
-    bad = any(one.state == "bad" for one in found)
+    bad, here = any(one.state == "bad" for one in found), shell.screen.from_here
     if shell.json:
-        findings = [without_absent({"state": one.state, "text": one.text, "hint": one.hint}) for one in found]
+        findings = [
+            without_absent({"state": one.state, "text": one.text, "hint": here(one.hint or "")}) for one in found
+        ]
         head = {"format": "imagebatch-lock-doctor", "format_version": "1.0"}
         shell.screen.json_line(json_text({**head, "findings": findings}))
         return EXIT_ERROR if bad else EXIT_OK
@@ -96,7 +98,7 @@ def doctor(shell: Shell) -> int:
     lines = []
     for one in found:
         lines.append(f"{paint(one.state.ljust(5), colours[one.state])} {shown(one.text, 2000)}")
-        lines += [f"      next: {shown(one.hint, 2000)}"] if one.hint else []
+        lines += [f"      next: {shown(here(one.hint), 2000)}"] if one.hint else []
     shell.screen.data("".join(f"{line}\n" for line in lines))
     return EXIT_ERROR if bad else EXIT_OK
 

@@ -1,5 +1,6 @@
 """`render`, `explain`, `status`, `verify`, `history`: looking without touching."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -32,7 +33,7 @@ def render(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...]
         if shell.json:
             shell.screen.json_line(json_text(_rendered_object(one)))
         else:
-            shell.screen.lines([*([""] if index else []), *_rendered_lines(shell, one)])
+            shell.screen.lines([*([""] if index else []), *_rendered_lines(shell, one)], verbatim=True)
     return EXIT_OK
 
 
@@ -49,7 +50,7 @@ def explain(shell: Shell, *, address: str) -> int:
     if shell.json:
         shell.screen.json_line(json_text(_explained_object(found)))
     else:
-        shell.screen.lines(_explained_lines(shell, found, planned.simulated))
+        shell.screen.lines(_explained_lines(shell, found, planned.simulated), verbatim=True)
     return EXIT_OK
 
 
@@ -188,7 +189,7 @@ def history(shell: Shell, *, address: str) -> int:
             f"     {shown(request_prompt(draw.request), 200)}",
             f"     {paint(f'{draw.token} · {shown(draw.generation or chr(45))}', 'dim')}",
         ]
-    shell.screen.lines(lines)
+    shell.screen.lines(lines, verbatim=True)
     return EXIT_OK
 
 
@@ -275,6 +276,7 @@ def _explained_lines(shell: Shell, found: "Explained", simulated: tuple[str, ...
     paint = shell.screen.out_paint
     columns = width(shell.environ, shell.screen.out)
     lines = group_lines(Group(changes=(found.change,)), paint=paint, columns=columns, simulated=frozenset(simulated))
+    lines = [shell.screen.from_here(line) for line in lines]
     variant, entry = found.change.variant, found.entry
     if variant is not None:
         place = variant.policy.place
@@ -290,7 +292,8 @@ def _explained_lines(shell: Shell, found: "Explained", simulated: tuple[str, ...
         if entry.failure is not None:
             lines.append(f"  failure    {entry.failure.kind}: {shown(entry.failure.message)}")
         if entry.earlier:
-            lines.append(f"  earlier    {counted(len(entry.earlier), 'draw')} (imagebatch history)")
+            listed = shell.screen.from_here(f"imagebatch history {shlex.quote(found.change.address)}")
+            lines.append(f"  earlier    {counted(len(entry.earlier), 'draw')} ({listed})")
     if found.pick is not None:
         stale = "" if variant is None or found.pick.for_draw == variant.draw else ", made for another request: not used"
         lines.append(f"  picks.yaml {found.pick.was}{stale}")

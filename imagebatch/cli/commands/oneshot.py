@@ -11,7 +11,7 @@ from imagebatch.cli.opening import open_project, open_setup
 from imagebatch.cli.options import Shell, braking, command, running
 from imagebatch.cli.planned import plan_request
 from imagebatch.cli.views.foreign import shown
-from imagebatch.errors import EXIT_OK, UsageError
+from imagebatch.errors import EXIT_OK, ManifestError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def run(
     if output is not None:
         oneshot.check_free(output, overwrite=overwrite)
     root = oneshot.prepare(shell.directory.resolve(), shot, shell.environ)
-    code, made = _drawn(shell, root, shot.asset, **flags)
+    code, made = _drawn(shell, root, shot, shot.asset, oneshot.MANIFEST, **flags)
     if made is None:
         return code
     target = output if output is not None else Path(f"{shot.asset}{made.suffix}")
@@ -69,22 +69,28 @@ def run(
 def _drawn(
     shell: Shell,
     root: Path,
+    shot: "OneShot",
     asset: str,
+    manifest: str,
     *,
     not_approved: "Callable[[], None]" = lambda: None,
     **flags: Any,  # noqa: ANN401  # the shared flags
 ) -> tuple[int, Path | None]:
-    from imagebatch.pipeline.oneshot import made_file
+    from imagebatch.pipeline.oneshot import about_options, made_file
 
     options, wishes = run_options(**flags)
     inner = replace(shell, directory=root)
-    try:
-        project = open_project(inner)
-    except BaseException:
-        not_approved()
-        raise
     wishes["select"] = (asset,)
-    code = carry_out(inner, project, plan_request(**wishes), options, yes=bool(flags["yes"]), not_approved=not_approved)
+    try:
+        try:
+            project = open_project(inner)
+        except BaseException:
+            not_approved()
+            raise
+        yes = bool(flags["yes"])
+        code = carry_out(inner, project, plan_request(**wishes), options, yes=yes, not_approved=not_approved)
+    except ManifestError as error:
+        raise about_options(error, manifest, shot) from None
     return code, made_file(project.home, asset) if code == EXIT_OK else None
 
 
@@ -103,7 +109,8 @@ def _saved(shell: Shell, shot: "OneShot", asset: str, output: Path | None, **fla
         path.unlink(missing_ok=True)
         shell.screen.say(f"took manifests/{path.name} away again")
 
-    code, made = _drawn(shell, setup.root, asset, not_approved=take_back, **flags)
+    manifest = f"manifests/{path.name}"
+    code, made = _drawn(shell, setup.root, shot, asset, manifest, not_approved=take_back, **flags)
     if made is not None and not shell.json:
         shell.screen.lines([f"Wrote {shown(str(made))}."])
     return code

@@ -29,7 +29,7 @@ def validate(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...])
     assets = len({variant.policy.asset for variant in variants})
     if shell.json:
         for problem in warnings:
-            shell.screen.json_line(diagnostic(problem))
+            shell.screen.json_line(diagnostic(problem, shell.screen.from_here))
         shell.screen.json_line(
             json_text(
                 {

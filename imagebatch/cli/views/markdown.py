@@ -54,7 +54,7 @@ def result_markdown(result: RunResult, last_line: str) -> str:
     head = ["### imagebatch apply", "", code(last_line, limit=2000), ""]
     rows = [
         f"| {one.end} | {code(one.address, table=True)} | {code(one.message or one.code or '-', table=True)} |"
-        for one in result.outcomes
+        for one in result.ends
         if one.end not in {"done", "kept"}
     ]
     if not rows:

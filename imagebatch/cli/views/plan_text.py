@@ -5,14 +5,17 @@ their number and two addresses. A delete, a protected variant and an unknown pri
 """
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from imagebatch.cli.screen import Paint
 from imagebatch.cli.views.foreign import shown
 from imagebatch.cli.views.money_text import cost_text, has_unknown
+from imagebatch.cli.views.result_text import ENDS
 from imagebatch.plan.costs import summary_line
 from imagebatch.plan.types import Action, Blocker, Change, Plan, Reason
+from imagebatch.run.result import left_bad
 
 SYMBOLS: dict[Action, tuple[str, str]] = {
     "create": ("+", "green"),
@@ -103,8 +106,11 @@ def nothing_line(plan: Plan, *, paint: Paint, simulated: Sequence[str] = ()) -> 
     """`Nothing to do: 20 pictures are as the manifests want them.`"""
     unchanged = plan.counts.get("noop", 0)
     count = f"{unchanged} {'variant is' if unchanged == 1 else 'variants are'} as the manifests want"
-    kept = f", {plan.counts['keep']} kept as above" if plan.counts.get("keep", 0) else ""
-    line = f"{paint('Nothing to do:', 'green', 'bold')} {count}{kept}."
+    bad = Counter(one.end for one in left_bad(plan.changes))
+    kept = plan.counts.get("keep", 0) - bad.total()
+    rest = [f"{bad[end]} {word}" for end, word in ENDS if bad[end]] + ([f"{kept} kept"] if kept else [])
+    above = f", {', '.join(rest)} as above" if rest else ""
+    line = f"{paint('Nothing to do:', 'yellow' if bad else 'green', 'bold')} {count}{above}."
     return line + (
         f" {paint('Simulated:', 'magenta', 'bold')} {', '.join(map(shown, simulated))}." if simulated else ""
     )

@@ -1,6 +1,6 @@
 """Errors and warnings for people and for programs."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from imagebatch.cli.screen import Paint
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
@@ -44,8 +44,8 @@ def sorted_problems(problems: Iterable[Problem]) -> list[Problem]:
     )
 
 
-def diagnostic(problem: Problem) -> str:
-    """One problem as a line of JSON."""
+def diagnostic(problem: Problem, from_here: Callable[[str], str] = str) -> str:
+    """One problem as a line of JSON; `from_here` makes its commands work when they are copied."""
     return json_text(
         {
             "type": "diagnostic",
@@ -54,12 +54,12 @@ def diagnostic(problem: Problem) -> str:
                     "severity": problem.severity,
                     "code": problem.code,
                     "summary": problem.summary,
-                    "detail": problem.detail,
+                    "detail": from_here(problem.detail),
                     "path": problem.path,
                     "line": problem.line,
                     "column": problem.column,
                     "address": problem.address,
-                    "hint": problem.hint,
+                    "hint": from_here(problem.hint) if problem.hint else None,
                 }
             ),
             "format": "imagebatch-diagnostic",

@@ -38,6 +38,10 @@ _NEXT: dict[End, str] = {
     "unsent": "imagebatch apply",
     "pending": "imagebatch wait",
 }
+ENDS: tuple[tuple[End, str], ...] = (
+    ("failed", "failed"), ("blocked", "blocked"), ("in_doubt", "in doubt"), ("pending", "still being drawn"),
+    ("unsent", "not sent"),
+)  # fmt: skip
 _MAYBE_PAID = frozenset({"provider.gone", "provider.no_images", "provider.bad_image", "provider.expired"})
 _SHOWN = 20
 _FOLDED_ABOVE = 2
@@ -65,16 +69,14 @@ def result_lines(
     verbose: bool = False,
     simulated: Sequence[str] = (),
     real: bool = True,
-    left_bad: bool = False,
 ) -> list[str]:
     """The whole report.
 
-    `simulated` are aliases that the simulator stood in for, `real` tells whether any other was asked, `left_bad`
-    whether something failed, blocked or in doubt was left as it is.
+    `simulated` are aliases that the simulator stood in for, `real` tells whether any other was asked.
     """
     lines: list[str] = []
     for end, (title, color) in _TITLES.items():
-        outcomes = sorted((one for one in result.outcomes if one.end == end), key=lambda one: one.address)
+        outcomes = sorted((one for one in result.ends if one.end == end), key=lambda one: one.address)
         if outcomes:
             lines += [
                 paint(f"{title} ({len(outcomes)})", color, "bold"),
@@ -84,7 +86,7 @@ def result_lines(
     lines += _warnings(result.outcomes, paint, verbose=verbose)
     lines += unpicked_lines(result.unpicked, paint)
     lines += [f"{paint('Note:', 'bold')} {shown(note)}" for note in result.notes]
-    return [*lines, _last_line(result, paint, simulated, real=real, left_bad=left_bad)]
+    return [*lines, _last_line(result, paint, simulated, real=real)]
 
 
 def unpicked_lines(addresses: Sequence[str], paint: Paint) -> list[str]:
@@ -124,10 +126,15 @@ def _outcomes(end: End, outcomes: Sequence[Outcome], paint: Paint, *, verbose: b
 def _next(end: End, outcomes: Sequence[Outcome]) -> list[str]:
     """The commands that go on from here; one that pays is named only where the provider drew nothing, or with a word.
 
-    What did not arrive, or could not be written, is done by the next apply for nothing.
+    What did not arrive, or could not be written, is done by the next apply for nothing; what an earlier run left failed
+    is not, and is explained.
     """
     if end != "failed":
         return [command_for(_NEXT[end], [one.address for one in outcomes])]
+    left = [one.address for one in outcomes if one.left]
+    if left:
+        rest = [one for one in outcomes if not one.left]
+        return [*(_next(end, rest) if rest else ()), command_for("imagebatch explain {}", left[:1])]
     refused = [one.address for one in outcomes if one.refused]
     doubtful = [one.address for one in outcomes if one.code in _MAYBE_PAID or (one.code or "").startswith("image.")]
     lines = [command_for("imagebatch retry {}", refused)] if refused else []
@@ -152,15 +159,11 @@ def _more(addresses: Sequence[str]) -> list[str]:
     return [f"  … and {len(addresses) - _SHOWN} more (-v shows them)"] if len(addresses) > _SHOWN else []
 
 
-def _last_line(result: RunResult, paint: Paint, simulated: Sequence[str], *, real: bool, left_bad: bool = False) -> str:
+def _last_line(result: RunResult, paint: Paint, simulated: Sequence[str], *, real: bool) -> str:
     done = [f"{result.done[action]} {word}" for action, word in PAST.items() if result.done[action]]
-    ends: tuple[tuple[End, str], ...] = (
-        ("failed", "failed"), ("blocked", "blocked"), ("in_doubt", "in doubt"), ("pending", "still being drawn"),
-        ("unsent", "not sent"),
-    )  # fmt: skip
-    bad = [f"{result.count(end)} {word}" for end, word in ends if result.count(end)]
+    bad = [f"{count} {word}" for end, word in ENDS if (count := result.count(end))]
     word, color = ("Stopped", "yellow") if result.stopped_by is not None else ("Done", "green")
-    if (bad or left_bad) and result.stopped_by is None:
+    if bad and result.stopped_by is None:
         word, color = "Ended", "yellow"
     kept = [f"{result.kept} kept"] if result.kept else []
     counts = ", ".join([*done, *bad, *kept]) or "nothing changed"

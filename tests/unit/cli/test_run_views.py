@@ -103,7 +103,24 @@ def test_the_last_line_counts_what_was_kept_and_is_not_called_done_over_a_doubt(
     done = Outcome(address="hero", action="create", end="done")
     result = RunResult(outcomes=(done,), seconds=0.1, left_kept=("icon",))
     assert result_lines(result, paint=PLAIN)[-1] == "Done: 1 created, 1 kept in 0.1 s."
-    assert result_lines(result, paint=PLAIN, left_bad=True)[-1] == "Ended: 1 created, 1 kept in 0.1 s."
+    doubt = Outcome(address="icon", action="keep", end="in_doubt", message="it may have been paid", left=True)
+    result = RunResult(outcomes=(done,), seconds=0.1, left_kept=("icon",), left_bad=(doubt,))
+    assert result_lines(result, paint=PLAIN) == [
+        "In doubt: nobody knows whether these were paid (1)",
+        "  icon",
+        "    it may have been paid",
+        "  next: imagebatch resolve --list",
+        "",
+        "Ended: 1 created, 1 in doubt in 0.1 s.",
+    ]
+    summary = json.loads(summary_line(result, 3))
+    assert (summary["created"], summary["in_doubt"], summary["kept"]) == (1, 1, 0)
+
+
+def test_what_an_earlier_run_left_failed_is_explained_and_not_sent_to_an_apply_that_does_nothing() -> None:
+    left = Outcome(address="hero", action="keep", end="failed", message="expired: it may have been paid", left=True)
+    lines = result_lines(RunResult(outcomes=(), seconds=0.1, left_bad=(left,)), paint=PLAIN)
+    assert [line for line in lines if line.startswith("  next: ")] == ["  next: imagebatch explain hero"]
 
 
 def test_nothing_is_called_paid_where_only_the_simulator_drew() -> None:

@@ -84,6 +84,21 @@ def test_what_is_deferred_or_settled_counts_as_the_create_that_it_may_become() -
     assert "3 creates; the limit is 2" in plan.blocked_by[0].message
 
 
+@pytest.mark.parametrize("provider", ["studio", "hub"])
+def test_in_doubt_stop_sends_nothing_that_costs_while_an_earlier_doubt_is_open(provider: str) -> None:
+    doubtful = entry_of(
+        variant("a", provider=provider), status="in_doubt", generation=None, candidates=(), picked=(), outputs=()
+    )
+    world = World().have("a", doubtful)
+    alone, both = [variant("a", provider=provider)], [variant("a", provider=provider), variant("b", "logo")]
+    assert codes(world.plan(both)) == []
+    assert codes(world.plan(both, in_doubt="resend")) == []
+    plan = world.plan(both, in_doubt="stop")
+    assert codes(plan) == ["in_doubt.stop"]
+    assert plan.blocked_by[0].message.startswith("In doubt: a; --in-doubt stop sends nothing")
+    assert codes(world.plan(alone, in_doubt="stop")) == [], "what is left is to settle it"
+
+
 def test_an_unknown_price_of_a_purchase_names_only_the_purchase() -> None:
     world = World().have("hero", entry_of(variant()))
     plan = world.plan([variant(policy={"resolution": "full"}, buy_price={})], max_cost=(eur("3"),))

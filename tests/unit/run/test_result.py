@@ -2,7 +2,8 @@
 
 import pytest
 
-from imagebatch.run.result import End, Outcome, RunResult, exit_code
+from imagebatch.plan.types import Change, Reason
+from imagebatch.run.result import End, Outcome, RunResult, exit_code, left_bad
 
 
 def result(*ends: End, code: str | None = None, stopped_by: int | None = None, unpicked: bool = False) -> RunResult:
@@ -44,5 +45,26 @@ def test_waiting_picks_count_only_where_they_are_required() -> None:
     assert exit_code(waiting, require_picks=True) == 5
 
 
-def test_what_an_earlier_run_left_failed_counts() -> None:
-    assert exit_code(result("done"), already_failed=True) == 3
+def kept(address: str, reason: Reason) -> Change:
+    return Change(address=address, action="keep", reason=reason, detail="why")
+
+
+def test_what_an_earlier_run_left_bad_makes_the_exit_code_and_is_counted() -> None:
+    changes = [kept("a", "in_doubt"), kept("b", "paid_failure"), kept("c", "unavailable"), kept("d", "protected")]
+    left = left_bad(changes)
+    assert [(one.address, one.end) for one in left] == [("a", "in_doubt"), ("b", "failed"), ("c", "failed")]
+    run = RunResult(outcomes=(), seconds=1.0, left_kept=("a", "b", "c", "d"), left_bad=left)
+    assert exit_code(run) == 3
+    assert (run.count("in_doubt"), run.count("failed"), run.kept) == (1, 2, 1)
+
+
+def test_what_the_run_settled_after_all_is_told_once() -> None:
+    changes = [kept("a", "paid_failure"), kept("b", "paid_failure"), kept("c", "paid_failure")]
+    outcomes = (
+        Outcome(address="a", action="fetch", end="done"),
+        Outcome(address="b", action="keep", end="failed"),
+        Outcome(address="c", action="keep", end="kept"),
+    )
+    run = RunResult(outcomes=outcomes, seconds=1.0, left_bad=left_bad(changes, outcomes))
+    assert [one.address for one in run.left_bad] == ["c"]
+    assert (run.count("failed"), run.kept) == (2, 0)

@@ -1,0 +1,34 @@
+"""A second interrupt says one thing, and waits for nobody."""
+
+import subprocess
+import sys
+
+FULL_PIPE = """
+import os
+from imagebatch.run.stop import _say_last
+os.set_blocking(2, False)
+try:
+    while True:
+        os.write(2, b"." * 4096)
+except BlockingIOError:
+    os.set_blocking(2, True)
+_say_last("the last word")
+"""
+CLOSED = "import os; os.close(2); from imagebatch.run.stop import _say_last; _say_last('the last word')"
+SAID = "from imagebatch.run.stop import _say_last; _say_last('the last word')"
+
+
+def leaving(program: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
+
+
+def test_the_last_word_goes_straight_to_stderr() -> None:
+    process = leaving(SAID)
+    assert process.communicate(timeout=20)[1] == b"the last word\n"
+
+
+def test_the_last_word_waits_for_no_reader_and_needs_no_stderr() -> None:
+    for program in (FULL_PIPE, CLOSED):
+        process = leaving(program)
+        assert process.wait(timeout=20) == 0
+        assert b"word" not in process.communicate()[1]
