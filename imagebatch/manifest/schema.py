@@ -66,8 +66,9 @@ _SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 Duration = Annotated[
     str | None, BeforeValidator(_duration), Given, WithJsonSchema({"type": "string", "examples": ["60s", "30m", "2h"]})
 ]
-Checks = Annotated[Any, BeforeValidator(_no_checks), WithJsonSchema({"description": "not in this version"})]
-Later = Annotated[Any, BeforeValidator(_not_yet), WithJsonSchema({"description": "not in this version"})]
+_NEVER: dict[str, Any] = {"not": {}, "description": "not in this version"}
+Checks = Annotated[Any, BeforeValidator(_no_checks), WithJsonSchema(_NEVER)]
+Later = Annotated[Any, BeforeValidator(_not_yet), WithJsonSchema(_NEVER)]
 Limits = Annotated[
     Any,
     Given,
@@ -182,18 +183,23 @@ class Defaults(Common):
     )
 
 
-_AXIS_VALUE = {
-    "anyOf": [
-        _SCALAR,
-        {"type": "object", "required": ["id"], "description": "An axis value that carries settings."},
-    ]
-}
-
-
 class AxisValue(Defaults):
     """An axis value that carries settings."""
 
     id: Annotated[Any, Given, WithJsonSchema(_SCALAR)] = Field(description="The value's name in addresses.")
+
+
+_AXIS_VALUE: dict[str, Any] = {
+    "anyOf": [
+        _SCALAR,
+        {
+            "type": "object",
+            "required": ["id"],
+            "propertyNames": {"enum": sorted(field.alias or name for name, field in AxisValue.model_fields.items())},
+            "description": "An axis value that carries settings.",
+        },
+    ]
+}
 
 
 class Asset(Defaults):
@@ -202,7 +208,9 @@ class Asset(Defaults):
     matrix: Annotated[
         dict[str, list[Any]] | None,
         Given,
-        WithJsonSchema({"type": "object", "additionalProperties": {"type": "array", "items": _AXIS_VALUE}}),
+        WithJsonSchema(
+            {"type": "object", "additionalProperties": {"type": "array", "minItems": 1, "items": _AXIS_VALUE}}
+        ),
     ] = Field(
         default=None,
         description="Axes and their values; every combination is a variant.",

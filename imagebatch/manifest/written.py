@@ -15,6 +15,7 @@ _HEX = re.compile(r"0x[0-9a-fA-F]+")
 _OCT = re.compile(r"0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_SMALL = re.compile(r"[-+.0]*[1-9]")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 
 
@@ -106,4 +107,6 @@ def _decimal(text: str) -> int | float:
     number = float(text)
     if number in {float("inf"), float("-inf")}:
         raise NotANumber(f"{text[:40]} is too large for a number; quote it if it is text")
+    if number == 0 and _SMALL.match(text):
+        raise NotANumber(f"{text[:40]} is too small for a number and would become 0; quote it if it is text")
     return number if repr(number) == text else WrittenFloat(number, text)

@@ -68,7 +68,7 @@ def _deferred(case: Case, variant: Variant) -> Change:
         return outcome(case, "keep", "protected", "its reference changes")
     if entry is not None and entry.status in {"pending", "in_doubt"}:
         return _unfinished(case, variant, _as_known_now(case, entry))
-    waits_for = ", ".join(variant.pending_references)
+    waits_for = ", ".join(dict.fromkeys(variant.pending_references))
     return outcome(case, "defer", "reference_pending", f"waits for {waits_for}")
 
 

@@ -64,7 +64,7 @@ def _deferred(
     variant: Variant, change: Change | None, sources: Sequence[str], entry_of: Callable[[str], Entry | None]
 ) -> Change:
     moved_from = change.moved_from if change is not None else None
-    detail = f"waits for {', '.join(sources)}"
+    detail = f"waits for {', '.join(dict.fromkeys(sources))}"
     return Change(
         address=variant.address,
         action="defer",

@@ -35,7 +35,15 @@ def test_the_schema_accepts_an_ordinary_manifest() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"assets": {"a": {"promt": "x"}}}, {"assets": {"a": {"pick": "last"}}}, {"assets": [1]}, {"providers": {}}],
+    [
+        {"assets": {"a": {"promt": "x"}}},
+        {"assets": {"a": {"pick": "last"}}},
+        {"assets": [1]},
+        {"providers": {}},
+        {"assets": {"a": {"prompt": "x", "checks": []}}},
+        {"assets": {"a": {"prompt": "x", "matrix": {"e": []}}}},
+        {"assets": {"a": {"prompt": "x", "matrix": {"e": [{"id": 1, "nope": 1}]}}}},
+    ],
 )
 def test_the_schema_refuses_what_loading_refuses(wrong: dict[str, Any], tmp_path: Path) -> None:
     assert not jsonschema.Draft7Validator(json_schema("manifest")).is_valid(wrong)
