@@ -1,6 +1,7 @@
 """Rendering: what templates may do, what they may not, and what a failure says."""
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,7 @@ def test_a_template_that_is_a_link_out_of_the_project_is_not_read(tmp_path: Path
     project = tmp_path / "project"
     write(project, {"templates/a.j2": "x", "manifests/m.yaml": "assets: {a: {template: b.j2}}\n"})
     (project / "templates/b.j2").symlink_to(outside)
-    assert codes(project, "assets: {a: {template: b.j2}}\n") == ["template.missing", "template.not_regular"]
+    assert codes(project, "assets: {a: {template: b.j2}}\n") == ["template.not_regular"]
 
 
 def test_where_has_to_be_true_or_false(tmp_path: Path) -> None:
@@ -197,8 +198,11 @@ def test_the_child_sees_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         environment = Path(f"/proc/{renderer._process.pid}/environ")
         if not environment.exists():
             pytest.skip("needs /proc")
-        assert b"sk-secret" not in environment.read_bytes()
-        assert b"PYTHONHASHSEED=0" in environment.read_bytes()
+        found, until = b"", time.monotonic() + 10
+        while not found and time.monotonic() < until:  # empty for a moment after the child's start
+            found = environment.read_bytes()
+        assert b"sk-secret" not in found
+        assert b"PYTHONHASHSEED=0" in found
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,10 @@ def test_a_number_too_small_to_hold_is_refused_and_zero_is_not(tmp_path: Path) -
     body = "assets: {a: {prompt: x, metadata: {small: 1e-400, zero: 0.0e-400, tiny: 1e-300}}}\n"
     (found,) = problems(tmp_path, body)
     assert "1e-400 is too small for a number" in found.detail
+
+
+def test_a_template_that_cannot_be_read_is_told_once_and_not_called_missing(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "bad.j2").write_bytes(b"caf\xe9")
+    body = "assets:\n  a: {template: bad.j2}\n  b: {prompt: \"{% include 'bad.j2' %}\"}\n"
+    assert [one.code for one in problems(tmp_path, body)] == ["template.encoding"]
