@@ -24,6 +24,7 @@ from imagebatch.model.variant import Variant
 from imagebatch.plan.glob import glob_pattern
 from imagebatch.plan.picking import wanted_files
 from imagebatch.plan.states import STATES
+from imagebatch.plan.unknown import near_address
 
 PREFIXES: Final = ("asset", "tag", "provider", "path", "state")
 
@@ -255,9 +256,9 @@ def _unknown(text: str, index: _Index) -> PlanError:
             "path": {path for subject in index.subjects[:1000] for path in subject.paths()},
         }
         names = sorted(of_kind[prefix])
-    near = difflib.get_close_matches(wanted, names[:20_000], n=1, cutoff=0.5)
-    meant = f"{before}{_quoted(near[0]) if before else near[0]}" if near else ""
-    hint = f"did you mean {meant}?" if near else "list the addresses: imagebatch status"
+    near = near_address(wanted, names)
+    meant = f"{before}{_quoted(near) if before else near}" if near is not None else ""
+    hint = f"did you mean {meant}?" if near is not None else "list the addresses: imagebatch status"
     return PlanError(
         "Selector matches nothing",
         f"{text!r} matches no address of this project, neither wanted nor in the lock.",
