@@ -46,7 +46,8 @@ class Rules:
     `strict` makes known limits errors. `honours_n` says that a create with n gives n pictures. `edits` says whether
     reference images can be sent. `extra_body` is what the project file adds to every request. `price_of` tells what one
     picture costs by bare model, pixels and quality; `price` is the project's own price of one picture.
-    `max_prompt` is the project's own limit in characters.
+    `max_prompt` is the project's own limit in characters. `edits_with` names the only models of OpenAI's that the
+    server is known to edit with.
     """
 
     strict: bool
@@ -57,6 +58,7 @@ class Rules:
     price: Money | None = None
     price_of: PriceOf = no_price
     max_prompt: int | None = None
+    edits_with: frozenset[str] | None = None
 
 
 def encode(params: Mapping[str, Json], references: int, rules: Rules) -> Encoded:
@@ -80,7 +82,7 @@ def encode(params: Mapping[str, Json], references: int, rules: Rules) -> Encoded
     if extra:
         body["extra_body"] = extra
     if references:
-        _check_references(reader, references, bare, rules)
+        _check_references(reader, references, model or "", rules)
     parts = 1 if count == 1 or (rules.honours_n and (facts is None or facts.gpt)) else count
     _note_known(reader, params, bare, parts, rules)
     size, quality = body.get("size"), body.get("quality")
@@ -284,15 +286,31 @@ def _extra_body(reader: ParamReader, rules: Rules) -> str:
         return ""
 
 
-def _check_references(reader: ParamReader, references: int, bare: str, rules: Rules) -> None:
+def _check_references(reader: ParamReader, references: int, model: str, rules: Rules) -> None:
+    bare = bare_model(model, hub=rules.hub)
     if not rules.edits:
         reader.error(
             "references", "are not taken by this server (capabilities: edits: false)", code="provider.references"
         )
     elif references > image_models.MAX_GPT_REFERENCES:
         reader.limit("references", f"{references} images; at most 16 are taken", strict=rules.strict)
+    elif rules.edits_with is not None and bare not in rules.edits_with and _is_openais(model, bare):
+        able = ", ".join(sorted(rules.edits_with))
+        reader.warn(
+            "references",
+            f"a hub of version 0.9.4 edits with {able} only and answers 500 for {model}, so the create fails or stays "
+            "in doubt",
+            code="provider.references",
+            hint="draw this asset at a provider of type openai",
+        )
     elif bare.startswith("dall-e"):
         reader.limit("references", "are taken by GPT image models only", strict=rules.strict)
+
+
+def _is_openais(model: str, bare: str) -> bool:
+    """Whether a hub has a model drawn by OpenAI: it says so, or names no provider and is a model of theirs."""
+    provider, slash, _ = model.partition("/")
+    return provider.lower() == "openai" if slash else image_models.facts_of(bare) is not None
 
 
 _HUB_PASSES: Mapping[str, frozenset[str]] = {

@@ -339,6 +339,32 @@ def test_what_a_hub_was_seen_not_to_pass_on_is_said_by_model(model: str, dropped
     assert {note.fate for note in found.notes} == {"sent"}
 
 
+@pytest.mark.parametrize(
+    ("model", "options", "warned"),
+    [
+        ("openai/gpt-image-2", {}, True),
+        ("openai/gpt-image-1-mini", {}, True),
+        ("openai/dall-e-3", {}, True),
+        ("openai/something-new", {}, True),
+        ("gpt-image-1.5", {}, True),
+        ("openai/gpt-image-1", {}, False),
+        ("google/gemini-2.5-flash-image", {}, False),
+        ("something-new", {}, False),
+        ("openai/gpt-image-2", {"dialect": "worker"}, False),
+        ("openai/gpt-image-2", {"capabilities": {"edits": True}}, False),
+    ],
+)
+def test_an_edit_that_a_hub_was_seen_to_refuse_is_a_warning_with_model_and_reason(
+    model: str, options: dict[str, Json], warned: bool
+) -> None:
+    one = adapter(**options)
+    found = [problem for problem in one.encode({"model": model}, 1).problems if problem.name == "references"]
+    assert [(problem.code, problem.severity) for problem in found] == [("provider.references", "warning")] * warned
+    for problem in found:
+        assert f"edits with gpt-image-1 only and answers 500 for {model}" in problem.message
+    assert not [problem for problem in one.encode({"model": model}, 0).problems if problem.name == "references"]
+
+
 def test_a_hub_request_without_a_model_is_told_in_whole() -> None:
     assert adapter().encode({"quality": "high"}, 0).problems
 
