@@ -25,7 +25,7 @@ _OURS = ("response_format", "responseFormat", "outputFileType")
 _STREAMS = ("stream", "partial_images")
 _NOT_KEPT = ("mask", "markup", "svg", "frame_count", "frame_duration_ms")
 _ELSEWHERE = frozenset({"mode", "seed", "step", "steps"})  # documented by LocalAI and Ollama: no slips of the pen
-_EXT = {"jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp"}
+_EXT = {"avif": "avif", "jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp"}
 _RETIRED_DEFAULT = (
     "is missing; there is no default, because the APIs' own one, dall-e-2, was retired on 2026-05-12 and a model "
     "that changes under a manifest would redraw everything"
@@ -71,7 +71,7 @@ def encode(params: Mapping[str, Json], references: int, rules: Rules) -> Encoded
     model = _model(reader, rules)
     bare = bare_model(model or "", hub=rules.hub)
     facts = image_models.facts_of(bare)
-    count = reader.integer("n", 1, 10) or 1
+    count = reader.integer("n", 1, image_models.MAX_COUNT if rules.strict else image_models.MAX_KEPT_COUNT) or 1
     body: dict[str, Json] = {} if model is None else {"model": model}
     if count > 1:
         body["n"] = count
@@ -84,6 +84,9 @@ def encode(params: Mapping[str, Json], references: int, rules: Rules) -> Encoded
     if references:
         _check_references(reader, references, model or "", rules)
     parts = 1 if count == 1 or (rules.honours_n and (facts is None or facts.gpt)) else count
+    if count > image_models.MAX_COUNT:
+        split = "" if parts == 1 else f"; it goes out as {parts} creates of one picture each"
+        reader.warn("n", f"{count}: OpenAI's API takes 1..{image_models.MAX_COUNT} in one request{split}")
     _note_known(reader, params, bare, parts, rules)
     size, quality = body.get("size"), body.get("quality")
     asked = image_models.pixels(size) if isinstance(size, str) else None
@@ -131,7 +134,7 @@ def bare_model(model: str, *, hub: bool) -> str:
 
 def _model(reader: ParamReader, rules: Rules) -> str | None:
     absent = reader.peek("model") is None
-    model = reader.text("model", longest=200)
+    model = reader.text("model", longest=200, strict=rules.strict)
     if model is None:
         if absent:
             example = "openai/gpt-image-2" if rules.hub else "gpt-image-2"
@@ -185,7 +188,7 @@ def _picture_fields(reader: ParamReader, facts: ModelFacts | None, rules: Rules,
 
 
 def _size(reader: ParamReader, facts: ModelFacts | None, rules: Rules) -> str | None:
-    size = reader.text("size", longest=40)
+    size = reader.text("size", longest=40, strict=rules.strict)
     if size is None:
         return None
     found = image_models.pixels(size)
@@ -213,9 +216,9 @@ def _one_of(
 ) -> str | None:  # fmt: skip
     """A text of a known list; `gpt` fields belong to GPT image models, an empty list to no model of this kind."""
     if known is None or (facts is None and name != "quality"):
-        return reader.text(name, longest=100)
+        return reader.text(name, longest=100, strict=rules.strict)
     if (gpt and facts and not facts.gpt) or not known:
-        value = reader.text(name, longest=100)
+        value = reader.text(name, longest=100, strict=rules.strict)
         if value is not None:
             reader.limit(name, "is not taken by this model", strict=rules.strict)
         return value
@@ -223,22 +226,23 @@ def _one_of(
 
 
 def _output_format(reader: ParamReader, rules: Rules, facts: ModelFacts | None) -> str | None:
-    value = reader.text("output_format", longest=20)
+    value = reader.text("output_format", longest=20, strict=rules.strict)
     if value is None:
         return None
     folded = "jpeg" if value.lower() == "jpg" else value.lower()
     if folded not in image_models.GPT_FORMATS:
-        reader.error(
-            "output_format", f"{value!r} is not one of {', '.join(image_models.GPT_FORMATS)}; no other is kept here"
-        )
-        return None
+        # A server may well ignore it; where it draws what cannot be kept, that is paid and is no picture here.
+        kept = "" if folded in _EXT else f"; only {', '.join(sorted({*_EXT} - {'jpg'}))} are kept here"
+        known = ", ".join(image_models.GPT_FORMATS)
+        reader.limit("output_format", f"{value!r} is not one of {known}{kept}", strict=rules.strict)
+        return None if rules.strict else folded
     if facts and not facts.gpt:
         reader.limit("output_format", "is not taken by this model", strict=rules.strict)
     return folded
 
 
 def _input_fidelity(reader: ParamReader, facts: ModelFacts | None, rules: Rules, references: int) -> str | None:
-    value = reader.text("input_fidelity", longest=20)
+    value = reader.text("input_fidelity", longest=20, strict=rules.strict)
     if value is None:
         return None
     if not references:

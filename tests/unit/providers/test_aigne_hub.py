@@ -316,7 +316,8 @@ def test_a_hub_without_a_model_says_why_and_absurd_numbers_are_refused() -> None
     assert (missing.name, missing.severity) == ("model", "error")
     assert "openai/gpt-image-2" in (missing.hint or "")
     for params, code in (
-        ({"n": 11}, "manifest.range"),
+        ({"n": 0}, "manifest.range"),
+        ({"n": 10**9}, "manifest.range"),
         ({"n": True}, "manifest.type"),
         ({"size": "99999x99999"}, "manifest.range"),
     ):
