@@ -102,10 +102,16 @@ class Workers:
         return answer
 
     def _idle_one(self) -> "Child | None":
-        try:
-            return None if self._closed else self._idle.pop()
-        except IndexError:  # asking first whether there is one would leave room for another thread to take it
-            return None
+        """A child that waits for work; those that died meanwhile (short of memory) are no picture's fault."""
+        while not self._closed:
+            try:
+                child = self._idle.pop()
+            except IndexError:  # asking first whether there is one would leave room for another thread to take it
+                return None
+            if child.alive:
+                return child
+            child.end(0)
+        return None
 
     def _start(self) -> "Child":
         """A child that has said it is ready: whatever fails before that is no picture's fault."""
@@ -205,6 +211,11 @@ class Child:
         if not isinstance(answer, dict) or not answer:
             raise _Died
         return answer
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
 
     def signal(self, number: signal.Signals) -> None:
         """Send the child a signal, if it is still there."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from asyncio import Lock
 
 _PAGES_OF_RECORDS = 20
+# Observed in 0.9.4: every other model of OpenAI's is answered with 500, "does not support image editing".
+_EDITS_WITH = frozenset({"gpt-image-1"})
 
 
 class AigneHub:
@@ -56,6 +58,7 @@ class AigneHub:
             price=settings.price.get("create"),
             price_of=_price_of,
             max_prompt=told.max_prompt,
+            edits_with=None if told.edits or self._options.dialect == "worker" else _EDITS_WITH,
         )
         self._finding: Lock | None = None
         self._found: dict[str, Route] = {}

@@ -10,6 +10,8 @@ GPT_QUALITIES = ("low", "medium", "high", "auto")
 GPT_SIZES = ("1024x1024", "1536x1024", "1024x1536", "auto")
 GPT_FORMATS = ("png", "jpeg", "webp")
 MAX_GPT_REFERENCES = 16
+MAX_COUNT = 10
+MAX_KEPT_COUNT = 1000
 MAX_KEPT_EDGE = 16_384
 MAX_KEPT_PIXELS = 50_000_000
 

@@ -25,7 +25,7 @@ _OURS = ("response_format", "responseFormat", "outputFileType")
 _STREAMS = ("stream", "partial_images")
 _NOT_KEPT = ("mask", "markup", "svg", "frame_count", "frame_duration_ms")
 _ELSEWHERE = frozenset({"mode", "seed", "step", "steps"})  # documented by LocalAI and Ollama: no slips of the pen
-_EXT = {"jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp"}
+_EXT = {"avif": "avif", "jpeg": "jpg", "jpg": "jpg", "png": "png", "webp": "webp"}
 _RETIRED_DEFAULT = (
     "is missing; there is no default, because the APIs' own one, dall-e-2, was retired on 2026-05-12 and a model "
     "that changes under a manifest would redraw everything"
@@ -46,7 +46,8 @@ class Rules:
     `strict` makes known limits errors. `honours_n` says that a create with n gives n pictures. `edits` says whether
     reference images can be sent. `extra_body` is what the project file adds to every request. `price_of` tells what one
     picture costs by bare model, pixels and quality; `price` is the project's own price of one picture.
-    `max_prompt` is the project's own limit in characters.
+    `max_prompt` is the project's own limit in characters. `edits_with` names the only models of OpenAI's that the
+    server is known to edit with.
     """
 
     strict: bool
@@ -57,6 +58,7 @@ class Rules:
     price: Money | None = None
     price_of: PriceOf = no_price
     max_prompt: int | None = None
+    edits_with: frozenset[str] | None = None
 
 
 def encode(params: Mapping[str, Json], references: int, rules: Rules) -> Encoded:
@@ -69,7 +71,7 @@ def encode(params: Mapping[str, Json], references: int, rules: Rules) -> Encoded
     model = _model(reader, rules)
     bare = bare_model(model or "", hub=rules.hub)
     facts = image_models.facts_of(bare)
-    count = reader.integer("n", 1, 10) or 1
+    count = reader.integer("n", 1, image_models.MAX_COUNT if rules.strict else image_models.MAX_KEPT_COUNT) or 1
     body: dict[str, Json] = {} if model is None else {"model": model}
     if count > 1:
         body["n"] = count
@@ -80,8 +82,11 @@ def encode(params: Mapping[str, Json], references: int, rules: Rules) -> Encoded
     if extra:
         body["extra_body"] = extra
     if references:
-        _check_references(reader, references, bare, rules)
+        _check_references(reader, references, model or "", rules)
     parts = 1 if count == 1 or (rules.honours_n and (facts is None or facts.gpt)) else count
+    if count > image_models.MAX_COUNT:
+        split = "" if parts == 1 else f"; it goes out as {parts} creates of one picture each"
+        reader.warn("n", f"{count}: OpenAI's API takes 1..{image_models.MAX_COUNT} in one request{split}")
     _note_known(reader, params, bare, parts, rules)
     size, quality = body.get("size"), body.get("quality")
     asked = image_models.pixels(size) if isinstance(size, str) else None
@@ -129,7 +134,7 @@ def bare_model(model: str, *, hub: bool) -> str:
 
 def _model(reader: ParamReader, rules: Rules) -> str | None:
     absent = reader.peek("model") is None
-    model = reader.text("model", longest=200)
+    model = reader.text("model", longest=200, strict=rules.strict)
     if model is None:
         if absent:
             example = "openai/gpt-image-2" if rules.hub else "gpt-image-2"
@@ -183,7 +188,7 @@ def _picture_fields(reader: ParamReader, facts: ModelFacts | None, rules: Rules,
 
 
 def _size(reader: ParamReader, facts: ModelFacts | None, rules: Rules) -> str | None:
-    size = reader.text("size", longest=40)
+    size = reader.text("size", longest=40, strict=rules.strict)
     if size is None:
         return None
     found = image_models.pixels(size)
@@ -211,9 +216,9 @@ def _one_of(
 ) -> str | None:  # fmt: skip
     """A text of a known list; `gpt` fields belong to GPT image models, an empty list to no model of this kind."""
     if known is None or (facts is None and name != "quality"):
-        return reader.text(name, longest=100)
+        return reader.text(name, longest=100, strict=rules.strict)
     if (gpt and facts and not facts.gpt) or not known:
-        value = reader.text(name, longest=100)
+        value = reader.text(name, longest=100, strict=rules.strict)
         if value is not None:
             reader.limit(name, "is not taken by this model", strict=rules.strict)
         return value
@@ -221,22 +226,23 @@ def _one_of(
 
 
 def _output_format(reader: ParamReader, rules: Rules, facts: ModelFacts | None) -> str | None:
-    value = reader.text("output_format", longest=20)
+    value = reader.text("output_format", longest=20, strict=rules.strict)
     if value is None:
         return None
     folded = "jpeg" if value.lower() == "jpg" else value.lower()
     if folded not in image_models.GPT_FORMATS:
-        reader.error(
-            "output_format", f"{value!r} is not one of {', '.join(image_models.GPT_FORMATS)}; no other is kept here"
-        )
-        return None
+        # A server may well ignore it; where it draws what cannot be kept, that is paid and is no picture here.
+        kept = "" if folded in _EXT else f"; only {', '.join(sorted({*_EXT} - {'jpg'}))} are kept here"
+        known = ", ".join(image_models.GPT_FORMATS)
+        reader.limit("output_format", f"{value!r} is not one of {known}{kept}", strict=rules.strict)
+        return None if rules.strict else folded
     if facts and not facts.gpt:
         reader.limit("output_format", "is not taken by this model", strict=rules.strict)
     return folded
 
 
 def _input_fidelity(reader: ParamReader, facts: ModelFacts | None, rules: Rules, references: int) -> str | None:
-    value = reader.text("input_fidelity", longest=20)
+    value = reader.text("input_fidelity", longest=20, strict=rules.strict)
     if value is None:
         return None
     if not references:
@@ -284,15 +290,31 @@ def _extra_body(reader: ParamReader, rules: Rules) -> str:
         return ""
 
 
-def _check_references(reader: ParamReader, references: int, bare: str, rules: Rules) -> None:
+def _check_references(reader: ParamReader, references: int, model: str, rules: Rules) -> None:
+    bare = bare_model(model, hub=rules.hub)
     if not rules.edits:
         reader.error(
             "references", "are not taken by this server (capabilities: edits: false)", code="provider.references"
         )
     elif references > image_models.MAX_GPT_REFERENCES:
         reader.limit("references", f"{references} images; at most 16 are taken", strict=rules.strict)
+    elif rules.edits_with is not None and bare not in rules.edits_with and _is_openais(model, bare):
+        able = ", ".join(sorted(rules.edits_with))
+        reader.warn(
+            "references",
+            f"a hub of version 0.9.4 edits with {able} only and answers 500 for {model}, so the create fails or stays "
+            "in doubt",
+            code="provider.references",
+            hint="draw this asset at a provider of type openai",
+        )
     elif bare.startswith("dall-e"):
         reader.limit("references", "are taken by GPT image models only", strict=rules.strict)
+
+
+def _is_openais(model: str, bare: str) -> bool:
+    """Whether a hub has a model drawn by OpenAI: it says so, or names no provider and is a model of theirs."""
+    provider, slash, _ = model.partition("/")
+    return provider.lower() == "openai" if slash else image_models.facts_of(bare) is not None
 
 
 _HUB_PASSES: Mapping[str, frozenset[str]] = {

@@ -75,7 +75,7 @@ class ParamReader:
         else:
             self.warn(name, message, hint=hint)
 
-    def text(self, name: str, *, longest: int | None = None) -> str | None:
+    def text(self, name: str, *, longest: int | None = None, strict: bool = True) -> str | None:
         """A text that is not empty; plain numbers become text."""
         value = self.take(name)
         if value is None:
@@ -90,8 +90,8 @@ class ParamReader:
             self.error(name, "is empty; leave it out instead")
             return None
         if longest is not None and len(text) > longest:
-            self.error(name, f"has {len(text)} characters; at most {longest} are taken")
-            return None
+            self.limit(name, f"has {len(text)} characters; at most {longest} are taken", strict=strict)
+            return None if strict else text
         return text
 
     def choice(self, name: str, known: Sequence[str], *, strict: bool = True) -> str | None:

@@ -37,6 +37,13 @@ ADAPTED: Final[Mapping[str, Adapted]] = {
     "my-underscore-number": Adapted(
         code="manifest.unknown_param", reason="All-Images.ai has no param seed, which is said before its type matters"
     ),
+    "ms-n-11": Adapted(
+        outcome="fail_asset",
+        exit=3,
+        code="provider.rejected",
+        reason="limits are errors for all-images and OpenAI's public host only (contract 7): eleven creates go "
+        "out with a warning, of one picture each, and are refused because no provider of the hub has the model m",
+    ),
     "ms-include-outside": Adapted(code="manifest.unknown_key", reason=_NO_INCLUDE),
     "ms-include-absolute": Adapted(code="manifest.unknown_key", reason=_NO_INCLUDE),
     "ms-include-url": Adapted(code="manifest.unknown_key", reason=_NO_INCLUDE),

@@ -160,6 +160,16 @@ async def test_a_child_that_starts_while_the_run_ends_is_ended(command: str) -> 
         await job
 
 
+async def test_children_that_were_killed_while_they_had_nothing_to_do_cost_no_picture() -> None:
+    async with pool(3) as workers:
+        told = await asyncio.gather(*(workers.run({"do": "tell"}, seconds=10) for _ in range(9)))
+        for pid in {one["pid"] for one in told}:
+            os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.2)
+        again = await asyncio.gather(*(workers.run({"do": "tell"}, seconds=10) for _ in range(9)))
+    assert {one["pid"] for one in again}.isdisjoint(one["pid"] for one in told)
+
+
 async def test_a_job_after_the_end_is_told_so() -> None:
     async with pool() as workers:
         pass

@@ -316,7 +316,8 @@ def test_a_hub_without_a_model_says_why_and_absurd_numbers_are_refused() -> None
     assert (missing.name, missing.severity) == ("model", "error")
     assert "openai/gpt-image-2" in (missing.hint or "")
     for params, code in (
-        ({"n": 11}, "manifest.range"),
+        ({"n": 0}, "manifest.range"),
+        ({"n": 10**9}, "manifest.range"),
         ({"n": True}, "manifest.type"),
         ({"size": "99999x99999"}, "manifest.range"),
     ):
@@ -337,6 +338,32 @@ def test_what_a_hub_was_seen_not_to_pass_on_is_said_by_model(model: str, dropped
     found = adapter().encode({"model": model, "quality": "high", "style": "vivid", "user": "u"}, 0)
     assert {note.name for note in found.notes if "does not pass it on" in note.why} == dropped
     assert {note.fate for note in found.notes} == {"sent"}
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "warned"),
+    [
+        ("openai/gpt-image-2", {}, True),
+        ("openai/gpt-image-1-mini", {}, True),
+        ("openai/dall-e-3", {}, True),
+        ("openai/something-new", {}, True),
+        ("gpt-image-1.5", {}, True),
+        ("openai/gpt-image-1", {}, False),
+        ("google/gemini-2.5-flash-image", {}, False),
+        ("something-new", {}, False),
+        ("openai/gpt-image-2", {"dialect": "worker"}, False),
+        ("openai/gpt-image-2", {"capabilities": {"edits": True}}, False),
+    ],
+)
+def test_an_edit_that_a_hub_was_seen_to_refuse_is_a_warning_with_model_and_reason(
+    model: str, options: dict[str, Json], warned: bool
+) -> None:
+    one = adapter(**options)
+    found = [problem for problem in one.encode({"model": model}, 1).problems if problem.name == "references"]
+    assert [(problem.code, problem.severity) for problem in found] == [("provider.references", "warning")] * warned
+    for problem in found:
+        assert f"edits with gpt-image-1 only and answers 500 for {model}" in problem.message
+    assert not [problem for problem in one.encode({"model": model}, 0).problems if problem.name == "references"]
 
 
 def test_a_hub_request_without_a_model_is_told_in_whole() -> None:

@@ -13,6 +13,7 @@ from imagebatch.model.canonical import Json, canonical
 from imagebatch.model.capabilities import Encoded
 from imagebatch.model.money import Money
 from imagebatch.model.settings import ProviderSettings
+from imagebatch.providers.aigne_hub import AigneHub
 from imagebatch.providers.base import Completed, Order, ReferenceImage, Refused
 from imagebatch.providers.openai import OpenAI, is_public
 from imagebatch.providers.prices import gpt_image_2_tokens
@@ -217,6 +218,52 @@ def test_a_compatible_server_draws_several_pictures_one_by_one() -> None:
     assert adapter(LOCAL, capabilities={"n": True}).encode({"model": "sd", "n": 3}, 0).parts == 1
 
 
+BEYOND: list[tuple[dict[str, Json], str]] = [
+    ({"n": 11}, "n"),
+    ({"size": "1000x1000"}, "size"),
+    ({"size": "auto or whatever this server makes of so long a text"}, "size"),
+    ({"quality": "ultra"}, "quality"),
+    ({"quality": "q" * 200}, "quality"),
+    ({"style": "vivid"}, "style"),
+    ({"background": "green"}, "background"),
+    ({"moderation": "none"}, "moderation"),
+    ({"output_format": "gif"}, "output_format"),
+    ({"output_format": "avif"}, "output_format"),
+    ({"output_compression": 101, "output_format": "webp"}, "output_compression"),
+    ({"input_fidelity": "high"}, "input_fidelity"),
+]
+
+
+@pytest.mark.parametrize(("params", "name"), BEYOND)
+def test_a_value_beyond_a_models_list_is_an_error_at_the_public_host_only(params: dict[str, Json], name: str) -> None:
+    hub = AigneHub(ProviderSettings(alias="hub", type="aigne-hub", base_url="https://hub.example.com"))
+    asked: dict[str, Json] = {"model": "gpt-image-1.5", **params}
+    assert name in errors(adapter().encode(asked, 0))
+    for one in (adapter(LOCAL), hub):
+        found = one.encode(asked, 0)
+        assert errors(found) == []
+        assert name in [problem.name for problem in found.problems]
+        assert found.body.get(name) == params[name], "it does not go out as it was written"
+
+
+@pytest.mark.parametrize("model", ["gpt-image-1.5", "dall-e-3"])
+def test_a_prompt_over_a_models_limit_is_an_error_at_the_public_host_only(model: str) -> None:
+    prompt = "x" * 32_001
+    hub = AigneHub(ProviderSettings(alias="hub", type="aigne-hub", base_url="https://hub.example.com"))
+    for one, severity in ((adapter(), "error"), (adapter(LOCAL), "warning"), (hub, "warning")):
+        (problem,) = one.check_prompt(prompt, one.encode({"model": model}, 0))
+        assert problem.severity == severity
+
+
+def test_more_pictures_than_a_request_takes_are_said_with_what_goes_out() -> None:
+    (split,) = adapter(LOCAL).encode({"model": "sd", "n": 11}, 0).problems
+    assert split.message == "11: OpenAI's API takes 1..10 in one request; it goes out as 11 creates of one picture each"
+    whole = adapter(LOCAL, capabilities={"n": True}).encode({"model": "sd", "n": 11}, 0)
+    assert (whole.parts, whole.count) == (1, 11)
+    assert [problem.severity for problem in whole.problems] == ["warning"]
+    assert errors(adapter(LOCAL).encode({"model": "sd", "n": 0}, 0)) == ["n"]
+
+
 def test_a_number_that_is_no_json_is_a_problem_not_a_crash() -> None:
     assert errors(adapter(LOCAL).encode({"model": "sd", "cfg": float("nan")}, 0)) == ["extra_body"]
 
@@ -341,4 +388,4 @@ def test_any_params_give_a_body_that_can_be_fingerprinted(params: dict[str, Json
     for base_url in (None, LOCAL):
         found = adapter(base_url).encode(params, 0)
         canonical(found.body)
-        assert 1 <= found.parts <= found.count <= 10
+        assert 1 <= found.parts <= found.count <= (10 if base_url is None else 1000)
