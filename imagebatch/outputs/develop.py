@@ -119,9 +119,11 @@ class Outputs:
         """Move an output to the trash of `day`; False where it is gone or was edited, and therefore stays."""
         return await asyncio.to_thread(self.tree.trash, output.path, output.sha256, day)
 
-    async def move(self, output: Output, path: str) -> Literal["moved", "same", "gone", "not_ours"]:
-        """Rename an output."""
-        return await asyncio.to_thread(self.tree.move, output.path, path, output.sha256)
+    async def move(
+        self, output: Output, path: str, *, force: bool = False
+    ) -> Literal["moved", "same", "gone", "not_ours"]:
+        """Rename an output; with `force` a foreign file in the way goes to the trash."""
+        return await asyncio.to_thread(self.tree.move, output.path, path, output.sha256, force=force)
 
 
 def _hash(path: Path) -> str:

@@ -95,11 +95,14 @@ class Tree:
         self._tidy(path)
         return True
 
-    def move(self, source: str, target: str, sha256: str) -> Literal["moved", "same", "gone", "not_ours"]:
+    def move(
+        self, source: str, target: str, sha256: str, *, force: bool = False
+    ) -> Literal["moved", "same", "gone", "not_ours"]:
         """Rename our output; nothing is sent anywhere.
 
         `same` where the target already has these bytes, `gone` where the source is not there, `not_ours` where it
-        is not of the locked hash. Raises RefusedError where a foreign file stands at the target.
+        is not of the locked hash. With `force` a foreign file at the target is moved to the trash first. Raises
+        RefusedError where one stands there without it.
         """
         if self.hash_of(target) == sha256:
             self.remove(source, sha256)
@@ -114,7 +117,9 @@ class Tree:
                 if found != sha256:
                     return "gone" if found is None else "not_ours"
                 if _hash_at(into, new_name, target) is not None:
-                    raise _not_ours(target)
+                    if not force:
+                        raise _not_ours(target)
+                    self._to_trash(into, new_name, target, "overwritten")
                 _put(into, name, new_name, target, clobber=False, source=folder)
                 os.fsync(into)
                 os.fsync(folder)

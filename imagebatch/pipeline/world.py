@@ -11,6 +11,7 @@ from imagebatch.model.recorded import Disk, Known, OutputState, Recorded
 from imagebatch.outputs.disk import StatDisk
 from imagebatch.outputs.store import Store
 from imagebatch.pipeline.project import RUN_HOME, SIMULATED_HOME
+from imagebatch.plan.foreign import recorded_paths
 from imagebatch.plan.picking import hashes, source_of
 from imagebatch.plan.types import Blocker, Plan
 from imagebatch.state.ledger import KnownHere, Ledger
@@ -174,6 +175,10 @@ class PlacedDisk:
     def exists(self, path: str) -> bool:
         """Whether something that is not ours stands at an output path."""
         return self._disk.exists(path) and not self._ours(path)
+
+    def listed(self, path: str) -> bool:
+        """Whether the lock lists a file at this path, for whatever address."""
+        return path in recorded_paths(self._ledger)
 
     def note(self, path: str, sha256: str) -> None:
         """Remember a file that was just written with these bytes."""

@@ -26,7 +26,7 @@ def foreign_files(changes: Sequence[Change], recorded: Recorded, world: World) -
             if not world.disk.exists(path):
                 continue
             if ours is None:
-                ours = _recorded_paths(recorded)
+                ours = recorded_paths(recorded)
             if path not in ours:
                 found.append(path)
     return tuple(sorted(found))
@@ -55,7 +55,8 @@ def _placed_already(path: str, index: int, candidates: Sequence[Candidate], worl
     return facts is not None and world.disk.look(path, facts.sha256, facts.bytes) == "same"
 
 
-def _recorded_paths(recorded: Recorded) -> set[str]:
+def recorded_paths(recorded: Recorded) -> set[str]:
+    """The paths of all files that the lock lists."""
     paths: set[str] = set()
     for address in recorded:
         text = recorded.glance(address).outputs

@@ -28,6 +28,10 @@ class Disk(Protocol):
         """Whether something that is not ours stands at an output path."""
         ...
 
+    def listed(self, path: str) -> bool:
+        """Whether the lock lists a file at this path, for whatever address."""
+        ...
+
     def placed(self, path: str) -> str | None:
         """The hash of what stands at a path, where a killed run had just put it there."""
         ...
@@ -147,7 +151,10 @@ class Files:
             if output.develop != file.develop or output.path.rpartition(".")[2] != file.path.rpartition(".")[2]:
                 continue
             await self.recorder.record(Placing(path=file.path, sha256=output.sha256))
-            if await self.outputs.move(output, file.path) in {"moved", "same"}:
+            # What the lock lists there is another address's, which has yet to move away itself.
+            in_the_way = "overwrite" in self.forces and self.disk.exists(file.path)
+            force = in_the_way and not self.disk.listed(file.path)
+            if await self.outputs.move(output, file.path, force=force) in {"moved", "same"}:
                 spare.remove(output)
                 self.disk.forget(output.path)
                 self.disk.note(file.path, output.sha256)

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -529,6 +530,30 @@ def test_a_picture_drawn_without_a_manifest_is_adopted_when_it_is_saved_and_the_
     assert project.run("run", "a dog", "--save", "dog", "-y").code == 0
     again = project.run("run", "a dog", "-y", "--json", "-o", "dog.jpg")
     assert "create" not in json.loads(again.out.splitlines()[-1])["requests"], again.err
+
+
+def test_a_rename_overwrites_a_foreign_file_only_when_told_to_and_never_another_picture_of_ours(
+    project: Project,
+) -> None:
+    def manifest(**paths: str) -> None:
+        assets = {name: {"prompt": f"a {name}", "output": f"o/{path}.jpg"} for name, path in paths.items()}
+        project.write("manifests/catalog.yaml", json.dumps({"assets": assets}))
+
+    manifest(fox="1", dog="2", cat="3")
+    assert project.run("apply", "-y").code == 0
+    pictures = {name: (project.root / f"o/{at}.jpg").read_bytes() for name, at in (("fox", 1), ("dog", 2), ("cat", 3))}
+    manifest(fox="2", dog="3", cat="4")
+    project.write("o/4.jpg", "by hand")
+    assert project.run("apply", "-y").code == 4
+    shutil.rmtree(project.root / ".imagebatch" / "store")
+    done = project.run("apply", "-y", "--force", "overwrite")
+    assert done.code == 0, done.err
+    assert {name: (project.root / f"o/{at}.jpg").read_bytes() for name, at in (("fox", 2), ("dog", 3), ("cat", 4))} == (
+        pictures
+    )
+    trash = project.root / ".imagebatch" / "trash"
+    assert [path.name for path in trash.rglob("*") if path.is_file()] == ["4.jpg"]
+    assert plan_of(project) == {}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

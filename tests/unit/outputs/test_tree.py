@@ -152,6 +152,9 @@ def test_a_move_renames_and_never_overwrites(tree: Tree, root: Path) -> None:
         tree.move("b/e/d.png", "g.png", sha(b"one"))
     assert (root / "g.png").read_bytes() == b"by hand"
     assert (root / "b/e/d.png").read_bytes() == b"one"
+    assert tree.move("b/e/d.png", "g.png", sha(b"one"), force=True) == "moved"
+    assert (root / "g.png").read_bytes() == b"one"
+    assert (root / ".imagebatch/trash/overwritten/g.png").read_bytes() == b"by hand"
 
 
 def test_a_move_that_was_cut_in_half_is_finished(tree: Tree, root: Path) -> None:
