@@ -12,7 +12,7 @@ from imagebatch.model.variant import Variant, WantedOutput
 from imagebatch.outputs.develop import Outputs
 from imagebatch.outputs.download import take_bytes
 from imagebatch.plan.options import Force
-from imagebatch.plan.picking import WantedFile, source_of, wanted_files
+from imagebatch.plan.picking import WantedFile, made_as, source_of, wanted_files
 from imagebatch.run.leaving import Recorder
 from imagebatch.run.trouble import Trouble
 
@@ -60,9 +60,17 @@ class Files:
     day: str
 
     def lacking(self, variant: Variant, entry: Entry, before: Entry | None) -> tuple[int, ...]:
-        """The candidates (from 1) whose bytes are needed to make files that are not there yet."""
+        """The candidates (from 1) whose bytes are needed to make files that are not there yet, under no name."""
         files = wanted_files(variant, entry.picked)
-        return tuple(sorted({file.candidate for file in files if not self._stands(file, entry, before)}))
+        wanted = {file.path for file in files}
+        spare = [output for output in (before.outputs if before is not None else ()) if output.path not in wanted]
+        there = [
+            file
+            for file in files
+            if self._stands(file, entry, before)
+            or any(_is_this(output, file, entry, before) and self._is_whole(output) for output in spare)
+        ]
+        return tuple(sorted({file.candidate for file in files if file not in there}))
 
     async def develop(
         self, variant: Variant, entry: Entry, before: Entry | None
@@ -135,6 +143,9 @@ class Files:
             and self.disk.look(old.path, old.sha256, old.bytes) == "same"
         )
 
+    def _is_whole(self, output: Output) -> bool:
+        return self.disk.look(output.path, output.sha256, output.bytes) == "same"
+
     def _edited(self, output: Output, source: PictureFacts | None) -> bool:
         """Whether somebody changed a file; one that is the wanted picture already was put there by a later run."""
         if "edited" in self.forces or self.disk.look(output.path, output.sha256, output.bytes) != "edited":
@@ -145,10 +156,8 @@ class Files:
         self, file: WantedFile, spare: list[Output], entry: Entry, before: Entry | None
     ) -> Output | None:
         """A file of ours that nobody wants under its old name, and that is just what is wanted here."""
-        if before is None or before.token != entry.token or before.picked != entry.picked or len(entry.picked) != 1:
-            return None
         for output in spare:
-            if output.develop != file.develop or output.path.rpartition(".")[2] != file.path.rpartition(".")[2]:
+            if not _is_this(output, file, entry, before):
                 continue
             await self.recorder.record(Placing(path=file.path, sha256=output.sha256))
             # What the lock lists there is another address's, which has yet to move away itself.
@@ -179,6 +188,14 @@ class Files:
 
     async def _announce(self, path: str, sha256: str) -> None:
         await self.recorder.record(Placing(path=path, sha256=sha256))
+
+
+def _is_this(output: Output, file: WantedFile, entry: Entry, before: Entry | None) -> bool:
+    """Whether a file that was listed before is, but for its name, the one that is wanted now."""
+    if before is None or before.token != entry.token or not made_as(output, file, before):
+        return False
+    now, was = source_of(entry.candidates[file.candidate - 1]), source_of(before.candidates[file.candidate - 1])
+    return now == was
 
 
 def _same_source(file: WantedFile, entry: Entry, before: Entry) -> bool:

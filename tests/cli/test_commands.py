@@ -532,6 +532,37 @@ def test_a_picture_drawn_without_a_manifest_is_adopted_when_it_is_saved_and_the_
     assert "create" not in json.loads(again.out.splitlines()[-1])["requests"], again.err
 
 
+def test_files_of_several_picks_are_renamed_where_neither_store_nor_provider_has_their_pictures(
+    project: Project,
+) -> None:
+    def manifest(folder: str) -> None:
+        small = {"outputs": [{"path": f"{folder}/2-{{{{ candidate }}}}-2.jpg", "width": 200}]}
+        plain = {"output": f"{folder}/plain-{{{{ candidate }}}}.jpg"}
+        one = {"outputs": [{"path": f"{folder}/one.jpg", "width": 200}]}
+        assets: dict[str, dict[str, object]] = {
+            "small": {"pick": [2, 3], **small},
+            "plain": {"pick": [1, 3], **plain},
+            "one": {"pick": "first", **one},
+        }
+        named = {name: {"prompt": f"a {name}", **asset} for name, asset in assets.items()}
+        project.write("manifests/catalog.yaml", json.dumps({"assets": named}))
+
+    def files(folder: str) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (project.root / folder).iterdir()}
+
+    manifest("old")
+    assert project.run("apply", "-y").code == 0
+    before = files("old")
+    shutil.rmtree(project.root / ".imagebatch")
+    manifest("new")
+    done = project.run("apply", "-y", "--json")
+    assert done.code == 0, done.err + done.out
+    assert json.loads(done.out.splitlines()[-1])["requests"] == {}
+    assert files("new") == before
+    assert not (project.root / "old").exists()
+    assert plan_of(project) == {}
+
+
 def test_a_rename_overwrites_a_foreign_file_only_when_told_to_and_never_another_picture_of_ours(
     project: Project,
 ) -> None:
