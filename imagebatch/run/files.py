@@ -36,6 +36,10 @@ class Disk(Protocol):
         """The hash of what stands at a path, where a killed run had just put it there."""
         ...
 
+    def spare(self, path: str) -> str | None:
+        """The hash of what stands at a path, where it is a picture of ours that no lock entry keeps there."""
+        ...
+
     def note(self, path: str, sha256: str) -> None:
         """Remember a file that was just written with these bytes."""
         ...
@@ -121,7 +125,7 @@ class Files:
 
     async def put_away(self, output: Output) -> bool:
         """Move an output to the trash; False where it was edited and therefore stays."""
-        placed = self.disk.placed(output.path)
+        placed = self.disk.placed(output.path) or self.disk.spare(output.path)
         gone = await self.outputs.trash(replace(output, sha256=placed) if placed is not None else output, self.day)
         self.disk.forget(output.path)
         return gone or not self.disk.exists(output.path)
@@ -163,7 +167,8 @@ class Files:
             # What the lock lists there is another address's, which has yet to move away itself.
             in_the_way = "overwrite" in self.forces and self.disk.exists(file.path)
             force = in_the_way and not self.disk.listed(file.path)
-            if await self.outputs.move(output, file.path, force=force) in {"moved", "same"}:
+            spare_hash = self.disk.spare(file.path)
+            if await self.outputs.move(output, file.path, spare=spare_hash, force=force) in {"moved", "same"}:
                 spare.remove(output)
                 self.disk.forget(output.path)
                 self.disk.note(file.path, output.sha256)
@@ -180,6 +185,7 @@ class Files:
             candidate=file.candidate,
             ext=variant.ext,
             replaces=self.disk.placed(file.path) or (old.sha256 if old is not None else None),
+            spare=self.disk.spare(file.path),
             force="overwrite" in self.forces or "edited" in self.forces,
             announce=self._announce,
         )

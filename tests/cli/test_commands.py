@@ -587,6 +587,45 @@ def test_a_rename_overwrites_a_foreign_file_only_when_told_to_and_never_another_
     assert plan_of(project) == {}
 
 
+def test_a_picture_of_ours_that_stands_beside_another_branchs_lock_gives_way_and_what_a_person_made_does_not(
+    project: Project,
+) -> None:
+    lock, picture = project.root / "imagebatch.lock", project.root / "o" / "hero.jpg"
+
+    def manifest(prompt: str | None) -> None:
+        hero = {"hero": {"prompt": prompt, "output": "o/hero.jpg"}} if prompt else {}
+        base = {"base": {"prompt": "a cat", "output": "o/base.jpg"}}
+        project.write("manifests/catalog.yaml", json.dumps({"assets": {**base, **hero}}))
+
+    def branch(prompt: str | None, locked: bytes) -> None:
+        manifest(prompt)
+        lock.write_bytes(locked)
+
+    manifest(None)
+    assert project.run("apply", "-y").code == 0
+    bare = lock.read_bytes()
+    manifest("a fox")
+    assert project.run("apply", "-y").code == 0
+    with_fox, fox = lock.read_bytes(), picture.read_bytes()
+    branch("a wolf", bare)
+    done = project.run("apply", "-y")
+    assert done.code == 0, done.err
+    wolf = picture.read_bytes()
+    branch("a fox", with_fox)
+    assert {address: change["action"] for address, change in plan_of(project).items()} == {"hero": "develop"}
+    assert project.run("apply", "-y").code == 0
+    assert picture.read_bytes() == fox
+    trash = project.root / ".imagebatch" / "trash" / "overwritten" / "o"
+    assert {path.read_bytes() for path in trash.iterdir()} == {fox, wolf}
+    for by_hand in (b"by hand", (project.root / "o" / "base.jpg").read_bytes()):
+        picture.write_bytes(by_hand)
+        assert plan_of(project)["hero"]["reason_code"] == "edited"
+    branch("a bear", bare)
+    picture.write_bytes(b"by hand")
+    assert project.run("apply", "-y").code == 4
+    assert picture.read_bytes() == b"by hand"
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_prints_a_script(project: Project, shell: str) -> None:
     done = project.run("completion", shell)
