@@ -92,13 +92,15 @@ class Outputs:
         candidate: int,
         ext: str,
         replaces: str | None = None,
+        spare: str | None = None,
         force: bool = False,
         announce: Callable[[str, str], Awaitable[None]] | None = None,
     ) -> Output:
         """Develop one picture into one output file and give the lock's record of it.
 
         `candidate` counts from 1, `ext` stands for `{{ ext }}`; `replaces` is the hash that the lock has for the file
-        that may stand there. `announce` is told path and hash before the file appears.
+        that may stand there, `spare` that of a file there that may go to the trash. `announce` is told path and hash
+        before the file appears.
 
         Raises RefusedError for a foreign file in the way, OutputError for everything else.
         """
@@ -108,7 +110,7 @@ class Outputs:
             if announce is not None:
                 await announce(path, made.sha256)
             await asyncio.to_thread(
-                self.tree.place, made.path, path, sha256=made.sha256, replaces=replaces, force=force
+                self.tree.place, made.path, path, sha256=made.sha256, replaces=replaces, spare=spare, force=force
             )
         finally:
             if not made.kept:
@@ -119,9 +121,11 @@ class Outputs:
         """Move an output to the trash of `day`; False where it is gone or was edited, and therefore stays."""
         return await asyncio.to_thread(self.tree.trash, output.path, output.sha256, day)
 
-    async def move(self, output: Output, path: str) -> Literal["moved", "same", "gone", "not_ours"]:
-        """Rename an output."""
-        return await asyncio.to_thread(self.tree.move, output.path, path, output.sha256)
+    async def move(
+        self, output: Output, path: str, *, spare: str | None = None, force: bool = False
+    ) -> Literal["moved", "same", "gone", "not_ours"]:
+        """Rename an output; what has the hash `spare`, and with `force` whatever is in the way, goes to the trash."""
+        return await asyncio.to_thread(self.tree.move, output.path, path, output.sha256, spare=spare, force=force)
 
 
 def _hash(path: Path) -> str:

@@ -50,12 +50,20 @@ class Tree:
             return None
 
     def place(
-        self, source: Path, path: str, *, sha256: str, replaces: str | None = None, force: bool = False
+        self,
+        source: Path,
+        path: str,
+        *,
+        sha256: str,
+        replaces: str | None = None,
+        spare: str | None = None,
+        force: bool = False,
     ) -> Placed:
         """Put a copy of `source`, whose bytes have the hash `sha256`, at a project path.
 
-        `replaces` is the hash that the lock has for this output: only a file with it gives way. With `force` a foreign
-        file is moved to the trash first. The bytes are synced under another name in the same folder, then renamed.
+        `replaces` is the hash that the lock has for this output: only a file with it gives way. One with the hash
+        `spare`, and with `force` any foreign file, is moved to the trash first. The bytes are synced under another
+        name in the same folder, then renamed.
 
         Raises RefusedError (`path.not_ours`) for a foreign file, OutputError for links, folders and a full disk.
         """
@@ -66,7 +74,7 @@ class Tree:
                     os.unlink(_temp(name), dir_fd=folder)  # a run that died between two names of one file left it
                 return "same"
             if there is not None and there != replaces:
-                if not force:
+                if not force and there != spare:
                     raise _not_ours(path)
                 self._to_trash(folder, name, path, "overwritten")
                 there = None
@@ -95,11 +103,14 @@ class Tree:
         self._tidy(path)
         return True
 
-    def move(self, source: str, target: str, sha256: str) -> Literal["moved", "same", "gone", "not_ours"]:
+    def move(
+        self, source: str, target: str, sha256: str, *, spare: str | None = None, force: bool = False
+    ) -> Literal["moved", "same", "gone", "not_ours"]:
         """Rename our output; nothing is sent anywhere.
 
         `same` where the target already has these bytes, `gone` where the source is not there, `not_ours` where it
-        is not of the locked hash. Raises RefusedError where a foreign file stands at the target.
+        is not of the locked hash. What stands at the target is moved to the trash first where it has the hash `spare`,
+        and with `force` whatever it is. Raises RefusedError for another file there.
         """
         if self.hash_of(target) == sha256:
             self.remove(source, sha256)
@@ -113,8 +124,11 @@ class Tree:
                 found = _hash_at(folder, name, source)
                 if found != sha256:
                     return "gone" if found is None else "not_ours"
-                if _hash_at(into, new_name, target) is not None:
-                    raise _not_ours(target)
+                there = _hash_at(into, new_name, target)
+                if there is not None:
+                    if not force and there != spare:
+                        raise _not_ours(target)
+                    self._to_trash(into, new_name, target, "overwritten")
                 _put(into, name, new_name, target, clobber=False, source=folder)
                 os.fsync(into)
                 os.fsync(folder)

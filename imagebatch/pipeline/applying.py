@@ -30,6 +30,7 @@ from imagebatch.pipeline.world import (
     Memory,
     PlacedDisk,
     World,
+    known_here,
     read_beside,
     remember_rows,
     session_world,
@@ -360,7 +361,7 @@ class _Run:
         files = Files(
             root=self.home,
             outputs=Outputs(store=self.store, workers=workers, tree=tree),
-            disk=PlacedDisk(self.disk, self.session.ledger),
+            disk=PlacedDisk(self.disk, self.session.ledger, known_here(self.session.ledger, self.store, self._beside)),
             recorder=recorder,
             forces=planned.options.forces,
             day=datetime.now(UTC).date().isoformat(),

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from imagebatch.errors import ImagebatchError
 from imagebatch.model.generation import Candidate
-from imagebatch.model.recorded import Disk, Known, OutputState, Recorded
+from imagebatch.model.recorded import Disk, Known, KnownDraw, OutputState, Recorded
 from imagebatch.outputs.disk import StatDisk
 from imagebatch.outputs.store import Store
 from imagebatch.pipeline.project import RUN_HOME, SIMULATED_HOME
+from imagebatch.plan.foreign import recorded_files
 from imagebatch.plan.picking import hashes, source_of
 from imagebatch.plan.types import Blocker, Plan
 from imagebatch.state.ledger import KnownHere, Ledger
@@ -98,10 +99,11 @@ def read_world(home: Path, lineage: str | None, disk: StatDisk) -> World:
         )
         for refusal in view.refusals
     )
+    known = known_here(view.ledger, Store(_work(home) / STORE), read_beside(home, lineage))
     return World(
         recorded=view.ledger,
-        known=_known(view.ledger, Store(_work(home) / STORE), read_beside(home, lineage)),
-        disk=PlacedDisk(disk, view.ledger),
+        known=known,
+        disk=PlacedDisk(disk, view.ledger, known),
         lineage=view.lineage,
         lock_digest=view.digest,
         apply_running=str(view.running) if view.running is not None else None,
@@ -112,17 +114,19 @@ def read_world(home: Path, lineage: str | None, disk: StatDisk) -> World:
 
 def session_world(session: Session, home: Path, store: Store, disk: StatDisk, beside: Beside | None = None) -> World:
     """The world as an apply sees it, live."""
+    known = known_here(session.ledger, store, beside)
     return World(
         recorded=session.ledger,
-        known=_known(session.ledger, store, beside),
-        disk=PlacedDisk(disk, session.ledger),
+        known=known,
+        disk=PlacedDisk(disk, session.ledger, known),
         lineage=session.lineage,
         lock_digest=session.digest,
         rows_before=rows_before(home),
     )
 
 
-def _known(ledger: Ledger, store: Store, beside: Beside | None) -> KnownHere:
+def known_here(ledger: Ledger, store: Store, beside: Beside | None) -> KnownHere:
+    """All draws and pictures that this checkout knows."""
     if beside is None:
         return KnownHere(ledger, store.has)
     return KnownHere(ledger, lambda sha256: store.has(sha256) or beside.store.has(sha256), beside.ledger)
@@ -157,12 +161,16 @@ def stored_files(home: Path, candidates: Sequence[Candidate]) -> Mapping[int, Pa
 class PlacedDisk:
     """Output files, seen so that what a killed run had just put there is not taken for somebody else's.
 
-    Such a file counts as missing: it is made again from the store, for nothing, and found to be the same.
+    Such a file counts as missing: it is made again from the store, for nothing, and found to be the same. So does a
+    picture of ours that was put there beside another lock, of another branch: it gives way.
     """
 
-    def __init__(self, disk: StatDisk, ledger: Ledger) -> None:
+    def __init__(self, disk: StatDisk, ledger: Ledger, known: KnownHere) -> None:
         self._disk = disk
         self._ledger = ledger
+        self._known = known
+        self._listed: dict[str, set[str]] | None = None
+        self._held: set[str] | None = None
 
     def look(self, path: str, sha256: str, size: int) -> OutputState:
         """How a file compares with the lock."""
@@ -171,9 +179,31 @@ class PlacedDisk:
             return "missing"
         return found
 
+    def spare(self, path: str) -> str | None:
+        """The hash of what stands at a path, where it is a picture of ours that no lock entry keeps there.
+
+        Where the lock lists another file at the path, a picture that any entry has now was put there by a person.
+        """
+        found = self._disk.hash_of(path)
+        if found is None:
+            return None
+        if self._listed is None:
+            self._listed = recorded_files(self._ledger)
+        listed = self._listed.get(path)
+        if listed is None:
+            return found if self._known.has_bytes(found) or self._known.offering(found) else None
+        if found in listed:
+            return None
+        draws = self._known.offering(found)
+        return found if draws and not self._holds_any(draws) else None
+
     def exists(self, path: str) -> bool:
         """Whether something that is not ours stands at an output path."""
         return self._disk.exists(path) and not self._ours(path)
+
+    def listed(self, path: str) -> bool:
+        """Whether the lock lists a file at this path, for whatever address."""
+        return path in recorded_files(self._ledger)
 
     def note(self, path: str, sha256: str) -> None:
         """Remember a file that was just written with these bytes."""
@@ -190,7 +220,12 @@ class PlacedDisk:
         return found if found in placed else None
 
     def _ours(self, path: str) -> bool:
-        return self.placed(path) is not None
+        return self.placed(path) is not None or self.spare(path) is not None
+
+    def _holds_any(self, draws: Sequence[KnownDraw]) -> bool:
+        if self._held is None:
+            self._held = {self._ledger.entry(address).token for address in self._ledger}
+        return any(draw.token in self._held for draw in draws)
 
 
 class Memory(MutableMapping[str, str]):

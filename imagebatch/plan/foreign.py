@@ -1,7 +1,7 @@
 """Files that stand where an output is to go and are not ours."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from imagebatch.model.generation import Candidate
 from imagebatch.model.recorded import Recorded
@@ -20,13 +20,13 @@ def foreign_files(changes: Sequence[Change], recorded: Recorded, world: World) -
     A file that holds just the bytes to be placed is none; neither is one that the lock lists for any address.
     """
     found: list[str] = []
-    ours: set[str] | None = None
+    ours: Mapping[str, set[str]] | None = None
     for change in changes:
         for path in _new_paths(change, world):
             if not world.disk.exists(path):
                 continue
             if ours is None:
-                ours = _recorded_paths(recorded)
+                ours = recorded_files(recorded)
             if path not in ours:
                 found.append(path)
     return tuple(sorted(found))
@@ -55,10 +55,11 @@ def _placed_already(path: str, index: int, candidates: Sequence[Candidate], worl
     return facts is not None and world.disk.look(path, facts.sha256, facts.bytes) == "same"
 
 
-def _recorded_paths(recorded: Recorded) -> set[str]:
-    paths: set[str] = set()
+def recorded_files(recorded: Recorded) -> dict[str, set[str]]:
+    """All files that the lock lists, and the hashes that they have there."""
+    files: dict[str, set[str]] = {}
     for address in recorded:
         text = recorded.glance(address).outputs
-        if text != "[]":
-            paths.update(output["path"] for output in json.loads(text))
-    return paths
+        for output in json.loads(text) if text != "[]" else ():
+            files.setdefault(output["path"], set()).add(output["sha256"])
+    return files

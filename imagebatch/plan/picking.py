@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from imagebatch.model.generation import Candidate, PictureFacts, Resolution
+from imagebatch.model.generation import Candidate, Entry, Output, PictureFacts, Resolution
 from imagebatch.model.picks import Pick
 from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, OutputSpec, PickRule, Variant
 
+_MOST_TEMPLATES = 256
 RESOLUTION_RANK: dict[Resolution, int] = {"preview": 0, "full": 1, "upscale": 2, "uhd": 3}
 
 
@@ -43,6 +44,55 @@ def wanted_files(variant: Variant, picked: Sequence[int]) -> tuple[WantedFile, .
             for index in (picked if CANDIDATE_MARK in path else picked[:1])
         ]
     return tuple(files)
+
+
+def made_as(output: Output, file: WantedFile, entry: Entry) -> bool:
+    """Whether a file that `entry` lists is just what is wanted, but for its name."""
+    return (
+        output.develop == file.develop
+        and output.path.rpartition(".")[2] == file.path.rpartition(".")[2]
+        and _candidate_behind(output, entry) == file.candidate
+    )
+
+
+def _candidate_behind(output: Output, entry: Entry) -> int | None:
+    """The pick (from 1) that a file was made from; None where nothing tells it.
+
+    Its bytes do where they are the picture's own, else its place: the lock lists the files of one output side by side,
+    in the order of the picks, under paths that differ by the candidate's number only.
+    """
+    picked = [index for index in entry.picked if index <= len(entry.candidates)]
+    for index in picked:
+        facts = source_of(entry.candidates[index - 1])
+        if facts is not None and facts.sha256 == output.sha256:
+            return index
+    if len(picked) == 1:
+        return picked[0]
+    at = entry.outputs.index(output)
+    for start in range(max(0, at - len(picked) + 1), at + 1):
+        if _is_of_all_picks(entry.outputs[start : start + len(picked)], picked):
+            return picked[at - start]
+    return None
+
+
+def _is_of_all_picks(files: Sequence[Output], picked: Sequence[int]) -> bool:
+    if len(files) != len(picked) or len({file.develop for file in files}) != 1:
+        return False
+    if len({file.sha256 for file in files}) != len(files):
+        return False  # one picture under several names, not several pictures
+    common = [_templates(file.path, index) for file, index in zip(files, picked, strict=True)]
+    return bool(set.intersection(*common)) if common else False
+
+
+def _templates(path: str, number: int) -> set[str]:
+    """All that a path may have been before a candidate's number was put into it."""
+    pieces = path.split(str(number))
+    found = {pieces[0]}
+    for piece in pieces[1:]:
+        found = {start + middle + piece for start in found for middle in (str(number), CANDIDATE_MARK)}
+        if len(found) > _MOST_TEMPLATES:
+            return set()
+    return found - {path}
 
 
 def one_place_only(outputs: Iterable[OutputSpec]) -> str | None:

@@ -8,7 +8,7 @@ from imagebatch.model.recorded import Known, KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, bytes_at_hand, can_fetch
 from imagebatch.plan.costs import bought_price, times
-from imagebatch.plan.picking import WantedFile, has_resolution, wanted_files, wanted_picks
+from imagebatch.plan.picking import WantedFile, has_resolution, made_as, wanted_files, wanted_picks
 from imagebatch.plan.types import ACTIONS, Action, Reason
 
 
@@ -106,14 +106,20 @@ def _files(case: Case, variant: Variant, entry: Entry, due: Due, *, replaced: bo
     files = wanted_files(variant, due.picked)
     recorded = {output.path: output for output in entry.outputs}
     same_picks = due.picked == entry.picked and not replaced
-    spare = [] if not same_picks else [o for o in entry.outputs if o.path not in {file.path for file in files}]
+    wanted = {file.path for file in files}
+    spare = [] if replaced else [output for output in entry.outputs if output.path not in wanted]
     to_make: list[WantedFile] = []
     for file in files:
         output = recorded.pop(file.path, None)
         if output is None:
-            if not _renamed(case, file, spare, recorded, due):
-                to_make.append(file)
-                due.add("develop", _why_new(case, entry, same_picks=same_picks), file.path)
+            source = None if _is_awaited(entry, file) else _renamed(case, file, entry, spare)
+            if source is not None:
+                spare.remove(source)
+                recorded.pop(source.path, None)
+                due.add("move", "moved", f"{source.path} -> {file.path}")
+                continue
+            to_make.append(file)
+            due.add("develop", _why_new(case, entry, same_picks=same_picks), file.path)
         elif _to_make_again(case, file, output, due, trusted=same_picks or (file.own_candidate and not replaced)):
             to_make.append(file)
         elif _is_awaited(entry, file) and "keep" not in due.actions:
@@ -134,14 +140,13 @@ def _why_new(case: Case, entry: Entry, *, same_picks: bool) -> Reason:
     return "ladder" if same_picks and entry.outputs else "output_missing"
 
 
-def _renamed(case: Case, file: WantedFile, spare: list[Output], recorded: dict[str, Output], due: Due) -> bool:
+def _renamed(case: Case, file: WantedFile, entry: Entry, spare: list[Output]) -> Output | None:
+    """A file that nobody wants under its name, and that is just what is wanted under another."""
     for output in spare:
-        if output.develop == file.develop and case.world.disk.look(output.path, output.sha256, output.bytes) == "same":
-            spare.remove(output)
-            recorded.pop(output.path, None)
-            due.add("move", "moved", f"{output.path} -> {file.path}")
-            return True
-    return False
+        there = case.world.disk.look(output.path, output.sha256, output.bytes) == "same"
+        if there and made_as(output, file, entry):
+            return output
+    return None
 
 
 def _is_awaited(entry: Entry, file: WantedFile) -> bool:

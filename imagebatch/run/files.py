@@ -12,7 +12,7 @@ from imagebatch.model.variant import Variant, WantedOutput
 from imagebatch.outputs.develop import Outputs
 from imagebatch.outputs.download import take_bytes
 from imagebatch.plan.options import Force
-from imagebatch.plan.picking import WantedFile, source_of, wanted_files
+from imagebatch.plan.picking import WantedFile, made_as, source_of, wanted_files
 from imagebatch.run.leaving import Recorder
 from imagebatch.run.trouble import Trouble
 
@@ -28,8 +28,16 @@ class Disk(Protocol):
         """Whether something that is not ours stands at an output path."""
         ...
 
+    def listed(self, path: str) -> bool:
+        """Whether the lock lists a file at this path, for whatever address."""
+        ...
+
     def placed(self, path: str) -> str | None:
         """The hash of what stands at a path, where a killed run had just put it there."""
+        ...
+
+    def spare(self, path: str) -> str | None:
+        """The hash of what stands at a path, where it is a picture of ours that no lock entry keeps there."""
         ...
 
     def note(self, path: str, sha256: str) -> None:
@@ -56,9 +64,17 @@ class Files:
     day: str
 
     def lacking(self, variant: Variant, entry: Entry, before: Entry | None) -> tuple[int, ...]:
-        """The candidates (from 1) whose bytes are needed to make files that are not there yet."""
+        """The candidates (from 1) whose bytes are needed to make files that are not there yet, under no name."""
         files = wanted_files(variant, entry.picked)
-        return tuple(sorted({file.candidate for file in files if not self._stands(file, entry, before)}))
+        wanted = {file.path for file in files}
+        spare = [output for output in (before.outputs if before is not None else ()) if output.path not in wanted]
+        there = [
+            file
+            for file in files
+            if self._stands(file, entry, before)
+            or any(_is_this(output, file, entry, before) and self._is_whole(output) for output in spare)
+        ]
+        return tuple(sorted({file.candidate for file in files if file not in there}))
 
     async def develop(
         self, variant: Variant, entry: Entry, before: Entry | None
@@ -109,7 +125,7 @@ class Files:
 
     async def put_away(self, output: Output) -> bool:
         """Move an output to the trash; False where it was edited and therefore stays."""
-        placed = self.disk.placed(output.path)
+        placed = self.disk.placed(output.path) or self.disk.spare(output.path)
         gone = await self.outputs.trash(replace(output, sha256=placed) if placed is not None else output, self.day)
         self.disk.forget(output.path)
         return gone or not self.disk.exists(output.path)
@@ -131,6 +147,9 @@ class Files:
             and self.disk.look(old.path, old.sha256, old.bytes) == "same"
         )
 
+    def _is_whole(self, output: Output) -> bool:
+        return self.disk.look(output.path, output.sha256, output.bytes) == "same"
+
     def _edited(self, output: Output, source: PictureFacts | None) -> bool:
         """Whether somebody changed a file; one that is the wanted picture already was put there by a later run."""
         if "edited" in self.forces or self.disk.look(output.path, output.sha256, output.bytes) != "edited":
@@ -141,13 +160,15 @@ class Files:
         self, file: WantedFile, spare: list[Output], entry: Entry, before: Entry | None
     ) -> Output | None:
         """A file of ours that nobody wants under its old name, and that is just what is wanted here."""
-        if before is None or before.token != entry.token or before.picked != entry.picked or len(entry.picked) != 1:
-            return None
         for output in spare:
-            if output.develop != file.develop or output.path.rpartition(".")[2] != file.path.rpartition(".")[2]:
+            if not _is_this(output, file, entry, before):
                 continue
             await self.recorder.record(Placing(path=file.path, sha256=output.sha256))
-            if await self.outputs.move(output, file.path) in {"moved", "same"}:
+            # What the lock lists there is another address's, which has yet to move away itself.
+            in_the_way = "overwrite" in self.forces and self.disk.exists(file.path)
+            force = in_the_way and not self.disk.listed(file.path)
+            spare_hash = self.disk.spare(file.path)
+            if await self.outputs.move(output, file.path, spare=spare_hash, force=force) in {"moved", "same"}:
                 spare.remove(output)
                 self.disk.forget(output.path)
                 self.disk.note(file.path, output.sha256)
@@ -164,6 +185,7 @@ class Files:
             candidate=file.candidate,
             ext=variant.ext,
             replaces=self.disk.placed(file.path) or (old.sha256 if old is not None else None),
+            spare=self.disk.spare(file.path),
             force="overwrite" in self.forces or "edited" in self.forces,
             announce=self._announce,
         )
@@ -172,6 +194,14 @@ class Files:
 
     async def _announce(self, path: str, sha256: str) -> None:
         await self.recorder.record(Placing(path=path, sha256=sha256))
+
+
+def _is_this(output: Output, file: WantedFile, entry: Entry, before: Entry | None) -> bool:
+    """Whether a file that was listed before is, but for its name, the one that is wanted now."""
+    if before is None or before.token != entry.token or not made_as(output, file, before):
+        return False
+    now, was = source_of(entry.candidates[file.candidate - 1]), source_of(before.candidates[file.candidate - 1])
+    return now == was
 
 
 def _same_source(file: WantedFile, entry: Entry, before: Entry) -> bool:

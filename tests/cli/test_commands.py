@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -529,6 +530,100 @@ def test_a_picture_drawn_without_a_manifest_is_adopted_when_it_is_saved_and_the_
     assert project.run("run", "a dog", "--save", "dog", "-y").code == 0
     again = project.run("run", "a dog", "-y", "--json", "-o", "dog.jpg")
     assert "create" not in json.loads(again.out.splitlines()[-1])["requests"], again.err
+
+
+def test_files_of_several_picks_are_renamed_where_neither_store_nor_provider_has_their_pictures(
+    project: Project,
+) -> None:
+    def manifest(folder: str) -> None:
+        small = {"outputs": [{"path": f"{folder}/2-{{{{ candidate }}}}-2.jpg", "width": 200}]}
+        plain = {"output": f"{folder}/plain-{{{{ candidate }}}}.jpg"}
+        one = {"outputs": [{"path": f"{folder}/one.jpg", "width": 200}]}
+        assets: dict[str, dict[str, object]] = {
+            "small": {"pick": [2, 3], **small},
+            "plain": {"pick": [1, 3], **plain},
+            "one": {"pick": "first", **one},
+        }
+        named = {name: {"prompt": f"a {name}", **asset} for name, asset in assets.items()}
+        project.write("manifests/catalog.yaml", json.dumps({"assets": named}))
+
+    def files(folder: str) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (project.root / folder).iterdir()}
+
+    manifest("old")
+    assert project.run("apply", "-y").code == 0
+    before = files("old")
+    shutil.rmtree(project.root / ".imagebatch")
+    manifest("new")
+    done = project.run("apply", "-y", "--json")
+    assert done.code == 0, done.err + done.out
+    assert json.loads(done.out.splitlines()[-1])["requests"] == {}
+    assert files("new") == before
+    assert not (project.root / "old").exists()
+    assert plan_of(project) == {}
+
+
+def test_a_rename_overwrites_a_foreign_file_only_when_told_to_and_never_another_picture_of_ours(
+    project: Project,
+) -> None:
+    def manifest(**paths: str) -> None:
+        assets = {name: {"prompt": f"a {name}", "output": f"o/{path}.jpg"} for name, path in paths.items()}
+        project.write("manifests/catalog.yaml", json.dumps({"assets": assets}))
+
+    manifest(fox="1", dog="2", cat="3")
+    assert project.run("apply", "-y").code == 0
+    pictures = {name: (project.root / f"o/{at}.jpg").read_bytes() for name, at in (("fox", 1), ("dog", 2), ("cat", 3))}
+    manifest(fox="2", dog="3", cat="4")
+    project.write("o/4.jpg", "by hand")
+    assert project.run("apply", "-y").code == 4
+    shutil.rmtree(project.root / ".imagebatch" / "store")
+    done = project.run("apply", "-y", "--force", "overwrite")
+    assert done.code == 0, done.err
+    assert {name: (project.root / f"o/{at}.jpg").read_bytes() for name, at in (("fox", 2), ("dog", 3), ("cat", 4))} == (
+        pictures
+    )
+    trash = project.root / ".imagebatch" / "trash"
+    assert [path.name for path in trash.rglob("*") if path.is_file()] == ["4.jpg"]
+    assert plan_of(project) == {}
+
+
+def test_a_picture_of_ours_that_stands_beside_another_branchs_lock_gives_way_and_what_a_person_made_does_not(
+    project: Project,
+) -> None:
+    lock, picture = project.root / "imagebatch.lock", project.root / "o" / "hero.jpg"
+
+    def manifest(prompt: str | None) -> None:
+        hero = {"hero": {"prompt": prompt, "output": "o/hero.jpg"}} if prompt else {}
+        base = {"base": {"prompt": "a cat", "output": "o/base.jpg"}}
+        project.write("manifests/catalog.yaml", json.dumps({"assets": {**base, **hero}}))
+
+    def branch(prompt: str | None, locked: bytes) -> None:
+        manifest(prompt)
+        lock.write_bytes(locked)
+
+    manifest(None)
+    assert project.run("apply", "-y").code == 0
+    bare = lock.read_bytes()
+    manifest("a fox")
+    assert project.run("apply", "-y").code == 0
+    with_fox, fox = lock.read_bytes(), picture.read_bytes()
+    branch("a wolf", bare)
+    done = project.run("apply", "-y")
+    assert done.code == 0, done.err
+    wolf = picture.read_bytes()
+    branch("a fox", with_fox)
+    assert {address: change["action"] for address, change in plan_of(project).items()} == {"hero": "develop"}
+    assert project.run("apply", "-y").code == 0
+    assert picture.read_bytes() == fox
+    trash = project.root / ".imagebatch" / "trash" / "overwritten" / "o"
+    assert {path.read_bytes() for path in trash.iterdir()} == {fox, wolf}
+    for by_hand in (b"by hand", (project.root / "o" / "base.jpg").read_bytes()):
+        picture.write_bytes(by_hand)
+        assert plan_of(project)["hero"]["reason_code"] == "edited"
+    branch("a bear", bare)
+    picture.write_bytes(b"by hand")
+    assert project.run("apply", "-y").code == 4
+    assert picture.read_bytes() == b"by hand"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

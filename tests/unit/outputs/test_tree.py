@@ -161,6 +161,22 @@ def test_a_move_renames_and_never_overwrites(tree: Tree, root: Path) -> None:
         tree.move("b/e/d.png", "g.png", sha(b"one"))
     assert (root / "g.png").read_bytes() == b"by hand"
     assert (root / "b/e/d.png").read_bytes() == b"one"
+    assert tree.move("b/e/d.png", "g.png", sha(b"one"), force=True) == "moved"
+    assert (root / "g.png").read_bytes() == b"one"
+    assert (root / ".imagebatch/trash/overwritten/g.png").read_bytes() == b"by hand"
+
+
+def test_a_file_that_may_be_spared_goes_to_the_trash_and_no_other_does(tree: Tree, root: Path) -> None:
+    (root / "c.png").write_bytes(b"other branch")
+    with pytest.raises(RefusedError):
+        tree.place(source(root, b"one"), "c.png", sha256=sha(b"one"), spare=sha(b"another"))
+    tree.place(source(root, b"one"), "c.png", sha256=sha(b"one"), spare=sha(b"other branch"))
+    (root / "d.png").write_bytes(b"other branch")
+    with pytest.raises(RefusedError):
+        tree.move("c.png", "d.png", sha(b"one"), spare=sha(b"another"))
+    assert tree.move("c.png", "d.png", sha(b"one"), spare=sha(b"other branch")) == "moved"
+    trash = root / ".imagebatch/trash/overwritten"
+    assert [(trash / name).read_bytes() for name in ("c.png", "d.png")] == [b"other branch"] * 2
 
 
 def test_a_move_that_was_cut_in_half_is_finished(tree: Tree, root: Path) -> None:

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from imagebatch.model.generation import Bought, Failure, Part
+from imagebatch.model.generation import Bought, Failure, Output, Part
 from imagebatch.model.picks import Pick, PickOrigin, Picks
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.settings import Redo
 from imagebatch.model.variant import CANDIDATE_MARK, Policy, Reference, Variant
+from imagebatch.plan.picking import WantedFile, made_as
 from imagebatch.plan.types import Plan
 from imagebatch.plan.unchanged import certainly_unchanged
 from tests.unit.plan.worlds import PLACE, World, candidates_of, earlier_of, entry_of, facts, token_of, variant
@@ -404,6 +405,28 @@ def test_a_purchase_that_only_the_journal_knows_of_is_not_planned_again_and_what
     bought = replace(preview, candidates=(replace(first, bought=Bought(resolution="uhd")), *rest))
     assert world.have("hero", bought).one(wanted).action == "fetch"
     assert not certainly_unchanged(wanted, world.lock.glance("hero"), world.disk)
+
+
+@pytest.mark.parametrize(
+    ("paths", "picked", "candidate"),
+    [
+        (("a-2.jpg", "a-3.jpg"), (2, 3), 3),
+        (("2/a-2.jpg", "2/a-12.jpg"), (2, 12), 12),
+        (("2/a-2.jpg", "3/a-3.jpg"), (2, 3), 3),
+        (("a-3.jpg", "a-2.jpg"), (3, 2), 2),
+        (("a-2.jpg", "b-3.jpg"), (2, 3), None),
+        (("a-2.jpg", "a-4.jpg"), (2, 3), None),
+    ],
+)
+def test_which_pick_a_file_was_made_from_is_told_by_its_place_among_those_of_the_others(
+    paths: tuple[str, ...], picked: tuple[int, ...], candidate: int | None
+) -> None:
+    wanted = variant("hero", offers=12)
+    outputs = tuple(Output(path=path, develop="d", sha256=path, bytes=1) for path in paths)
+    entry = replace(entry_of(wanted), picked=picked, outputs=outputs)
+    spec = wanted.outputs[0].spec
+    files = [WantedFile(path="new.jpg", develop="d", candidate=at, spec=spec) for at in range(1, 13)]
+    assert [file.candidate for file in files if made_as(outputs[1], file, entry)] == ([candidate] if candidate else [])
 
 
 DISTINCT = {"distinct": True}
