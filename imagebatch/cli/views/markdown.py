@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from imagebatch.cli.views.foreign import shown
 from imagebatch.cli.views.money_text import cost_text
 from imagebatch.cli.views.plan_text import REASONS, SYMBOLS, groups
+from imagebatch.errors import Problem
 from imagebatch.plan.costs import summary_line
 from imagebatch.plan.types import Plan
 from imagebatch.run.result import RunResult
@@ -60,6 +61,18 @@ def result_markdown(result: RunResult, last_line: str) -> str:
     if not rows:
         return _bounded(head, [])
     return _bounded([*head, "| end | address | why |", "| --- | --- | --- |"], rows)
+
+
+def error_markdown(problems: Iterable[Problem]) -> str:
+    """Why a command did nothing, or did not come to its end."""
+    head = ["### imagebatch", ""]
+    rows = []
+    for one in problems:
+        place = f"{one.place}: " if one.place else ""
+        rows.append(f"- {code(f'{place}{one.severity}: {one.summary} [{one.code}]', limit=500)}")
+        rows += [f"  - {code(line, limit=500)}" for line in one.detail.splitlines() if line.strip()]
+        rows += [f"  - hint: {code(one.hint, limit=500)}"] if one.hint else []
+    return _bounded(head, rows)
 
 
 def _bounded(head: Sequence[str], rows: Iterable[str], most: int = MOST_BYTES) -> str:
