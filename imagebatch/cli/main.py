@@ -123,8 +123,11 @@ def run() -> None:
     """The console script: run, and leave with the contract's exit code."""
     instruction = os.environ.get(COMPLETE_VARIABLE)
     if instruction:
-        from click.shell_completion import shell_complete
+        from click.shell_completion import add_completion_class, shell_complete
 
+        from imagebatch.cli.bash import Bash
+
+        add_completion_class(Bash, "bash")
         sys.exit(shell_complete(build(), {}, "imagebatch", COMPLETE_VARIABLE, instruction))
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     code = main(sys.argv[1:])
