@@ -241,7 +241,8 @@ class Poller:
             one.bad += 1
             code = "provider.auth" if isinstance(error, KeyRefused) else "provider.bad_response"
             if one.bad >= BAD_ANSWERS_BEFORE_FAILURE:
-                self._fail(one, code, f"generation {one.generation}: {error}")
+                whose, text = f"generation {one.generation}", str(error)
+                self._fail(one, code, text if whose in text else f"{whose}: {text}")
             else:
                 self._later(one, pause_s=0.2 * one.bad)
             return

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from imagebatch.cli.views.foreign import shown
 from imagebatch.cli.views.money_text import cost_text
-from imagebatch.cli.views.plan_text import REASONS, SYMBOLS, groups
+from imagebatch.cli.views.plan_text import SYMBOLS, groups, reason_word
 from imagebatch.errors import Problem
 from imagebatch.plan.costs import summary_line
 from imagebatch.plan.types import Plan
@@ -41,7 +41,7 @@ def plan_markdown(plan: Plan, *, simulated: Sequence[str] = ()) -> str:
         names = code(first.address, table=True)
         if count > 1:
             names = f"{count} × {names} … {code(last.address, table=True)}"
-        reason = REASONS[first.reason] if first.reason else ""
+        reason = reason_word(first)
         detail = f" {code(first.detail, table=True)}" if first.detail else ""
         cost = cost_text(first.costs, count)
         rows.append(f"| `{SYMBOLS[first.action][0]}` {first.action} | {names} | {reason}{detail} | {cost} |")

@@ -127,6 +127,19 @@ async def test_nonsense_is_tried_three_times_and_then_reported() -> None:
     assert provider.asked == 3
 
 
+@pytest.mark.parametrize(
+    ("answered", "told"),
+    [
+        ("generation g1 has no readable status", "generation g1 has no readable status"),
+        ("the answer holds NaN", "generation g1: the answer holds NaN"),
+    ],
+)
+async def test_a_generation_is_named_once_in_what_is_reported_of_it(answered: str, told: str) -> None:
+    with pytest.raises(PollFailed) as failed:
+        await poller(Provider(BadAnswer(answered)))[0].wait("g1", "ib-1", 600.0)
+    assert str(failed.value) == told
+
+
 async def test_a_refused_key_is_told_and_not_asked_about_until_the_deadline() -> None:
     provider = Provider(KeyRefused("the key was refused (401)"))
     with pytest.raises(PollFailed, match="the key was refused") as failed:
