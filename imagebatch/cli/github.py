@@ -3,9 +3,40 @@
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import click
 
 from imagebatch.cli.screen import Screen
 from imagebatch.cli.views.foreign import json_text
+from imagebatch.errors import ImagebatchError
+
+_OUTPUTS = "imagebatch.outputs"  # in a context's `meta`: what the step's outputs will say beside the exit code
+
+
+def note_outputs(**values: object) -> None:
+    """Have this command's outputs written when it ends, however it ends: its exit code, and these values."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta.setdefault(_OUTPUTS, {}).update(values)
+
+
+def tell_end(
+    environ: Mapping[str, str],
+    screen: Screen,
+    meta: Mapping[str, Any],
+    exit_code: int,
+    error: BaseException | None = None,
+) -> None:
+    """Write how a command ended whose outputs are noted: its exit code, and in the summary the error that ended it."""
+    noted = meta.get(_OUTPUTS)
+    if noted is None:
+        return
+    write_outputs(environ, screen, {"exit_code": exit_code, **noted})
+    if isinstance(error, ImagebatchError) and environ.get("GITHUB_STEP_SUMMARY"):
+        from imagebatch.cli.views.markdown import error_markdown
+
+        write_summary(environ, screen, error_markdown(error.problems))
 
 
 def write_summary(environ: Mapping[str, str], screen: Screen, text: str) -> None:

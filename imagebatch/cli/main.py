@@ -41,6 +41,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 COMMANDS: dict[str, str] = {name: module for section in SECTIONS.values() for name, module in section.items()}
 COMPLETE_VARIABLE = "_IMAGEBATCH_COMPLETE"
+GITHUB = frozenset({"GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"})
 COLLECT_AFTER = 50_000  # objects; at Python's 700 the collector runs a hundred times while modules are imported
 
 _ENVIRONMENT = (
@@ -122,8 +123,11 @@ def run() -> None:
     """The console script: run, and leave with the contract's exit code."""
     instruction = os.environ.get(COMPLETE_VARIABLE)
     if instruction:
-        from click.shell_completion import shell_complete
+        from click.shell_completion import add_completion_class, shell_complete
 
+        from imagebatch.cli.bash import Bash
+
+        add_completion_class(Bash, "bash")
         sys.exit(shell_complete(build(), {}, "imagebatch", COMPLETE_VARIABLE, instruction))
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     code = main(sys.argv[1:])
@@ -144,7 +148,7 @@ def main(arguments: Sequence[str]) -> int:
         ctx = group.make_context("imagebatch", list(arguments))
         with ctx:
             result = group.invoke(ctx)
-        return _with_losses(ctx.obj, result if isinstance(result, int) else EXIT_OK)
+        return _told(ctx, ctx.obj, _with_losses(ctx.obj, result if isinstance(result, int) else EXIT_OK))
     except click.exceptions.Exit as error:
         return error.exit_code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a user
@@ -155,7 +159,16 @@ def main(arguments: Sequence[str]) -> int:
             from imagebatch.cli.views.events_json import summary_line
 
             shell.screen.json_line(summary_line(None, code))
-        return code
+        return _told(ctx, shell, code, error)
+
+
+def _told(ctx: click.Context | None, shell: object, code: int, error: BaseException | None = None) -> int:
+    """Tell the CI how a command ended that plans or applies; gives the exit code."""
+    if ctx is not None and isinstance(shell, Shell) and GITHUB & shell.environ.keys():
+        from imagebatch.cli.github import tell_end
+
+        tell_end(shell.environ, shell.screen, ctx.meta, code, error)
+    return code
 
 
 def _leave(error: BaseException, shell: Shell) -> int:

@@ -42,7 +42,6 @@ def has_changes(planned: "Planned") -> bool:
 
 def show_plan(shell: Shell, planned: "Planned", *, detail: bool = False) -> None:
     """Print the plan on stdout, as text or as one document; into the job's summary, too."""
-    from imagebatch.cli.github import write_summary
     from imagebatch.cli.screen import width
 
     if planned.apply_running:
@@ -63,6 +62,14 @@ def show_plan(shell: Shell, planned: "Planned", *, detail: bool = False) -> None
                 simulated=planned.simulated,
             )
         )
+    tell_github(shell, planned)
+
+
+def tell_github(shell: Shell, planned: "Planned") -> None:
+    """The plan for the CI: a table in the job's summary, its counts for the step's outputs."""
+    from imagebatch.cli.github import note_outputs, write_summary
+
+    note_outputs(planned=dict(planned.plan.counts))
     if shell.environ.get("GITHUB_STEP_SUMMARY"):
         from imagebatch.cli.views.markdown import plan_markdown
 

@@ -84,13 +84,13 @@ def _unpicked(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
         due.later = times(bought_price(variant), len(entry.candidates))
     indexes = range(1, len(entry.candidates) + 1)
     if can_fetch(draw, case.world) and not all(bytes_at_hand(index, draw, entry, case.world) for index in indexes):
-        due.add("fetch", "output_missing", "its candidates wait for a pick and are not here")
+        due.add("fetch", "output_missing", "its candidates wait for a pick")
 
 
 def _to_choose_from(case: Case, entry: Entry, due: Due) -> None:
     """A person is to choose from now on: the candidates that nobody has looked at yet come, beside the present pick."""
     if any(one.facts is None for one in entry.candidates) and can_fetch(KnownDraw.of_entry(entry), case.world):
-        due.add("fetch", "output_missing", "its other candidates are not here to choose from")
+        due.add("fetch", "output_missing", "its other candidates, to choose from")
 
 
 def _purchase(case: Case, variant: Variant, entry: Entry, due: Due) -> None:

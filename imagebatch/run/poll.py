@@ -240,7 +240,8 @@ class Poller:
             # Asking until the deadline would tell nobody of a refused key; what runs stays pending all the same.
             one.bad += 1
             if one.bad >= BAD_ANSWERS_BEFORE_FAILURE:
-                self._fail(one, code_of_read(error), f"generation {one.generation}: {error}")
+                whose, text = f"generation {one.generation}", str(error)
+                self._fail(one, code_of_read(error), text if whose in text else f"{whose}: {text}")
             else:
                 self._later(one, pause_s=0.2 * one.bad)
             return

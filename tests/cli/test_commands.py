@@ -112,6 +112,42 @@ def test_apply_json_is_one_object_a_line_from_version_to_summary(project: Projec
     jsonschema.validate(json.loads((project.root / "imagebatch.lock").read_text()), schema_of("lock"))
 
 
+def outputs_of(text: str) -> dict[str, object]:
+    """What a step's outputs say; each may stand there once."""
+    found = re.findall(r"(\w+)<<(imagebatch_[0-9a-f]+)\n(.*)\n\2\n", text)
+    assert len({name for name, _, _ in found}) == len(found)
+    return {name: json.loads(value) for name, _, value in found}
+
+
+@pytest.mark.parametrize("shape", [(), ("--json",)])
+def test_a_ci_is_told_how_a_plan_and_a_refused_apply_ended(
+    project: Project, tmp_path: Path, shape: tuple[str, ...]
+) -> None:
+    def told(*arguments: str) -> tuple[dict[str, object], str]:
+        output, summary = tmp_path / "output", tmp_path / "summary.md"
+        variables = {"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_OUTPUT": str(output)}
+        for path in (output, summary):
+            path.write_text("")
+        code = project.run(*arguments, *shape, **variables).code
+        outputs = outputs_of(output.read_text())
+        assert outputs["exit_code"] == code
+        return outputs, summary.read_text()
+
+    outputs, summary = told("plan", "--detailed-exitcode", "--out", "next.plan")
+    assert (outputs["exit_code"], outputs["planned"]["create"]) == (2, 6)  # type: ignore[index]  # counts
+    assert summary.count("### imagebatch plan") == 1
+    outputs, summary = told("apply", "-y", "--max-creates", "1")
+    assert (outputs["exit_code"], outputs["planned"]["create"]) == (4, 6)  # type: ignore[index]  # as above
+    assert summary.count("### imagebatch plan") == 1
+    assert "budget.exceeded" in summary
+    assert told("apply")[0]["exit_code"] == 4, "nobody said yes"
+    project.write("manifests/more.yaml", "assets:\n  fox:\n    prompt: A fox\n")
+    outputs, summary = told("apply", "next.plan")
+    assert outputs == {"exit_code": 4}, "stale: it never came to a plan"
+    assert "plan.stale" in summary
+    assert not (project.root / "outputs").exists()
+
+
 def test_a_brake_refuses_names_itself_and_its_flag(project: Project) -> None:
     done = project.run("apply", "-y", "--max-creates", "1")
     assert done.code == 4

@@ -38,7 +38,7 @@ def test_plan_imports_neither_httpx_nor_pillow(project: Project) -> None:
 
 
 def test_completion_of_addresses_imports_nothing_heavy_and_reads_the_lock(applied: Project) -> None:
-    words = {"COMP_WORDS": "imagebatch explain he", "COMP_CWORD": "2"}
+    words = {"COMP_LINE": "imagebatch explain he", "COMP_BREAKS": "=:"}
     code = (
         "import sys, atexit\n"
         f"atexit.register(lambda: sys.stderr.write('LOADED ' + ' '.join(n for n in {HEAVY!r} if n in sys.modules)))\n"
@@ -53,7 +53,7 @@ def test_completion_of_addresses_imports_nothing_heavy_and_reads_the_lock(applie
         timeout=60,
         check=False,
     )
-    assert "plain,hero[season=spring]" in done.stdout
+    assert r"plain,hero\[season=spring\]" in done.stdout
     assert set(done.stderr.rpartition("LOADED ")[2].split()) <= {"asyncio"}
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from imagebatch.cli.github import note_outputs
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import STREAMING, Shell, braking, command, locking, naming, running, selecting
-from imagebatch.cli.planned import has_changes, plan_request, show_plan
+from imagebatch.cli.planned import has_changes, plan_request, show_plan, tell_github
 from imagebatch.cli.views.wording import quoted_path
 from imagebatch.errors import EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
 
@@ -235,6 +236,7 @@ def carry_out(
 
 def tell_version(shell: Shell) -> None:
     """The first line of a stream of JSON, once; whatever ends the command then, the last line is a summary."""
+    note_outputs()
     if not shell.json:
         return
     from imagebatch import __version__
@@ -283,19 +285,22 @@ class _Session:
         self.progress.tell(event)
 
     def _show(self, planned: "Planned") -> None:
+        note_outputs(planned=dict(planned.plan.counts))
+        worth = not self.brief and has_changes(planned)
         if self.shell.json:
             from imagebatch.cli.views.events_json import plan_lines
 
             for text in plan_lines(planned.plan, planned.simulated):
                 self.shell.screen.json_line(text)
-        elif self.brief or not has_changes(planned):
-            pass
-        elif self.shell.screen.quiet and self.yes:
+        elif worth and self.shell.screen.quiet and self.yes:
             from imagebatch.plan.costs import summary_line
 
             self.shell.screen.lines([summary_line(planned.plan)])
-        else:
+        elif worth:
             show_plan(self.shell, planned)
+            return
+        if worth:
+            tell_github(self.shell, planned)
 
     def _ask(self) -> None:
         if not self.shell.interactive:
@@ -341,8 +346,6 @@ def blocked(blockers: tuple["Blocker", ...]) -> RefusedError:
 
 def report(shell: Shell, applied: "Applied") -> int:
     """Say how the run ended; gives its exit code."""
-    from imagebatch.cli.github import write_outputs
-
     if shell.json:
         from imagebatch.cli.views.events_json import outcome_line, summary_line
 
@@ -354,9 +357,6 @@ def report(shell: Shell, applied: "Applied") -> int:
         if shell.simulate:
             shell.screen.say("This was a rehearsal: its lock and its outputs lie in .imagebatch/simulated/")
     _summarise(shell, applied)
-    if shell.environ.get("GITHUB_OUTPUT"):
-        counts = dict(applied.planned.plan.counts)
-        write_outputs(shell.environ, shell.screen, {"exit_code": applied.exit_code, "planned": counts})
     return applied.exit_code
 
 
@@ -386,7 +386,7 @@ def _result_lines(applied: "Applied", result: "RunResult", paint: "Paint", *, ve
 
 
 def _summarise(shell: Shell, applied: "Applied") -> None:
-    if not shell.environ.get("GITHUB_STEP_SUMMARY") or applied.result is None or not applied.result.outcomes:
+    if not shell.environ.get("GITHUB_STEP_SUMMARY") or applied.result is None or not applied.result.ends:
         return
     from imagebatch.cli.github import write_summary
     from imagebatch.cli.screen import Paint

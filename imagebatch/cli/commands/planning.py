@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from imagebatch.cli.github import note_outputs
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import Shell, braking, command, flag, saving, selecting
 from imagebatch.cli.planned import has_changes, plan_request, show_plan, show_problems
@@ -66,6 +67,7 @@ def plan(shell: Shell, *, out: Path | None, detail: bool, detailed_exitcode: boo
     """
     from imagebatch.pipeline.planning import check_out, make_plan, save_plan
 
+    note_outputs()
     if out is not None:
         check_out(out)
     project = open_project(shell)

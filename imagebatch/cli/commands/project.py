@@ -77,9 +77,10 @@ def completion(shell: Shell, *, shell_name: str) -> int:
     """
     from click.shell_completion import get_completion_class
 
+    from imagebatch.cli.bash import Bash
     from imagebatch.cli.main import COMPLETE_VARIABLE, build
 
-    found = get_completion_class(shell_name)
+    found = Bash if shell_name == "bash" else get_completion_class(shell_name)
     if found is None:
         raise UsageError("no such shell", f"There is no completion for {shell_name}.")
     shell.screen.data(found(build(), {}, "imagebatch", COMPLETE_VARIABLE).source())

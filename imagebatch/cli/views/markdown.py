@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from imagebatch.cli.views.foreign import shown
 from imagebatch.cli.views.money_text import cost_text
-from imagebatch.cli.views.plan_text import REASONS, SYMBOLS, groups
+from imagebatch.cli.views.plan_text import SYMBOLS, groups, reason_word
+from imagebatch.errors import Problem
 from imagebatch.plan.costs import summary_line
 from imagebatch.plan.types import Plan
 from imagebatch.run.result import RunResult
@@ -40,7 +41,7 @@ def plan_markdown(plan: Plan, *, simulated: Sequence[str] = ()) -> str:
         names = code(first.address, table=True)
         if count > 1:
             names = f"{count} × {names} … {code(last.address, table=True)}"
-        reason = REASONS[first.reason] if first.reason else ""
+        reason = reason_word(first)
         detail = f" {code(first.detail, table=True)}" if first.detail else ""
         cost = cost_text(first.costs, count)
         rows.append(f"| `{SYMBOLS[first.action][0]}` {first.action} | {names} | {reason}{detail} | {cost} |")
@@ -60,6 +61,18 @@ def result_markdown(result: RunResult, last_line: str) -> str:
     if not rows:
         return _bounded(head, [])
     return _bounded([*head, "| end | address | why |", "| --- | --- | --- |"], rows)
+
+
+def error_markdown(problems: Iterable[Problem]) -> str:
+    """Why a command did nothing, or did not come to its end."""
+    head = ["### imagebatch", ""]
+    rows = []
+    for one in problems:
+        place = f"{one.place}: " if one.place else ""
+        rows.append(f"- {code(f'{place}{one.severity}: {one.summary} [{one.code}]', limit=500)}")
+        rows += [f"  - {code(line, limit=500)}" for line in one.detail.splitlines() if line.strip()]
+        rows += [f"  - hint: {code(one.hint, limit=500)}"] if one.hint else []
+    return _bounded(head, rows)
 
 
 def _bounded(head: Sequence[str], rows: Iterable[str], most: int = MOST_BYTES) -> str:

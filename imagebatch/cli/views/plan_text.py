@@ -222,9 +222,16 @@ def _names(group: Group, columns: int) -> list[str]:
     return [f"{count}{first}", f"{' ' * (len(count) - 2)}… {last}"]
 
 
+def reason_word(change: Change) -> str:
+    """Why a change is due, in a few words; what is fetched may never have had an output (it waits for a pick)."""
+    if change.action == "fetch" and change.reason == "output_missing":
+        return "picture not here"
+    return REASONS[change.reason] if change.reason else ""
+
+
 def _why(group: Group) -> str:
     change = group.first
-    word = REASONS[change.reason] if change.reason else ""
+    word = reason_word(change)
     details = {one.detail for one in group.changes}
     detail = shown(change.detail, 200) if len(details) == 1 else ""
     if change.action == "move" and change.moved_from is not None:

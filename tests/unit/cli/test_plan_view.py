@@ -9,12 +9,13 @@ import pytest
 
 from imagebatch.cli.schemas import schema_of
 from imagebatch.cli.screen import Paint, broken
+from imagebatch.cli.views.markdown import plan_markdown
 from imagebatch.cli.views.money_text import cost_text
 from imagebatch.cli.views.plan_json import plan_json
 from imagebatch.cli.views.plan_text import SYMBOLS, groups, nothing_line, plan_lines
 from imagebatch.model.money import UNKNOWN_COST, Cost, Money
 from imagebatch.plan.types import ACTIONS, Action, Blocker, Change, Plan
-from tests.unit.plan.worlds import BUY, CREATE, entry_of, variant
+from tests.unit.plan.worlds import BUY, CREATE, World, entry_of, variant
 
 PLAIN = Paint()
 
@@ -48,6 +49,18 @@ def test_three_equal_changes_fold_into_one_line_with_their_number_and_two_addres
         "",
         "Plan: 3 to create. Cost: 0.12 EUR (3 exact, 0 estimated, 0 unknown).",
     ]
+
+
+def test_candidates_that_wait_for_a_pick_and_are_fetched_have_no_output_that_could_be_missing() -> None:
+    world, wanted = World(), variant("icon", policy={"pick": "review"})
+    world.have("icon", entry_of(wanted, picked=(), outputs=()), stored=False)
+    plan = world.plan([wanted])
+    assert plan.changes[0].reason == "output_missing"
+    assert plan_lines(plan, paint=PLAIN)[:2] == [
+        "  <=  fetch   icon",
+        "              picture not here: its candidates wait for a pick · studio",
+    ]
+    assert "picture not here `its candidates wait for a pick`" in plan_markdown(plan)
 
 
 def test_two_changes_and_those_of_other_assets_or_prices_stay_apart() -> None:

@@ -128,6 +128,19 @@ async def test_nonsense_is_tried_three_times_and_then_reported() -> None:
 
 
 @pytest.mark.parametrize(
+    ("answered", "told"),
+    [
+        ("generation g1 has no readable status", "generation g1 has no readable status"),
+        ("the answer holds NaN", "generation g1: the answer holds NaN"),
+    ],
+)
+async def test_a_generation_is_named_once_in_what_is_reported_of_it(answered: str, told: str) -> None:
+    with pytest.raises(PollFailed) as failed:
+        await poller(Provider(BadAnswer(answered)))[0].wait("g1", "ib-1", 600.0)
+    assert str(failed.value) == told
+
+
+@pytest.mark.parametrize(
     ("error", "code"),
     [
         (KeyRefused("the key was refused (401)"), "provider.auth"),
