@@ -26,7 +26,6 @@ from imagebatch.plan.sharing import share_draws
 from imagebatch.plan.states import is_unpicked
 from imagebatch.plan.types import ACTIONS, Action, Change, Plan
 from imagebatch.plan.unchanged import certainly_unchanged
-from imagebatch.plan.upkeep import with_purchases
 
 __all__ = ["Case", "World", "classify", "make_plan"]
 
@@ -155,8 +154,6 @@ def _wanted_changes(
         source = moves.sources.get(address)
         at = source if source is not None else address
         entry = recorded.entry(at) if at in recorded else None
-        if entry is not None and variant.policy.resolution != "preview":
-            entry = with_purchases(entry, world.known)
         apart = False
         if variant.policy.distinct and entry is not None:
             apart = entry.token in drawn_apart.get(variant.draw, ()) and entry.draw == variant.draw

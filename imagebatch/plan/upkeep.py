@@ -1,10 +1,10 @@
 """What is due on a picture that exists: picks, purchase, bytes, files, labels, policy. Nothing here draws."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from imagebatch.model.generation import Entry, Output
 from imagebatch.model.money import Cost
-from imagebatch.model.recorded import Known, KnownDraw
+from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, bytes_at_hand, can_fetch
 from imagebatch.plan.costs import bought_price, times
@@ -153,20 +153,6 @@ def _is_awaited(entry: Entry, file: WantedFile) -> bool:
     """Whether a file's picture was bought and has not come yet, so that what stands there is the one delivered."""
     bought = entry.candidates[file.candidate - 1].bought
     return bought is not None and bought.facts is None
-
-
-def with_purchases(entry: Entry, known: Known) -> Entry:
-    """The entry with what was bought of its candidates and is not in the lock yet, as after a run that was killed."""
-    draw = next((draw for draw in known.draws(entry.draw) if draw.token == entry.token), None)
-    if draw is None or len(draw.candidates) != len(entry.candidates):
-        return entry
-    pairs = tuple(zip(entry.candidates, draw.candidates, strict=True))
-    if not any(one.bought is None and other.bought is not None and one.id == other.id for one, other in pairs):
-        return entry
-    told = tuple(
-        replace(one, bought=other.bought) if one.bought is None and one.id == other.id else one for one, other in pairs
-    )
-    return replace(entry, candidates=told, cost=draw.cost or entry.cost)
 
 
 def _to_make_again(case: Case, file: WantedFile, output: Output, due: Due, *, trusted: bool) -> bool:

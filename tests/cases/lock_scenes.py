@@ -159,7 +159,7 @@ def _link() -> Scene:
 
 def _deleted() -> Scene:
     def after(world: World, ran: Ran) -> None:
-        assert "git checkout imagebatch.lock" in ran.err
+        assert f"git -C {world.project} checkout imagebatch.lock" in ran.err
         anew = fine(world, *APPLY, "--force", "new-lock")
         assert anew.ends == {"hero": "done"}
         assert not world.billed("create"), "a picture that was there was paid again"

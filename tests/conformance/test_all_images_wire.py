@@ -361,7 +361,7 @@ def test_a_picture_that_does_not_arrive_leaves_a_receipt_and_is_fetched_for_noth
     with simulated.wrong(rule("all-images", "download", {"status": 503})):
         ran = shop.run("apply", "-y")
     assert ran.code == 3
-    assert "next: imagebatch apply" in ran.out
+    assert f"next: imagebatch -C {shop.root} apply" in ran.out
     assert "retry" not in ran.out
     assert (shop.lock["hero"]["status"], shop.lock["hero"]["picked"]) == ("succeeded", [1])
     assert shop.plan() == {"hero": "fetch"}

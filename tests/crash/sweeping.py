@@ -44,7 +44,8 @@ class Recovery:
     def __str__(self) -> str:
         codes = [run.code for run in self.applies]
         head = f"killed before {json.dumps(self.place)}: {self.killed.code}, then {codes}"
-        return "\n    ".join([head, *(line for one in self.wrong for line in one.splitlines())])
+        said = [f"apply {number} said: {run.out}" for number, run in enumerate(self.applies, start=1)]
+        return "\n    ".join([head, *(line for one in (*self.wrong, *said) for line in one.splitlines())])
 
 
 MakeCase = Callable[[str], AbstractContextManager[Case]]

@@ -393,17 +393,15 @@ def test_a_glance_that_makes_no_sense_is_looked_at_closer(outputs: str) -> None:
         assert not certainly_unchanged(picky, glance._replace(candidates=outputs), world.disk)
 
 
-def test_a_purchase_that_only_the_journal_knows_of_is_not_planned_again_and_what_it_brings_is_fetched() -> None:
+def test_what_was_bought_and_has_not_come_yet_is_fetched_for_nothing() -> None:
     wanted = variant("hero", policy={"resolution": "uhd"})
     preview = entry_of(variant("hero"))
     first, *rest = preview.candidates
     world = World().have("hero", preview)
     assert actions(world.plan([wanted])) == {"hero": "buy"}
-    world.know(known(variant("hero"), candidates=(replace(first, bought=Bought(resolution="uhd")), *rest)))
-    change = world.one(wanted)
-    assert (change.action, change.also, change.costs) == ("fetch", ("develop",), ())
     bought = replace(preview, candidates=(replace(first, bought=Bought(resolution="uhd")), *rest))
-    assert world.have("hero", bought).one(wanted).action == "fetch"
+    change = world.have("hero", bought).one(wanted)
+    assert (change.action, change.also, change.costs) == ("fetch", ("develop",), ())
     assert not certainly_unchanged(wanted, world.lock.glance("hero"), world.disk)
 
 
