@@ -19,7 +19,6 @@ from imagebatch.manifest.strings import Strings, take_strings
 from imagebatch.manifest.tables import Table, TableFacts, read_table, unknown_column
 from imagebatch.manifest.templates import Templates
 from imagebatch.manifest.templating import needs_rendering
-from imagebatch.manifest.unread import warn_of_braces
 from imagebatch.manifest.wishes import output_wishes, read_policy
 from imagebatch.manifest.yaml import Document, YMap
 from imagebatch.model.variant import Place
@@ -254,8 +253,6 @@ class Preparer:
         policy = read_policy(text.id, text.place, settled)
         outputs = output_wishes(settled, text.place, self.findings)
         strings = take_strings(settled, text.place, [(wish.path, wish.place) for wish in outputs])
-        names = {*combos[0], *(("row",) if table is not None else ()), "vars"}
-        warn_of_braces(settled, names, text.place, self.findings)
         if self.findings.count > before:
             return None
         return Group(

@@ -122,10 +122,7 @@ class Resolver:
                         self._send(group, sent)
         elif answer.errors:
             for error in answer.errors:
-                if error.code == "missing" and any(name in error.text for name in self.templates.unread()):
-                    groups[answer.job].failed = True  # the file is there, and why it cannot be read is told there
-                else:
-                    groups[answer.job].report(error, self.findings)
+                groups[answer.job].report(error, self.findings)
         elif answer.columns is not None:
             groups[answer.job].take(answer.columns, answer.count, self.wants)
 

@@ -68,10 +68,6 @@ class Templates:
                 self._hashes[name] = source.sha256
         return self._texts
 
-    def unread(self) -> frozenset[str]:
-        """Names of files that are there and cannot be read, which is told already."""
-        return frozenset(self.names()) - self.texts().keys()
-
     def mention(self, word: str) -> bool:
         """Whether a text that was read may use a name."""
         return self._texts is not None and any(word in text for text in self._texts.values())

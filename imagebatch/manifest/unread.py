@@ -1,22 +1,16 @@
-"""What stands where nobody reads it: references to the environment outside its sections, single braces, keys."""
+"""What stands where nobody reads it: references to the environment outside its sections, keys in a manifest."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.layers import Settled
 from imagebatch.manifest.written import Value
 from imagebatch.manifest.yaml import Document, YMap
-from imagebatch.model.variant import Place
 
 MAX_SAID: Final = 20
 _READ_IN: Final = frozenset({"providers", "state", "store"})
-_WITH_TEMPLATES: Final = (
-    "prompt", "params", "output", "outputs", "references", "tags", "metadata", "name", "alt", "title",
-)  # fmt: skip
-_SINGLE_BRACES = re.compile(r"(?<![{$])\{ ?([A-Za-z_]\w*(?:\.\w+)*) ?\}(?!\})")
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}")
 
 
@@ -52,34 +46,6 @@ def _found(value: Value, loc: tuple[str | int, ...]) -> Iterator[tuple[tuple[str
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _found(item, (*loc, number))
-
-
-def warn_of_braces(settled: Settled, names: Collection[str], place: Place, findings: Findings) -> None:
-    """Warn of `{season}` where `{{ season }}` was meant: a name that exists here, in single braces, is only text."""
-    variables = settled.values.get("vars") or {}
-    for what in _WITH_TEMPLATES:
-        for loc, text in _texts(settled.values.get(what), ()):
-            for found in _SINGLE_BRACES.finditer(text):
-                name = found[1] if found[1].partition(".")[0] in names else f"vars.{found[1]}"
-                if name != found[1] and found[1] not in variables:
-                    continue
-                findings.add(
-                    "manifest.not_rendered",
-                    "single braces are text",
-                    f"{quoted(found[0], 40)} stays as it is written.",
-                    place=settled.place(what, *loc) or place,
-                    severity="warning",
-                    hint=f"write {{{{ {name} }}}} for its value",
-                )
-
-
-def _texts(value: Value, loc: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    if isinstance(value, str):
-        if "{" in value:
-            yield loc, value
-    elif isinstance(value, dict | list):
-        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _texts(item, (*loc, key))
 
 
 def check_secrets(document: Document, findings: Findings) -> None:

@@ -148,30 +148,7 @@ def test_a_row_with_a_cell_too_many_is_told_of_quotes(tmp_path: Path) -> None:
     assert (short.code, short.hint) == ("data.row_width", None)
 
 
-def test_single_braces_round_a_name_that_exists_are_warned_of(tmp_path: Path) -> None:
-    body = """
-assets:
-  a:
-    prompt: "a {season} view, {other}, {{ season }}, ${season}, {row.name}"
-    vars: {mood: calm}
-    matrix: {season: [spring, winter]}
-    tags: ["{mood}", "{{ vars.mood }}"]
-"""
-    found = [one for one in load(tmp_path, body).warnings if one.summary == "single braces are text"]
-    assert [(one.code, one.line, one.hint) for one in found] == [
-        ("manifest.not_rendered", 4, "write {{ season }} for its value"),
-        ("manifest.not_rendered", 7, "write {{ vars.mood }} for its value"),
-    ]
-
-
 def test_a_number_too_small_to_hold_is_refused_and_zero_is_not(tmp_path: Path) -> None:
     body = "assets: {a: {prompt: x, metadata: {small: 1e-400, zero: 0.0e-400, tiny: 1e-300}}}\n"
     (found,) = problems(tmp_path, body)
     assert "1e-400 is too small for a number" in found.detail
-
-
-def test_a_template_that_cannot_be_read_is_told_once_and_not_called_missing(tmp_path: Path) -> None:
-    (tmp_path / "templates").mkdir()
-    (tmp_path / "templates" / "bad.j2").write_bytes(b"caf\xe9")
-    body = "assets:\n  a: {template: bad.j2}\n  b: {prompt: \"{% include 'bad.j2' %}\"}\n"
-    assert [one.code for one in problems(tmp_path, body)] == ["template.encoding"]
