@@ -3,8 +3,10 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, cast
 
+from imagebatch.manifest.braces import Known, warn_of_braces, warn_of_braces_in_file
 from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.checking import check_part
 from imagebatch.manifest.expand import Combo, Expander
@@ -255,6 +257,7 @@ class Preparer:
         strings = take_strings(settled, text.place, [(wish.path, wish.place) for wish in outputs])
         if self.findings.count > before:
             return None
+        self._warn_of_braces(settled, text.place, combos, table)
         return Group(
             job=self.next_job(),
             asset=text.id,
@@ -267,6 +270,20 @@ class Preparer:
             table=table,
             table_id=table_id,
         )
+
+    def _warn_of_braces(self, settled: Settled, place: Place, combos: Sequence[Combo], table: Table | None) -> None:
+        @cache
+        def known() -> Known:
+            return Known(
+                axes={axis for combo in combos for axis in combo},
+                columns=set() if table is None else table.names(),
+                variables=settled.values.get("vars", {}),
+            )
+
+        warn_of_braces(settled, place, known, self.findings)
+        name = settled.values.get("template")
+        if name is not None:
+            warn_of_braces_in_file(name, self.templates.texts().get(name, ""), known, self.findings)
 
     def _check_axis_settings(self, text: AssetText) -> None:
         """Judge what axis values carry, wherever they stand; those without an id are the expander's to tell."""

@@ -432,3 +432,41 @@ def test_a_macro_that_sees_no_variables_is_told_how_it_can(tmp_path: Path) -> No
     assert "vars is undefined in an imported macro; pass it on, or write {% import … with context %}" in found.detail
     fine = body.replace("as m %}", "as m with context %}")
     assert drafts(tmp_path, fine, files)["a"].prompt == "calm"
+
+
+@pytest.mark.parametrize(
+    ("asset", "place", "meant"),
+    [
+        ('{prompt: "{season} garden", matrix: {season: [spring]}}', "manifests/m.yaml:1:22", "season"),
+        ('{prompt: x, vars: {mood: calm}, alt: "so { mood }"}', "manifests/m.yaml:1:50", "vars.mood"),
+        ('{prompt: "{sku} x", for_each: t.csv, key: sku}', "manifests/m.yaml:1:22", "row.sku"),
+        ('{prompt: "{row.sku} x", for_each: t.csv, key: sku}', "manifests/m.yaml:1:22", "row.sku"),
+        ('{prompt: x, output: "o/{asset}.png"}', "manifests/m.yaml:1:33", "asset"),
+        ('{prompt: x, output: "o/x.{ext}.png"}', "manifests/m.yaml:1:33", "ext"),
+        ('{prompt: x, tags: [a, "{q}"], matrix: {q: [b]}}', "manifests/m.yaml:1:35", "q"),
+        ("{template: t.j2, matrix: {q: [b]}}", "templates/t.j2:2:6", "q"),
+    ],
+)
+def test_single_braces_around_a_known_name_are_warned_of(tmp_path: Path, asset: str, place: str, meant: str) -> None:
+    files = {"t.csv": "sku\nA\n", "templates/t.j2": "{{ q }}\n and {q}\n"}
+    (warning,) = load(tmp_path, f"assets: {{a: {asset}}}\n", files).warnings
+    assert (warning.code, warning.place) == ("manifest.not_rendered", place)
+    assert str(warning.hint).startswith(f"write {{{{ {meant} }}}}, or ")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{other} garden",
+        "a set like {a, b}",
+        "{{ '{q}' }} stays",
+        "{% raw %}{q}{% endraw %}",
+        "{# {q} #} x",
+        "{{ q }}",
+        "{ext}",
+        "{}",
+    ],
+)
+def test_other_single_braces_are_nobodys_business(tmp_path: Path, prompt: str) -> None:
+    body = f'assets: {{a: {{prompt: "{prompt}", matrix: {{q: [b]}}}}}}\n'
+    assert load(tmp_path, body).warnings == ()
