@@ -22,6 +22,8 @@ from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, Draft, OutputSpec
 
 MAX_PROMPT_BYTES: Final = 32 * 1024
 MAX_SAID: Final = 20
+# The child's word for a template file that is there and cannot be read: the file's own fault was told already.
+UNREAD: Final = "unread"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,8 @@ class Group:
     def report(self, error: RenderError, findings: Findings) -> None:
         """Turn a failure in the child into a problem at its template."""
         self.failed = True
+        if error.code == UNREAD:
+            return
         slot = self.strings.all_slots[error.slot]
         where = f"asset {quoted(self.asset)}, {slot.what}"
         address = None

@@ -132,9 +132,9 @@ class Refused(Exception):
 class Sandbox(ImmutableSandboxedEnvironment):
     """Jinja with nothing in it that is random, reads a clock or a file, or hands out objects."""
 
-    def __init__(self, templates: dict[str, str]) -> None:
+    def __init__(self, templates: dict[str, str], unread: list[str] | None) -> None:
         super().__init__(
-            undefined=NamedUndefined, loader=_Loader(templates), finalize=_shown, cache_size=-1, optimized=False
+            undefined=NamedUndefined, loader=_Loader(templates, unread), finalize=_shown, cache_size=-1, optimized=False
         )
         self.filters = {name: self.filters[name] for name in FILTERS}
         self.tests = {name: DEFAULT_TESTS[name] for name in TESTS}
@@ -207,14 +207,19 @@ class Later(str):
 
 
 class _Loader(jinja2.BaseLoader):
-    def __init__(self, templates: dict[str, str]) -> None:
+    """Texts by name; those of `unread` are there and cannot be read, and None tells that any other may be so."""
+
+    def __init__(self, templates: dict[str, str], unread: list[str] | None) -> None:
         self.templates = templates
+        self.unread = unread
         self.used: set[str] = set()
 
     def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str | None, Any]:
         if not _TEMPLATE_NAME.fullmatch(template):
             raise Refused("forbidden", f"{template[:100]!r} is no name below templates/ that ends in .j2")
         source = self.templates.get(template)
+        if source is None and (self.unread is None or template in self.unread):
+            raise Refused("unread", f"templates/{template} cannot be read")
         if source is None:
             near = difflib.get_close_matches(template, sorted(self.templates), n=1)
             known = f"; did you mean {near[0]!r}" if near else ""
@@ -285,7 +290,7 @@ class Worker:
 
     def __init__(self, out: Value) -> None:
         self.out = out
-        self.sandbox = Sandbox({})
+        self.sandbox = Sandbox({}, [])
         self.tables: dict[int, list[dict[str, Any]]] = {}
         self.renders: dict[tuple[str, str], Render] = {}
 
@@ -296,7 +301,7 @@ class Worker:
             if kind == "limits":
                 _limit(message["memory"], message["cpu"])
             elif kind == "templates":
-                self.sandbox = Sandbox(message["templates"])
+                self.sandbox = Sandbox(message["templates"], message["unread"])
                 self.renders = {}
             elif kind == "table":
                 self.tables[message["id"]] = _table(message)

@@ -6,7 +6,7 @@ from typing import Final
 
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.group import Group, Wants, name_all, note_template
+from imagebatch.manifest.group import UNREAD, Group, Wants, name_all, note_template
 from imagebatch.manifest.paths import OutputPaths
 from imagebatch.manifest.prepare import AssetText, Prepared, Preparer
 from imagebatch.manifest.pruning import JUDGED
@@ -184,11 +184,15 @@ class Resolver:
     def _send_templates(self, assets: Sequence[Prepared]) -> None:
         slots = [slot for asset in assets for group in asset.groups for slot in group.strings.all_slots]
         if any(slot.kind == "file" or "import" in slot.source or "include" in slot.source for slot in slots):
-            self.renderer.send({"op": "templates", "templates": self.templates.texts()})
+            self.renderer.send(
+                {"op": "templates", "templates": self.templates.texts(), "unread": self.templates.unread}
+            )
 
     def _report_scan(self, asset: Prepared, answer: Answer) -> None:
         names = [name for name, text in (("where", asset.where), ("key", asset.key)) if text is not None]
         for error in answer.errors:
+            if error.code == UNREAD:
+                continue
             what = names[error.slot]
             where = f"asset {quoted(asset.text.id)}, {what}"
             if error.index is not None and asset.table is not None:

@@ -19,18 +19,21 @@ class Templates:
         self._findings = findings
         self._names: list[str] | None = None
         self._texts: dict[str, str] | None = None
+        self._whole = True
         self._hashes: dict[str, str] = {}
 
     def names(self) -> list[str]:
         """All names, sorted."""
         if self._names is None:
+            before = self._findings.count
             found, _ = self._sources.find(FOLDER, ".j2", area="template")
+            self._whole = self._findings.count == before
             self._names = [path.removeprefix(f"{FOLDER}/") for path in found]
         return self._names
 
     def check_name(self, name: str, place: Place) -> None:
         """Note a problem where `name` is none of them."""
-        if name in self.names():
+        if name in self.names() or not self._whole:  # what stands in a folder that cannot be read is nobody's to say
             return
         near = f"{name}.j2" if f"{name}.j2" in self.names() else nearest(name, self.names())
         inside = not (name.startswith(("/", "~")) or ".." in name or "\\" in name)
@@ -44,6 +47,12 @@ class Templates:
             place=place,
             hint=hint,
         )
+
+    @property
+    def unread(self) -> list[str] | None:
+        """The names of those that are there and cannot be read, which was told; None where not even those are known."""
+        texts = self.texts()
+        return [name for name in self.names() if name not in texts] if self._whole else None
 
     def texts(self) -> dict[str, str]:
         """All texts; what cannot be read is a problem, because anything may include it."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.unit.manifest.projects import codes, drafts, load, problems
+from tests.unit.manifest.projects import codes, drafts, load, problems, write
 
 
 def test_refused_values_of_an_axis_are_not_called_twins_of_each_other(tmp_path: Path) -> None:
@@ -178,3 +178,32 @@ def test_a_manifest_with_another_ending_is_warned_of_in_any_case_of_letters(tmp_
         ("manifests/n.YAML", "rename it to manifests/n.yaml"),
         ("manifests/o.Yml", "rename it to manifests/o.yaml"),
     ]
+
+
+def test_a_template_that_cannot_be_read_is_not_called_missing_as_well(tmp_path: Path) -> None:
+    body = """
+assets:
+  a: {template: bad.j2}
+  b: {template: outer.j2}
+  c: {prompt: "{% include 'bad.j2' %}"}
+  d: {prompt: "{% import 'bad.j2' as m %}x"}
+  e: {for_each: t.csv, key: "{% include 'bad.j2' %}{{ row.k }}", prompt: x}
+  f: {template: gone.j2}
+"""
+    write(tmp_path, {"templates/outer.j2": '{% include "bad.j2" %}', "t.csv": "k\n1\n"})
+    (tmp_path / "templates/bad.j2").write_bytes(b"caf\xe9")
+    found = problems(tmp_path, body)
+    assert [(one.code, one.path) for one in found] == [
+        ("template.missing", "manifests/m.yaml"),
+        ("template.encoding", "templates/bad.j2"),
+    ]
+    assert "gone.j2" in found[0].detail
+
+
+def test_of_a_folder_of_templates_that_cannot_be_read_no_file_is_called_missing(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "templates").symlink_to(tmp_path / "elsewhere")
+    body = "assets: {a: {template: x.j2}, b: {prompt: \"{% include 'x.j2' %}\"}}\n"
+    assert codes(root, body) == ["template.not_regular"]
