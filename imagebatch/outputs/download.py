@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from imagebatch.model.generation import Failure, FailureKind, PictureFacts
 from imagebatch.model.transfer import DownloadError, OpenStream
@@ -96,9 +96,9 @@ async def _tried(
         taken: Taken | Failure | None = None
         try:
             async with open_stream() as pieces:
-                written = await _written(pieces, path)
+                received = await _received(pieces, path)
             # The check stands outside: its time is not the transfer's.
-            taken = await _judged(path, written, store, workers, asked_size)
+            taken = await _judged(path, received, store, workers, asked_size)
         finally:
             if not isinstance(taken, Taken):
                 path.unlink(missing_ok=True)
@@ -112,13 +112,28 @@ async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
         await asyncio.sleep(0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Received:
+    """What came: its hash, how many bytes, and the bytes themselves where they have yet to be written."""
+
+    sha256: str
+    count: int
+    held: bytes | None
+
+
 async def _judged(
-    path: Path, written: tuple[str, int], store: Store, workers: Workers, asked_size: tuple[int, int] | None
+    path: Path, received: _Received, store: Store, workers: Workers, asked_size: tuple[int, int] | None
 ) -> Taken | Failure:
-    """Check what was written, and take it into the store under its hash."""
-    sha256, count = written
+    """Write what has yet to be written, check it, and take it into the store under its hash."""
+    sha256, count = received.sha256, received.count
     if count > MAX_BYTES:
         return _bad("image.too_large", f"the picture is over {MAX_BYTES // (1024 * 1024)} MiB")
+
+    def write() -> None:
+        # Making a file can take longer than a turn of the event loop should.
+        if received.held is not None:
+            with path.open("xb", buffering=0) as file:
+                _write(file, received.held)
 
     def kept(found: Mapping[str, Any]) -> Taken | Failure:
         if "bad" in found:
@@ -134,26 +149,39 @@ async def _judged(
         return Taken(facts=facts, warnings=_warnings(found, facts, asked_size))
 
     try:
-        return await workers.run_then({"do": "check", "path": str(path)}, kept, seconds=CHECK_S)
+        return await workers.run_then({"do": "check", "path": str(path)}, kept, seconds=CHECK_S, first=write)
     except WorkerGone as error:
         return _bad("image.decoder", f"{error} over this picture")
 
 
-async def _written(pieces: AsyncIterator[bytes], path: Path) -> tuple[str, int]:
-    """Write and hash what comes, until a little over the limit; gives hash and number of bytes."""
+async def _received(pieces: AsyncIterator[bytes], path: Path) -> _Received:
+    """Hash what comes, until a little over the limit, and write it as it comes where it is large."""
     digest = hashlib.sha256()
     count = 0
-    # Opening a new file and writing to the page cache do not block for long; the sync happens in a thread.
-    with path.open("xb", buffering=0) as file:
+    held: list[bytes] = []
+    file: BinaryIO | None = None
+    try:
         async for piece in pieces:
             count += len(piece)
             if count > MAX_BYTES:
                 break
             digest.update(piece)
-            rest = memoryview(piece)
-            while rest:
-                rest = rest[file.write(rest) or 0 :]
-    return "sha256:" + digest.hexdigest(), count
+            held.append(piece)
+            if count > PIECE:
+                # Writing to the page cache does not block for long; the sync happens in a thread.
+                file = file or path.open("xb", buffering=0)
+                _write(file, b"".join(held))
+                held.clear()
+    finally:
+        if file is not None:
+            file.close()
+    return _Received(sha256="sha256:" + digest.hexdigest(), count=count, held=None if file else b"".join(held))
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
 
 
 def _warnings(found: Mapping[str, Any], facts: PictureFacts, asked_size: tuple[int, int] | None) -> tuple[str, ...]:

@@ -71,11 +71,26 @@ class Workers:
         """
         return await self.run_then(job, lambda answer: answer, seconds=seconds)
 
-    async def run_then(self, job: Mapping[str, Any], then: Callable[[Answer], T], *, seconds: float) -> T:
-        """As `run`, and give what `then` makes of the answer; it is called in the same thread and may block."""
+    async def run_then(
+        self,
+        job: Mapping[str, Any],
+        then: Callable[[Answer], T],
+        *,
+        seconds: float,
+        first: Callable[[], None] = lambda: None,
+    ) -> T:
+        """As `run`, with `first` before it, and give what `then` makes of the answer.
+
+        Both are called in the same thread and may block.
+        """
+
+        def whole() -> T:
+            first()
+            return then(self._answered(job, seconds))
+
         loop = asyncio.get_running_loop()
         try:
-            done = loop.run_in_executor(self._threads, lambda: then(self._answered(job, seconds)))
+            done = loop.run_in_executor(self._threads, whole)
         except RuntimeError as error:  # the pool is closed, or the system has no thread for it
             raise _not_started(str(error)) from None
         return await done
