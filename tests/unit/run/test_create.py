@@ -518,3 +518,36 @@ async def test_a_link_that_is_dead_at_first_is_tried_again_and_bytes_are_not(
     end = await bench.run()
     assert (pictures.asked, end.status) == (looks, "failed")
     assert sum(bench.clock.slept) == (2.5 if url else 0.0)
+
+
+class Learning(Blind):
+    """One that learns from its first create how its provider wants to be spoken to."""
+
+    known = False
+    under_way = 0
+    most = 0
+
+    def goes_alone(self, order: base.Order, wire: Wire) -> bool:
+        return not self.known
+
+    async def submit(self, order: base.Order, wire: Wire) -> base.Submission:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        alone = not self.known
+        for _ in range(20):
+            await asyncio.sleep(0)
+        if alone:
+            assert self.under_way == 1
+        self.known = True
+        try:
+            return await super().submit(order, wire)
+        finally:
+            self.under_way -= 1
+
+
+async def test_until_a_providers_ways_are_known_one_create_goes_alone_and_then_all_at_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Learning(journal, base.Accepted(generation="g1")))
+    ends = await asyncio.gather(*(bench.creator.create(bench.this) for _ in range(4)))
+    assert [end.status for end in ends] == ["succeeded"] * 4
+    adapter: Any = bench.adapter
+    assert adapter.most == 3
