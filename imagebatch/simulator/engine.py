@@ -126,8 +126,9 @@ class Simulator:
         latency = getattr(self.profile.latency, _LATENCY.get(op, "other")).at(
             self.chances.spread("latency", op, call.id, self.counts[face, op])
         )
-        if latency + action.delay_s > 0:
-            await asyncio.sleep(latency + action.delay_s)
+        # Half of it is the way here, half the way back; the work itself is part of it, as it is where a client looks.
+        leaves_at = time.monotonic() + latency + action.delay_s
+        await _pause(latency / 2 + action.delay_s)
         reply: Reply | None = None
         if action.works:
             try:
@@ -137,6 +138,7 @@ class Simulator:
         answer = changed(reply, action, _words(call, reply)) if action is not NOTHING else (reply or Reply(status=500))
         answer = self._corrupted(answer, action, call)
         self.statuses[f"{face} {op} {action.then or answer.status}"] += 1
+        await _pause(leaves_at - time.monotonic())
         return await send(request, answer, action)
 
     def _worded(self, reply: Reply, call: Call) -> Reply:
@@ -244,6 +246,11 @@ class Simulator:
             "in_flight": self.in_flight,
             "most_in_flight": self.most_in_flight,
         }
+
+
+async def _pause(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)
 
 
 async def read_call(request: web.Request, face: str, op: str) -> Call:
