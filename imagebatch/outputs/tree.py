@@ -163,9 +163,13 @@ class Tree:
         handle = os.dup(self._root)
         try:
             for folder in folders:
-                if make:
+                try:
+                    inner = _opened_folder(folder, handle, path)
+                except FileNotFoundError:
+                    if not make:
+                        raise
                     _make(folder, handle)
-                inner = _opened_folder(folder, handle, path)
+                    inner = _opened_folder(folder, handle, path)
                 os.close(handle)
                 handle = inner
         except BaseException:
