@@ -54,6 +54,7 @@ from imagebatch.run.reopened import Reopened
 from imagebatch.run.result import Outcome, RunResult, exit_code, left_bad
 from imagebatch.run.settle import ListingFailed, Listings
 from imagebatch.run.stop import COLLECT_S, DRAIN_S, LAST_WORD, Stop, on_signals
+from imagebatch.run.turns import Turns
 from imagebatch.simulator.process import SimulatorProcess, start
 from imagebatch.state.store import Session, StateStore, lock_missing
 
@@ -357,7 +358,8 @@ class _Run:
         stack.callback(tree.close)
         self.store.sweep()
         recorder = self.recording
-        pictures = Pictures(store=self.store, workers=workers, recorder=recorder, tell=self.tell)
+        turns = Turns()
+        pictures = Pictures(store=self.store, workers=workers, recorder=recorder, tell=self.tell, turns=turns)
         files = Files(
             root=self.home,
             outputs=Outputs(store=self.store, workers=workers, tree=tree),
@@ -379,6 +381,7 @@ class _Run:
             tell=self.tell,
             open_steps=self.session.ledger.open_steps(),
             reference_images=self._reference_images,
+            turns=turns,
         )
         removal = Removal(lineage=self.session.lineage, lanes=lanes, recorder=recorder, trash=files.put_away_all)
         executor = Executor(

@@ -33,6 +33,7 @@ from imagebatch.run.poll import Poller, PollFailed
 from imagebatch.run.settle import ListingFailed, Listings
 from imagebatch.run.stop import Stop
 from imagebatch.run.trouble import Trouble
+from imagebatch.run.turns import Turns
 
 MAX_SENDS = 3
 LONGEST_REFUSAL_S = 300.0
@@ -94,6 +95,7 @@ class Creator:
     tell: Callable[[Told], None]
     open_steps: Mapping[str, Intended]
     reference_images: Callable[[Variant], tuple[ReferenceImage, ...]]
+    turns: Turns
 
     async def create(self, this: Try) -> End:
         """Have one part drawn, unless it is there already under its token."""
@@ -173,6 +175,7 @@ class Creator:
     async def _send(self, this: Try) -> End:
         order, waits = self.order(this), Waits()
         async with this.lane.places:
+            await self.turns.to_draw()
             while True:
                 unsent = self.unsent(this)
                 if unsent is not None:

@@ -21,6 +21,7 @@ from imagebatch.run.entries import cost_text, with_candidate
 from imagebatch.run.lanes import Lane
 from imagebatch.run.leaving import Recorder
 from imagebatch.run.trouble import Trouble
+from imagebatch.run.turns import Turns
 
 DOWNLOADS_AT_ONCE = 16
 MOST_DOWNLOADS_AT_ONCE = 64
@@ -34,6 +35,7 @@ class Pictures:
     workers: Workers
     recorder: Recorder
     tell: Callable[[Told], None]
+    turns: Turns
     places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
@@ -182,6 +184,7 @@ class Pictures:
         asked = variant.asked_size if variant.policy.resolution == "preview" else None
         try:
             async with self._places(lane):
+                await self.turns.to_fetch()
                 if offer.data is not None:
                     taken = await take_bytes(offer.data, store=self.store, workers=self.workers, asked_size=asked)
                 elif offer.url is not None:

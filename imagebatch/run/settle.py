@@ -94,7 +94,8 @@ class RecentListing:
         self._tag = tag
         self._newest_last = False
         self._newest_first = False
-        self._reaches: deque[int] = deque(maxlen=REMEMBERED_READS)
+        # Until the first reading tells more: as many may stand above what is looked for as can be under way.
+        self._reaches = deque([lane.settings.max_concurrency], maxlen=REMEMBERED_READS)
 
     async def read(self, tokens: Collection[str]) -> Mapping[str, Observation]:
         """What the listing shows of these tokens, as far as it is found at its new end.

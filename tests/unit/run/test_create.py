@@ -26,6 +26,7 @@ from imagebatch.run.lanes import Lane, Places
 from imagebatch.run.settle import Listings
 from imagebatch.run.stop import Stop
 from imagebatch.run.trouble import Trouble
+from imagebatch.run.turns import Turns
 
 TOKEN = "ib-aaaaaaaaaaaaaaaa"
 FACTS = PictureFacts(sha256="sha256:" + "a" * 64, width=1, height=1, media_type="image/png", bytes=10)
@@ -200,6 +201,7 @@ class Bench:
             tell=lambda _: None,
             open_steps=more.pop("open_steps", {}),
             reference_images=lambda _: (),
+            turns=Turns(),
         )
         self.this = Try(variant=VARIANT, lane=self.lane, token=TOKEN, attempt=1, send=more.pop("send", True))
 

@@ -10,6 +10,7 @@ from imagebatch.model.generation import Candidate, Entry, Failure
 from imagebatch.providers.base import Observation, Offer
 from imagebatch.run.pictures import Pictures
 from imagebatch.run.trouble import Trouble
+from imagebatch.run.turns import Turns
 
 NOTHING = Failure(kind="no_images", message="the generation is done and offers no images")
 
@@ -47,7 +48,7 @@ def failed(**changes: Any) -> Entry:
 def asking(answer: Observation | None) -> tuple[Pictures, Recorder, Any]:
     recorder = Recorder()
     nothing: Any = None
-    pictures = Pictures(store=nothing, workers=nothing, recorder=recorder, tell=lambda _: None)
+    pictures = Pictures(store=nothing, workers=nothing, recorder=recorder, tell=lambda _: None, turns=Turns())
     return pictures, recorder, SimpleNamespace(alias="studio", adapter=Provider(answer), wire=None)
 
 

@@ -44,7 +44,7 @@ class Provider:
 
 def poller(provider: Provider, *, window_s: float = 60.0) -> tuple[Poller, VirtualClock]:
     clock = VirtualClock()
-    settings = SimpleNamespace(consistency_window_s=window_s)
+    settings = SimpleNamespace(consistency_window_s=window_s, max_concurrency=8)
     gate = SimpleNamespace(stalled=False)
     lane: Any = SimpleNamespace(alias="studio", adapter=provider, wire=None, settings=settings, gate=gate)
     return Poller(lane, "ibl-x", clock), clock
@@ -215,7 +215,7 @@ class Board:
 def board(takes_s: float) -> tuple[Poller, Board]:
     clock = VirtualClock()
     provider = Board(clock, takes_s)
-    settings = SimpleNamespace(consistency_window_s=60.0)
+    settings = SimpleNamespace(consistency_window_s=60.0, max_concurrency=8)
     gate = SimpleNamespace(stalled=False)
     lane: Any = SimpleNamespace(alias="studio", adapter=provider, wire=None, settings=settings, gate=gate)
     return Poller(lane, "ibl-x", clock), provider

@@ -29,8 +29,9 @@ class Shelf:
         return Page(observations=shown, total=len(self.numbers) if self.tells_total else None)
 
 
-def listing(shelf: object) -> RecentListing:
-    lane: Any = SimpleNamespace(alias="studio", adapter=shelf, wire=None)
+def listing(shelf: object, *, at_once: int = 1) -> RecentListing:
+    settings = SimpleNamespace(max_concurrency=at_once)
+    lane: Any = SimpleNamespace(alias="studio", adapter=shelf, wire=None, settings=settings)
     return RecentListing(lane, "ibl-x")
 
 
@@ -43,6 +44,12 @@ async def test_newest_first_takes_one_small_page() -> None:
     found = await listing(shelf).read(tokens(range(990, 1000)))
     assert set(found) == tokens(range(990, 1000))
     assert shelf.pages == [(0, 10 + SPARE_ON_A_PAGE)]
+
+
+async def test_the_first_page_has_room_for_as_many_newer_ones_as_can_be_under_way() -> None:
+    shelf = Shelf(range(999, -1, -1))
+    assert set(await listing(shelf, at_once=50).read(tokens(range(950, 960)))) == tokens(range(950, 960))
+    assert shelf.pages == [(0, 50 + SPARE_ON_A_PAGE)]
 
 
 async def test_newest_last_is_learnt_and_then_read_from_that_end() -> None:
