@@ -301,6 +301,11 @@ class Creator:
         candidates = tuple(Candidate(id=offer.id) for offer in found.offers)
         status: Literal["succeeded", "failed", "blocked"] = "failed" if found.state == "pending" else found.state
         failure = found.failure
+        warnings: tuple[str, ...] = ()
+        if status == "succeeded" and failure is not None:
+            shown = "picture that it had shown is" if len(candidates) == 1 else "pictures that it had shown are"
+            warnings = (f"{failure.message}; the {shown} taken",)
+            failure = None
         if status == "succeeded" and not candidates:
             status = "failed"
             failure = Failure(kind="no_images", message=f"generation {found.generation} is done and offers no image")
@@ -319,6 +324,7 @@ class Creator:
             candidates=candidates,
             failure=failure,
             cost=cost,
+            warnings=warnings,
         )
 
     # Doubt --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ due go along with one that is due, and a question never waits for the answer to 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from imagebatch.http.clock import Clock
@@ -50,6 +50,7 @@ class _Waiting:
     pending_at: float = 0.0
     missing_since: float | None = None
     bad: int = 0
+    shown: Observation | None = None
     seen: Callable[[Observation], None] = field(default=lambda _: None)
 
 
@@ -258,8 +259,7 @@ class Poller:
         if one.missing_since is None:
             one.missing_since = now
         if now - one.missing_since >= self._lane.settings.consistency_window_s and not one.answer.done():
-            gone = Failure(kind="gone", message=f"the provider no longer knows generation {one.generation}")
-            one.answer.set_result(Observation(generation=one.generation, state="failed", failure=gone))
+            one.answer.set_result(_vanished(one))
             return
         self._later(one)
 
@@ -272,6 +272,8 @@ class Poller:
             self._fail(one, "provider.token_mismatch", f"generation {one.generation} does not carry our token")
             return
         one.seen(found)
+        if found.offers:
+            one.shown = found
         asked_at = one.since if one.asked_at is None else one.asked_at
         if found.state == "pending":
             one.pending_at = asked_at - one.since
@@ -290,3 +292,14 @@ class Poller:
     def _fail(self, one: _Waiting, code: str, message: str) -> None:
         if not one.answer.done():
             one.answer.set_exception(PollFailed(code, message))
+
+
+def _vanished(one: _Waiting) -> Observation:
+    """The end of a generation that the provider no longer knows: the pictures that it had shown by then are paid for.
+
+    `failure` says what happened, with pictures as well.
+    """
+    gone = Failure(kind="gone", message=f"the provider no longer knows generation {one.generation}")
+    if one.shown is None:
+        return Observation(generation=one.generation, state="failed", failure=gone)
+    return replace(one.shown, state="succeeded", failure=gone)

@@ -227,6 +227,17 @@ async def test_the_intent_is_durable_before_the_request_leaves_and_the_id_right_
     assert [one.id for one in end.candidates] == ["a", "b"]
 
 
+async def test_what_a_vanished_generation_had_shown_is_taken_with_a_warning(tmp_path: Path) -> None:
+    gone = Failure(kind="gone", message="the provider no longer knows generation g1")
+    bench = Bench(
+        tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")), poll=replace(DONE, failure=gone)
+    )
+    end = await bench.run()
+    assert (end.status, end.failure) == ("succeeded", None)
+    assert [one.id for one in end.candidates] == ["a", "b"]
+    assert end.warnings == ("the provider no longer knows generation g1; the pictures that it had shown are taken",)
+
+
 async def test_nothing_is_sent_where_the_listing_shows_our_token(tmp_path: Path) -> None:
     bench = Bench(tmp_path, lambda journal: Listing(journal, base.Accepted(generation="g9"), shows=((DONE,),)))
     end = await bench.run()

@@ -104,6 +104,15 @@ async def test_a_generation_that_is_missing_for_the_whole_window_is_gone() -> No
     assert clock.time >= 30.0
 
 
+async def test_a_generation_that_vanishes_while_it_is_drawn_leaves_the_pictures_that_it_had_shown() -> None:
+    waiting, _ = poller(Provider(seen("pending", offers=(Offer(id="a"),)), seen("pending"), None), window_s=30.0)
+    found = await waiting.wait("g1", "ib-1", 3600.0)
+    assert found is not None
+    assert (found.state, found.offers) == ("succeeded", (Offer(id="a"),))
+    assert found.failure is not None
+    assert found.failure.kind == "gone"
+
+
 async def test_a_generation_that_shows_late_is_not_gone() -> None:
     found = await poller(Provider(None, seen("pending"), seen("succeeded")))[0].wait("g1", "ib-1", 3600.0)
     assert found is not None
