@@ -332,6 +332,10 @@ def test_destroy_needs_a_name_and_puts_files_into_the_trash(applied: Project) ->
         (("apply", "nowhere.plan"), 1),
         (("wait", "-s", "nobody"), 1),
         (("retry", "nobody", "-y"), 1),
+        (("redraw", "nobody", "--now", "-y"), 1),
+        (("resolve", "nobody", "--resend", "-y"), 1),
+        (("run", "a red hat", "--provider", "nope", "-y"), 1),
+        (("run", " ", "-y"), 64),
     ],
 )
 def test_a_stream_of_json_ends_with_a_summary_however_the_command_ends(

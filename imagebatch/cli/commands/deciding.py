@@ -51,9 +51,11 @@ def redraw(
     **flags: Any,  # noqa: ANN401  # the shared flags
 ) -> int:
     """Ask for one more attempt of pictures that are there; written to picks.yaml. Costs money once it is applied."""
-    from imagebatch.cli.commands.applying import carry_out, run_options
+    from imagebatch.cli.commands.applying import carry_out, run_options, tell_version
     from imagebatch.pipeline.deciding import ask_again, picks_bytes, put_back
 
+    if now:
+        tell_version(shell)
     options, wishes = run_options(**flags)
     project = open_project(shell)
     picks, addresses, guarded = ask_again(project, selectors, exclude=wishes["exclude"], note=note, add=add)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imagebatch.cli.commands.applying import carry_out, run_options
+from imagebatch.cli.commands.applying import carry_out, run_options, tell_version
 from imagebatch.cli.opening import open_project, open_setup
 from imagebatch.cli.options import Shell, braking, command, running
 from imagebatch.cli.planned import plan_request
@@ -44,6 +44,7 @@ def run(
     """Draw one picture without a manifest. Asking twice for the same draws once."""
     from imagebatch.pipeline import oneshot
 
+    tell_version(shell)
     _check_prompt(prompt)
     shot = oneshot.OneShot(
         prompt=prompt, provider=provider, params=oneshot.parse_params(params), ext=_extension(output)

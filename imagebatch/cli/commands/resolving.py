@@ -40,8 +40,11 @@ def resolve(
     **flags: Any,  # noqa: ANN401  # the shared flags
 ) -> int:
     """Settle draws of which nobody knows whether they were paid."""
+    from imagebatch.cli.commands.applying import carry_out, run_options, tell_version
     from imagebatch.pipeline import resolving
 
+    if resend:
+        tell_version(shell)
     ways = [name for name, given in _ways(generation, file, resend=resend, abandon=abandon) if given]
     if len(ways) > 1 or (list_ and ways):
         raise UsageError("one way at a time", "--list, --adopt, --file, --resend and --abandon exclude each other.")
@@ -53,8 +56,6 @@ def resolve(
     addresses = [one.address for one in resolving.doubts(project, selectors, flags["exclude"])]
     lease_s = float(flags["lock_timeout"])
     if resend:
-        from imagebatch.cli.commands.applying import carry_out, run_options
-
         options, wishes = run_options(**{**flags, "in_doubt": "resend"})
         wishes["select"] = tuple(addresses) or selectors
         return carry_out(shell, project, plan_request(**wishes), options, yes=bool(flags["yes"]))
