@@ -30,7 +30,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
 
     names = "|".join(sorted(COMMANDS.keys() - _ANYWHERE))
     return (
-        re.compile(rf"(?<![\w./-])imagebatch(\s+(?:{names})\b)(?!\s+--help|\s+trust)"),
+        re.compile(rf"(?<![\w./-])imagebatch(\s+(?:--simulate\s+)?(?:{names})\b)(?!\s+--help|\s+trust)"),
         re.compile(r"(?<![\w./-])git (checkout [^&`]*?imagebatch\.lock)"),
         re.compile(r"(?<![\w./-])rm (\.?imagebatch\b)"),
     )

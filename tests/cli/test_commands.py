@@ -529,6 +529,15 @@ def test_one_picture_without_a_manifest_is_drawn_once(project: Project, tmp_path
     assert project.run("run", "a fox", "--param", "format", "-y").code == 64
 
 
+def test_what_is_to_be_done_next_about_one_picture_names_its_own_project(project: Project) -> None:
+    left = project.run("run", "a red fox", "--no-wait", "-y")
+    assert (left.code, "next: imagebatch -C .imagebatch/run wait" in left.out) == (75, True), left.out
+    waited = project.run("-C", ".imagebatch/run", "wait")
+    assert (waited.code, "1 collected" in waited.out) == (0, True), waited.out
+    again = project.run("run", "a red fox", "-y", "-o", "fox.jpg")
+    assert (again.code, "create" in again.out, (project.root / "fox.jpg").exists()) == (0, False, True)
+
+
 def test_outside_a_project_one_picture_has_a_home_of_its_own(tmp_path: Path, project: Project) -> None:
     (tmp_path / "nowhere").mkdir()
     alone = Project(root=tmp_path / "nowhere", environ=project.environ)

@@ -55,6 +55,7 @@ def run(
     if output is not None:
         oneshot.check_free(output, overwrite=overwrite)
     root = oneshot.prepare(shell.directory.resolve(), shot, shell.environ)
+    shell.screen.directory = _seen_from_here(root)  # the commands that are named from here on are about that project
     code, made = _drawn(shell, root, shot, shot.asset, oneshot.MANIFEST, **flags)
     if made is None:
         return code
@@ -115,6 +116,11 @@ def _saved(shell: Shell, shot: "OneShot", asset: str, output: Path | None, **fla
     if made is not None and not shell.json:
         shell.screen.lines([f"Wrote {shown(str(made))}."])
     return code
+
+
+def _seen_from_here(root: Path) -> str:
+    here = Path.cwd()
+    return str(root.relative_to(here) if root.is_relative_to(here) else root)
 
 
 def _check_prompt(prompt: str) -> None:

@@ -12,6 +12,7 @@ from imagebatch.state.lock_errors import MERGE_HINTS, RESTORE_HINTS
         ("settle it with `imagebatch resolve`", "settle it with `imagebatch -C 'my shop' resolve`"),
         ("next: imagebatch wait", "next: imagebatch -C 'my shop' wait"),
         ("ask with `imagebatch\n    refresh`", "ask with `imagebatch -C 'my shop'\n    refresh`"),
+        ("rehearse: imagebatch --simulate apply", "rehearse: imagebatch -C 'my shop' --simulate apply"),
         ("imagebatch plan --help", "imagebatch plan --help"),
         ("imagebatch providers trust hub.example", "imagebatch providers trust hub.example"),
         ("imagebatch providers list", "imagebatch -C 'my shop' providers list"),
