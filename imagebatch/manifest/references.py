@@ -83,7 +83,9 @@ def _judge(
         )
         return False
     if not text.startswith(ASSET_PREFIX):
-        return sources.check_file(text, place=place, what="reference")
+        return sources.check_file(text, place=place, what="reference") and _is_picture(
+            text, draft, place, sources, findings
+        )
     address = text.removeprefix(ASSET_PREFIX)
     try:
         right = str(parse_address(address))
@@ -112,6 +114,21 @@ def _judge(
         )
         return False
     return True
+
+
+def _is_picture(path: str, draft: Draft, place: Place, sources: Sources, findings: Findings) -> bool:
+    """Whether a file can be a picture: one that is none changes the request, and is paid for all the same."""
+    why = sources.why_no_picture(path)
+    if why is not None:
+        findings.add(
+            "manifest.reference",
+            "reference cannot be used",
+            f"{quoted(path)} {why}.",
+            place=place,
+            address=draft.address,
+            hint="git lfs pull" if "LFS" in why else None,
+        )
+    return why is None
 
 
 def circles(edges: Mapping[str, tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -18,6 +18,8 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_TABLE_BYTES = 64 * 1024 * 1024
 MAX_FILES = 10_000
 
+_HEAD = 512
+_LFS = b"version https://git-lfs.github.com/spec/"
 _CONFLICT = re.compile(r"^<<<<<<< .*?^=======\r?$.*?^>>>>>>> ", re.MULTILINE | re.DOTALL)
 
 
@@ -78,6 +80,19 @@ class Sources:
             self._unreadable(path, "path", error, place)
             return False
         return self._confined(full, path, "path", place) and self._regular(facts, path, "path", place)
+
+    def why_no_picture(self, path: str) -> str | None:
+        """What a checked file is that no picture is, by its first bytes; None where it may be one."""
+        try:
+            with (self._real_root / path).open("rb") as file:
+                head = file.read(_HEAD)
+        except OSError as error:
+            return f"cannot be read: {error.strerror or 'unknown error'}"
+        if not head:
+            return "is empty"
+        if head.startswith(_LFS):
+            return "is only Git LFS's pointer to the picture"
+        return "is text, not a picture" if _is_text(head) else None
 
     def check_inside(self, path: str, *, place: Place | None, what: str) -> bool:
         """Whether a written path stays below the root by its text; notes `path.outside_project` where not."""
@@ -259,3 +274,12 @@ class Sources:
             hint="settle the conflict, then `git add` the file",
         )
         return True
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The last letter may be cut off. Every kind of picture has a byte near its start that no text has.
+        return error.start >= len(head) - 3 and _is_text(head[: error.start])
+    return "\0" not in text

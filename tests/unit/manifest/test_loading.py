@@ -48,7 +48,7 @@ FILES = {
     "imagebatch.yaml": "version: 1\nproviders: {hub: {type: aigne-hub, base_url: 'https://hub.example.com'}}\n"
     "defaults: {provider: all-images}\nstyles:\n  brand: {prompt_suffix: soft light}\n",
     "data/products.csv": "sku,title,active\nL-1,Lamp one,yes\nL-2,Lamp two,no\nL-3,Lamp three,yes\n",
-    "data/logo.png": "not looked into",
+    "data/logo.png": "\0 only its first bytes are looked at",
     "templates/product.j2": '{% import "parts/m.j2" as m %}\nA {{ vars.mood }} photo of {{ m.star(row.title) }}\n',
     "templates/parts/m.j2": "{% macro star(x) %}*{{ x }}*{% endmacro %}",
     "templates/unused.j2": "nothing",
@@ -315,6 +315,38 @@ def test_references_are_checked(tmp_path: Path) -> None:
     assert "a -> b -> c -> a" in said["manifest.cycle"].detail
     assert said["manifest.unknown_address"].hint == "did you mean asset:heros?"
     assert {"path.outside_project", "path.missing", "manifest.address"} <= said.keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "why", "hint"),
+    [
+        ("", "is empty", None),
+        ("a text", "is text, not a picture", None),
+        ("<svg xmlns='http://www.w3.org/2000/svg'/>", "is text, not a picture", None),
+        ("é" * 300, "is text, not a picture", None),
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4665a5\nsize 12345\n",
+            "is only Git LFS's pointer to the picture",
+            "git lfs pull",
+        ),
+    ],
+)
+def test_a_reference_that_is_no_picture_is_told_before_it_is_paid_for(
+    tmp_path: Path, content: str, why: str, hint: str | None
+) -> None:
+    manifest = "assets:\n  a: {prompt: x, references: [logo.png]}\n  b: {prompt: x, references: [logo.png]}\n"
+    write(tmp_path, {"logo.png": content})
+    (one,) = problems(tmp_path, manifest)
+    assert (one.code, one.line, one.detail) == ("manifest.reference", 2, f'"logo.png" {why}.')
+    assert one.hint == hint
+
+
+@pytest.mark.parametrize(
+    "head", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\0\x10JFIF", b"RIFF\x1a\0\0\0WEBP", b"GIF89a\1\0"]
+)
+def test_a_reference_that_may_be_a_picture_is_left_to_the_provider(tmp_path: Path, head: bytes) -> None:
+    (tmp_path / "logo.png").write_bytes(head + bytes(600))
+    load(tmp_path, "assets: {a: {prompt: x, references: [logo.png]}}\n")
 
 
 def test_a_reference_may_be_a_template(tmp_path: Path) -> None:

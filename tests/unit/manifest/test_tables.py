@@ -99,7 +99,7 @@ def test_a_table_needs_a_key(tmp_path: Path) -> None:
 
 
 def test_a_glob_gives_files_by_their_stems(tmp_path: Path) -> None:
-    write(tmp_path, {"art/a.png": "x", "art/deep/b.png": "x", "art/c.txt": "x", "art/.hidden.png": "x"})
+    write(tmp_path, {"art/a.png": "\0", "art/deep/b.png": "\0", "art/c.txt": "x", "art/.hidden.png": "x"})
     found = drafts(
         tmp_path,
         "assets: {p: {for_each: 'art/**/*.png', prompt: 'like {{ row.path }}', references: ['{{ row.path }}']}}\n",
