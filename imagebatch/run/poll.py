@@ -38,7 +38,7 @@ class PollFailed(Exception):
         self.code = code
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Waiting:
     generation: str
     token: str
@@ -82,7 +82,8 @@ class Poller:
         self._lane = lane
         self._clock = clock
         self._recent = RecentListing(lane, tag)
-        self._waiting: dict[str, _Waiting] = {}
+        # Not by generation: two addresses may wait for one (a request that moved from one to the other).
+        self._waiting: dict[_Waiting, None] = {}
         self._took: deque[float] = deque(maxlen=REMEMBERED)
         self._task: asyncio.Task[None] | None = None
         self._asking: set[asyncio.Task[None]] = set()
@@ -113,7 +114,7 @@ class Poller:
             answer=asyncio.get_running_loop().create_future(),
             seen=seen,
         )
-        self._waiting[generation] = one
+        self._waiting[one] = None
         self._changed.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._loop())
@@ -121,12 +122,12 @@ class Poller:
         try:
             return await one.answer
         finally:
-            self._waiting.pop(generation, None)
+            self._waiting.pop(one, None)
 
     def close(self) -> None:
         """Stop asking: everything that is still waited for is left to a later run."""
         self._closed = True
-        for one in list(self._waiting.values()):
+        for one in list(self._waiting):
             if not one.answer.done():
                 one.answer.set_result(None)
         for task in (self._task, *self._asking):
@@ -136,7 +137,7 @@ class Poller:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         # A fault of ours must reach those who wait, not leave them waiting for ever.
         error = None if task.cancelled() else task.exception()
-        for one in list(self._waiting.values()) if error is not None else []:
+        for one in list(self._waiting) if error is not None else []:
             if not one.answer.done() and error is not None:
                 one.answer.set_exception(error)
 
@@ -159,7 +160,7 @@ class Poller:
 
     def _next_at(self) -> float:
         """When something is to be done again: somebody is due, or has reached the deadline."""
-        waiting = [one for one in self._waiting.values() if not one.answer.done()]
+        waiting = [one for one in self._waiting if not one.answer.done()]
         due = min((one.due for one in waiting if one.asked_at is None), default=NEVER)
         deadline = min((one.deadline for one in waiting), default=NEVER)
         if self._asking and (due == NEVER or len(self._asking) >= ASKED_AT_ONCE):
@@ -183,7 +184,7 @@ class Poller:
     def _start_asking(self, now: float) -> None:
         soon = now + self._near()
         due = [
-            one for one in self._waiting.values() if one.asked_at is None and one.due <= soon and not one.answer.done()
+            one for one in self._waiting if one.asked_at is None and one.due <= soon and not one.answer.done()
         ]
         if not due:
             return
@@ -202,7 +203,7 @@ class Poller:
     def _expire(self) -> None:
         """Leave to a later run what has reached its deadline, and everything where the provider wants a long rest."""
         now, resting = self._clock.now(), self._lane.gate.stalled
-        for one in list(self._waiting.values()):
+        for one in list(self._waiting):
             if (resting or now >= one.deadline) and not one.answer.done():
                 one.answer.set_result(None)
 

@@ -104,6 +104,18 @@ async def test_a_generation_that_is_missing_for_the_whole_window_is_gone() -> No
     assert clock.time >= 30.0
 
 
+async def test_two_that_wait_for_one_generation_are_both_told() -> None:
+    waiting, _ = poller(Provider(seen("pending"), seen("pending"), seen("succeeded"), seen("succeeded")))
+    ends = await asyncio.gather(waiting.wait("g1", "ib-1", 600.0), waiting.wait("g1", "ib-1", 600.0))
+    assert [end.state for end in ends if end is not None] == ["succeeded", "succeeded"]
+
+
+async def test_two_that_wait_for_one_generation_both_reach_their_deadlines() -> None:
+    waiting, _ = poller(Provider(seen("pending")))
+    ends = await asyncio.gather(waiting.wait("g1", "ib-1", 5.0), waiting.wait("g1", "ib-1", 9.0))
+    assert list(ends) == [None, None]
+
+
 async def test_a_generation_that_vanishes_while_it_is_drawn_leaves_the_pictures_that_it_had_shown() -> None:
     waiting, _ = poller(Provider(seen("pending", offers=(Offer(id="a"),)), seen("pending"), None), window_s=30.0)
     found = await waiting.wait("g1", "ib-1", 3600.0)
