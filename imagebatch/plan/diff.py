@@ -1,7 +1,7 @@
 """Variants and the lock -> the plan: one pass over what is wanted, then what nobody wants, then what joins them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from imagebatch.errors import PlanError
@@ -19,6 +19,7 @@ from imagebatch.plan.classify import classify
 from imagebatch.plan.defer import defer_dependents
 from imagebatch.plan.following import draw_that_counts
 from imagebatch.plan.foreign import foreign_files
+from imagebatch.plan.holding import Holding, note_holders, start_anew_apart
 from imagebatch.plan.index import DrawHolders, released_tokens
 from imagebatch.plan.moves import Moves, find_moves
 from imagebatch.plan.options import PlanOptions
@@ -82,14 +83,19 @@ def make_plan(
     moves = _moves(gone, survey, recorded, moved, world)
     holders = DrawHolders(recorded)
     changes = _wanted_changes(survey, recorded, moves, holders, world)
+    moved_away = set(moves.sources.values())
+    leaving = [address for address in gone if address not in moved_away]
+    going = {address for address in leaving if options.selects(address) and recorded.entry(address).on_remove != "keep"}
+    moved_to = {source: target for target, source in moves.sources.items()}
+    start_anew_apart(changes, Holding(changes, holders, moved_to=moved_to, leaves=going.__contains__))
     share_draws(changes)
     defer_dependents(
         changes,
         [variant for variant in survey.dependent if options.selects(variant.address)],
         lambda address: recorded.entry(address) if address in recorded else None,
     )
-    moved_away = set(moves.sources.values())
-    _add_removals(changes, [a for a in gone if a not in moved_away], recorded, holders, world)
+    _add_removals(changes, leaving, recorded, holders, world)
+    note_holders(changes, Holding(changes, holders, moved_to=moved_to, leaves=_dropped(changes, options)))
     bare = Plan(changes=(), counts={}, lineage=lineage, inputs=dict(inputs or {}), notes=(*notes, *moves.notes))
     return _plan(bare, changes, survey, recorded=recorded, world=world, brakes=brakes)
 
@@ -251,6 +257,13 @@ def _add_removals(
             released=False,
         )
         changes[address] = classify(case)
+
+
+def _dropped(changes: Mapping[str, Change], options: PlanOptions) -> Callable[[str], bool]:
+    """Tells of a recorded address whether this plan takes it out of the lock."""
+    return lambda address: (
+        address in changes and changes[address].action in {"forget", "delete"} and options.selects(address)
+    )
 
 
 def _plan(

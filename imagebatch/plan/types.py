@@ -31,7 +31,8 @@ class Change:
     apply. `entry` is what the lock has (for a move: at `moved_from`), `variant` what is wanted; one of them is None for
     something new or something removed. `attempt` is the attempt that a create, redraw or retry will be. `known` is the
     draw that is adopted or shared, `leader` the address whose draw is shared where it has yet to be drawn. `released`
-    says of a removal that its generation is used by no other entry and may be deleted at the provider.
+    says of a removal that its generation is used by no other entry and may be deleted at the provider; `held_by` names
+    the addresses that have the generation of `entry` as well, where it would be deleted once it is replaced.
 
     `in_place` says of a retry that the provider starts the same generation again (after an update where the draw
     changed), so that token and generation stay; else a retry is a new create. `picked` are the candidates (from 1)
@@ -54,6 +55,7 @@ class Change:
     costs: tuple[Cost, ...] = ()
     later: Cost | None = None
     released: bool = False
+    held_by: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     in_place: bool = False
     picked: tuple[int, ...] = ()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from imagebatch.errors import ImagebatchError
 from imagebatch.model.event import Dropped, Intended, Kept, Told
-from imagebatch.model.generation import RETRIED_BY_LATER_APPLIES, Entry, OnReplace, Status
+from imagebatch.model.generation import RETRIED_BY_LATER_APPLIES, Entry, Status
 from imagebatch.model.money import Money, parse_money
 from imagebatch.model.picks import Picks
 from imagebatch.model.recorded import KnownDraw
@@ -69,6 +69,7 @@ class Executor:
     stop: Stop
     tell: Callable[[Told], None]
     leaders: dict[str, "asyncio.Future[Entry | None]"] = field(default_factory=dict)
+    replaced: set[str] = field(default_factory=set)
     outcomes: list[Outcome] = field(default_factory=list)
 
     async def run(self, plan: Plan) -> None:
@@ -212,6 +213,8 @@ class Executor:
         elif action in {"adopt", "share"} and change.known is not None:
             progress.entry = adopted_entry(variant, change.known, change.entry)
             progress.adopted = action == "adopt"
+            if change.entry is not None and change.entry.token != change.known.token:
+                self.replaced.add(change.address)
             return None
         else:
             return None
@@ -248,8 +251,7 @@ class Executor:
         if drawn.status == "succeeded":
             before = change.entry
             progress.entry = _as_labelled(change, variant, entry_of(variant, drawn, before))
-            if before is not None and before.token != drawn.token:
-                await self._replaced(variant.policy.on_replace, before)
+            await self._replaced(change, variant, progress.entry)
             return None
         if change.entry is None or change.entry.status != "succeeded":
             progress.entry = _as_labelled(change, variant, entry_of(variant, drawn, change.entry))
@@ -264,8 +266,14 @@ class Executor:
             outcome, refused=end == "failed" and failure is not None and failure.kind in RETRIED_BY_LATER_APPLIES
         )
 
-    async def _replaced(self, rule: OnReplace, before: Entry) -> None:
-        if rule == "delete" and before.generation is not None:
+    async def _replaced(self, change: Change, variant: Variant, now: Entry) -> None:
+        """The address has another draw now; the last to leave a generation may have it deleted."""
+        before = change.entry
+        if before is None or before.token == now.token or before.generation == now.generation:
+            return  # one that was started anew under its id is no other generation
+        self.replaced.add(change.address)
+        left = self.replaced.issuperset(change.held_by)
+        if variant.policy.on_replace == "delete" and before.generation is not None and left:
             await self.removal.delete_generation(before.provider, before)
 
     async def _shared(self, change: Change, variant: Variant, progress: _Progress) -> Outcome | None:
@@ -274,6 +282,7 @@ class Executor:
             message = f"shares the draw of {change.leader}, which has no picture yet"
             return _outcome(change, progress, "unsent", code="share.waiting", message=message)
         progress.entry = adopted_entry(variant, KnownDraw.of_entry(leader), change.entry)
+        await self._replaced(change, variant, progress.entry)
         return None
 
     # The pictures and files ---------------------------------------------------------------------------------------

@@ -183,9 +183,7 @@ class Poller:
 
     def _start_asking(self, now: float) -> None:
         soon = now + self._near()
-        due = [
-            one for one in self._waiting if one.asked_at is None and one.due <= soon and not one.answer.done()
-        ]
+        due = [one for one in self._waiting if one.asked_at is None and one.due <= soon and not one.answer.done()]
         if not due:
             return
         self._last_asked = now

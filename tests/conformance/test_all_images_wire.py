@@ -207,6 +207,68 @@ def test_one_delete_takes_all_ids_each_is_read_before_and_after(shop: Shop, simu
     assert list(shop.lock) == ["hero[i=0]"]
 
 
+def test_a_replaced_generation_is_deleted_by_the_last_address_that_leaves_it(shop: Shop, simulated: Simulated) -> None:
+    first, second = ({**FOX, "prompt": "a silver comet", "on_replace": "delete"} for _ in range(2))
+    shop.assets(cover=first, thumb=second)
+    assert shop.apply().code == 0
+    shared = shop.lock["cover"]["generation"]
+    simulated.lines()
+    shop.assets(cover={**first, "prompt": "a golden comet"}, thumb=second)
+    assert shop.apply().ends == {"cover": "done"}
+    assert "DELETE" not in {one.method for one in simulated.tap.requests()}
+    shop.assets(cover={**first, "prompt": "a golden comet"}, thumb={**second, "prompt": "a red comet"})
+    assert shop.apply().ends == {"thumb": "done"}
+    (delete,) = [one for one in simulated.tap.requests() if one.method == "DELETE"]
+    assert delete.json["printIds"] == [shared]
+    assert shop.plan() == {}
+
+
+@pytest.mark.parametrize("prompts", [("a golden comet", "a red comet"), ("a golden comet", "a golden comet")])
+def test_of_two_that_leave_a_generation_together_the_last_deletes_it(
+    shop: Shop, simulated: Simulated, prompts: tuple[str, str]
+) -> None:
+    asset = {**FOX, "prompt": "a silver comet", "on_replace": "delete"}
+    shop.assets(cover=asset, thumb=asset)
+    assert shop.apply().code == 0
+    shared = shop.lock["cover"]["generation"]
+    simulated.lines()
+    shop.assets(cover={**asset, "prompt": prompts[0]}, thumb={**asset, "prompt": prompts[1]})
+    assert shop.apply().code == 0
+    assert [one.json["printIds"] for one in simulated.tap.requests() if one.method == "DELETE"] == [[shared]]
+
+
+def test_a_failed_generation_that_is_started_anew_under_its_id_is_not_deleted(shop: Shop, simulated: Simulated) -> None:
+    asset = {**FOX, "prompt": "a fox [fail once]", "on_replace": "delete"}
+    shop.assets(hero=asset)
+    assert shop.apply().ends == {"hero": "failed"}
+    simulated.lines()
+    shop.assets(hero={**asset, "prompt": "a fox at rest"})
+    assert shop.apply().ends == {"hero": "done"}
+    assert [one.line for one in simulated.tap.requests() if one.method != "GET"] == [UPDATE, RETRY]
+
+
+def test_a_request_that_moved_takes_its_failed_generation_along(shop: Shop, simulated: Simulated) -> None:
+    shop.assets(a={**FOX, "prompt": "isle [fail once]"})
+    assert shop.apply().ends == {"a": "failed"}
+    failed = shop.lock["a"]["generation"]
+    simulated.lines()
+    shop.assets(a={**FOX, "prompt": "a calm bay"}, b={**FOX, "prompt": "isle [fail once]"})
+    assert shop.apply().ends == {"a": "done", "b": "done"}
+    assert simulated.lines()[CREATE] == 1
+    assert (shop.lock["b"]["generation"], shop.lock["a"]["generation"] == failed) == (failed, False)
+    assert shop.plan() == {}
+
+
+def test_two_addresses_that_wait_for_one_generation_are_both_served(shop: Shop, simulated: Simulated) -> None:
+    shop.assets(a={**FOX, "prompt": "one fox at work"})
+    assert shop.apply("--no-wait").code == 75
+    shop.assets(a={**FOX, "prompt": "two foxes at work"}, b={**FOX, "prompt": "one fox at work"})
+    assert shop.apply("--timeout", "20s").ends == {"a": "done", "b": "done"}
+    assert shop.apply().code == 0
+    assert shop.plan() == {}
+    assert simulated.lines()[CREATE] == 2
+
+
 def test_a_generation_of_somebody_else_is_never_deleted_and_nothing_is_sent_for_none(
     shop: Shop, simulated: Simulated
 ) -> None:
