@@ -4,6 +4,7 @@ A failure is a value: one variant never stops another. Moves come first, because
 """
 
 import asyncio
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -227,7 +228,7 @@ class Executor:
         """
         same = known.draw == variant.draw
         step = self.drawing.creator.open_steps.get(known.token)
-        alias = _asked_at(change, known, step) or variant.provider
+        alias = self._asked_at(change, variant, known, step)
         asked = replace(variant, provider=alias, request=known.request, draw=known.draw, type=known.type)
         lane = self._lane(asked)
         if change.reason != "in_doubt":
@@ -241,6 +242,19 @@ class Executor:
         if same or settled.status is not None:
             return asked, settled
         return variant, await self.drawing.draw(variant, self._lane(variant), change.attempt)
+
+    def _asked_at(self, change: Change, variant: Variant, known: KnownDraw, step: Intended | None) -> str:
+        """The alias of the provider that a draw was asked of; today's where that one was renamed."""
+        entry = change.entry
+        recorded = entry.provider if entry is not None and entry.token == known.token else variant.provider
+        alias = step.provider if step is not None else recorded
+        if alias in self.lanes or known.type == variant.type:
+            return alias if alias in self.lanes else variant.provider
+        raise Trouble(
+            "provider.unknown",
+            f"it was asked of {alias}, which imagebatch.yaml no longer declares: declare it again to collect it, "
+            f"or give it up: imagebatch lock rm --even-if-open {shlex.quote(change.address)}",
+        )
 
     async def _after_draw(self, change: Change, variant: Variant, drawn: Drawn, progress: _Progress) -> Outcome | None:
         progress.adopted = drawn.adopted
@@ -380,13 +394,6 @@ def _as_labelled(change: Change, variant: Variant, entry: Entry) -> Entry:
         return entry
     sent = change.in_place and before.draw != variant.draw  # a changed request is updated together with its labels
     return entry if sent else replace(entry, labels=before.labels)
-
-
-def _asked_at(change: Change, known: KnownDraw, step: Intended | None) -> str | None:
-    """The alias of the provider that a draw was asked of, as far as it is recorded."""
-    if step is not None:
-        return step.provider
-    return change.entry.provider if change.entry is not None and change.entry.token == known.token else None
 
 
 def _outcome(

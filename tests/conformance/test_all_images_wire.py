@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from tests.conformance.wiretap import TOKEN, Shop, Simulated, rule
+from tests.conformance.wiretap import PATHS, TOKEN, Shop, Simulated, rule
 
 API = "/all-images/v1/image-generations"
 LIST, CREATE, RETRY, UPDATE, GET = (
@@ -267,6 +267,37 @@ def test_two_addresses_that_wait_for_one_generation_are_both_served(shop: Shop, 
     assert shop.apply().code == 0
     assert shop.plan() == {}
     assert simulated.lines()[CREATE] == 2
+
+
+def named(shop: Shop, origin: str, alias: str) -> None:
+    """Declare All-Images.ai under an alias of one's own, and nothing else."""
+    one = {"type": "all-images", "base_url": origin + PATHS["all-images"], "consistency_window": "0.3s"}
+    shop.write("imagebatch.yaml", {"version": 1, "lineage": shop.lineage, "providers": {alias: one}})
+
+
+def test_what_is_being_drawn_is_collected_under_another_alias(shop: Shop, simulated: Simulated) -> None:
+    named(shop, simulated.tap.origin, "studio")
+    shop.assets({"provider": "studio"}, hero={"prompt": "a fox under two names"})
+    assert shop.apply("--no-wait").code == 75
+    named(shop, simulated.tap.origin, "pictures")
+    shop.assets({"provider": "pictures"}, hero={"prompt": "a fox under two names"})
+    assert shop.apply().ends == {"hero": "done"}
+    assert shop.lock["hero"]["provider"] == "pictures"
+    assert simulated.lines()[CREATE] == 1
+    assert shop.plan() == {}
+
+
+def test_what_is_being_drawn_where_nobody_is_declared_any_more_names_the_ways_on(
+    shop: Shop, simulated: Simulated
+) -> None:
+    named(shop, simulated.tap.origin, "studio")
+    shop.assets({"provider": "studio"}, hero={"prompt": "a lost fox"})
+    assert shop.apply("--no-wait").code == 75
+    shop.provider("openai", simulated.tap.origin + PATHS["openai"])
+    shop.assets({"provider": "openai"}, hero={"prompt": "a lost fox", "params": {"model": "gpt-image-2"}})
+    outcome = shop.apply().outcomes["hero"]
+    assert (outcome["end"], outcome["code"]) == ("failed", "provider.unknown")
+    assert "imagebatch lock rm --even-if-open hero" in outcome["message"]
 
 
 def test_a_generation_of_somebody_else_is_never_deleted_and_nothing_is_sent_for_none(

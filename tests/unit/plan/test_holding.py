@@ -70,6 +70,4 @@ def test_what_replaces_a_generation_knows_who_else_has_it() -> None:
 def test_one_that_is_forgotten_in_the_same_apply_holds_nothing() -> None:
     world = World().have("a", entry_of(variant("a", "a fox"))).have("b", entry_of(variant("a", "a fox")))
     assert held_by(world.plan([variant("a", "a wolf", policy=DELETES)])) == {}
-    assert held_by(world.plan([variant("a", "a wolf", policy=DELETES)], selected=frozenset({"a"}))) == {
-        "a": ("b",)
-    }
+    assert held_by(world.plan([variant("a", "a wolf", policy=DELETES)], selected=frozenset({"a"}))) == {"a": ("b",)}
