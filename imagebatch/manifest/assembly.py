@@ -52,6 +52,8 @@ def assemble(
     settings = ProjectSettings(lineage=None, providers={}, brakes=Brakes())
     if read.model is not None and project is not None:
         settings = read_settings(read.model, project, findings, variables=variables, used=used, simulate=simulate)
+    if read.model is None or "brakes" in read.missing:
+        findings.silence("plan.too_many")  # nobody knows the limit
     resolver = Resolver(
         sources=sources,
         findings=findings,
@@ -62,11 +64,12 @@ def assemble(
     )
     drafts = resolver.resolve(assets)
     check_references(
-        drafts,
+        (*drafts, *resolver.partial) if resolver.partial else drafts,
         sources,
         findings,
         whole=parsed and not findings.failed,
         declared=collector.declared if parsed else None,
+        unnamed=resolver.unnamed,
     )
     return settings, drafts, tuple(moved), tuple(resolver.preparer.facts)
 

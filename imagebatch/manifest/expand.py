@@ -3,7 +3,7 @@
 import keyword
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -85,17 +85,19 @@ class Expander:
     findings: Findings
     max_variants: int
 
-    def combos(self, rows: int) -> tuple[Combo, ...] | None:
+    def combos(self, rows: int, *, missing: Collection[str] = ()) -> tuple[Combo, ...] | None:
         """All combinations in order; one empty combination where there is no matrix.
 
         `rows` is how many rows the asset has (1 without a table); the whole product has to stay below the limit.
-        Returns None where a problem was noted.
+        `missing` names the parts that are wrong and were taken out: only what does not need them is judged.
+        Returns None where a problem was noted, or something is missing.
         """
         before = self.findings.count
         matrix = {name: self._axis(name, values) for name, values in (self.node.get("matrix") or {}).items()}
         for section in ("include", "exclude"):
-            self._check_section(section, matrix)
-        if self.findings.count > before:
+            if "matrix" not in missing:
+                self._check_section(section, matrix)
+        if self.findings.count > before or missing:
             return None
         try:
             return self._expanded(matrix, rows)

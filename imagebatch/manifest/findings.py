@@ -15,6 +15,11 @@ class Findings:
         self._errors: dict[Problem, None] = {}
         self._warnings: dict[Problem, None] = {}
         self._dropped = 0
+        self._silenced: set[str] = set()
+
+    def silence(self, code: str) -> None:
+        """Keep no problem of this code from now on: whether there is one depends on what is wrong already."""
+        self._silenced.add(code)
 
     def add(
         self,
@@ -41,6 +46,8 @@ class Findings:
             severity=severity,
         )
         kept = self._errors if severity == "error" else self._warnings
+        if code in self._silenced:
+            return
         if len(kept) < MAX_KEPT or problem in kept:
             kept[problem] = None
         else:

@@ -13,7 +13,7 @@ from imagebatch.manifest.keys import has_mixed_axes, make_addresses, make_slugs,
 from imagebatch.manifest.labels import check_labels
 from imagebatch.manifest.layers import Settled
 from imagebatch.manifest.paths import BadPath, OutputPaths
-from imagebatch.manifest.strings import Strings
+from imagebatch.manifest.strings import STAND_IN, Slot, Strings
 from imagebatch.manifest.tables import Table
 from imagebatch.manifest.templating import RenderError
 from imagebatch.manifest.written import packed
@@ -28,10 +28,11 @@ UNREAD: Final = "unread"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputWish:
-    """One output as the manifest asks for it; the path is still a template."""
+    """One output as the manifest asks for it; the path is still a template. `told`: what is wrong with it was told."""
 
     path: str
     place: Place
+    told: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -49,6 +50,8 @@ class Group:
     """Variants of one asset that share all settings: rows by combinations.
 
     `rows` are numbers of rows in `table` and `keys` their keys, None without a table; they are known after the scan.
+    Where something is wrong with the asset, the rest of it is judged all the same: `named` is False where addresses
+    cannot be made (the asset's id stands for them), `judged` where a provider would judge what nobody wrote.
     """
 
     job: int
@@ -65,13 +68,25 @@ class Group:
     keys: Sequence[str] | None = None
     addresses: list[str] = field(default_factory=list)
     slugs: list[str] | None = None
-    failed: bool = False
+    named: bool = True
+    judged: bool = True
     done: int = 0
     made: list[Draft] = field(default_factory=list)
 
     def name_variants(self) -> None:
         """Make addresses once rows and keys are known."""
         self.addresses = make_addresses(self.asset, self.keys, self.combos)
+
+    def leave_unnamed(self, rows: Sequence[int] | None) -> None:
+        """Do without addresses; where not even the rows are known, one variant stands for those of all rows."""
+        self.named, self.rows = False, rows
+        self.addresses = [self.asset] * (len(self.combos) * (1 if rows is None else len(rows)))
+
+    def cut(self) -> None:
+        """Go on with one variant where there are too many."""
+        if not self.done:
+            self.combos, self.addresses = self.combos[:1], self.addresses[:1]
+            self.rows = None if self.rows is None else self.rows[:1]
 
     @property
     def needs_slugs(self) -> bool:
@@ -81,16 +96,17 @@ class Group:
     def message(self, *, address: bool, variant: bool) -> dict[str, Any]:
         """The render job for the child."""
         strings = self.strings
+        var_slots, slots = strings.messages()
         return {
             "op": "render",
             "job": self.job,
             "asset": self.asset,
-            "table": self.table_id,
+            "table": None if self.rows is None else self.table_id,
             "rows": None if self.rows is None else list(self.rows),
             "combos": [{name: packed(point.value) for name, point in combo.items()} for combo in self.combos],
             "vars": strings.constants["vars"],
-            "var_slots": strings.var_messages(),
-            "slots": [{"kind": slot.kind, "source": slot.source} for slot in strings.slots],
+            "var_slots": var_slots,
+            "slots": slots,
             "first_path": strings.first_path,
             "addresses": self.addresses if address else None,
             "slugs": self.slugs if variant else None,
@@ -98,18 +114,22 @@ class Group:
         }
 
     @property
-    def complete(self) -> bool:
-        """Whether there is a draft for every variant."""
-        return not self.failed and len(self.made) == len(self.addresses)
+    def sound(self) -> bool:
+        """Whether a provider can judge the drafts: what it is asked for is what was written, but for the prompt."""
+        strings = self.strings
+        return self.judged and not strings.faulty("params") and not strings.faulty("references")
 
     def take(self, columns: Sequence[Sequence[Any]], count: int, wants: "Wants") -> None:
         """Make drafts of a piece of the rendered columns (all at once where nothing had to be rendered).
 
         The child goes on rendering meanwhile, which is why pieces are worked off as they come.
         """
-        if self.failed or self.done + count > len(self.addresses):
+        if self.done + count > len(self.addresses):
             return
-        self.strings.columns = columns
+        if self.strings.mute:
+            self.strings.take_columns(columns, count)
+        else:
+            self.strings.columns = columns
         piece = range(self.done, self.done + count)
         self.done += count
         self.made += check_labels(
@@ -119,35 +139,27 @@ class Group:
             place_of=lambda key: self.settled.place(key) or self.place,
         )
 
+    def take_rest(self, wants: "Wants") -> None:
+        """Make the drafts that are missing still: of constants only, whatever became of the templates."""
+        count = len(self.addresses) - self.done
+        if count:
+            slots = self.strings.all_slots
+            self.strings.mute |= set(range(len(slots)))
+            self.take([()] * len(self.strings.slots), count, wants)
+
     def report(self, error: RenderError, findings: Findings) -> None:
         """Turn a failure in the child into a problem at its template."""
-        self.failed = True
+        slot = self.strings.all_slots[error.slot]
+        self.strings.drop(error.slot)
         if error.code == UNREAD:
             return
-        slot = self.strings.all_slots[error.slot]
         where = f"asset {quoted(self.asset)}, {slot.what}"
         address = None
         if error.index is not None and error.index < len(self.addresses):
-            address = self.addresses[error.index]
+            address = self.addresses[error.index] if self.named else None
             if self.table is not None and self.rows is not None:
                 where += f", row {self.table.place(self.rows[error.index // max(len(self.combos), 1)])}"
-        place = slot.place
-        if error.template is not None:
-            place = Place(path=f"templates/{error.template}", line=error.line or 1, column=1)
-        elif error.line is not None and error.line > 1:
-            where += f", line {error.line} of the template"
-        note_template(findings, error.code, error.text, where, place=place, address=address, what=slot.what)
-
-    def stand_ins(self) -> list[Draft]:
-        """A draft of what can be judged in a group that cannot be rendered: params and references without templates."""
-        constants, templated = self.strings.constants, self.strings.templated
-        if templated("params"):
-            return []
-        references = () if templated("references") else tuple(constants["references"])
-        address = self.addresses[0] if self.addresses else self.asset
-        return [
-            Draft(address=address, policy=self.policy, prompt="-", params=constants["params"], references=references)
-        ]
+        note_slot(findings, error, slot, where, address=address)
 
     def _drafts(self, piece: range, wants: "Wants") -> Iterator[Draft]:
         strings = self.strings
@@ -223,7 +235,7 @@ class Group:
                 fault = prompt_fault(prompt)
                 if fault is not None:
                     said += 1
-                    prompt = "-"  # so that the provider has nothing to say of it as well
+                    prompt = STAND_IN  # so that the provider has nothing to say of it as well
                     if said <= MAX_SAID:
                         self._note_prompt(fault, address, wants.findings)
             yield prompt
@@ -235,10 +247,12 @@ class Group:
 
     def _outputs(self, piece: range, addresses: Sequence[str], wants: "Wants") -> Iterator[tuple[OutputSpec, ...]]:
         many = self.policy.pick == "all" or (isinstance(self.policy.pick, tuple) and len(self.policy.pick) > 1)
-        wishes = [(wish, wish.options) for wish in self.outputs]
+        # Of a path that is not known in whole nothing is said, nor is it taken from anybody.
+        wanted = [(number, wish) for number, wish in enumerate(self.outputs) if not self._is_lost(number, wish)]
+        wishes = [(wish, wish.options) for _, wish in wanted]
         columns = [
             map(self._default_path, piece) if self._is_default(wish) else self.strings.output(number)
-            for number, wish in enumerate(self.outputs)
+            for number, wish in wanted
         ]
         claim = wants.paths.claim
         said = 0
@@ -254,6 +268,9 @@ class Group:
                     if said <= MAX_SAID:
                         _bad_output(error, wish.place, address, wants.findings, usual=self._is_default(wish))
             yield tuple(made)
+
+    def _is_lost(self, number: int, wish: OutputWish) -> bool:
+        return wish.told or (self.slugs is None if self._is_default(wish) else self.strings.faulty("outputs", number))
 
     def _is_default(self, wish: OutputWish) -> bool:
         return wish.path == ""
@@ -334,6 +351,16 @@ def prompt_fault(prompt: str) -> tuple[str, str] | None:
         if size > MAX_PROMPT_BYTES:
             return "manifest.prompt_too_long", f"the prompt is over 32 KiB after rendering ({size} bytes)"
     return None
+
+
+def note_slot(findings: Findings, error: RenderError, slot: Slot, where: str, *, address: str | None = None) -> None:
+    """Note a failure to render one template, at the line of a file that it is in or comes from."""
+    place = slot.place
+    if error.template is not None:
+        place = Place(path=f"templates/{error.template}", line=error.line or 1, column=1)
+    elif error.line is not None and error.line > 1:
+        where += f", line {error.line} of the template"
+    note_template(findings, error.code, error.text, where, place=place, address=address, what=slot.what)
 
 
 def note_template(

@@ -11,16 +11,17 @@ from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.checking import check_part
 from imagebatch.manifest.expand import Combo, Expander
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.group import Group
+from imagebatch.manifest.group import Group, name_all
 from imagebatch.manifest.keys import key_fault
 from imagebatch.manifest.layers import Layer, Settled, as_list, settle
-from imagebatch.manifest.pruning import SHAPING, STYLE_PARTS
+from imagebatch.manifest.pruning import COMBINING, SETTINGS, STYLE_PARTS, carries_settings
 from imagebatch.manifest.schema import AxisValue
 from imagebatch.manifest.source import Sources
 from imagebatch.manifest.strings import Strings, take_strings
 from imagebatch.manifest.tables import Table, TableFacts, read_table, unknown_column
 from imagebatch.manifest.templates import Templates
 from imagebatch.manifest.templating import needs_rendering
+from imagebatch.manifest.unknown import EVERYTHING, NAMES, NOTHING, ROW, VARIABLES, Unknown
 from imagebatch.manifest.wishes import output_wishes, read_policy
 from imagebatch.manifest.yaml import Document, YMap
 from imagebatch.model.variant import Place
@@ -49,6 +50,11 @@ class AssetText:
         """Where the asset's id stands."""
         return self.document.place(("assets", self.written), key=True)
 
+    @property
+    def chooses(self) -> bool:
+        """Whether not every row is taken."""
+        return "where" in self.node or "where" in self.missing
+
     def at(self, *loc: str | int) -> Place:
         """Where a part of the asset stands."""
         return self.document.place(("assets", self.written, *loc))
@@ -56,16 +62,26 @@ class AssetText:
 
 @dataclass(slots=True, kw_only=True)
 class Prepared:
-    """An asset on its way: its groups, and what the scan of its rows has to find out."""
+    """An asset on its way: its groups, what is known of its rows, and what the scan of them has to find out.
+
+    `rows` are the numbers of those that are taken and `keys` their keys, None where that is not known (or there is no
+    table). `unknown` is what templates cannot be given, `unseen` the same for `where` and `key`, and `named` tells
+    whether the variants can have addresses.
+    """
 
     text: AssetText
-    groups: list[Group]
+    groups: list[Group] = field(default_factory=list)
     table: Table | None = None
     table_id: int | None = None
     where: str | None = None
     key: str | None = None
     variables: Strings = field(default_factory=Strings)
-    failed: bool = False
+    columns: Sequence[str | None] | None = None
+    rows: Sequence[int] | None = None
+    keys: Sequence[str] | None = None
+    unknown: Unknown = NOTHING
+    unseen: Unknown = NOTHING
+    named: bool = True
 
     @property
     def row_count(self) -> int:
@@ -76,6 +92,24 @@ class Prepared:
     def needs_scan(self) -> bool:
         """Whether rows have to be chosen or named by the child first."""
         return self.where is not None or self.key is not None
+
+    def lose(self, unknown: Unknown) -> None:
+        """Go on without something that is wrong, and without the names that depend on it."""
+        self.unknown |= unknown
+        self.named = False
+        if unknown.everything or "row" in unknown.names:
+            self.rows = None
+
+    def name(self) -> None:
+        """Name the variants, now that all is known that can be."""
+        for group in self.groups:
+            group.strings.silence(self.unknown)
+            if self.named:
+                group.rows, group.keys = self.rows, self.keys
+            else:
+                group.leave_unnamed(self.rows)
+        if self.named:
+            name_all(self.groups)
 
 
 class Preparer:
@@ -107,11 +141,25 @@ class Preparer:
         self.jobs += 1
         return self.jobs
 
-    def prepare(self, text: AssetText) -> Prepared | None:
-        """One asset with its groups; keys are known where they are columns and no `where` chooses rows."""
-        table_id, table, fine = self._table(text)
-        if not fine:
-            return None
+    def prepare(self, text: AssetText) -> Prepared:
+        """One asset with its groups; keys are known where they are columns and no `where` chooses rows.
+
+        What is wrong with one part is no reason to leave out another: only groups of whose settings something is not
+        known at all are missing.
+        """
+        asset = Prepared(text=text)
+        self._table(asset)
+        broken = self._check_axis_settings(text)
+        for members in _by_settings(self._combos(asset)):
+            if not any(id(node) in broken for point in members[0].values() for node in point.settings):
+                asset.groups.append(self._group(asset, members))
+        if asset.table is not None:
+            self._keys(asset, asset.table)
+        return asset
+
+    def _combos(self, asset: Prepared) -> tuple[Combo, ...]:
+        """The combinations; where they are not known one without axes stands for them, none where they set more."""
+        text = asset.text
         expander = Expander(
             asset=text.id,
             node=text.node,
@@ -119,56 +167,67 @@ class Preparer:
             findings=self.findings,
             max_variants=self.max_variants,
         )
-        before = self.findings.count
-        self._check_axis_settings(text)
-        combos = expander.combos(1 if table is None or "where" in text.node else len(table))
-        if combos is None or self.findings.count > before:
-            return None
-        asset = Prepared(text=text, groups=[], table=table, table_id=table_id)
-        for members in _by_settings(combos):
-            group = self._group(text, members, table, table_id)
-            if group is not None:
-                asset.groups.append(group)
-        if not asset.groups:
-            return None
-        worn = any(group.settled.values.get("styles") for group in asset.groups)
-        if text.missing & SHAPING or (worn and text.missing & {"styles", STYLE_PARTS}):
-            return None
-        return asset if table is None else self._keys(asset, table)
+        rows = 1 if text.chooses else asset.row_count
+        combos = expander.combos(rows, missing=text.missing & COMBINING)
+        if combos is not None:
+            return combos
+        asset.lose(EVERYTHING)
+        unsettled = SETTINGS in text.missing or any(carries_settings(text.node.get(part)) for part in COMBINING)
+        return () if unsettled else ({},)
 
-    def _table(self, text: AssetText) -> tuple[int | None, Table | None, bool]:
-        node = text.node
-        if "for_each" not in node:
-            for key in ("key", "where"):
-                if key in node and "for_each" not in text.missing:
-                    self.findings.add(
-                        "manifest.required",
-                        "no table",
-                        f"{key} needs for_each, which names the table.",
-                        place=text.at(key),
-                    )
-            return None, None, True
+    def _table(self, asset: Prepared) -> None:
+        text, node = asset.text, asset.text.node
+        if "for_each" in text.missing or "for_each" not in node:
+            asset.lose(ROW) if "for_each" in text.missing else self._check_no_table(text)
+            return
         path = node["for_each"]
         if path not in self.tables:
-            limit = self.max_variants * (WHERE_FACTOR if "where" in node else 1)
+            limit = self.max_variants * (WHERE_FACTOR if text.chooses else 1)
             table = read_table(
                 path, place=text.at("for_each"), sources=self.sources, findings=self.findings, max_rows=limit
             )
             self.tables[path] = None if table is None else (len(self.tables), table)
         found = self.tables[path]
         if found is None:
-            return None, None, False
-        every_file = found[1].by_file and "where" not in node
-        self.facts.append(TableFacts(asset=text.id, path=path, rows=len(found[1]), every_file=every_file))
-        return (*found, True)
+            asset.lose(ROW)
+            return
+        asset.table_id, asset.table = found
+        every_file = asset.table.by_file and "where" not in node
+        self.facts.append(TableFacts(asset=text.id, path=path, rows=len(asset.table), every_file=every_file))
 
-    def _keys(self, asset: Prepared, table: Table) -> Prepared | None:
-        """Find each row's key now where it is columns, else leave it to the scan."""
+    def _check_no_table(self, text: AssetText) -> None:
+        for key in ("key", "where"):
+            if key in text.node:
+                self.findings.add(
+                    "manifest.required",
+                    "no table",
+                    f"{key} needs for_each, which names the table.",
+                    place=text.at(key),
+                )
+
+    def _keys(self, asset: Prepared, table: Table) -> None:
+        """Find each row's key now where it is columns, else leave it to the scan, as what `where` leaves out."""
         text = asset.text
         asset.where = text.node.get("where")
         # Rows are chosen and named before there are axes, so what axis values set does not count here.
-        alone = settle(text.base, text.styles, [Layer(node=text.node, path=text.document.path)], Findings())
+        told = Findings()
+        alone = settle(text.base, text.styles, [Layer(node=text.node, path=text.document.path)], told)
         asset.variables.variables(alone.values.get("vars", {}), alone, place=text.place)
+        if told.failed or "vars" in self._lost(text, alone):
+            asset.unseen |= VARIABLES
+        self._key(asset, table)
+        if "where" in text.missing:
+            asset.lose(ROW)
+            asset.unseen |= ROW
+        elif asset.where is None and asset.key is None:
+            self.take_keys(asset, range(len(table)))
+
+    def _key(self, asset: Prepared, table: Table) -> None:
+        """What names the rows: columns, or a template; without either the variants have no names."""
+        text = asset.text
+        if "key" in text.missing:
+            asset.lose(NAMES)
+            return
         wanted = as_list(text.node.get("key", ["stem"] if table.columns and "stem" in table.columns else []))
         if not wanted:
             self.findings.add(
@@ -178,24 +237,21 @@ class Preparer:
                 place=text.at("for_each"),
                 hint=f"known columns: {', '.join(sorted(table.names())[:20])}",
             )
-            return None
+            asset.lose(NAMES)
+            return
         if len(wanted) == 1 and needs_rendering(wanted[0]):
             asset.key = wanted[0]
-            return asset
+            return
         unknown = [name for name in wanted if name not in table.names()]
         for name in unknown:
             self.findings.add("data.key_column", "unknown column", unknown_column(name, table), place=text.at("key"))
         if unknown:
-            return None
-        if not self._named_by_text(table, wanted):
-            return None
-        columns = [table.cells(name) for name in wanted]
-        keys = columns[0] if len(columns) == 1 else [_joined(cells) for cells in zip(*columns, strict=True)]
-        if asset.where is None:
-            return asset if self.take_keys(asset, range(len(table)), keys) else None
-        for group in asset.groups:
-            group.keys = cast("list[str]", keys)
-        return asset
+            asset.lose(NAMES)
+        elif not self._named_by_text(table, wanted):
+            asset.lose(ROW)
+        else:
+            columns = [table.cells(name) for name in wanted]
+            asset.columns = columns[0] if len(columns) == 1 else [_joined(one) for one in zip(*columns, strict=True)]
 
     def _named_by_text(self, table: Table, names: Sequence[str]) -> bool:
         """Whether no row has a list or a mapping where its key should be."""
@@ -212,8 +268,18 @@ class Preparer:
                     )
         return self.findings.count == before
 
-    def take_keys(self, asset: Prepared, rows: Sequence[int], keys: Sequence[str | None]) -> bool:
-        """Check keys of the rows that are taken, and name the variants."""
+    def take_keys(self, asset: Prepared, rows: Sequence[int], keys: Sequence[str | None] | None = None) -> None:
+        """Take the rows that are meant, and their keys: those of the columns where none are given."""
+        if "row" in asset.unknown.names:
+            return
+        if keys is None and asset.columns is not None:
+            keys = asset.columns if len(rows) == len(asset.columns) else [asset.columns[row] for row in rows]
+        if not asset.unknown.everything:
+            asset.rows = rows
+        if keys is not None:
+            self._check_keys(asset, rows, keys)
+
+    def _check_keys(self, asset: Prepared, rows: Sequence[int], keys: Sequence[str | None]) -> None:
         table = asset.table
         assert table is not None  # noqa: S101 - only assets with a table have keys
         seen: dict[str, int] = {}
@@ -235,29 +301,30 @@ class Preparer:
                 hint = _GLOB_KEY if table.by_file else None
                 place = asset.text.at("for_each") if table.by_file else place
                 self.findings.add(fault[0], fault[1], fault[2], place=place, hint=hint)
-        if said:
-            asset.failed = True
-            return False
-        for group in asset.groups:
-            group.rows, group.keys = rows, cast("Sequence[str]", keys)
-        return True
+        if said:  # what else those rows hold is not judged: what is wrong with their keys would be told again
+            asset.lose(ROW)
+        else:
+            asset.keys = cast("Sequence[str]", keys)
 
-    def _group(
-        self, text: AssetText, combos: tuple[Combo, ...], table: Table | None, table_id: int | None
-    ) -> Group | None:
+    def _group(self, asset: Prepared, combos: tuple[Combo, ...]) -> Group:
+        text = asset.text
         before = self.findings.count
         document = text.document
         tops = [Layer(node=text.node, path=document.path)]
         for _, point in sorted(combos[0].items()):
             tops += [Layer(node=node, path=document.path) for node in point.settings]
         settled = settle(text.base, text.styles, tops, Findings() if "styles" in text.missing else self.findings)
-        self._check_settled(text, settled)
+        lost = self._lost(text, settled) | ({"params", "vars"} if self.findings.count > before else set())
+        lost |= self._check_settled(text, settled)
         policy = read_policy(text.id, text.place, settled)
-        outputs = output_wishes(settled, text.place, self.findings)
+        outputs = () if "output" in lost else output_wishes(settled, text.place, self.findings)
         strings = take_strings(settled, text.place, [(wish.path, wish.place) for wish in outputs])
-        if self.findings.count > before:
-            return None
-        self._warn_of_braces(settled, text.place, combos, table)
+        if "prompt" in lost:
+            strings.leave_out("prompt")
+        if "vars" in lost:
+            strings.silence(VARIABLES)
+        if self.findings.count == before:
+            self._warn_of_braces(settled, text.place, combos, asset.table)
         return Group(
             job=self.next_job(),
             asset=text.id,
@@ -267,9 +334,25 @@ class Preparer:
             strings=strings,
             combos=combos,
             outputs=outputs,
-            table=table,
-            table_id=table_id,
+            table=asset.table,
+            table_id=asset.table_id,
+            judged=not lost & {"params", "provider", "references"},
         )
+
+    def _lost(self, text: AssetText, settled: Settled) -> set[str]:
+        """What of the settings may be other than it was written, because a part of it is wrong and was taken out.
+
+        What the asset sets itself counts, whatever stands below it.
+        """
+        missing = set(text.missing)
+        if "defaults" in missing:
+            missing |= {"params", "vars", "provider", "references", "styles", "output", "prompt"}
+            missing -= {key for key in ("provider", "references", "styles") if key in text.node}
+            missing -= {"output"} if "output" in text.node or "outputs" in text.node else set()
+            missing -= {"prompt"} if "prompt" in text.node or "template" in text.node else set()
+        if settled.values.get("styles") and missing & {"styles", STYLE_PARTS}:
+            missing |= {"params", "vars"}
+        return missing | {one for one, other in (("prompt", "template"), ("output", "outputs")) if other in missing}
 
     def _warn_of_braces(self, settled: Settled, place: Place, combos: Sequence[Combo], table: Table | None) -> None:
         @cache
@@ -285,46 +368,67 @@ class Preparer:
         if name is not None:
             warn_of_braces_in_file(name, self.templates.texts().get(name, ""), known, self.findings)
 
-    def _check_axis_settings(self, text: AssetText) -> None:
-        """Judge what axis values carry, wherever they stand; those without an id are the expander's to tell."""
+    def _check_axis_settings(self, text: AssetText) -> set[int]:
+        """Judge what axis values carry, wherever they stand; those without an id are the expander's to tell.
+
+        Gives the ids (Python's) of those that are wrong.
+        """
+        wrong: set[int] = set()
         values = [(axis, value) for axis, found in (text.node.get("matrix") or {}).items() for value in found]
         values += [pair for entry in text.node.get("include") or [] for pair in entry.items()]
         for axis, value in values:
             if isinstance(value, YMap) and "id" in value:
                 part = Document(path=text.document.path, root=value)
                 name = f"a value of axis {quoted(axis)}"
-                check_part(part, (), dict(value), AxisValue, self.findings, name=name)
+                if check_part(part, (), dict(value), AxisValue, self.findings, name=name) is None:
+                    wrong.add(id(value))
+        return wrong
 
-    def _check_settled(self, text: AssetText, settled: Settled) -> None:
-        values = settled.values
+    def _check_settled(self, text: AssetText, settled: Settled) -> set[str]:
+        """Judge what does not need any template; gives the names of what cannot be used."""
+        wrong: set[str] = set()
         for key, other in (("prompt", "template"), ("output", "outputs")):
-            if key in values and other in values:
+            if key in settled.values and other in settled.values:
                 self.findings.add(
                     "manifest.conflict",
                     "two keys for one thing",
                     f"{key} and {other} exclude each other.",
                     place=settled.place(other),
                 )
+                wrong.add(key)
+        if not self._check_prompt(text, settled):
+            wrong.add("prompt")
+        if not self._check_provider(text, settled):
+            wrong.add("provider")
+        return wrong
+
+    def _check_prompt(self, text: AssetText, settled: Settled) -> bool:
+        """Whether there is a prompt, or a template that exists."""
+        values, before = settled.values, self.findings.count
         if "prompt" not in values and "template" not in values:
-            if not text.missing & {"prompt", "template", "defaults"}:
-                self.findings.add(
-                    "manifest.required",
-                    "prompt is missing",
-                    f"asset {quoted(text.id)} has neither prompt nor template.",
-                    place=text.place,
-                )
+            if text.missing & {"prompt", "template", "defaults"}:
+                return False
+            self.findings.add(
+                "manifest.required",
+                "prompt is missing",
+                f"asset {quoted(text.id)} has neither prompt nor template.",
+                place=text.place,
+            )
         elif "prompt" in values and not values["prompt"].strip():
             self.findings.add(
                 "manifest.required", "prompt is missing", "the prompt is empty.", place=settled.place("prompt")
             )
         if "template" in values:
             self.templates.check_name(values["template"], settled.place("template") or text.place)
-        self._check_provider(text, settled)
+        return self.findings.count == before
 
-    def _check_provider(self, text: AssetText, settled: Settled) -> None:
+    def _check_provider(self, text: AssetText, settled: Settled) -> bool:
+        """Whether a provider is named that the project has."""
         provider = settled.values.get("provider")
+        if provider in self.providers:
+            return True
         if provider is None and text.missing & {"provider", "defaults"}:
-            return
+            return False
         if provider is None:
             self.findings.add(
                 "manifest.required",
@@ -333,7 +437,7 @@ class Preparer:
                 place=text.place,
                 hint="set `defaults: {provider: …}` in imagebatch.yaml",
             )
-        elif provider not in self.providers:
+        else:
             near = nearest(provider, self.providers)
             known = f"; known: {', '.join(sorted(self.providers)[:20])}"
             self.findings.add(
@@ -343,6 +447,7 @@ class Preparer:
                 place=settled.place("provider"),
                 hint=f"did you mean {near}?" if near else None,
             )
+        return False
 
 
 _GLOB_KEY: Final = """name files by their path: key: "{{ row.path | replace('/', '-') }}\""""

@@ -13,12 +13,12 @@ from imagebatch.manifest.schema import Asset, Manifest, Project, Provider
 from imagebatch.manifest.written import Value
 from imagebatch.manifest.yaml import YMap
 
-# What decides which variants there are, or what their templates see: without it nothing is rendered.
-SHAPING: Final = frozenset(
-    {"prompt", "template", "matrix", "include", "exclude", "for_each", "key", "where", "vars", "defaults"}
-)
+# What decides which combinations there are.
+COMBINING: Final = frozenset({"matrix", "include", "exclude"})
 # What a provider judges: without it a request would be judged that nobody wrote.
-JUDGED: Final = frozenset({"params", "provider", "references"})
+JUDGED: Final = frozenset({"params", "provider", "references", "defaults"})
+# Axis values that carried settings, which nobody knows now.
+SETTINGS: Final = "axis settings"
 # A style that is there, and says less than was written.
 STYLE_PARTS: Final = "style parts"
 _BELOW_PARAMS = frozenset({"model", "size", "n"})
@@ -51,7 +51,10 @@ def prune(root: YMap, faults: Iterable[Loc]) -> Pruned:
         elif top == "assets" and len(loc) > 2:
             names = assets.setdefault(str(loc[1]), set())
             if names is not None:
-                names |= _of_asset(str(loc[2]))
+                meant = _of_asset(str(loc[2]))
+                names |= meant
+                if meant & COMBINING and carries_settings(_at(root, loc[:3])):
+                    names.add(SETTINGS)
             _take_out(root, loc[:3])
         elif top == "defaults" and len(loc) > 1:
             everywhere |= _of_asset(str(loc[1]))
@@ -84,12 +87,28 @@ def _meant(key: str, known: frozenset[str]) -> set[str]:
     return {key, nearest(key, known) or key}
 
 
-def _take_out(root: YMap, loc: Sequence[str | int]) -> None:
+def carries_settings(value: Value, depth: int = 0) -> bool:
+    """Whether what stands at `matrix` or `include` has a value that is a mapping: it sets more than an axis."""
+    if isinstance(value, YMap):
+        return (
+            depth >= 2
+            or (depth == 1 and "id" in value)
+            or any(carries_settings(item, depth + 1) for item in value.values())
+        )
+    return isinstance(value, list) and any(carries_settings(item, depth + 1) for item in value)
+
+
+def _at(root: YMap, loc: Sequence[str | int]) -> Value:
     node: Value = root
-    for step in loc[:-1]:
+    for step in loc:
         if not isinstance(node, YMap) or step not in node:
-            return
+            return None
         node = node[str(step)]
+    return node
+
+
+def _take_out(root: YMap, loc: Sequence[str | int]) -> None:
+    node = _at(root, loc[:-1])
     if isinstance(node, YMap):
         node.pop(str(loc[-1]), None)
         node.marks.pop(str(loc[-1]), None)

@@ -7,6 +7,7 @@ from typing import Final
 from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.source import Sources
+from imagebatch.manifest.strings import LOST
 from imagebatch.model.address import parse_address
 from imagebatch.model.variant import Draft, Place
 
@@ -20,11 +21,13 @@ def check_references(
     *,
     whole: bool,
     declared: Collection[str] | None = None,
+    unnamed: Collection[str] = (),
 ) -> None:
     """Check every reference of every draft.
 
     Args:
         drafts: all variants.
+        unnamed: the ids of assets whose drafts have no addresses, so that nobody can refer to them.
         sources: looks at files.
         findings: where problems go.
         whole: False where some assets are missing because of other problems: unknown addresses are no news then.
@@ -38,12 +41,13 @@ def check_references(
         if not draft.references:
             continue
         for number, text in enumerate(draft.references):
-            if text not in judged:
+            if text not in judged and text != LOST:
                 place = _place(draft, number)
                 judged[text] = _judge(text, draft, place, sources, findings, known=known if whole else None, ids=ids)
-        edges[draft.address] = tuple(
-            text.removeprefix(ASSET_PREFIX) for text in draft.references if text.startswith(ASSET_PREFIX)
-        )
+        if draft.address not in unnamed:
+            edges[draft.address] = tuple(
+                text.removeprefix(ASSET_PREFIX) for text in draft.references if text.startswith(ASSET_PREFIX)
+            )
     for circle in circles(edges):
         place = next(draft.policy.place_of("references") for draft in drafts if draft.address == circle[0])
         findings.add(

@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias
 
 import jinja2
 import jinja2.debug
@@ -314,58 +314,63 @@ class Worker:
                 loader.used = set()
 
     def _scan(self, job: dict[str, Any]) -> None:
-        """`where` and `key` of each row: the kept rows' numbers and their keys."""
-        slots = [(name, job[name]) for name in ("where", "key") if job[name] is not None]
-        renders = self._compiled(job, [("condition" if name == "where" else "text", source) for name, source in slots])
-        if renders is None:
-            return
-        texts = [f"{{{{ {_bare(source)} }}}}" if name == "where" else source for name, source in slots]
+        """`where` and `key` of each row: the kept rows' numbers and their keys.
+
+        Rows whose `where` fails are left out, keys that fail are null: whoever reads the errors knows what is missing.
+        """
+        slots, first = job["slots"], len(job["var_slots"])
+        renders = self._compiled(job, slots, first=first)
+        live = [slot for slot, render in zip(slots, renders, strict=True) if render is not _nothing]
+        texts = [
+            f"{{{{ {_bare(slot['source'])} }}}}" if slot["kind"] == "condition" else slot["source"] for slot in live
+        ]
         variables = self._variables(job, texts)
-        if variables is None:
-            return
+        if slots[0]["kind"] == "condition" and renders[0] is _nothing:
+            return  # which rows are meant nobody can say
         failures = _Failures(self, job["job"])
         kept: list[int] = []
         keys: list[str] = []
         context: dict[str, Any] = {"asset": job["asset"], "range": _range}
         for number, row in enumerate(self.tables[job["table"]]):
             context["row"] = row
-            values: dict[str, Any] = {}
-            for index, (name, _) in enumerate(slots):
-                try:
-                    if not index:
-                        variables.put(context)
-                    values[name] = renders[index](context)
-                except Exception as error:  # noqa: BLE001 - a template may raise anything; all of it is the user's
-                    if failures.add(
-                        number, index, error.cause if isinstance(error, _VariableError) else error, context
-                    ):
-                        return
-                    values = {"where": False}
-                if values.get("where") is False:
+            unset = variables.failed(failures, number, context)
+            key: Value = ""
+            for at, slot in enumerate(slots):
+                value: Value = None
+                if not (unset and slot["vars"]):
+                    try:
+                        value = renders[at](context)
+                    except Exception as error:  # noqa: BLE001 - a template may raise anything; all of it is the user's
+                        if failures.add(number, first + at, error, context):
+                            renders[at] = _nothing
+                            if slot["kind"] == "condition":
+                                return
+                if slot["kind"] != "condition":
+                    key = value
+                elif value is not True:
                     break
-            if values.get("where", True):
+            else:
                 kept.append(number)
-                keys.append(values.get("key", ""))
-        self.say({"job": job["job"], "rows": kept, "keys": keys if job["key"] is not None else None})
+                keys.append(key)
+        self.say({"job": job["job"], "rows": kept, "keys": keys if slots[-1]["kind"] != "condition" else None})
 
     def _render(self, job: dict[str, Any]) -> None:
-        """All strings of all variants of one group: rows by combinations, in that order."""
+        """All strings of all variants of one group: rows by combinations, in that order.
+
+        A string that cannot be rendered is null, and so is one that needs a variable which cannot be.
+        """
         variables = self._variables(job)
         split = len(job["var_slots"])
-        renders = self._compiled(job, [(slot["kind"], slot["source"]) for slot in job["slots"]], first=split)
-        if renders is None or variables is None:
-            return
+        renders = self._compiled(job, job["slots"], first=split)
+        needy = frozenset(number for number, slot in enumerate(job["slots"]) if slot["vars"])
         failures = _Failures(self, job["job"])
         answers = _Answers(self, job["job"], len(job["slots"]))
         for index, context in enumerate(self._contexts(job)):
             values: list[Any] = []
-            try:
-                variables.put(context)
-            except _VariableError as error:
-                if failures.add(index, error.slot, error, context):
-                    return
-                continue
-            for number, render in enumerate(renders):
+            now = renders
+            if variables.failed(failures, index, context):
+                now = [_nothing if number in needy else render for number, render in enumerate(renders)]
+            for number, render in enumerate(now):
                 if number == job["first_path"]:
                     context.update({name: Later(mark) for name, mark in job["marks"].items()})
                     if job["slugs"] is not None:
@@ -374,7 +379,7 @@ class Worker:
                     value = render(context)
                 except Exception as error:  # noqa: BLE001 - as above
                     if failures.add(index, split + number, error, context):
-                        return
+                        renders[number] = _nothing
                     value = None
                 values.append(value)
             answers.add(values)
@@ -402,25 +407,27 @@ class Worker:
                 index += 1
                 yield context
 
-    def _variables(self, job: dict[str, Any], wanted: list[str] | None = None) -> "_Variables | None":
-        """What sets `vars` for each variant, None where something is wrong with it (which is reported).
+    def _variables(self, job: dict[str, Any], wanted: list[str] | None = None) -> "_Variables":
+        """What sets `vars` for each variant; what is wrong with it before any is rendered is reported.
 
         Of `wanted` texts only the variables that they need are rendered; without them all are.
         """
         slots = job["var_slots"]
-        renders = self._compiled(job, [(slot["kind"], slot["source"]) for slot in slots])
-        if renders is None:
-            return None
+        renders = self._compiled(job, slots)
+        live = [number for number, render in enumerate(renders) if render is not _nothing]
+        whole = len(live) == len(slots)
+        places = [tuple(slots[number]["loc"]) for number in live]
         try:
-            paths = [self._paths(slot["source"]) for slot in slots]
-            order = _ordered([tuple(slot["loc"]) for slot in slots], paths)
+            paths = [self._paths(slots[number]["source"]) for number in live]
+            order = _ordered(places, paths)
             if wanted is not None:
-                order = _needed(order, [tuple(slot["loc"]) for slot in slots], paths, [self._paths(t) for t in wanted])
+                order = _needed(order, places, paths, [self._paths(text) for text in wanted])
         except _Circle as circle:
             told = {"code": "cycle", "text": str(circle), "template": None, "line": None}
-            self.say({"job": job["job"], "errors": [{"v": None, "slot": 0 if wanted else circle.slot, **told}]})
-            return None
-        return _Variables(job["vars"], [(number, slots[number]["loc"], renders[number]) for number in order])
+            self.say({"job": job["job"], "errors": [{"v": None, "slot": live[circle.slot], **told}]})
+            order, whole = [], False
+        used = [_Variable(live[at], places[at], renders[live[at]], needy=slots[live[at]]["vars"]) for at in order]
+        return _Variables(job["vars"], used, whole=whole)
 
     def _paths(self, source: str) -> "frozenset[Path]":
         """Which parts of `vars` a template names: `vars.a.b` is (a, b); () where it may use any of them."""
@@ -447,21 +454,23 @@ class Worker:
                 found.add(tuple(reversed(path)))
         return frozenset(found)
 
-    def _compiled(self, job: dict[str, Any], wanted: list[tuple[str, str]], *, first: int = 0) -> list[Render] | None:
-        """The render functions of a job's slots, None where one does not compile (all of those are reported).
+    def _compiled(self, job: dict[str, Any], wanted: list[dict[str, Any]], *, first: int = 0) -> list[Render]:
+        """The render functions of a job's slots; those that do not compile are reported, and yield nothing.
 
+        A slot that is `mute` is compiled, so that it is known whether that can be done, and yields nothing either.
         `first` is the number of the first of them among all of the job's slots.
         """
         made: list[Render] = []
         errors: list[dict[str, Any]] = []
-        for number, (kind, source) in enumerate(wanted, start=first):
+        for number, slot in enumerate(wanted, start=first):
+            render: Render = _nothing
             try:
-                made.append(self._compile(kind, source))
+                render = self._compile(slot["kind"], slot["source"])
             except Exception as error:  # noqa: BLE001 - as above
                 errors.append({"v": None, "slot": number, **_told(error, {})})
+            made.append(_nothing if slot["mute"] else render)
         if errors:
             self.say({"job": job["job"], "errors": errors})
-            return None
         return made
 
     def _compile(self, kind: str, source: str) -> Render:
@@ -503,35 +512,44 @@ class _Circle(Exception):
         self.slot = slot
 
 
-class _VariableError(Exception):
-    """A variable that cannot be rendered: which slot, and why."""
+class _Variable(NamedTuple):
+    """One template in `vars`: its number, its place there, how it is rendered, and whether it may need others."""
 
-    def __init__(self, slot: int, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.slot = slot
-        self.cause = cause
+    number: int
+    loc: Path
+    render: Render
+    needy: bool
 
 
 class _Variables:
     """Sets `vars` in a variant's context: each template in it rendered once, after those that it uses.
 
-    Until a template is rendered its place holds an undefined value: no variant sees the text of a template.
+    Until a template is rendered its place holds an undefined value: no variant sees the text of a template. `whole`
+    tells that there is no template that can never be rendered.
     """
 
-    def __init__(self, packed: Value, slots: list[tuple[int, list[Any], Render]]) -> None:
+    def __init__(self, packed: Value, slots: list[_Variable], *, whole: bool) -> None:
         self._fixed = _unpacked(packed)
         self._slots = slots
-        for _, loc, _ in slots:
-            _put(self._fixed, loc, NamedUndefined(name="vars." + ".".join(map(str, loc))))
+        self._whole = whole
+        for slot in slots:
+            _put(self._fixed, slot.loc, NamedUndefined(name="vars." + ".".join(map(str, slot.loc))))
 
-    def put(self, context: dict[str, Any]) -> None:
-        """Set `vars` for the rest of this context."""
+    def failed(self, failures: "_Failures", index: int, context: dict[str, Any]) -> bool:
+        """Set `vars` for the rest of this context; whether something is missing there, which is reported."""
         context["vars"] = values = _copied(self._fixed) if self._slots else self._fixed
-        for number, loc, render in self._slots:
+        failed = not self._whole
+        for slot in self._slots:
+            if failed and slot.needy:
+                continue
             try:
-                _put(values, loc, render(context))
-            except Exception as error:
-                raise _VariableError(number, error) from error
+                _put(values, slot.loc, slot.render(context))
+            except Exception as error:  # noqa: BLE001 - as above
+                failed = True
+                if failures.add(index, slot.number, error, context):
+                    self._slots = [other for other in self._slots if other is not slot]
+                    self._whole = False
+        return failed
 
 
 def _ordered(places: list[Path], paths: "list[frozenset[Path]]") -> list[int]:
@@ -588,18 +606,19 @@ def _used(places: list[Path], names: "frozenset[Path]") -> list[int]:
 
 
 class _Failures:
-    """Reports the first failures of a job; after `MAX_ERRORS` the rest is not worth the time."""
+    """Reports the first failures of each slot of a job; after `MAX_ERRORS` the rest is not worth the time."""
 
     def __init__(self, worker: Worker, job: int) -> None:
         self.worker = worker
         self.job = job
-        self.count = 0
+        self.counts: dict[int, int] = {}
 
     def add(self, index: int, slot: int, error: Exception, context: dict[str, Any]) -> bool:
-        error = error.cause if isinstance(error, _VariableError) else error
-        self.worker.say({"job": self.job, "errors": [{"v": index, "slot": slot, **_told(error, context)}]})
-        self.count += 1
-        return self.count >= MAX_ERRORS
+        """Report one; whether the slot has failed often enough."""
+        count = self.counts[slot] = self.counts.get(slot, 0) + 1
+        if count <= MAX_ERRORS:
+            self.worker.say({"job": self.job, "errors": [{"v": index, "slot": slot, **_told(error, context)}]})
+        return count >= MAX_ERRORS
 
 
 class _Answers:
@@ -664,6 +683,10 @@ class _Lazily:
         if self._made is None:
             self._made = self._make()
         return self._made(context)
+
+
+def _nothing(_: dict[str, Value]) -> None:
+    """Renders a slot that is not to be rendered."""
 
 
 def _simple(texts: list[str], names: list[list[str]], whole: Render, *, marks: bool) -> Render:
@@ -886,7 +909,7 @@ def _place(error: Exception) -> tuple[str | None, int | None]:
     return name, line
 
 
-def _put(target: Value, loc: list[Any], value: Value) -> None:
+def _put(target: Value, loc: Path, value: Value) -> None:
     for step in loc[:-1]:
         target = target[step]
     target[loc[-1]] = value

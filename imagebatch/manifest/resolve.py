@@ -1,19 +1,20 @@
 """Assets into drafts: prepared, rendered in one child, made while it works, sorted; every problem at once."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.group import UNREAD, Group, Wants, name_all, note_template
+from imagebatch.manifest.group import Group, Wants, note_template
 from imagebatch.manifest.paths import OutputPaths
 from imagebatch.manifest.prepare import AssetText, Prepared, Preparer
-from imagebatch.manifest.pruning import JUDGED
+from imagebatch.manifest.scan import Scan
 from imagebatch.manifest.source import Sources
 from imagebatch.manifest.tables import Table
 from imagebatch.manifest.templates import Templates
 from imagebatch.manifest.templating import Answer, Died, Renderer
+from imagebatch.manifest.unknown import EVERYTHING, ROW
 from imagebatch.model.settings import Redo
 from imagebatch.model.variant import Draft, Place
 
@@ -25,7 +26,9 @@ _WITH_NUMBER: Final = re.compile(r"\brow\.(\w+)\s*==\s*[0-9]")
 class Resolver:
     """Turns all assets of a project into drafts.
 
-    Problems go to `findings`. `max_variants` bounds all assets together; `providers` are the known names.
+    Problems go to `findings`. `max_variants` bounds all assets together; `providers` are the known names. `partial` are
+    drafts that lack more than a prompt, for those who judge references only; `unnamed` the assets whose variants could
+    not be named.
     """
 
     def __init__(
@@ -46,16 +49,23 @@ class Resolver:
             sources=sources, findings=findings, templates=self.templates, max_variants=max_variants, providers=providers
         )
         self.wants = Wants(paths=OutputPaths(root=sources.root), redo=redo, findings=findings)
+        self.partial: list[Draft] = []
+        self.unnamed: set[str] = set()
 
     def resolve(self, assets: Sequence[AssetText]) -> tuple[Draft, ...]:
-        """All drafts, sorted by address; incomplete where problems were noted."""
-        prepared = [found for found in map(self.preparer.prepare, assets) if found is not None]
+        """All drafts, sorted by address; where problems were noted, those that a provider can judge all the same."""
+        prepared = [self.preparer.prepare(asset) for asset in assets]
         bound = sum(self._bound(asset) for asset in prepared)
-        if not any(asset.where for asset in prepared) and self._too_many(bound):
-            return ()
+        groups = [group for asset in prepared for group in asset.groups]
+        if not any(asset.text.chooses for asset in prepared) and self._too_many(bound):
+            for asset in prepared:
+                asset.lose(EVERYTHING)
+            for group in groups:
+                group.cut()
         self._render(prepared, bound)
-        if self._too_many(sum(len(group.addresses) for asset in prepared for group in asset.groups)):
-            return ()
+        if self._too_many(sum(len(group.addresses) for group in groups)):
+            for group in groups:
+                group.cut()
         return self._finish(prepared)
 
     # -- rendering ---------------------------------------------------------------------------------------------------
@@ -68,7 +78,7 @@ class Resolver:
         scans = [asset for asset in assets if asset.needs_scan]
         settled = [asset for asset in assets if not asset.needs_scan]
         for asset in settled:
-            name_all(asset.groups)
+            asset.name()
         direct = [group for asset in settled for group in asset.groups if group.strings.all_slots]
         if not scans and not direct:
             return
@@ -79,20 +89,22 @@ class Resolver:
         )
         templates = len({slot.source for asset in assets for group in asset.groups for slot in group.strings.all_slots})
         self.renderer.limit(variants=max(bound, rows), renders=renders + 2 * rows, templates=templates)
-        self._send_templates(assets)
-        sent: set[int] = set()
         groups = {group.job: group for asset in assets for group in asset.groups}
-        waiting: dict[int, Prepared] = {}
+        waiting = {scan.job: scan for scan in (Scan(asset=asset, job=self.preparer.next_job()) for asset in scans)}
+        self._send_templates(assets, waiting.values())
+        sent: set[int] = set()
         for group in direct:
             self._send(group, sent)
-        for asset in scans:
-            job = self.preparer.next_job()
-            waiting[job] = asset
-            self._send_scan(asset, job, sent)
+        for scan in waiting.values():
+            self._send_table(scan.asset.table_id, scan.asset.table, sent)
+            self.renderer.send(scan.message())
         open_jobs = {group.job for group in direct} | set(waiting)
         for answer in self.renderer.answers():
             if isinstance(answer, Died):
                 self._died(answer, groups, waiting, assets)
+                for job in open_jobs & set(waiting):
+                    waiting[job].settle()
+                    waiting[job].asset.name()
                 return
             self._take(answer, groups, waiting, open_jobs, sent)
             if not open_jobs:
@@ -102,37 +114,34 @@ class Resolver:
         self,
         answer: Answer,
         groups: Mapping[int, Group],
-        waiting: Mapping[int, Prepared],
+        waiting: Mapping[int, Scan],
         open_jobs: set[int],
         sent: set[int],
     ) -> None:
+        scan = waiting.get(answer.job)
         if answer.done:
             open_jobs.discard(answer.job)
             for name in answer.used:
                 self.templates.note_used(name)
-        elif answer.job in waiting:
-            asset = waiting[answer.job]
-            if answer.errors:
-                asset.failed = True
-                self._report_scan(asset, answer)
-            elif answer.rows is not None and self._scanned(asset, answer.rows, answer.keys):
-                for group in asset.groups:
+            if scan is not None:
+                self._scanned(scan)
+                for group in scan.asset.groups:
                     if group.strings.all_slots:
                         open_jobs.add(group.job)
                         self._send(group, sent)
+        elif scan is not None:
+            scan.take(answer, self.findings)
         elif answer.errors:
             for error in answer.errors:
                 groups[answer.job].report(error, self.findings)
         elif answer.columns is not None:
             groups[answer.job].take(answer.columns, answer.count, self.wants)
 
-    def _scanned(self, asset: Prepared, rows: Sequence[int], keys: Sequence[str] | None) -> bool:
-        if asset.failed:
-            return False
-        if keys is None:
-            every = asset.groups[0].keys or ()
-            keys = [every[row] for row in rows]
-        if not rows:
+    def _scanned(self, scan: Scan) -> None:
+        """Name an asset's variants, as far as its rows and their keys have been found."""
+        asset = scan.asset
+        scan.settle()
+        if scan.rows is not None and not scan.rows:
             self.findings.add(
                 "data.empty",
                 "no row is left",
@@ -140,16 +149,13 @@ class Resolver:
                 place=asset.text.at("where"),
                 hint=_text_cells(asset),
             )
-            asset.failed = True
-            return False
-        if not self.preparer.take_keys(asset, rows, keys):
-            return False
-        if len(rows) * sum(len(group.combos) for group in asset.groups) > self.max_variants:
-            asset.failed = True
-            self._too_many(len(rows) * sum(len(group.combos) for group in asset.groups), asset.text.at("for_each"))
-            return False
-        name_all(asset.groups)
-        return True
+            asset.lose(ROW)
+        elif scan.rows is not None:
+            count = len(scan.rows) * sum(len(group.combos) for group in asset.groups)
+            self.preparer.take_keys(asset, scan.rows, scan.keys)
+            if self._too_many(count, asset.text.at("for_each")):
+                asset.lose(ROW)
+        asset.name()
 
     def _send(self, group: Group, sent: set[int]) -> None:
         self._send_table(group.table_id, group.table, sent)
@@ -160,52 +166,27 @@ class Resolver:
             )
         )
 
-    def _send_scan(self, asset: Prepared, job: int, sent: set[int]) -> None:
-        self._send_table(asset.table_id, asset.table, sent)
-        self.renderer.send(
-            {
-                "op": "scan",
-                "job": job,
-                "asset": asset.text.id,
-                "table": asset.table_id,
-                "where": asset.where,
-                "key": asset.key,
-                "vars": asset.variables.constants["vars"],
-                "var_slots": asset.variables.var_messages(),
-            }
-        )
-
     def _send_table(self, number: int | None, table: Table | None, sent: set[int]) -> None:
         if number is not None and table is not None and number not in sent:
             sent.add(number)
             columns = None if table.columns is None else list(table.columns)
             self.renderer.send({"op": "table", "id": number, "columns": columns, "rows": table.packed_rows()})
 
-    def _send_templates(self, assets: Sequence[Prepared]) -> None:
+    def _send_templates(self, assets: Sequence[Prepared], scans: Iterable[Scan]) -> None:
         slots = [slot for asset in assets for group in asset.groups for slot in group.strings.all_slots]
+        slots += [slot for scan in scans for slot in scan.asset.variables.all_slots]
         if any(slot.kind == "file" or "import" in slot.source or "include" in slot.source for slot in slots):
             self.renderer.send(
                 {"op": "templates", "templates": self.templates.texts(), "unread": self.templates.unread}
             )
 
-    def _report_scan(self, asset: Prepared, answer: Answer) -> None:
-        names = [name for name, text in (("where", asset.where), ("key", asset.key)) if text is not None]
-        for error in answer.errors:
-            if error.code == UNREAD:
-                continue
-            what = names[error.slot]
-            where = f"asset {quoted(asset.text.id)}, {what}"
-            if error.index is not None and asset.table is not None:
-                where += f", row {asset.table.place(error.index)}"
-            note_template(self.findings, error.code, error.text, where, place=asset.text.at(what), what=what)
-
     def _died(
-        self, died: Died, groups: Mapping[int, Group], waiting: Mapping[int, Prepared], assets: Sequence[Prepared]
+        self, died: Died, groups: Mapping[int, Group], waiting: Mapping[int, Scan], assets: Sequence[Prepared]
     ) -> None:
         place = assets[0].text.place
         name = assets[0].text.id
         if died.job is not None and died.job in waiting:
-            asset = waiting[died.job]
+            asset = waiting[died.job].asset
             place, name = asset.text.at("where" if asset.where is not None else "key"), asset.text.id
         elif died.job is not None and died.job in groups:
             group = groups[died.job]
@@ -232,18 +213,18 @@ class Resolver:
     def _finish(self, assets: Sequence[Prepared]) -> tuple[Draft, ...]:
         drafts: list[Draft] = []
         for asset in assets:
+            if not asset.named:
+                self.unnamed.add(asset.text.id)
             for group in asset.groups:
-                if not asset.failed and not group.strings.all_slots:
-                    group.take((), len(group.addresses), self.wants)
-                if asset.text.missing & JUDGED:
-                    continue  # a request that lacks what was written for it is nobody's to judge
-                if not asset.failed and group.complete:
+                group.take_rest(self.wants)
+                if group.sound:
                     drafts += group.made
-                elif group.failed:
-                    drafts += group.stand_ins()
+                else:
+                    self.partial += group.made
         for path, owner in self.wants.paths.nested():
             detail = f"{quoted(path)} is a file of {owner}, and another output needs a folder of that name."
-            place = next((one.policy.place_of("outputs", "output") for one in drafts if one.address == owner), None)
+            owners = (group for asset in assets for group in asset.groups if owner in group.addresses)
+            place = next((group.policy.place_of("outputs", "output") for group in owners), None)
             self.findings.add("path.collision", "output path cannot be used", detail, place=place, address=owner)
         drafts.sort(key=_address)
         return tuple(drafts)

@@ -3,14 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import Any
+from typing import Any, Final
 
 from imagebatch.manifest.layers import Settled, StylePart, as_list
 from imagebatch.manifest.templating import SlotKind, needs_rendering
+from imagebatch.manifest.unknown import VARIABLES, Unknown
 from imagebatch.manifest.written import Value, packed, plain
 from imagebatch.model.variant import Place
 
 Loc = tuple[str | int, ...]
+# In the place of a text that is wrong, which was told: whatever judges the rest has nothing to say of it.
+STAND_IN: Final = "-"
+# The same for a reference, of which nothing can be said: no file that a manifest could name.
+LOST: Final = "\x00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +34,15 @@ class Strings:
     """All strings of one group of variants: constants, and slots whose columns the child fills in.
 
     `constants` holds each field whole, with templates still in it; `slots` lists the templates, output paths last.
+    `mute` are the numbers (among `all_slots`) of templates that yield nothing: those that are wrong, which is told, and
+    those that need what is. STAND_IN takes their place, so that the rest can be judged.
     """
 
     constants: dict[str, Any] = field(default_factory=dict)
     slots: list[Slot] = field(default_factory=list)
     var_slots: list[Slot] = field(default_factory=list)
     columns: Sequence[Sequence[Any]] = ()
+    mute: set[int] = field(default_factory=set)
 
     def add(self, what: str, value: Value, settled: Settled, *, kind: SlotKind, place: Place) -> None:
         """Take a field; its templates become slots."""
@@ -64,9 +72,54 @@ class Strings:
             found = settled.place("vars", *loc) or place
             self.var_slots.append(Slot(what="vars", loc=loc, source=source, kind="native", place=found))
 
-    def var_messages(self) -> list[dict[str, Any]]:
-        """The templates in `vars` as the child takes them."""
-        return [{"kind": slot.kind, "source": slot.source, "loc": list(slot.loc)} for slot in self.var_slots]
+    def messages(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The templates as the child takes them: those in `vars`, and all others."""
+        split = len(self.var_slots)
+        made = [
+            {
+                "kind": slot.kind,
+                "source": slot.source,
+                "loc": list(slot.loc),
+                "mute": number in self.mute,
+                "vars": split > 0 and VARIABLES.reach(slot),
+            }
+            for number, slot in enumerate(self.all_slots)
+        ]
+        return made[:split], made[split:]
+
+    def leave_out(self, what: str) -> None:
+        """Put the stand-in in the place of a text that cannot be used."""
+        self.constants[what] = STAND_IN
+        self.slots = [slot for slot in self.slots if slot.what != what]
+
+    def silence(self, unknown: Unknown) -> None:
+        """Leave out what needs something unknown."""
+        if unknown:
+            self.mute |= {number for number, slot in enumerate(self.all_slots) if unknown.reach(slot)}
+            self._silence_needy()
+
+    def drop(self, number: int) -> None:
+        """Leave out one template, and those that need it."""
+        self.mute.add(number)
+        self._silence_needy()
+
+    def _silence_needy(self) -> None:
+        if any(number < len(self.var_slots) for number in self.mute):
+            self.mute |= {number for number, slot in enumerate(self.all_slots) if VARIABLES.reach(slot)}
+
+    def faulty(self, what: str, *loc: str | int) -> bool:
+        """Whether something in a field (or at one place of it) yields nothing."""
+        split = len(self.var_slots)
+        found = (slot for number, slot in enumerate(self.slots, start=split) if number in self.mute)
+        return any(slot.what == what and slot.loc[: len(loc)] == loc for slot in found)
+
+    def take_columns(self, columns: Sequence[Sequence[Any]], count: int) -> None:
+        """Take a piece of what the child has rendered; whatever is mute gets the stand-in."""
+        split = len(self.var_slots)
+        self.columns = [
+            [LOST if self.slots[at].what == "references" else STAND_IN] * count if split + at in self.mute else column
+            for at, column in enumerate(columns)
+        ]
 
     @property
     def all_slots(self) -> list[Slot]:

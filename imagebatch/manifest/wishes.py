@@ -1,6 +1,7 @@
 """What settled values ask for besides the prompt: policy, outputs, labels."""
 
 import re
+from dataclasses import replace
 from typing import Any, Final
 
 from imagebatch.manifest.findings import Findings
@@ -64,15 +65,14 @@ def output_wishes(settled: Settled, place: Place, findings: Findings) -> tuple[O
             options: dict[str, Any] = {key: int(entry[key]) for key in ("width", "height", "quality") if key in entry}
             if "fit" in entry:
                 options["fit"] = entry["fit"]
-            wishes.append(OutputWish(path=entry["path"], place=where, options=options))
+            before = findings.count
             _check_format(entry, settled.place("outputs", index) or place, findings)
+            wishes.append(OutputWish(path=entry["path"], place=where, options=options, told=findings.count > before))
         if not wishes:
             findings.add("manifest.required", "no output", "outputs is an empty list.", place=settled.place("outputs"))
     else:
         return (OutputWish(path="", place=place),)
-    for wish in wishes:
-        _check_ending(wish, findings)
-    return tuple(wishes)
+    return tuple([wish if wish.told else replace(wish, told=not _ends_well(wish, findings)) for wish in wishes])
 
 
 _EXT = re.compile(r"\{\{\s*ext\s*\}\}$")
@@ -98,14 +98,16 @@ def _check_format(entry: dict[str, Any], place: Place, findings: Findings) -> No
         )
 
 
-def _check_ending(wish: OutputWish, findings: Findings) -> None:
+def _ends_well(wish: OutputWish, findings: Findings) -> bool:
     """What stands after the last expression is known before anything is rendered."""
     if not wish.path.strip():
         findings.add("path.component", "output path cannot be used", "the path is empty.", place=wish.place)
-        return
+        return False
     tail = wish.path.rpartition("}")[2]
     if "{" in wish.path and "." in tail and "/" not in tail:
         try:
             check_extension("x" + tail)
         except BadPath as error:
             findings.add(f"path.{error.code}", "output path cannot be used", f"{error}.", place=wish.place)
+            return False
+    return True

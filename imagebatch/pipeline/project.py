@@ -24,6 +24,7 @@ from imagebatch.providers.wanted import Target, Wanted, file_reference, file_ref
 from imagebatch.state.lockfile import empty_lock
 
 SIMULATED_HOME = Path(".imagebatch") / "simulated"
+_ANY_FILE = "any"
 RUN_HOME = Path(".imagebatch") / "run"
 
 
@@ -117,9 +118,11 @@ def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) ->
         except ProviderError as error:
             unusable += error.problems
     sound = [draft for draft in drafts if draft.policy.provider in targets]
-    # References are read later, and labels have been judged: what was refused there must not fail here again.
-    sound = [replace(draft, references=(), metadata={}) for draft in sound]
-    found = resolve_wanted(sound, targets, references={}, recorded=empty_lock("0" * 32))
+    # References are read later, so that only their number counts, and labels have been judged: what was refused there
+    # must not fail here again.
+    sound = [replace(draft, references=(_ANY_FILE,) * len(draft.references), metadata={}) for draft in sound]
+    files = {_ANY_FILE: Reference(source=_ANY_FILE, sha256=None)}
+    found = resolve_wanted(sound, targets, references=files, recorded=empty_lock("0" * 32))
     return (*unusable, *found.problems, *filled_collisions(found.variants))
 
 
