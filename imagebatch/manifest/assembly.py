@@ -16,7 +16,7 @@ from imagebatch.manifest.layers import Layer
 from imagebatch.manifest.moved import read_moved
 from imagebatch.manifest.paths import fold
 from imagebatch.manifest.prepare import AssetText
-from imagebatch.manifest.pruning import Pruned, prune, without_extras
+from imagebatch.manifest.pruning import COMBINING, Pruned, prune, refused_parts, without_extras
 from imagebatch.manifest.references import check_references
 from imagebatch.manifest.resolve import Resolver
 from imagebatch.manifest.schema import FORMAT_VERSION, Manifest, Move, Project
@@ -90,7 +90,10 @@ def _read_project(document: Document | None, findings: Findings) -> _ReadProject
     if document is None:
         return _ReadProject()
     warn_of_variables(document, findings)
-    faults: list[Loc] = []
+    refused = refused_parts(document)
+    # Without the version it would be called missing, with the stand-in it is another one.
+    faults: list[Loc] = [loc for loc in refused if loc == ("version",)]
+    missing = prune(document.root, [loc for loc in refused if loc not in faults]).everywhere
     model = check_shape(document, Project, findings, bad=faults)
     if () in faults:
         return _ReadProject()
@@ -104,9 +107,9 @@ def _read_project(document: Document | None, findings: Findings) -> _ReadProject
         )
     declared = document.root.get("providers")
     aliases = frozenset(BUILT_IN_TYPES) | frozenset(declared if isinstance(declared, YMap) else ())
-    if model is not None:
+    if model is not None and not refused:
         return _ReadProject(model=model, aliases=aliases, missing=frozenset())
-    missing = prune(document.root, faults).everywhere
+    missing |= prune(document.root, faults).everywhere
     return _ReadProject(
         model=_sound_part(document.root),
         aliases=None if "providers" in missing else aliases,
@@ -151,16 +154,17 @@ class _Assets:
         for document in manifests:
             check_secrets(document, self.findings)
             warn_of_variables(document, self.findings)
+            root = document.root
+            refused = prune(root, refused_parts(document), keep=COMBINING)
             bad: list[Loc] = []
             check_shape(document, Manifest, self.findings, bad=bad)
             self._ids(document)
-            root = document.root
             if not isinstance(root, YMap):
                 continue
             assets = root.get("assets")
             self.declared.update(assets if isinstance(assets, YMap) else ())
             self.moved += read_moved(_sound_moves(root), document, self.findings)
-            self._take(document, prune(root, bad))
+            self._take(document, refused | prune(root, bad))
         self._check_moves()
         return self.found, self.moved
 

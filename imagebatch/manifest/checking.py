@@ -89,9 +89,19 @@ def check_shape(
 
 
 def check_part(
-    document: Document, loc: tuple[str | int, ...], value: Value, model: type[M], findings: Findings, *, name: str = ""
+    document: Document,
+    loc: tuple[str | int, ...],
+    value: Value,
+    model: type[M],
+    findings: Findings,
+    *,
+    name: str = "",
+    bad: list[Loc] | None = None,
 ) -> M | None:
-    """Validate one mapping inside a document, at `loc`; `name` is what messages call the document's top."""
+    """Validate one mapping inside a document, at `loc`.
+
+    `name` is what messages call the document's top; `bad` gets the places of all faults, below that mapping.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -100,6 +110,8 @@ def check_part(
             moved["inner"] = fault["loc"]
             moved["loc"] = (*loc, *fault["loc"])
             _note(document, model, moved, findings, secret=False, top=name)
+            if bad is not None:
+                bad.append(fault["loc"])
         return None
 
 

@@ -95,7 +95,7 @@ class Expander:
         before = self.findings.count
         matrix = {name: self._axis(name, values) for name, values in (self.node.get("matrix") or {}).items()}
         for section in ("include", "exclude"):
-            if "matrix" not in missing:
+            if "matrix" not in missing and section not in missing:
                 self._check_section(section, matrix)
         if self.findings.count > before or missing:
             return None

@@ -15,6 +15,7 @@ class Findings:
         self._errors: dict[Problem, None] = {}
         self._warnings: dict[Problem, None] = {}
         self._dropped = 0
+        self._count = 0
         self._silenced: set[str] = set()
 
     def silence(self, code: str) -> None:
@@ -46,6 +47,7 @@ class Findings:
             severity=severity,
         )
         kept = self._errors if severity == "error" else self._warnings
+        self._count += severity == "error"
         if code in self._silenced:
             return
         if len(kept) < MAX_KEPT or problem in kept:
@@ -65,8 +67,8 @@ class Findings:
 
     @property
     def count(self) -> int:
-        """How many errors were found."""
-        return len(self._errors)
+        """How often an error was found, the same one again and those that are not kept included."""
+        return self._count
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

@@ -38,11 +38,15 @@ class OutputWish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wants:
-    """What all groups share while drafts are made: output paths taken so far, redraws, and where problems go."""
+    """What all groups share while drafts are made: output paths taken so far, redraws, and where problems go.
+
+    `told` holds what was said of labels and paths, so that it is said once, however many variants have it.
+    """
 
     paths: OutputPaths
     redo: Mapping[str, Redo]
     findings: Findings
+    told: set[tuple[Place, str]] = field(default_factory=set)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +54,7 @@ class Group:
     """Variants of one asset that share all settings: rows by combinations.
 
     `rows` are numbers of rows in `table` and `keys` their keys, None without a table; they are known after the scan.
+    `rowed` tells that there is to be a table, though it may be one that cannot be read.
     Where something is wrong with the asset, the rest of it is judged all the same: `named` is False where addresses
     cannot be made (the asset's id stands for them), `judged` where a provider would judge what nobody wrote.
     """
@@ -64,6 +69,7 @@ class Group:
     outputs: tuple[OutputWish, ...]
     table: Table | None = None
     table_id: int | None = None
+    rowed: bool = False
     rows: Sequence[int] | None = None
     keys: Sequence[str] | None = None
     addresses: list[str] = field(default_factory=list)
@@ -102,6 +108,7 @@ class Group:
             "job": self.job,
             "asset": self.asset,
             "table": None if self.rows is None else self.table_id,
+            "rowed": self.rowed,
             "rows": None if self.rows is None else list(self.rows),
             "combos": [{name: packed(point.value) for name, point in combo.items()} for combo in self.combos],
             "vars": strings.constants["vars"],
@@ -115,9 +122,8 @@ class Group:
 
     @property
     def sound(self) -> bool:
-        """Whether a provider can judge the drafts: what it is asked for is what was written, but for the prompt."""
-        strings = self.strings
-        return self.judged and not strings.faulty("params") and not strings.faulty("references")
+        """Whether a provider can judge the drafts: its params are what was written."""
+        return self.judged and not self.strings.faulty("params")
 
     def take(self, columns: Sequence[Sequence[Any]], count: int, wants: "Wants") -> None:
         """Make drafts of a piece of the rendered columns (all at once where nothing had to be rendered).
@@ -132,12 +138,17 @@ class Group:
             self.strings.columns = columns
         piece = range(self.done, self.done + count)
         self.done += count
+        wrong: set[str] = set()
         self.made += check_labels(
             self._drafts(piece, wants),
             wants.findings,
+            first=piece.start == 0,
             varying=any(self.strings.templated(what) for what in ("tags", "metadata", "name", "params")),
             place_of=lambda key: self.settled.place(key) or self.place,
+            told=wants.told,
+            wrong=wrong,
         )
+        self.judged = self.judged and "params" not in wrong
 
     def take_rest(self, wants: "Wants") -> None:
         """Make the drafts that are missing still: of constants only, whatever became of the templates."""
@@ -264,6 +275,9 @@ class Group:
                         raise _no_candidate()
                     made.append(OutputSpec(path=claim(path, address), **options))
                 except BadPath as error:
+                    if (wish.place, str(error)) in wants.told:
+                        continue
+                    wants.told.add((wish.place, str(error)))
                     said += 1
                     if said <= MAX_SAID:
                         _bad_output(error, wish.place, address, wants.findings, usual=self._is_default(wish))

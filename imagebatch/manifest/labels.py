@@ -15,20 +15,36 @@ _TOKEN = re.compile(r"\bib-[a-z2-7]{16}\b|\bibl-[0-9a-f]{16}\b")
 
 
 def check_labels(
-    drafts: Iterable[Draft], findings: Findings, *, varying: bool, place_of: Callable[[str], Place]
+    drafts: Iterable[Draft],
+    findings: Findings,
+    *,
+    first: bool,
+    varying: bool,
+    place_of: Callable[[str], Place],
+    told: set[tuple[Place, str]],
+    wrong: set[str],
 ) -> Iterator[Draft]:
     """Refuse labels that imagebatch keeps for itself, and numbers that no request can carry; pass the drafts on.
 
-    `varying` tells that they differ between the drafts; `place_of` gives the place of one of an asset's keys.
+    Args:
+        drafts: some variants of one group.
+        findings: where problems go.
+        first: whether these are the group's first.
+        varying: whether some of it differs between the drafts; if nothing does, one of them tells of all.
+        place_of: gives the place of one of the asset's keys.
+        told: what was said before, and is not said again.
+        wrong: gets the keys that were found wrong.
     """
     said = 0
     for index, draft in enumerate(drafts):
-        if (index == 0 or varying) and said < MAX_SAID:
+        if (varying or (first and index == 0)) and said < MAX_SAID:
             for key, code, detail in _faults(draft):
-                said += 1
-                findings.add(
-                    f"manifest.{code}", "value cannot be used", detail, place=place_of(key), address=draft.address
-                )
+                wrong.add(key)
+                place = place_of(key)
+                if (place, detail) not in told:
+                    told.add((place, detail))
+                    said += 1
+                    findings.add(f"manifest.{code}", "value cannot be used", detail, place=place, address=draft.address)
         yield draft
 
 

@@ -2,29 +2,29 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final, cast
 
 from imagebatch.manifest.braces import Known, warn_of_braces, warn_of_braces_in_file
 from imagebatch.manifest.characters import nearest, quoted
-from imagebatch.manifest.checking import check_part
-from imagebatch.manifest.expand import Combo, Expander
+from imagebatch.manifest.checking import Loc, check_part
+from imagebatch.manifest.expand import AxisPoint, Combo, Expander
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.group import Group, name_all
 from imagebatch.manifest.keys import key_fault
 from imagebatch.manifest.layers import Layer, Settled, as_list, settle
-from imagebatch.manifest.pruning import COMBINING, SETTINGS, STYLE_PARTS, carries_settings
+from imagebatch.manifest.pruning import COMBINING, SETTINGS, STYLE_PARTS, carries_settings, keys_meant, take_out
 from imagebatch.manifest.schema import AxisValue
 from imagebatch.manifest.source import Sources
-from imagebatch.manifest.strings import Strings, take_strings
+from imagebatch.manifest.strings import STAND_IN, Strings, take_strings
 from imagebatch.manifest.tables import Table, TableFacts, read_table, unknown_column
 from imagebatch.manifest.templates import Templates
 from imagebatch.manifest.templating import needs_rendering
 from imagebatch.manifest.unknown import EVERYTHING, NAMES, NOTHING, ROW, VARIABLES, Unknown
 from imagebatch.manifest.wishes import output_wishes, read_policy
 from imagebatch.manifest.yaml import Document, YMap
-from imagebatch.model.variant import Place
+from imagebatch.model.variant import LOST, Place
 
 WHERE_FACTOR: Final = 5
 MAX_SAID: Final = 20
@@ -49,6 +49,11 @@ class AssetText:
     def place(self) -> Place:
         """Where the asset's id stands."""
         return self.document.place(("assets", self.written), key=True)
+
+    @property
+    def ranges(self) -> bool:
+        """Whether there is to be a table."""
+        return "for_each" in self.node or "for_each" in self.missing
 
     @property
     def chooses(self) -> bool:
@@ -144,21 +149,22 @@ class Preparer:
     def prepare(self, text: AssetText) -> Prepared:
         """One asset with its groups; keys are known where they are columns and no `where` chooses rows.
 
-        What is wrong with one part is no reason to leave out another: only groups of whose settings something is not
-        known at all are missing.
+        What is wrong with one part is no reason to leave out another; there are no groups only where axis values set
+        something, and which values there are is not known.
         """
         asset = Prepared(text=text)
         self._table(asset)
         broken = self._check_axis_settings(text)
         for members in _by_settings(self._combos(asset)):
-            if not any(id(node) in broken for point in members[0].values() for node in point.settings):
-                asset.groups.append(self._group(asset, members))
-        if asset.table is not None:
-            self._keys(asset, asset.table)
+            nodes = [node for _, point in sorted(members[0].items()) for node in point.settings]
+            missing = text.missing.union(*(broken.get(id(node), ()) for node in nodes))
+            asset.groups.append(self._group(asset, replace(text, missing=missing) if broken else text, members, nodes))
+        if text.ranges:
+            self._keys(asset)
         return asset
 
     def _combos(self, asset: Prepared) -> tuple[Combo, ...]:
-        """The combinations; where they are not known one without axes stands for them, none where they set more."""
+        """The combinations; where they are not known one stands for all, and none where their values set more."""
         text = asset.text
         expander = Expander(
             asset=text.id,
@@ -171,9 +177,16 @@ class Preparer:
         combos = expander.combos(rows, missing=text.missing & COMBINING)
         if combos is not None:
             return combos
-        asset.lose(EVERYTHING)
-        unsettled = SETTINGS in text.missing or any(carries_settings(text.node.get(part)) for part in COMBINING)
-        return () if unsettled else ({},)
+        if SETTINGS in text.missing or any(carries_settings(text.node.get(part)) for part in COMBINING):
+            asset.lose(EVERYTHING)
+            return ()
+        names = {
+            *(text.node.get("matrix") or ()),
+            *(name for entry in text.node.get("include") or () for name in entry),
+        }
+        namely = {part for part in ("matrix", "include") if part in text.missing and part not in text.node}
+        asset.lose(EVERYTHING if namely else Unknown({*names, "axes"}) | NAMES)
+        return ({name: AxisPoint(text=STAND_IN, value=STAND_IN) for name in names},)
 
     def _table(self, asset: Prepared) -> None:
         text, node = asset.text, asset.text.node
@@ -205,30 +218,38 @@ class Preparer:
                     place=text.at(key),
                 )
 
-    def _keys(self, asset: Prepared, table: Table) -> None:
+    def _keys(self, asset: Prepared) -> None:
         """Find each row's key now where it is columns, else leave it to the scan, as what `where` leaves out."""
         text = asset.text
         asset.where = text.node.get("where")
         # Rows are chosen and named before there are axes, so what axis values set does not count here.
-        told = Findings()
-        alone = settle(text.base, text.styles, [Layer(node=text.node, path=text.document.path)], told)
+        alone = settle(text.base, text.styles, [Layer(node=text.node, path=text.document.path)], Findings())
         asset.variables.variables(alone.values.get("vars", {}), alone, place=text.place)
-        if told.failed or "vars" in self._lost(text, alone):
+        if "vars" in self._lost(text, alone):
             asset.unseen |= VARIABLES
-        self._key(asset, table)
+        self._key(asset)
         if "where" in text.missing:
             asset.lose(ROW)
+        if "where" in text.missing or asset.table is None:
             asset.unseen |= ROW
-        elif asset.where is None and asset.key is None:
-            self.take_keys(asset, range(len(table)))
+        elif not asset.needs_scan:
+            self.take_keys(asset, range(len(asset.table)))
 
-    def _key(self, asset: Prepared, table: Table) -> None:
+    def _key(self, asset: Prepared) -> None:
         """What names the rows: columns, or a template; without either the variants have no names."""
-        text = asset.text
+        text, table = asset.text, asset.table
         if "key" in text.missing:
             asset.lose(NAMES)
             return
-        wanted = as_list(text.node.get("key", ["stem"] if table.columns and "stem" in table.columns else []))
+        usual = ["stem"] if table is not None and table.columns and "stem" in table.columns else []
+        wanted = as_list(text.node.get("key", usual))
+        if len(wanted) == 1 and needs_rendering(wanted[0]):
+            asset.key = wanted[0]
+        elif table is not None:
+            self._columns(asset, table, wanted)
+
+    def _columns(self, asset: Prepared, table: Table, wanted: Sequence[str]) -> None:
+        text = asset.text
         if not wanted:
             self.findings.add(
                 "manifest.required",
@@ -238,9 +259,6 @@ class Preparer:
                 hint=f"known columns: {', '.join(sorted(table.names())[:20])}",
             )
             asset.lose(NAMES)
-            return
-        if len(wanted) == 1 and needs_rendering(wanted[0]):
-            asset.key = wanted[0]
             return
         unknown = [name for name in wanted if name not in table.names()]
         for name in unknown:
@@ -306,24 +324,23 @@ class Preparer:
         else:
             asset.keys = cast("Sequence[str]", keys)
 
-    def _group(self, asset: Prepared, combos: tuple[Combo, ...]) -> Group:
-        text = asset.text
+    def _group(self, asset: Prepared, text: AssetText, combos: tuple[Combo, ...], nodes: Sequence[YMap]) -> Group:
         before = self.findings.count
-        document = text.document
-        tops = [Layer(node=text.node, path=document.path)]
-        for _, point in sorted(combos[0].items()):
-            tops += [Layer(node=node, path=document.path) for node in point.settings]
+        tops = [Layer(node=node, path=text.document.path) for node in (text.node, *nodes)]
         settled = settle(text.base, text.styles, tops, Findings() if "styles" in text.missing else self.findings)
-        lost = self._lost(text, settled) | ({"params", "vars"} if self.findings.count > before else set())
-        lost |= self._check_settled(text, settled)
+        lost = self._lost(text, settled) | self._check_settled(text, settled)
         policy = read_policy(text.id, text.place, settled)
         outputs = () if "output" in lost else output_wishes(settled, text.place, self.findings)
-        strings = take_strings(settled, text.place, [(wish.path, wish.place) for wish in outputs])
+        sound = self.findings.count == before
+        texts = self.templates.texts() if "template" in settled.values and "prompt" not in lost else {}
+        strings = take_strings(settled, text.place, [(wish.path, wish.place) for wish in outputs], texts)
         if "prompt" in lost:
-            strings.leave_out("prompt")
+            strings.leave_out("prompt", STAND_IN)
         if "vars" in lost:
             strings.silence(VARIABLES)
-        if self.findings.count == before:
+        if "references" in lost:
+            strings.leave_out("references", [LOST])
+        if sound:
             self._warn_of_braces(settled, text.place, combos, asset.table)
         return Group(
             job=self.next_job(),
@@ -336,7 +353,8 @@ class Preparer:
             outputs=outputs,
             table=asset.table,
             table_id=asset.table_id,
-            judged=not lost & {"params", "provider", "references"},
+            rowed=text.ranges,
+            judged=not lost & {"params", "provider"},
         )
 
     def _lost(self, text: AssetText, settled: Settled) -> set[str]:
@@ -350,7 +368,8 @@ class Preparer:
             missing -= {key for key in ("provider", "references", "styles") if key in text.node}
             missing -= {"output"} if "output" in text.node or "outputs" in text.node else set()
             missing -= {"prompt"} if "prompt" in text.node or "template" in text.node else set()
-        if settled.values.get("styles") and missing & {"styles", STYLE_PARTS}:
+        worn = as_list(settled.values.get("styles", []))
+        if not text.styles.keys() >= set(worn) or (worn and missing & {"styles", STYLE_PARTS}):
             missing |= {"params", "vars"}
         return missing | {one for one, other in (("prompt", "template"), ("output", "outputs")) if other in missing}
 
@@ -368,20 +387,23 @@ class Preparer:
         if name is not None:
             warn_of_braces_in_file(name, self.templates.texts().get(name, ""), known, self.findings)
 
-    def _check_axis_settings(self, text: AssetText) -> set[int]:
+    def _check_axis_settings(self, text: AssetText) -> dict[int, set[str]]:
         """Judge what axis values carry, wherever they stand; those without an id are the expander's to tell.
 
-        Gives the ids (Python's) of those that are wrong.
+        Takes out what is wrong, and gives its keys by the ids (Python's) of the values that held it.
         """
-        wrong: set[int] = set()
+        wrong: dict[int, set[str]] = {}
         values = [(axis, value) for axis, found in (text.node.get("matrix") or {}).items() for value in found]
         values += [pair for entry in text.node.get("include") or [] for pair in entry.items()]
         for axis, value in values:
             if isinstance(value, YMap) and "id" in value:
                 part = Document(path=text.document.path, root=value)
                 name = f"a value of axis {quoted(axis)}"
-                if check_part(part, (), dict(value), AxisValue, self.findings, name=name) is None:
-                    wrong.add(id(value))
+                bad: list[Loc] = []
+                check_part(part, (), dict(value), AxisValue, self.findings, name=name, bad=bad)
+                for key in {str(loc[0]) for loc in bad} - {"id"}:
+                    wrong.setdefault(id(value), set()).update(keys_meant(key))
+                    take_out(value, (key,))
         return wrong
 
     def _check_settled(self, text: AssetText, settled: Settled) -> set[str]:

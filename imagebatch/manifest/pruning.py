@@ -3,7 +3,7 @@
 What was taken out is remembered by name: whoever would miss it later knows that it was written down, and says nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from imagebatch.manifest.characters import nearest
 from imagebatch.manifest.checking import Loc
 from imagebatch.manifest.schema import Asset, Manifest, Project, Provider
 from imagebatch.manifest.written import Value
-from imagebatch.manifest.yaml import YMap
+from imagebatch.manifest.yaml import Document, YMap, is_stand_in
 
 # What decides which combinations there are.
 COMBINING: Final = frozenset({"matrix", "include", "exclude"})
@@ -34,13 +34,36 @@ class Pruned:
     everywhere: frozenset[str] = frozenset()
     assets: dict[str, frozenset[str] | None] = field(default_factory=dict)
 
+    def __or__(self, other: "Pruned") -> "Pruned":
+        assets = dict(self.assets)
+        for name, keys in other.assets.items():
+            known = assets.setdefault(name, frozenset())
+            assets[name] = None if known is None or keys is None else known | keys
+        return Pruned(everywhere=self.everywhere | other.everywhere, assets=assets)
 
-def prune(root: YMap, faults: Iterable[Loc]) -> Pruned:
+
+def refused_parts(document: Document) -> list[Loc]:
+    """Where a value stands that could not even be read; `x` and `x-…` are nobody's business."""
+    if not document.refused or not isinstance(document.root, YMap):
+        return []
+    return [loc for key, value in without_extras(document.root).items() for loc in _refused(value, (key,))]
+
+
+def _refused(value: Value, loc: Loc) -> Iterator[Loc]:
+    if isinstance(value, (dict, list)):
+        for step, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _refused(item, (*loc, step))
+    elif is_stand_in(value):
+        yield loc
+
+
+def prune(root: YMap, faults: Iterable[Loc], *, keep: frozenset[str] = frozenset()) -> Pruned:
     """Take the faulty parts out of a file's mapping.
 
     Args:
         root: the file's top; changed in place.
         faults: where the faults are, as `check_shape` gives them.
+        keep: what is left in the assets, because the rest of it can be judged; it counts as taken out all the same.
     """
     everywhere: set[str] = set()
     assets: dict[str, set[str] | None] = {}
@@ -51,31 +74,33 @@ def prune(root: YMap, faults: Iterable[Loc]) -> Pruned:
         elif top == "assets" and len(loc) > 2:
             names = assets.setdefault(str(loc[1]), set())
             if names is not None:
-                meant = _of_asset(str(loc[2]))
+                meant = keys_meant(str(loc[2]))
                 names |= meant
                 if meant & COMBINING and carries_settings(_at(root, loc[:3])):
                     names.add(SETTINGS)
-            _take_out(root, loc[:3])
+            if loc[2] not in keep:
+                take_out(root, loc[:3])
         elif top == "defaults" and len(loc) > 1:
-            everywhere |= _of_asset(str(loc[1]))
-            _take_out(root, loc[:2])
+            everywhere |= keys_meant(str(loc[1]))
+            take_out(root, loc[:2])
         elif top == "styles" and len(loc) > 2:
             everywhere.add(STYLE_PARTS)  # the style is known by its name still
-            _take_out(root, loc[:3])
+            take_out(root, loc[:3])
         elif top == "providers" and len(loc) > 1:
             # Of a provider without a type nothing can be said; its name is known all the same.
             untyped = len(loc) > 2 and "type" in _meant(str(loc[2]), _PROVIDER_KEYS)
-            _take_out(root, loc[:2] if untyped else loc[:3])
+            take_out(root, loc[:2] if untyped else loc[:3])
         else:
             everywhere |= _meant(top, _TOP_KEYS)
-            _take_out(root, loc[:1])
+            take_out(root, loc[:1])
     return Pruned(
         everywhere=frozenset(everywhere),
         assets={name: None if names is None else frozenset(names) for name, names in assets.items()},
     )
 
 
-def _of_asset(key: str) -> set[str]:
+def keys_meant(key: str) -> set[str]:
+    """The key of an asset as it was written, what was probably meant by it, and what that sets."""
     meant = _meant(key, _ASSET_KEYS)
     return {*meant, "vars", "params"} if "styles" in meant else meant
 
@@ -107,7 +132,8 @@ def _at(root: YMap, loc: Sequence[str | int]) -> Value:
     return node
 
 
-def _take_out(root: YMap, loc: Sequence[str | int]) -> None:
+def take_out(root: YMap, loc: Sequence[str | int]) -> None:
+    """Take one key out of a mapping, or of one below it."""
     node = _at(root, loc[:-1])
     if isinstance(node, YMap):
         node.pop(str(loc[-1]), None)

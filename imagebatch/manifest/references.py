@@ -7,9 +7,8 @@ from typing import Final
 from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.source import Sources
-from imagebatch.manifest.strings import LOST
 from imagebatch.model.address import parse_address
-from imagebatch.model.variant import Draft, Place
+from imagebatch.model.variant import LOST, Draft, Place
 
 ASSET_PREFIX: Final = "asset:"
 

@@ -331,7 +331,7 @@ class Worker:
         kept: list[int] = []
         keys: list[str] = []
         context: dict[str, Any] = {"asset": job["asset"], "range": _range}
-        for number, row in enumerate(self.tables[job["table"]]):
+        for number, row in enumerate([] if job["table"] is None else self.tables[job["table"]]):
             context["row"] = row
             unset = variables.failed(failures, number, context)
             key: Value = ""
@@ -387,7 +387,8 @@ class Worker:
 
     def _contexts(self, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         table = None if job["table"] is None else self.tables[job["table"]]
-        rows: list[Any] = [None] if table is None else [table[number] for number in job["rows"]]
+        # Where no row is known none is rendered, and the name is there for those who look for what it might be.
+        rows: list[Any] = [{}] if table is None else [table[number] for number in job["rows"]]
         combos = [_unpacked(combo) for combo in job["combos"]]
         addresses = job["addresses"]
         # One dictionary for all variants: the templates' contexts are made once for it (see _Reused).
@@ -400,7 +401,7 @@ class Worker:
                 context["axes"] = axes
                 context["asset"] = job["asset"]
                 context["range"] = _range
-                if table is not None:
+                if job["rowed"]:
                     context["row"] = row
                 if addresses is not None:
                     context["address"] = addresses[index]

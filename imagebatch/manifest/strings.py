@@ -9,24 +9,26 @@ from imagebatch.manifest.layers import Settled, StylePart, as_list
 from imagebatch.manifest.templating import SlotKind, needs_rendering
 from imagebatch.manifest.unknown import VARIABLES, Unknown
 from imagebatch.manifest.written import Value, packed, plain
-from imagebatch.model.variant import Place
+from imagebatch.model.variant import LOST, Place
 
 Loc = tuple[str | int, ...]
 # In the place of a text that is wrong, which was told: whatever judges the rest has nothing to say of it.
 STAND_IN: Final = "-"
-# The same for a reference, of which nothing can be said: no file that a manifest could name.
-LOST: Final = "\x00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One template of a group: which field, where in it, its source, how it is rendered, and where it was written."""
+    """One template of a group: which field, where in it, its source, how it is rendered, and where it was written.
+
+    The source of a `file` is its name, and `text` what is in it, None where that is not known.
+    """
 
     what: str
     loc: Loc
     source: str
     kind: SlotKind
     place: Place
+    text: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,11 +53,16 @@ class Strings:
             found = settled.place(what, *loc) or place
             self.slots.append(Slot(what=what, loc=loc, source=source, kind=kind, place=found))
 
-    def text(self, what: str, source: str, *, kind: SlotKind, place: Place) -> None:
+    def text(self, what: str, source: str, *, place: Place) -> None:
         """Take one text."""
         self.constants[what] = source
-        if kind == "file" or needs_rendering(source):
-            self.slots.append(Slot(what=what, loc=(), source=source, kind=kind, place=place))
+        if needs_rendering(source):
+            self.slots.append(Slot(what=what, loc=(), source=source, kind="text", place=place))
+
+    def file(self, what: str, name: str, text: str | None, *, place: Place) -> None:
+        """Take a file of templates/ as one text."""
+        self.constants[what] = name
+        self.slots.append(Slot(what=what, loc=(), source=name, kind="file", place=place, text=text))
 
     def parts(self, what: str, parts: Sequence[StylePart]) -> None:
         """Take a style's texts."""
@@ -87,9 +94,9 @@ class Strings:
         ]
         return made[:split], made[split:]
 
-    def leave_out(self, what: str) -> None:
-        """Put the stand-in in the place of a text that cannot be used."""
-        self.constants[what] = STAND_IN
+    def leave_out(self, what: str, stand_in: Value) -> None:
+        """Put a stand-in in the place of a field that cannot be used."""
+        self.constants[what] = stand_in
         self.slots = [slot for slot in self.slots if slot.what != what]
 
     def silence(self, unknown: Unknown) -> None:
@@ -187,15 +194,18 @@ def _templates(value: Value, loc: Loc = ()) -> Iterator[tuple[Loc, str]]:
             yield from _templates(item, (*loc, index))
 
 
-def take_strings(settled: Settled, place: Place, outputs: Sequence[tuple[str, Place]]) -> Strings:
-    """All strings of a group; `outputs` are its output paths with their places."""
+def take_strings(
+    settled: Settled, place: Place, outputs: Sequence[tuple[str, Place]], texts: Mapping[str, str]
+) -> Strings:
+    """All strings of a group; `outputs` are its output paths with their places, `texts` the files of templates/."""
     made = Strings()
     values = settled.values
     made.variables(values.get("vars", {}), settled, place=place)
     if "template" in values:
-        made.text("prompt", values["template"], kind="file", place=settled.place("template") or place)
+        name = values["template"]
+        made.file("prompt", name, texts.get(name), place=settled.place("template") or place)
     else:
-        made.text("prompt", values.get("prompt", ""), kind="text", place=settled.place("prompt") or place)
+        made.text("prompt", values.get("prompt", ""), place=settled.place("prompt") or place)
     made.parts("prefixes", settled.prefixes)
     made.parts("suffixes", settled.suffixes)
     for what in ("params", "metadata"):
@@ -204,7 +214,7 @@ def take_strings(settled: Settled, place: Place, outputs: Sequence[tuple[str, Pl
         made.add(what, as_list(values.get(what, [])), settled, kind="texts", place=place)
     for what in ("name", "alt", "title"):
         if what in values:
-            made.text(what, values[what], kind="text", place=settled.place(what) or place)
+            made.text(what, values[what], place=settled.place(what) or place)
     made.constants["outputs"] = [path for path, _ in outputs]
     for index, (path, written) in enumerate(outputs):
         if needs_rendering(path):

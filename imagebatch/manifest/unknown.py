@@ -10,15 +10,19 @@ _OPEN: Final = frozenset({"include", "import"})
 
 
 class Template(Protocol):
-    """What is asked of a template: its text, or the name of its file."""
-
-    @property
-    def source(self) -> str:
-        """Its text; the name of its file where `kind` is `file`."""
+    """What is asked of a template: its source, or the text of its file, None where that cannot be read."""
 
     @property
     def kind(self) -> str:
-        """How it is rendered."""
+        """How it is rendered; `file` for a file."""
+
+    @property
+    def source(self) -> str:
+        """What was written."""
+
+    @property
+    def text(self) -> str | None:
+        """What is in the file."""
 
 
 class Unknown:
@@ -38,9 +42,10 @@ class Unknown:
 
     def reach(self, template: Template) -> bool:
         """Whether a template may need one of them; words of plain text count, because that can only say less."""
-        if self.everything or (self and template.kind == "file"):
+        source = template.text if template.kind == "file" else template.source
+        if self.everything or (self and source is None):
             return True
-        return bool(self) and not (self.names | _OPEN).isdisjoint(_WORD.findall(template.source))
+        return bool(self) and not (self.names | _OPEN).isdisjoint(_WORD.findall(source or ""))
 
 
 NOTHING: Final = Unknown()

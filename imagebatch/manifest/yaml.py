@@ -53,12 +53,24 @@ class YList(list[Any]):
         self.marks: list[Mark] = []
 
 
+class StandIn(str):
+    """The text of a value that was refused: there once only, so that nothing else is found wrong with it."""
+
+    __slots__ = ()
+
+
+def is_stand_in(value: Value) -> bool:
+    """Whether a value is in the place of one that was refused."""
+    return isinstance(getattr(value, "text", value), StandIn)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One parsed file: project path and root value."""
+    """One parsed file: project path and root value. `refused`: some value was, and a stand-in is in its place."""
 
     path: str
     root: Any
+    refused: bool = False
 
     def place(self, loc: tuple[str | int, ...], *, key: bool = False) -> Place:
         """Where the value at `loc` stands (or its key); as much of `loc` as exists counts."""
@@ -123,6 +135,7 @@ class _Builder:
         self.stack: list[_Frame] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.expanded = 0
+        self.refused = False
         self.root: Any = _OPEN
 
     def run(self) -> Document | None:
@@ -140,7 +153,7 @@ class _Builder:
         if self.root is _OPEN or self.root is None:
             self._note("empty", "file holds no document", "There is nothing in this file but comments.", (1, 1))
             return None
-        return Document(path=self.path, root=self.root)
+        return Document(path=self.path, root=self.root, refused=self.refused)
 
     def _events(self) -> None:
         documents = 0
@@ -225,7 +238,7 @@ class _Builder:
         bad = BAD_IN_TEXT.search(text)
         if bad is not None:
             self._bad_char(bad[0], mark, f"value of {quoted(frame.key)}" if frame and frame.key else "value")
-            text = _stand_in(mark)
+            text = self._stand_in(mark)
         value = self._plain(text, mark) if not event.style else text
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, 1)
@@ -241,10 +254,14 @@ class _Builder:
                 number = read_number(text)
             except NotANumber as error:
                 self._note("type", "not a number that can be kept", f"{error}.", mark)
-                return WrittenInt(0, _stand_in(mark))
+                return WrittenInt(0, self._stand_in(mark))
             if number is not None:
                 return number
         return text
+
+    def _stand_in(self, mark: Mark) -> StandIn:
+        self.refused = True
+        return StandIn(f"?{mark[0]}.{mark[1]}")
 
     def _key(self, frame: _Frame, text: str, mark: Mark, *, plain: bool) -> None:
         frame.key_mark = mark
@@ -391,11 +408,6 @@ class _Builder:
     def _line(self, number: int) -> str:
         lines = self.text.split("\n")
         return lines[number - 1] if 0 < number <= len(lines) else ""
-
-
-def _stand_in(mark: Mark) -> str:
-    """The text of a value that was refused: there once only, so that nothing else is found wrong with it."""
-    return f"?{mark[0]}.{mark[1]}"
 
 
 _UNQUOTED = re.compile(r"(?:^|[:\-\[,{])\s*\{[{%#]")

@@ -39,6 +39,8 @@ class OutputSpec:
 
 CANDIDATE_MARK = "\ue000"
 EXT_MARK = "\ue001"
+# In the place of a reference that could not be found out, because something is wrong with it, which was told.
+LOST = "\x00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

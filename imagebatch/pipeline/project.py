@@ -16,7 +16,7 @@ from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.picks import Picks
 from imagebatch.model.recorded import Recorded
 from imagebatch.model.settings import SIMULATOR_BASE, ProjectSettings, ProviderSettings
-from imagebatch.model.variant import Draft, Reference, Variant
+from imagebatch.model.variant import LOST, Draft, Reference, Variant
 from imagebatch.pipeline.targets import Abilities, Targets
 from imagebatch.plan.picking import one_place_only
 from imagebatch.providers import registry
@@ -120,10 +120,14 @@ def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) ->
     sound = [draft for draft in drafts if draft.policy.provider in targets]
     # References are read later, so that only their number counts, and labels have been judged: what was refused there
     # must not fail here again.
-    sound = [replace(draft, references=(_ANY_FILE,) * len(draft.references), metadata={}) for draft in sound]
-    files = {_ANY_FILE: Reference(source=_ANY_FILE, sha256=None)}
+    sound = [replace(draft, references=tuple(map(_any_file, draft.references)), metadata={}) for draft in sound]
+    files = {name: Reference(source=name, sha256=None) for name in (_ANY_FILE, LOST)}
     found = resolve_wanted(sound, targets, references=files, recorded=empty_lock("0" * 32))
     return (*unusable, *found.problems, *filled_collisions(found.variants))
+
+
+def _any_file(reference: str) -> str:
+    return LOST if reference == LOST else _ANY_FILE
 
 
 def wanted(project: Project, recorded: Recorded) -> Wanted:

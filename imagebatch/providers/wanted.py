@@ -18,7 +18,7 @@ from imagebatch.model.capabilities import Encoded, ParamProblem
 from imagebatch.model.generation import Resolution
 from imagebatch.model.money import CREDIT, Cost, Money
 from imagebatch.model.recorded import Recorded
-from imagebatch.model.variant import Draft, OutputSpec, Policy, Reference, Variant, WantedOutput
+from imagebatch.model.variant import LOST, Draft, OutputSpec, Policy, Reference, Variant, WantedOutput
 from imagebatch.outputs.fingerprint import develop_fingerprint
 from imagebatch.providers.base import Adapter
 
@@ -293,6 +293,8 @@ class _Work:
         return Reference(source=source, sha256=facts.sha256, media_type=facts.media_type)
 
     def _report(self, draft: Draft, problem: ParamProblem) -> None:
+        if problem.name == "references" and LOST in draft.references:
+            return  # there may be none
         key = (draft.policy.asset, problem.name, problem.message)
         if key in self.reported:
             return

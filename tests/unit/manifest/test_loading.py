@@ -148,7 +148,7 @@ styles: {brand: {prompt_sufix: x}}
         (3, "manifest.unknown_key"), (3, "manifest.unknown_provider"), (3, "manifest.unknown_style"),
         (4, "template.undefined"), (4, "manifest.range"), (4, "manifest.unknown_address"), (4, "path.missing"),
         (5, "data.missing"), (5, "manifest.unknown_key"),
-        (6, "manifest.unknown_key"), (6, "manifest.range"),
+        (6, "manifest.unknown_key"), (6, "manifest.range"), (6, "path.outside_project"),
         (7, "manifest.unknown_key"), (7, "manifest.required"),
     }  # fmt: skip
 

@@ -56,8 +56,9 @@ def rendered(sources: Sequence[str], *, hash_seed: str = "0") -> list[Any]:
         renderer.limit(variants=1, renders=len(sources))
         renderer.send(
             {
-                "op": "render", "job": 1, "asset": "a", "table": None, "rows": None, "combos": [{}], "vars": {},
-                "var_slots": [], "slots": [{"kind": "text", "source": one, "mute": False, "vars": False} for one in sources],
+                "op": "render", "job": 1, "asset": "a", "table": None, "rows": None, "rowed": False, "combos": [{}],
+                "vars": {}, "var_slots": [],
+                "slots": [{"kind": "text", "source": one, "mute": False, "vars": False} for one in sources],
                 "first_path": len(sources), "addresses": None, "slugs": None, "marks": {},
             }
         )  # fmt: skip
