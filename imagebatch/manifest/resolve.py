@@ -226,6 +226,16 @@ class Resolver:
             owners = (group for asset in assets for group in asset.groups if owner in group.addresses)
             place = next((group.policy.place_of("outputs", "output") for group in owners), None)
             self.findings.add("path.collision", "output path cannot be used", detail, place=place, address=owner)
+        if not self.findings.failed and any(group.strings.mute for asset in assets for group in asset.groups):
+            # No stand-in is ever drawn: where one is, something was told, whatever the child has answered.
+            lacking = next(asset for asset in assets for group in asset.groups if group.strings.mute)
+            note_template(
+                self.findings,
+                "limit",
+                "not all was rendered",
+                f"asset {quoted(lacking.text.id)}",
+                place=lacking.text.place,
+            )
         drafts.sort(key=_address)
         return tuple(drafts)
 

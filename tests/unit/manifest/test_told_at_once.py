@@ -1,5 +1,6 @@
 """All problems in one go, each once, at its place: no fault hides another, none is told of what follows from it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.unit.manifest.projects import codes, drafts, load, problems, write
@@ -207,3 +208,221 @@ def test_of_a_folder_of_templates_that_cannot_be_read_no_file_is_called_missing(
     (root / "templates").symlink_to(tmp_path / "elsewhere")
     body = "assets: {a: {template: x.j2}, b: {prompt: \"{% include 'x.j2' %}\"}}\n"
     assert codes(root, body) == ["template.not_regular"]
+
+
+def told(root: Path, manifest: str, files: Mapping[str, str] | None = None) -> list[str]:
+    """Line and code of each problem of the manifest, those of one kind once; other files by their names."""
+    found = problems(root, manifest, files)
+    return list(
+        dict.fromkeys(
+            f"{one.line} {one.code}" if one.path == "manifests/m.yaml" else f"{one.path} {one.code}" for one in found
+        )
+    )
+
+
+def test_a_fault_of_one_row_hides_none_of_a_later_row(tmp_path: Path) -> None:
+    body = """
+assets:
+  a:
+    for_each: t.jsonl
+    key: k
+    prompt: "{{ row.p }}"
+    alt: "{{ row.a }}"
+"""
+    rows = "".join(f'{{"k": {number}, "a": "x"}}\n' for number in range(20)) + '{"k": 20, "p": "x"}\n'
+    found = problems(tmp_path, body, {"t.jsonl": rows})
+    assert [(one.line, one.address) for one in found] == [(6, f"a[{n}]") for n in range(5)] + [(7, "a[20]")]
+
+
+def test_a_variable_hides_only_the_texts_that_need_it(tmp_path: Path) -> None:
+    body = """
+assets:
+  a:
+    template: p.j2
+    vars:
+      one: "{{ nobody }}"
+      two: "{{ also_nobody }}"
+      three: "{{ vars.one }}"
+    name: "{{ vars.one }} {{ never_seen }}"
+    alt: "{{ no_alt }}"
+"""
+    assert told(tmp_path, body, {"templates/p.j2": "{{ no_part }}"}) == [
+        "6 template.undefined", "7 template.undefined", "10 template.undefined", "templates/p.j2 template.undefined"
+    ]  # fmt: skip
+
+
+def test_variables_that_need_each_other_hide_no_others(tmp_path: Path) -> None:
+    body = """
+assets:
+  a:
+    prompt: "{{ vars.one }} {{ never_seen }}"
+    vars: {one: "{{ vars.two }}", two: "{{ vars.one }}"}
+    alt: "{{ no_alt }}"
+"""
+    assert told(tmp_path, body) == ["5 template.cycle", "6 template.undefined"]
+
+
+def test_what_a_template_file_names_is_judged_without_the_row_that_it_does_not_need(tmp_path: Path) -> None:
+    body = "assets:\n  a: {template: p.j2, for_each: no.csv, key: k}\n  b: {template: q.j2, for_each: no.csv, key: k}\n"
+    files = {"templates/p.j2": "a {{ nobody }}", "templates/q.j2": "a {{ row.t }} {{ nobody }}"}
+    assert told(tmp_path, body, files) == ["2 data.missing", "templates/p.j2 template.undefined"]
+
+
+def test_a_variable_that_where_needs_is_told_once_at_its_own_place(tmp_path: Path) -> None:
+    body = """
+assets:
+  a:
+    prompt: "{{ vars.least }} {{ row.k }}"
+    for_each: t.csv
+    key: k
+    where: "row.k | int > vars.least"
+    vars:
+      least: "{{ nobody }}"
+      other: "{{ vars.least }}"
+"""
+    found = problems(tmp_path, body, {"t.csv": "k\n1\n"})
+    assert [(one.line, one.code) for one in found] == [(9, "template.undefined")]
+
+
+def test_where_and_key_are_compiled_though_there_is_no_table_or_one_of_them_is_wrong(tmp_path: Path) -> None:
+    body = """
+assets:
+  a: {prompt: x, for_each: no.csv, key: "{{ row.k ", where: "row.k = 1"}
+  b: {prompt: x, for_each: t.csv, key: "{{ row.k ", where: "row.k = 1"}
+  c: {prompt: x, for_each: t.csv, key: [k, l], where: "row.nobody"}
+  d: {prompt: x, for_each: t.csv, key: "{{ row.k ", where: "row.nobody"}
+"""
+    found = problems(tmp_path, body, {"t.csv": "k\n1\n"})
+    assert [(one.line, one.code) for one in found] == [
+        (3, "data.missing"), (3, "template.syntax"), (3, "template.syntax"),
+        (4, "template.syntax"), (4, "template.syntax"),
+        (5, "data.key_column"), (5, "template.undefined"),
+        (6, "template.syntax"), (6, "template.undefined"),
+    ]  # fmt: skip
+
+
+def test_paths_that_are_not_known_in_whole_meet_nobody(tmp_path: Path) -> None:
+    body = """
+assets:
+  a: {prompt: x, output: "o/{{ nobody }}.jpg"}
+  b: {prompt: x, output: "o/{{ nobody }}.jpg"}
+  c: {prompt: x, output: o/-.jpg, matrix: {x: [1]}}
+  d: {prompt: x, for_each: no.csv, key: k, output: "o/{{ row.k }}.jpg"}
+  e: {prompt: x, for_each: no.csv, key: k}
+  f: {prompt: x, for_each: no.csv, key: k, output: same.jpg}
+  g: {prompt: "{{ nobody }}", output: same.jpg}
+  h: {prompt: "{{ nobody }}", output: same.jpg/x.jpg}
+"""
+    found = problems(tmp_path, body)
+    assert [(one.line, one.code) for one in found if one.code != "template.undefined"] == [
+        (5, "path.component"),  # c: a name that starts with a dash
+        (6, "data.missing"),
+        (8, "path.collision"),  # f: a folder for h
+        (9, "path.collision"),  # g: with f
+    ]
+
+
+def test_settings_of_an_axis_value_are_judged_beside_what_is_wrong_in_them(tmp_path: Path) -> None:
+    body = """
+assets:
+  a:
+    matrix:
+      x:
+        - {id: 1, promt: a, output: ../a.jpg}
+        - {id: 2, prompt: "{{ nobody }}", pick: 0, tags: [ib-x]}
+        - {id: 3, vars: [a], prompt: "{{ vars.a }}", output: ../c.jpg}
+"""
+    assert told(tmp_path, body) == [
+        "6 manifest.unknown_key", "6 path.outside_project",
+        "7 template.undefined", "7 manifest.type", "7 manifest.reserved",
+        "8 manifest.type", "8 path.outside_project",
+    ]  # fmt: skip
+
+
+def test_a_value_that_could_not_be_read_is_not_judged_as_another_one(tmp_path: Path) -> None:
+    body = """
+assets:
+  a: {prompt: x, outputs: [{path: a.jpg, width: 007}]}
+  b: {prompt: x, retries: .nan, output: ../b.jpg}
+  c: {prompt: "x\\u202e", matrix: {y: [007, z]}, exclude: [{y: 007}], output: "{{ y }}.jpg"}
+  d: {prompt: x, distinct: 007, alt: "{{ nobody }}"}
+"""
+    assert told(tmp_path, body) == [
+        "3 manifest.type", "4 manifest.type", "4 path.outside_project",
+        "5 manifest.control_char", "5 manifest.type", "6 manifest.type", "6 template.undefined",
+    ]  # fmt: skip
+    project = "version: 007\ndefaults: {provider: all-images, retries: 08}\nbrakes: {max_variants: 0x}\n"
+    assert told(tmp_path, "assets: {a: {prompt: x}}\n", {"imagebatch.yaml": project}) == [
+        "imagebatch.yaml manifest.type"
+    ]
+
+
+def test_without_the_limit_nobody_has_too_many_variants(tmp_path: Path) -> None:
+    many = ", ".join(map(str, range(300)))
+    body = f"assets:\n  a: {{prompt: x, matrix: {{x: [{many}], y: [{many}]}}, output: ../x.jpg}}\n"
+    project = "version: 1\ndefaults: {provider: all-images}\n"
+    assert told(tmp_path, body, {"imagebatch.yaml": project}) == ["2 plan.too_many", "2 path.outside_project"]
+    broken = project + "brakes: {max_variants: many}\n"
+    assert told(tmp_path, body, {"imagebatch.yaml": broken}) == [
+        "imagebatch.yaml manifest.type", "2 path.outside_project"
+    ]  # fmt: skip
+
+
+def test_all_assets_together_that_are_too_many_are_judged_all_the_same(tmp_path: Path) -> None:
+    body = """
+assets:
+  a: {prompt: "{{ x ", matrix: {x: [1, 2, 3]}, output: ../x.jpg}
+  b: {prompt: x, matrix: {x: [1, 2, 3]}, tags: [ib-x]}
+"""
+    project = "version: 1\ndefaults: {provider: all-images}\nbrakes: {max_variants: 5}\n"
+    found = problems(tmp_path, body, {"imagebatch.yaml": project})
+    assert [one.code for one in found] == [
+        "plan.too_many", "template.syntax", "path.outside_project", "manifest.reserved"
+    ]  # fmt: skip
+
+
+def test_constants_are_judged_though_the_child_has_died(tmp_path: Path) -> None:
+    loop = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"
+    body = f"""
+assets:
+  a: {{prompt: "{loop}", tags: [ib-a]}}
+  b: {{prompt: "{{{{ 1 }}}}", output: ../b.jpg}}
+  c: {{prompt: x, for_each: t.csv, key: "{{{{ row.k }}}}", metadata: {{imagebatch: 1}}}}
+"""
+    assert told(tmp_path, body, {"t.csv": "k\n1\n"}) == [
+        "3 template.limit", "3 manifest.reserved", "4 path.outside_project", "5 manifest.reserved"
+    ]  # fmt: skip
+
+
+def test_a_reference_that_cannot_be_rendered_moves_no_other(tmp_path: Path) -> None:
+    body = """
+assets:
+  a:
+    prompt: x
+    references:
+      - "{{ nobody }}"
+      - no.png
+"""
+    assert told(tmp_path, body) == ["6 template.undefined", "7 path.missing"]
+
+
+def test_an_asset_without_names_is_in_no_circle(tmp_path: Path) -> None:
+    body = """
+assets:
+  a: {prompt: x, for_each: no.csv, key: k, references: ["asset:b"]}
+  b: {prompt: x, references: ["asset:a"]}
+"""
+    assert told(tmp_path, body) == ["3 data.missing"]
+
+
+def test_a_style_that_nobody_knows_hides_what_it_may_set_only(tmp_path: Path) -> None:
+    body = """
+styles: {look: {prompt_suffix: "{{ nobody }}", parms: {}}}
+assets:
+  a: {prompt: "{{ vars.mood }}", styles: [lok], output: ../a.jpg}
+  b: {prompt: x, styles: [look], alt: "{{ nobody }}"}
+"""
+    assert told(tmp_path, body) == [
+        "2 template.undefined", "2 manifest.unknown_key",
+        "4 manifest.unknown_style", "4 path.outside_project", "5 template.undefined",
+    ]  # fmt: skip
