@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from imagebatch.manifest.asset import AssetText
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.checking import Loc, check_shape
 from imagebatch.manifest.findings import Findings
@@ -15,7 +16,6 @@ from imagebatch.manifest.ids import id_fault
 from imagebatch.manifest.layers import Layer
 from imagebatch.manifest.moved import read_moved
 from imagebatch.manifest.paths import fold
-from imagebatch.manifest.prepare import AssetText
 from imagebatch.manifest.pruning import COMBINING, Pruned, prune, refused_parts, without_extras
 from imagebatch.manifest.references import check_references
 from imagebatch.manifest.resolve import Resolver

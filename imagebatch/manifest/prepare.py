@@ -1,20 +1,22 @@
 """Assets made ready for rendering: layers, tables, combinations, keys that are columns; all checks that can be done."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final, cast
 
+from imagebatch.manifest.asset import AssetText
 from imagebatch.manifest.braces import Known, warn_of_braces, warn_of_braces_in_file
-from imagebatch.manifest.characters import nearest, quoted
+from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.checking import Loc, check_part
 from imagebatch.manifest.expand import AxisPoint, Combo, Expander
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.group import Group, name_all
+from imagebatch.manifest.judging import Judge
 from imagebatch.manifest.keys import key_fault
 from imagebatch.manifest.layers import Layer, Settled, as_list, settle
-from imagebatch.manifest.pruning import COMBINING, SETTINGS, STYLE_PARTS, carries_settings, keys_meant, take_out
+from imagebatch.manifest.pruning import COMBINING, SETTINGS, carries_settings, keys_meant, take_out
 from imagebatch.manifest.schema import AxisValue
 from imagebatch.manifest.source import Sources
 from imagebatch.manifest.strings import STAND_IN, Strings, take_strings
@@ -28,41 +30,6 @@ from imagebatch.model.variant import LOST, Place
 
 WHERE_FACTOR: Final = 5
 MAX_SAID: Final = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssetText:
-    """One asset as it was written: id and spelling, its mapping, the file, and what lies under it (weakest first).
-
-    `missing` names what was written for it and taken out, because it is wrong and was told.
-    """
-
-    id: str
-    written: str
-    node: YMap
-    document: Document
-    base: tuple[Layer, ...]
-    styles: Mapping[str, Layer]
-    missing: frozenset[str] = frozenset()
-
-    @property
-    def place(self) -> Place:
-        """Where the asset's id stands."""
-        return self.document.place(("assets", self.written), key=True)
-
-    @property
-    def ranges(self) -> bool:
-        """Whether there is to be a table."""
-        return "for_each" in self.node or "for_each" in self.missing
-
-    @property
-    def chooses(self) -> bool:
-        """Whether not every row is taken."""
-        return "where" in self.node or "where" in self.missing
-
-    def at(self, *loc: str | int) -> Place:
-        """Where a part of the asset stands."""
-        return self.document.place(("assets", self.written, *loc))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,7 +103,7 @@ class Preparer:
         self.findings = findings
         self.templates = templates
         self.max_variants = max_variants
-        self.providers = providers
+        self.judge = Judge(findings=findings, templates=templates, providers=providers)
         self.tables: dict[str, tuple[int, Table] | None] = {}
         self.facts: list[TableFacts] = []
         self.jobs = 0
@@ -180,18 +147,19 @@ class Preparer:
         if SETTINGS in text.missing or any(carries_settings(text.node.get(part)) for part in COMBINING):
             asset.lose(EVERYTHING)
             return ()
-        names = {
-            *(text.node.get("matrix") or ()),
-            *(name for entry in text.node.get("include") or () for name in entry),
-        }
-        namely = {part for part in ("matrix", "include") if part in text.missing and part not in text.node}
-        asset.lose(EVERYTHING if namely else Unknown({*names, "axes"}) | NAMES)
+        entries = text.node.get("include") or ()
+        names = {*(text.node.get("matrix") or ()), *(name for entry in entries for name in entry)}
+        nameless = any(part in text.missing and part not in text.node for part in ("matrix", "include"))
+        asset.lose(EVERYTHING if nameless else Unknown({*names, "axes"}) | NAMES)
         return ({name: AxisPoint(text=STAND_IN, value=STAND_IN) for name in names},)
 
     def _table(self, asset: Prepared) -> None:
         text, node = asset.text, asset.text.node
-        if "for_each" in text.missing or "for_each" not in node:
-            asset.lose(ROW) if "for_each" in text.missing else self._check_no_table(text)
+        if "for_each" in text.missing:
+            asset.lose(ROW)
+            return
+        if "for_each" not in node:
+            self._check_no_table(text)
             return
         path = node["for_each"]
         if path not in self.tables:
@@ -225,7 +193,7 @@ class Preparer:
         # Rows are chosen and named before there are axes, so what axis values set does not count here.
         alone = settle(text.base, text.styles, [Layer(node=text.node, path=text.document.path)], Findings())
         asset.variables.variables(alone.values.get("vars", {}), alone, place=text.place)
-        if "vars" in self._lost(text, alone):
+        if "vars" in text.lost(alone):
             asset.unseen |= VARIABLES
         self._key(asset)
         if "where" in text.missing:
@@ -328,7 +296,7 @@ class Preparer:
         before = self.findings.count
         tops = [Layer(node=node, path=text.document.path) for node in (text.node, *nodes)]
         settled = settle(text.base, text.styles, tops, Findings() if "styles" in text.missing else self.findings)
-        lost = self._lost(text, settled) | self._check_settled(text, settled)
+        lost = text.lost(settled) | self.judge.faults(text, settled)
         policy = read_policy(text.id, text.place, settled)
         outputs = () if "output" in lost else output_wishes(settled, text.place, self.findings)
         sound = self.findings.count == before
@@ -356,22 +324,6 @@ class Preparer:
             rowed=text.ranges,
             judged=not lost & {"params", "provider"},
         )
-
-    def _lost(self, text: AssetText, settled: Settled) -> set[str]:
-        """What of the settings may be other than it was written, because a part of it is wrong and was taken out.
-
-        What the asset sets itself counts, whatever stands below it.
-        """
-        missing = set(text.missing)
-        if "defaults" in missing:
-            missing |= {"params", "vars", "provider", "references", "styles", "output", "prompt"}
-            missing -= {key for key in ("provider", "references", "styles") if key in text.node}
-            missing -= {"output"} if "output" in text.node or "outputs" in text.node else set()
-            missing -= {"prompt"} if "prompt" in text.node or "template" in text.node else set()
-        worn = as_list(settled.values.get("styles", []))
-        if not text.styles.keys() >= set(worn) or (worn and missing & {"styles", STYLE_PARTS}):
-            missing |= {"params", "vars"}
-        return missing | {one for one, other in (("prompt", "template"), ("output", "outputs")) if other in missing}
 
     def _warn_of_braces(self, settled: Settled, place: Place, combos: Sequence[Combo], table: Table | None) -> None:
         @cache
@@ -405,71 +357,6 @@ class Preparer:
                     wrong.setdefault(id(value), set()).update(keys_meant(key))
                     take_out(value, (key,))
         return wrong
-
-    def _check_settled(self, text: AssetText, settled: Settled) -> set[str]:
-        """Judge what does not need any template; gives the names of what cannot be used."""
-        wrong: set[str] = set()
-        for key, other in (("prompt", "template"), ("output", "outputs")):
-            if key in settled.values and other in settled.values:
-                self.findings.add(
-                    "manifest.conflict",
-                    "two keys for one thing",
-                    f"{key} and {other} exclude each other.",
-                    place=settled.place(other),
-                )
-                wrong.add(key)
-        if not self._check_prompt(text, settled):
-            wrong.add("prompt")
-        if not self._check_provider(text, settled):
-            wrong.add("provider")
-        return wrong
-
-    def _check_prompt(self, text: AssetText, settled: Settled) -> bool:
-        """Whether there is a prompt, or a template that exists."""
-        values, before = settled.values, self.findings.count
-        if "prompt" not in values and "template" not in values:
-            if text.missing & {"prompt", "template", "defaults"}:
-                return False
-            self.findings.add(
-                "manifest.required",
-                "prompt is missing",
-                f"asset {quoted(text.id)} has neither prompt nor template.",
-                place=text.place,
-            )
-        elif "prompt" in values and not values["prompt"].strip():
-            self.findings.add(
-                "manifest.required", "prompt is missing", "the prompt is empty.", place=settled.place("prompt")
-            )
-        if "template" in values:
-            self.templates.check_name(values["template"], settled.place("template") or text.place)
-        return self.findings.count == before
-
-    def _check_provider(self, text: AssetText, settled: Settled) -> bool:
-        """Whether a provider is named that the project has."""
-        provider = settled.values.get("provider")
-        if provider in self.providers:
-            return True
-        if provider is None and text.missing & {"provider", "defaults"}:
-            return False
-        if provider is None:
-            self.findings.add(
-                "manifest.required",
-                "provider is missing",
-                f"asset {quoted(text.id)} has no provider.",
-                place=text.place,
-                hint="set `defaults: {provider: …}` in imagebatch.yaml",
-            )
-        else:
-            near = nearest(provider, self.providers)
-            known = f"; known: {', '.join(sorted(self.providers)[:20])}"
-            self.findings.add(
-                "manifest.unknown_provider",
-                "unknown provider",
-                f"{quoted(provider)} is no provider of imagebatch.yaml{known}.",
-                place=settled.place("provider"),
-                hint=f"did you mean {near}?" if near else None,
-            )
-        return False
 
 
 _GLOB_KEY: Final = """name files by their path: key: "{{ row.path | replace('/', '-') }}\""""

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from imagebatch.manifest.asset import AssetText
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.group import Group, Wants, note_template
 from imagebatch.manifest.paths import OutputPaths
-from imagebatch.manifest.prepare import AssetText, Prepared, Preparer
+from imagebatch.manifest.prepare import Prepared, Preparer
 from imagebatch.manifest.scan import Scan
 from imagebatch.manifest.source import Sources
 from imagebatch.manifest.tables import Table
@@ -226,18 +227,16 @@ class Resolver:
             owners = (group for asset in assets for group in asset.groups if owner in group.addresses)
             place = next((group.policy.place_of("outputs", "output") for group in owners), None)
             self.findings.add("path.collision", "output path cannot be used", detail, place=place, address=owner)
-        if not self.findings.failed and any(group.strings.mute for asset in assets for group in asset.groups):
-            # No stand-in is ever drawn: where one is, something was told, whatever the child has answered.
-            lacking = next(asset for asset in assets for group in asset.groups if group.strings.mute)
-            note_template(
-                self.findings,
-                "limit",
-                "not all was rendered",
-                f"asset {quoted(lacking.text.id)}",
-                place=lacking.text.place,
-            )
+        self._check_rendered(assets)
         drafts.sort(key=_address)
         return tuple(drafts)
+
+    def _check_rendered(self, assets: Sequence[Prepared]) -> None:
+        """No stand-in is ever drawn: where one is, something was told, or the child left out what it was asked for."""
+        lacking = (asset.text for asset in assets for group in asset.groups if group.strings.mute)
+        text = None if self.findings.failed else next(lacking, None)
+        if text is not None:
+            note_template(self.findings, "limit", "not all was rendered", f"asset {quoted(text.id)}", place=text.place)
 
 
 def _address(draft: Draft) -> str:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
+from imagebatch.manifest.templating import Answer, Renderer
 from tests.unit.manifest.projects import codes, drafts, load, problems, write
 
 
@@ -426,3 +429,8 @@ assets:
         "2 template.undefined", "2 manifest.unknown_key",
         "4 manifest.unknown_style", "4 path.outside_project", "5 template.undefined",
     ]  # fmt: skip
+
+
+def test_no_stand_in_is_drawn_whatever_the_child_leaves_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Renderer, "answers", lambda _: iter([Answer(job=1, done=True)]))
+    assert told(tmp_path, "assets:\n  a: {prompt: '{{ 1 }}'}\n") == ["2 template.limit"]
