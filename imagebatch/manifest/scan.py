@@ -68,7 +68,7 @@ class Scan:
             slots = group.strings.var_slots
             for number in [number for number, slot in enumerate(slots) if (slot.loc, slot.source) in told]:
                 group.strings.drop(number)
-        if found.faulty("where") or self.rows is None:
+        if asset.table is None or self.rows is None or found.faulty("where"):
             self.rows = None
             asset.lose(ROW)
         elif found.faulty("key"):

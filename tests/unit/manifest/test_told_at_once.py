@@ -294,6 +294,7 @@ assets:
   b: {prompt: x, for_each: t.csv, key: "{{ row.k ", where: "row.k = 1"}
   c: {prompt: x, for_each: t.csv, key: [k, l], where: "row.nobody"}
   d: {prompt: x, for_each: t.csv, key: "{{ row.k ", where: "row.nobody"}
+  e: {prompt: x, for_each: no.csv, key: "{{ row.k }}"}
 """
     found = problems(tmp_path, body, {"t.csv": "k\n1\n"})
     assert [(one.line, one.code) for one in found] == [

@@ -227,6 +227,17 @@ def test_two_faults_are_told_together_and_nothing_else_is(first: str) -> None:
         assert said <= both, f"{first} + {other}: something is told more often than of one of them alone"
 
 
+@pytest.mark.parametrize("stride", [3, 7, 11, 13, 17, 23])
+def test_of_many_faults_none_tells_what_no_fault_does(stride: int) -> None:
+    names = [name for name in FAULTS if FAULTS[name][0] != PROJECT]
+    sets = [tuple(names[(at + step * stride) % len(names)] for step in range(6)) for at in range(len(names))]
+    sets = [
+        one[:count] for one in sets for count in (3, 4, 5, 6) if len({FAULTS[name][0] for name in one[:count]}) == count
+    ]
+    for some, said in zip(sets, told(GOOD_PROJECT, sets), strict=True):
+        assert {*said} <= {place for name in some for place in expected(name)}, some
+
+
 def test_the_table_names_many_pairs_and_hides_few() -> None:
     every = [(first, other) for first in FAULTS for other in pairs(first)]
     whole = [pair for pair in every if not any(pair[n] in HIDES.get(pair[1 - n], ()) for n in (0, 1))]
