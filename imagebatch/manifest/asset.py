@@ -50,10 +50,8 @@ class AssetText:
         """
         missing = set(self.missing)
         if "defaults" in missing:
-            missing |= {"params", "vars", "provider", "references", "styles", "output", "prompt"}
-            missing -= {key for key in ("provider", "references", "styles") if key in self.node}
-            missing -= {"output"} if "output" in self.node or "outputs" in self.node else set()
-            missing -= {"prompt"} if "prompt" in self.node or "template" in self.node else set()
+            own = {"output" if key == "outputs" else "prompt" if key == "template" else key for key in self.node}
+            missing |= {"params", "vars"} | ({"provider", "references", "styles", "output", "prompt"} - own)
         worn = as_list(settled.values.get("styles", []))
         if not self.styles.keys() >= set(worn) or (worn and missing & {"styles", STYLE_PARTS}):
             missing |= {"params", "vars"}

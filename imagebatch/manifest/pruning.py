@@ -15,8 +15,6 @@ from imagebatch.manifest.yaml import Document, YMap, is_stand_in
 
 # What decides which combinations there are.
 COMBINING: Final = frozenset({"matrix", "include", "exclude"})
-# What a provider judges: without it a request would be judged that nobody wrote.
-JUDGED: Final = frozenset({"params", "provider", "references", "defaults"})
 # Axis values that carried settings, which nobody knows now.
 SETTINGS: Final = "axis settings"
 # A style that is there, and says less than was written.

@@ -58,13 +58,14 @@ class Resolver:
         prepared = [self.preparer.prepare(asset) for asset in assets]
         bound = sum(self._bound(asset) for asset in prepared)
         groups = [group for asset in prepared for group in asset.groups]
-        if not any(asset.text.chooses for asset in prepared) and self._too_many(bound):
+        many = not any(asset.text.chooses for asset in prepared) and self._too_many(bound)
+        if many:
             for asset in prepared:
                 asset.lose(EVERYTHING)
             for group in groups:
                 group.cut()
         self._render(prepared, bound)
-        if self._too_many(sum(len(group.addresses) for group in groups)):
+        if not many and self._too_many(sum(len(group.addresses) for group in groups)):
             for group in groups:
                 group.cut()
         return self._finish(prepared)

@@ -377,8 +377,10 @@ def test_all_assets_together_that_are_too_many_are_judged_all_the_same(tmp_path:
 assets:
   a: {prompt: "{{ x ", matrix: {x: [1, 2, 3]}, output: ../x.jpg}
   b: {prompt: x, matrix: {x: [1, 2, 3]}, tags: [ib-x]}
+  c: {prompt: x}
+  d: {prompt: x}
 """
-    project = "version: 1\ndefaults: {provider: all-images}\nbrakes: {max_variants: 5}\n"
+    project = "version: 1\ndefaults: {provider: all-images}\nbrakes: {max_variants: 3}\n"
     found = problems(tmp_path, body, {"imagebatch.yaml": project})
     assert [one.code for one in found] == [
         "plan.too_many", "template.syntax", "path.outside_project", "manifest.reserved"
