@@ -21,6 +21,7 @@ from imagebatch.outputs.store import Store
 from imagebatch.outputs.tree import Tree
 from imagebatch.outputs.workers import Workers
 from imagebatch.pipeline.lanes import open_lane
+from imagebatch.pipeline.lost_lock import drawn_before, strangers
 from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.recording import Recording
@@ -30,6 +31,7 @@ from imagebatch.pipeline.world import (
     Memory,
     PlacedDisk,
     World,
+    is_run_home,
     known_here,
     read_beside,
     remember_rows,
@@ -260,7 +262,9 @@ class _Run:
         async with AsyncExitStack() as stack:
             executor, lanes, pollers = await self._executor(stack, planned, stop, outcomes)
             stack.callback(_count, requests, tuple(lanes.values()))
-            await self._refuse_known(lanes, executor.drawing.creator.listings)
+            await self._refuse_known(
+                lanes, executor.drawing.creator.listings, lambda listed: self._lock_is_lost(listed, planned)
+            )
             self._begun = True
             with on_signals(stop, lambda text: self.tell(Told(kind="stopping", message=text)), self.last_word):
                 work = asyncio.create_task(self._rounds(executor, planned, stop))
@@ -283,13 +287,15 @@ class _Run:
                 lanes = await self._lanes(stack, _aliases(planned.plan), None)
             except ImagebatchError:
                 return  # nobody can be asked: the files in the way are told of
-            await self._refuse_known(lanes, Listings(lineage_tag(self.session.lineage), SystemClock()))
+            listings = Listings(lineage_tag(self.session.lineage), SystemClock())
+            await self._refuse_known(lanes, listings, bool)
 
-    async def _refuse_known(self, lanes: Mapping[str, Lane], listings: Listings) -> None:
-        """Raise RefusedError where there is no lock, and a listing shows pictures of this very project.
+    async def _refuse_known(
+        self, lanes: Mapping[str, Lane], listings: Listings, lost: Callable[[frozenset[str]], bool]
+    ) -> None:
+        """Raise RefusedError where there is no lock, and `lost` says so of the pictures of ours that are listed.
 
-        The listings are those that are read before a first create anyway; what they show has to carry our tag, because
-        a provider's filter may be loose.
+        The listings are those that are read before a first create anyway.
         """
         if not self.session.first or "new-lock" in self.request.force:
             return
@@ -298,9 +304,18 @@ class _Run:
             if lane.capabilities.witness != "list":
                 continue
             with suppress(ListingFailed):  # told when its first create is due
-                listing = await listings.first(lane)
-                if any(tag in one.tags for one in listing.by_token.values()):
+                if lost(strangers(await listings.first(lane), tag, self._beside)):
                     raise lock_missing(f"the listing of {alias} shows")
+
+    def _lock_is_lost(self, listed: frozenset[str], planned: Planned) -> bool:
+        """Whether these pictures, which nobody here knows, tell that this project had a lock.
+
+        Where `run` draws, those of other checkouts are listed too and say nothing: git keeps no lock of theirs. What
+        is asked for again is adopted by its token; only a redraw has another one.
+        """
+        if is_run_home(self.home):
+            return drawn_before(listed, planned.plan, self.session.lineage)
+        return bool(listed)
 
     async def _rounds(self, executor: Executor, planned: Planned, stop: Stop) -> None:
         """The plan, and then what its references have made possible, until nothing new comes of it."""

@@ -82,10 +82,18 @@ def read_beside(home: Path, lineage: str | None) -> Beside | None:
 
 def _beside(home: Path) -> Path:
     """The home of what `run` draws in the project with this home, and the other way round."""
-    simulated = home.parts[-2:] == SIMULATED_HOME.parts
-    root = home.parents[1] if simulated else home
-    other = root.parents[1] if root.parts[-2:] == RUN_HOME.parts else root / RUN_HOME
-    return other / SIMULATED_HOME if simulated else other
+    root = _root_of(home)
+    other = root.parents[1] if is_run_home(home) else root / RUN_HOME
+    return other / SIMULATED_HOME if root != home else other
+
+
+def is_run_home(home: Path) -> bool:
+    """Whether this is the home of what `run "PROMPT"` draws in a project."""
+    return _root_of(home).parts[-2:] == RUN_HOME.parts
+
+
+def _root_of(home: Path) -> Path:
+    return home.parents[1] if home.parts[-2:] == SIMULATED_HOME.parts else home
 
 
 def read_world(home: Path, lineage: str | None, disk: StatDisk) -> World:

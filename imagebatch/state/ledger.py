@@ -205,6 +205,13 @@ class Ledger:
         """What this journal knows of a token."""
         return self._attempts.get(token)
 
+    def tokens(self) -> frozenset[str]:
+        """Every token that is known here; reads lock and index as a whole."""
+        known = [one for address in self for one in _draws_of(self.entry(address))]
+        parts = (part.token for one in known for part in one.parts)
+        past = (one.token for one in self._past.every())
+        return frozenset((*self._attempts, *past, *parts, *(one.token for one in known)))
+
     def has_ended(self, token: str) -> bool:
         """Whether an attempt came to an end that is recorded, here or in the draw index."""
         attempt = self._attempts.get(token) or self._past.by_token(token)

@@ -302,3 +302,56 @@ def test_a_folder_that_is_deleted_after_an_interrupted_run_costs_nothing(bench: 
         assert refused.code == 4, refused.out + refused.err
     run = free_of_charge(bench, *([] if known else ["--force", "new-lock"]), creates=creates)
     assert "adopted" in run.out
+
+
+def one_shot(bench: Bench, prompt: str = "A hen") -> Run:
+    """`run`, with where its pictures go kept out of the project's folder."""
+    target = bench.folder.parent / f"{prompt.replace(' ', '-')}.jpg"
+    return bench.command("run", prompt, "-y", "-o", str(target), "--force", "overwrite", "--param", "format=1:1")
+
+
+def test_run_draws_after_an_apply_and_apply_after_a_run(bench: Bench) -> None:
+    before = one_shot(bench)
+    assert before.code == 0, before.out + before.err
+    write_manifest(bench.folder, ONE)
+    first = bench.apply()
+    assert first.code == 0, first.out + first.err
+    shutil.rmtree(bench.folder / ".imagebatch" / "run")
+    after = one_shot(bench, "A goose")
+    assert after.code == 0, after.out + after.err
+    assert bench.billed() == {"create": 3}
+
+
+@pytest.mark.parametrize("lost", ["lock", "folder"])
+def test_a_run_whose_lock_was_lost_pays_nothing_again(bench: Bench, lost: str) -> None:
+    applied(bench, ONE, 1)
+    assert one_shot(bench).code == 0
+    home = bench.folder / ".imagebatch" / "run"
+    if lost == "lock":
+        (home / "imagebatch.lock").unlink()
+        refused = one_shot(bench, "A goose")
+        assert (refused.code, "lock is missing" in refused.err) == (4, True), refused.err
+    else:
+        shutil.rmtree(home)
+        again = one_shot(bench)
+        assert again.code == 0, again.out + again.err
+    assert bench.billed() == {"create": 2}
+
+
+def test_a_run_that_was_redrawn_and_whose_lock_was_lost_is_not_drawn_again(bench: Bench) -> None:
+    applied(bench, ONE, 1)
+    assert one_shot(bench).code == 0
+    home = bench.folder / ".imagebatch" / "run"
+    settings = home / "imagebatch.yaml"
+    settings.write_text(
+        settings.read_text("utf-8").replace("provider: studio}", "provider: studio, on_replace: delete}")
+    )
+    redrawn = bench.command("-C", str(home), "redraw", "run-*", "--now", "-y")
+    assert redrawn.code == 0, redrawn.out + redrawn.err
+    assert bench.billed() == {"create": 3}
+    shutil.rmtree(home)
+    refused = one_shot(bench)
+    assert (refused.code, "the listing of studio shows" in refused.err) == (4, True), refused.err
+    other = one_shot(bench, "A goose")
+    assert other.code == 0, other.out + other.err
+    assert bench.billed() == {"create": 4}
