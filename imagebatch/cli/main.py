@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from imagebatch.cli.options import STREAMING, FlagGroup, Shell, first_sentence, open_shell
+from imagebatch.cli.streams import fill_closed, lost_output, with_closed
 from imagebatch.errors import (
     EXIT_ERROR,
     EXIT_INTERRUPTED,
@@ -121,6 +122,7 @@ def build() -> LazyGroup:
 
 def run() -> None:
     """The console script: run, and leave with the contract's exit code."""
+    fill_closed()
     instruction = os.environ.get(COMPLETE_VARIABLE)
     if instruction:
         from click.shell_completion import add_completion_class, shell_complete
@@ -130,7 +132,7 @@ def run() -> None:
         add_completion_class(Bash, "bash")
         sys.exit(shell_complete(build(), {}, "imagebatch", COMPLETE_VARIABLE, instruction))
     gc.set_threshold(COLLECT_AFTER, 20, 20)
-    code = main(sys.argv[1:])
+    code = with_closed(main(sys.argv[1:]))
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -214,7 +216,7 @@ def _refuse_secrets(arguments: Sequence[str]) -> None:
 def _with_losses(shell: object, code: int) -> int:
     """A command that could not print what it was asked for did not succeed."""
     if isinstance(shell, Shell) and shell.screen.lost is not None and code == EXIT_OK:
-        shell.screen.error(f"error: standard output could not be written: {shell.screen.lost.strerror}")
+        shell.screen.error(lost_output(str(shell.screen.lost.strerror), code))
         return EXIT_ERROR
     return code
 

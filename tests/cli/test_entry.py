@@ -178,6 +178,41 @@ def test_a_full_disk_behind_stdout_is_an_error(project: Project) -> None:
     assert b"Traceback" not in done.stderr
 
 
+def with_closed(project: Project, arguments: list[str], closed: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with streams closed as a shell's `>&-` closes them."""
+    return subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", ENTRY, *arguments], cwd=project.root,
+        env=project.environ, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["plan"], ["plan", "--json"], ["validate"], ["--version"], ["plan", "--help"]])
+def test_a_closed_stdout_is_one_plain_line_and_an_error(project: Project, arguments: list[str]) -> None:
+    done = with_closed(project, arguments, ">&-")
+    (line,) = done.stderr.splitlines()
+    assert line == "error: standard output could not be written: it is closed; everything else was done"
+    assert done.returncode == 1
+    assert with_closed(project, ["plan", "-s", "nobody"], ">&-").returncode == project.run("plan", "-s", "nobody").code
+
+
+@pytest.mark.parametrize("arguments", [["plan"], ["validate"], ["status", "--json"], ["lock", "show"], ["--version"]])
+def test_a_closed_stderr_changes_neither_exit_code_nor_data(project: Project, arguments: list[str]) -> None:
+    done = with_closed(project, arguments, "2>&-")
+    assert (done.returncode, done.stdout) == (0, project.run(*arguments).out)
+
+
+@pytest.mark.parametrize(("closed", "code"), [("2>&-", 0), (">&-", 1), (">&- 2>&- <&-", 0)])
+def test_an_apply_with_closed_streams_is_done_and_its_exit_code_says_why_it_is_not_0(
+    project: Project, closed: str, code: int
+) -> None:
+    done = with_closed(project, ["apply", "-y", "-s", "icon"], closed)
+    assert done.returncode == code
+    assert ("everything else was done" in done.stderr) == (code != 0)
+    assert "Traceback" not in done.stderr
+    again = project.run("apply", "-y", "-s", "icon")
+    assert (again.code, "Nothing to do" in again.out) == (0, True), again.out + again.err
+
+
 def test_an_unexpected_exception_is_one_clear_message_and_a_masked_traceback_with_vv(project: Project) -> None:
     code = (
         "import sys, imagebatch.pipeline.project as p\n"
