@@ -1,7 +1,7 @@
 """Decisions with the world around them: which addresses they are about, and picks.yaml on disk."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from imagebatch.errors import PlanError, StateError
@@ -10,10 +10,20 @@ from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Picks
 from imagebatch.model.variant import EXT_MARK, Variant
 from imagebatch.pipeline.inspecting import recorded_now
-from imagebatch.pipeline.picking import accepted, past_draws, picked, redone, redraw_open, restored, taken_back
+from imagebatch.pipeline.picking import (
+    PastDraw,
+    accepted,
+    past_draws,
+    picked,
+    redone,
+    redraw_open,
+    restored,
+    taken_back,
+)
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Project
-from imagebatch.plan.picking import one_place_only
+from imagebatch.pipeline.world import stored_files
+from imagebatch.plan.picking import one_place_only, picked_by_bytes
 from imagebatch.plan.unknown import unknown_address
 from imagebatch.state.files import write_atomic
 
@@ -41,19 +51,23 @@ def choose(project: Project, address: str, numbers: Sequence[int]) -> tuple[Pick
     """
     entry = recorded_entry(project, address)
     picks = picked(project.loaded.picks, address, entry, numbers)
+    _refuse_one_place(project, address, len(numbers))
+    return picks, len(entry.candidates)
+
+
+def _refuse_one_place(project: Project, address: str, pictures: int) -> None:
     draft = next((one for one in project.loaded.drafts if one.address == address), None)
-    path = one_place_only(draft.outputs) if draft is not None and len(numbers) > 1 else None
+    path = one_place_only(draft.outputs) if draft is not None and pictures > 1 else None
     if path is not None:
         shown = path.replace(EXT_MARK, "{{ ext }}")
         raise PlanError(
             "several picks and one path",
-            f"{address} would have {len(numbers)} pictures, and its output path {shown} has no {{{{ candidate }}}}, so "
+            f"{address} would have {pictures} pictures, and its output path {shown} has no {{{{ candidate }}}}, so "
             "they would overwrite each other.",
             hints=("put {{ candidate }} into the path: output: 'outputs/NAME-{{ candidate }}.{{ ext }}'",),
             code="pick.one_place",
             address=address,
         )
-    return picks, len(entry.candidates)
 
 
 def ask_again(
@@ -107,10 +121,13 @@ def accept_present(
     return picks, tuple(taken)
 
 
-def restore_earlier(project: Project, address: str, number: int) -> Picks:
-    """picks.yaml in which an earlier picture stands for the present request.
+def restore_earlier(
+    project: Project, address: str, number: int, candidates: Sequence[int] = ()
+) -> tuple[Picks, tuple[int, ...]]:
+    """picks.yaml in which an earlier picture stands for the present request, and which candidates of it that are.
 
-    Raises PlanError where the address is not wanted any more, or has no such earlier picture.
+    Raises PlanError where the address is not wanted any more, has no such earlier picture, or nothing tells which
+    candidate is meant.
     """
     entry = recorded_entry(project, address)
     variant = make_plan(project, PlanRequest()).variants.get(address)
@@ -121,7 +138,16 @@ def restore_earlier(project: Project, address: str, number: int) -> Picks:
             code="restore.orphan",
             address=address,
         )
-    return restored(project.loaded.picks, address, entry, number, variant.draw)
+    picks = restored(project.loaded.picks, address, entry, number, variant.draw, candidates=candidates)
+    chosen = picked_by_bytes(picks.picks[address].use, past_draws(entry)[number].candidates) or ()
+    _refuse_one_place(project, address, len(chosen))
+    return picks, chosen
+
+
+def earlier_pictures(project: Project, draw: PastDraw) -> Mapping[int, str]:
+    """Where the pictures of a draw lie in the store, by the candidates' numbers."""
+    here = stored_files(project.home, draw.candidates)
+    return {number: path.relative_to(project.root).as_posix() for number, path in here.items()}
 
 
 def save_picks(project: Project, picks: Picks) -> Path:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 from imagebatch.errors import PlanError
 from imagebatch.model.generation import Candidate, Earlier, Entry
-from imagebatch.model.picks import Pick, PickOrigin, Picks
+from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.settings import Redo
-from imagebatch.plan.picking import source_of
+from imagebatch.plan.picking import picked_by_bytes, source_of
 
 NOT_HERE_HINT = "imagebatch apply"
+REVIEW_HINT = "say `pick: review` in its manifest, which fetches all candidates, then: imagebatch apply"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +64,7 @@ def picked(picks: Picks, address: str, entry: Entry, numbers: Sequence[int]) -> 
             code="pick.nothing",
             address=address,
         )
-    if len(set(numbers)) != len(numbers):
-        raise PlanError(
-            "a candidate is named twice", f"{address} would have it twice.", code="pick.twice", address=address
-        )
+    _refuse_twice(address, numbers)
     use = [_bytes_of(address, entry.candidates, number) for number in numbers]
     return _with_pick(picks, address, Pick(for_draw=entry.draw, use=tuple(use), was="pick"))
 
@@ -76,7 +74,18 @@ def accepted(picks: Picks, address: str, entry: Entry, wanted_draw: str) -> Pick
 
     Raises PlanError where there is no picture that could.
     """
-    return _bound(taken_back(picks, address, entry), address, past_draws(entry)[0], wanted_draw, "accept")
+    draw = past_draws(entry)[0]
+    numbers = _chosen(picks, address, draw)
+    if not numbers:
+        raise PlanError(
+            "no picture to keep",
+            f"No picture of {address} has been picked.",
+            hints=(f"imagebatch pick {shlex.quote(address)} 1",),
+            code="accept.nothing",
+            address=address,
+        )
+    use = tuple(_bytes_of(address, draw.candidates, number) for number in numbers)
+    return _with_pick(taken_back(picks, address, entry), address, Pick(for_draw=wanted_draw, use=use, was="accept"))
 
 
 def redraw_open(picks: Picks, address: str, entry: Entry) -> bool:
@@ -98,10 +107,14 @@ def taken_back(picks: Picks, address: str, entry: Entry) -> Picks:
     return replace(picks, redo={**others, address: replace(wish, attempt=reached)})
 
 
-def restored(picks: Picks, address: str, entry: Entry, number: int, wanted_draw: str) -> Picks:
+def restored(
+    picks: Picks, address: str, entry: Entry, number: int, wanted_draw: str, *, candidates: Sequence[int] = ()
+) -> Picks:
     """Let an earlier picture stand for the request that the manifests make now; `number` as `history` shows it.
 
-    Raises PlanError for a number that is not there.
+    `candidates` (from 1) choose among those of that draw; else what was picked there counts.
+
+    Raises PlanError for a number that is not there, and where nothing tells which candidate is meant.
     """
     draws = past_draws(entry)
     if not 0 < number < len(draws):
@@ -113,7 +126,29 @@ def restored(picks: Picks, address: str, entry: Entry, number: int, wanted_draw:
             code="restore.unknown",
             address=address,
         )
-    return _bound(taken_back(picks, address, entry), address, draws[number], wanted_draw, "restore")
+    draw = draws[number]
+    numbers = tuple(candidates) or _chosen(picks, address, draw)
+    if not numbers:
+        raise PlanError(
+            "no picture to restore",
+            f"No picture of number {number} of {address} was picked; it offers {len(draw.candidates)} candidates.",
+            hints=_restorable(address, draw),
+            code="restore.nothing",
+            address=address,
+        )
+    _refuse_twice(address, numbers)
+    use = [_bytes_of(address, draw.candidates, one, hints=_restorable(address, draw)) for one in numbers]
+    return _with_pick(
+        taken_back(picks, address, entry), address, Pick(for_draw=wanted_draw, use=tuple(use), was="restore")
+    )
+
+
+def _restorable(address: str, draw: PastDraw) -> tuple[str, ...]:
+    """The command that brings back a candidate of this very draw, where the bytes of one are known."""
+    here = [number for number, one in enumerate(draw.candidates, start=1) if source_of(one) is not None]
+    name = shlex.quote(address)
+    lead = f"imagebatch history {name} names the pictures' files"
+    return (lead, f"imagebatch restore {name} --to {draw.number} --candidate {here[0]}") if here else ()
 
 
 def redone(picks: Picks, address: str, newest: int, *, note: str | None, add: str | None) -> Picks:
@@ -132,21 +167,26 @@ def redone(picks: Picks, address: str, newest: int, *, note: str | None, add: st
     )
 
 
-def _bound(picks: Picks, address: str, draw: PastDraw, wanted_draw: str, was: PickOrigin) -> Picks:
-    numbers = draw.picked or ((1,) if len(draw.candidates) == 1 else ())
-    if not numbers:
+def _chosen(picks: Picks, address: str, draw: PastDraw) -> tuple[int, ...]:
+    """The candidates of a draw that a person or a rule chose: those of the lock, else those that picks.yaml names.
+
+    Where there is only one candidate, nobody has to choose.
+    """
+    pick = picks.picks.get(address)
+    written = picked_by_bytes(pick.use, draw.candidates) if pick is not None else None
+    return draw.picked or written or ((1,) if len(draw.candidates) == 1 else ())
+
+
+def _refuse_twice(address: str, numbers: Sequence[int]) -> None:
+    if len(set(numbers)) != len(numbers):
         raise PlanError(
-            "no picture to keep",
-            f"{address} has no picked picture in that draw.",
-            hints=(f"imagebatch pick {shlex.quote(address)} 1",),
-            code=f"{was}.nothing",
-            address=address,
+            "a candidate is named twice", f"{address} would have it twice.", code="pick.twice", address=address
         )
-    use = tuple(_bytes_of(address, draw.candidates, number) for number in numbers)
-    return _with_pick(picks, address, Pick(for_draw=wanted_draw, use=use, was=was))
 
 
-def _bytes_of(address: str, candidates: Sequence[Candidate], number: int) -> str:
+def _bytes_of(
+    address: str, candidates: Sequence[Candidate], number: int, *, hints: tuple[str, ...] = (REVIEW_HINT,)
+) -> str:
     if not 1 <= number <= len(candidates):
         raise PlanError(
             "no such candidate",
@@ -160,7 +200,7 @@ def _bytes_of(address: str, candidates: Sequence[Candidate], number: int) -> str
         raise PlanError(
             "the candidate was not fetched yet",
             f"A pick is bound to bytes, and those of candidate {number} of {address} are not here.",
-            hints=("say `pick: review` in its manifest, which fetches all candidates, then: imagebatch apply",),
+            hints=hints,
             code="pick.not_here",
             address=address,
         )

@@ -229,6 +229,27 @@ def test_redraw_asks_in_picks_and_restore_goes_back_without_drawing(applied: Pro
     assert plan_of(applied) == {}, "the redraw is taken back"
 
 
+def test_a_candidate_of_an_earlier_draw_from_which_nothing_was_picked_can_be_restored(project: Project) -> None:
+    axe = "icon[thing=axe]"
+    assert project.run("apply", "-y", "-s", axe).code == 0
+    assert project.run("redraw", axe, "--now", "-y").code == 0
+    (old,) = json.loads((project.root / "imagebatch.lock").read_text())["generations"][axe]["earlier"]
+    history = project.run("history", axe).out
+    assert all(f"candidate {number}  .imagebatch/store/" in history for number in range(1, 5))
+    refused = project.run("restore", axe, "--to", "1")
+    assert (refused.code, f"imagebatch restore '{axe}' --to 1 --candidate 1" in refused.err) == (1, True)
+    assert not (project.root / "picks.yaml").read_text().count("restore}")
+    several = project.run("restore", axe, "--to", "1", "--candidate", "1", "--candidate", "2")
+    assert (several.code, "[pick.one_place]" in several.err) == (1, True)
+    done = project.run("restore", axe, "--to", "1", "--candidate", "3")
+    assert (done.code, "Restored candidate 3 of number 1" in done.out) == (0, True)
+    assert plan_of(project, "-s", axe)[axe]["action"] == "adopt"
+    assert project.run("apply", "-y", "-s", axe).code == 0
+    entry = json.loads((project.root / "imagebatch.lock").read_text())["generations"][axe]
+    assert (entry["token"], entry["picked"]) == (old["token"], [3])
+    assert plan_of(project, "-s", axe) == {}
+
+
 def test_accept_lets_a_picture_stand_for_a_changed_request(applied: Project) -> None:
     manifest = applied.root / "manifests" / "catalog.yaml"
     manifest.write_text(manifest.read_text().replace("embroidered badge", "stitched badge"))

@@ -108,14 +108,20 @@ def accept(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...]
 @command("restore")
 @ADDRESS
 @click.option("--to", "number", type=click.IntRange(min=1), required=True, metavar="N", help="As `history` counts.")
-def restore(shell: Shell, *, address: str, number: int) -> int:
+@click.option(
+    "--candidate", "candidates", type=click.IntRange(min=1), multiple=True, metavar="N",
+    help="Which picture of that draw; by default the one that was picked there. Several are allowed.",
+)  # fmt: skip
+def restore(shell: Shell, *, address: str, number: int, candidates: tuple[int, ...]) -> int:
     """Go back to an earlier picture of an address, without drawing; written to picks.yaml."""
     from imagebatch.pipeline.deciding import restore_earlier
 
     project = open_project(shell)
-    _save(shell, project, restore_earlier(project, address, number))
+    picks, chosen = restore_earlier(project, address, number, candidates)
+    _save(shell, project, picks)
     history = f"imagebatch history {shlex.quote(address)}"
-    shell.screen.lines([f"Restored number {number} of {shown(address)} ({history}). Next: imagebatch apply"])
+    which = f"candidate {', '.join(map(str, chosen))} of " if chosen else ""
+    shell.screen.lines([f"Restored {which}number {number} of {shown(address)} ({history}). Next: imagebatch apply"])
     return EXIT_OK
 
 

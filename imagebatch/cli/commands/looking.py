@@ -161,7 +161,7 @@ _VERIFY_FORMAT = {"format": "imagebatch-verify", "format_version": "1.0"}
 @ADDRESS
 def history(shell: Shell, *, address: str) -> int:
     """List the draws of an address, the newest first; `restore --to N` takes the numbers."""
-    from imagebatch.pipeline.deciding import recorded_entry
+    from imagebatch.pipeline.deciding import earlier_pictures, recorded_entry
     from imagebatch.pipeline.picking import past_draws
     from imagebatch.providers.wanted import request_prompt
 
@@ -189,6 +189,8 @@ def history(shell: Shell, *, address: str) -> int:
             f"     {shown(request_prompt(draw.request), 200)}",
             f"     {paint(f'{draw.token} · {shown(draw.generation or chr(45))}', 'dim')}",
         ]
+        if not draw.picked:  # there is a choice to be made, with `pick` or with `restore --candidate`
+            lines += [f"     candidate {at}  {shown(path)}" for at, path in earlier_pictures(project, draw).items()]
     shell.screen.lines(lines, verbatim=True)
     return EXIT_OK
 

@@ -1,6 +1,7 @@
 """Decisions as changes of picks.yaml: bound to draws and bytes."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -64,6 +65,51 @@ def test_restoring_takes_the_number_that_history_shows() -> None:
     for number in (0, 2):
         with pytest.raises(PlanError):
             restored(Picks(), "hero", drawn(), number, "sha256:wanted")
+
+
+def unpicked() -> Entry:
+    """A redraw of a draw from which nothing was picked; the third candidate of either was never fetched."""
+    made = drawn()
+    old = replace(made.earlier[0], draw=made.draw, picked=(), candidates=tuple(candidates_of("de")))
+    return replace(made, picked=(), earlier=(old,))
+
+
+def candidates_of(digits: str) -> list[Candidate]:
+    """Candidates with these bytes, and one without."""
+    return [Candidate(id=digit, facts=facts(digit)) for digit in digits] + [Candidate(id="last")]
+
+
+def test_restoring_takes_the_candidate_that_is_named_of_that_very_draw() -> None:
+    restoring = partial(restored, Picks(), "hero", unpicked(), 1, "sha256:wanted")
+    assert restoring(candidates=(2, 1)).picks["hero"].use == (facts("e").sha256, facts("d").sha256)
+    for candidates, code in (
+        ((), "restore.nothing"),
+        ((4,), "pick.unknown"),
+        ((3,), "pick.not_here"),
+        ((1, 1), "pick.twice"),
+    ):
+        with pytest.raises(PlanError) as refused:
+            restoring(candidates=candidates)
+        assert refused.value.code == code
+        assert not any("imagebatch pick" in hint for hint in refused.value.hints), "that is about the present draw"
+        if code in {"restore.nothing", "pick.not_here"}:
+            assert refused.value.hints[-1] == "imagebatch restore hero --to 1 --candidate 1"
+    other = restored(Picks(), "hero", drawn(), 1, "sha256:wanted", candidates=(1,)).picks["hero"]
+    assert other.use == (facts("c").sha256,)
+
+
+def test_a_pick_that_was_written_before_a_redraw_and_never_applied_tells_what_is_restored() -> None:
+    before = replace(unpicked(), candidates=unpicked().earlier[0].candidates, earlier=(), attempt=1)
+    written = picked(Picks(), "hero", before, (2,))
+    again = redone(written, "hero", 1, note=None, add=None)
+    assert restored(again, "hero", unpicked(), 1, "sha256:wanted").picks["hero"].use == (facts("e").sha256,)
+    assert accepted(written, "hero", before, "sha256:wanted").picks["hero"].use == (facts("e").sha256,)
+
+
+def test_of_a_draw_with_one_candidate_none_has_to_be_named() -> None:
+    old = replace(unpicked().earlier[0], candidates=(Candidate(id="1", facts=facts("d")),))
+    pick = restored(Picks(), "hero", replace(unpicked(), earlier=(old,)), 1, "sha256:wanted").picks["hero"]
+    assert pick.use == (facts("d").sha256,)
 
 
 def test_each_redraw_is_one_more_attempt_and_keeps_what_was_added() -> None:
