@@ -26,6 +26,7 @@ from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.recording import Recording
 from imagebatch.pipeline.resolving import without_doubt
+from imagebatch.pipeline.space import room_for
 from imagebatch.pipeline.world import (
     STORE,
     Memory,
@@ -374,7 +375,10 @@ class _Run:
         self.store.sweep()
         recorder = self.recording
         turns = Turns()
-        pictures = Pictures(store=self.store, workers=workers, recorder=recorder, tell=self.tell, turns=turns)
+        room = room_for(self.home, planned.plan, lanes.values(), self.options.jobs)
+        pictures = Pictures(
+            store=self.store, workers=workers, recorder=recorder, tell=self.tell, turns=turns, lacking=room.lacking
+        )
         files = Files(
             root=self.home,
             outputs=Outputs(store=self.store, workers=workers, tree=tree),
@@ -397,6 +401,7 @@ class _Run:
             open_steps=self.session.ledger.open_steps(),
             reference_images=self._reference_images,
             turns=turns,
+            lacking=room.lacking,
         )
         removal = Removal(lineage=self.session.lineage, lanes=lanes, recorder=recorder, trash=files.put_away_all)
         executor = Executor(

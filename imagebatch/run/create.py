@@ -24,6 +24,7 @@ from imagebatch.model.generation import Candidate, Failure, PictureFacts, Status
 from imagebatch.model.token import lineage_tag
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable, Wire
+from imagebatch.outputs.room import LOW
 from imagebatch.providers import base
 from imagebatch.providers.base import Adapter, CanWitness, GoesAlone, Observation, Offer, Order, ReferenceImage
 from imagebatch.run.ends import End, Try
@@ -81,7 +82,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Creator:
-    """Everything a create needs, bound together once for a run."""
+    """Everything a create needs, bound together once for a run. `lacking` says why the disk has no room for more."""
 
     lineage: str
     recorder: Recorder
@@ -96,6 +97,7 @@ class Creator:
     open_steps: Mapping[str, Intended]
     reference_images: Callable[[Variant], tuple[ReferenceImage, ...]]
     turns: Turns
+    lacking: Callable[[], str | None]
 
     async def create(self, this: Try) -> End:
         """Have one part drawn, unless it is there already under its token."""
@@ -425,6 +427,9 @@ class Creator:
         if this.lane.stopped is not None:
             code = "provider.paused" if this.lane.paused else "provider.stopped"
             return End(token=this.token, status=None, code=code, message=f"not sent: {this.lane.stopped}")
+        lacking = self.lacking()
+        if lacking is not None:
+            return End(token=this.token, status=None, code=LOW, message=f"not sent: {lacking}")
         return None
 
     def order(self, this: Try) -> Order:

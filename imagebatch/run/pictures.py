@@ -11,6 +11,7 @@ from imagebatch.model.transfer import DownloadError
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.outputs.download import Taken, take_bytes, take_picture
+from imagebatch.outputs.room import LOW
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.workers import Workers
 from imagebatch.plan.picking import has_resolution
@@ -36,6 +37,7 @@ class Pictures:
     recorder: Recorder
     tell: Callable[[Told], None]
     turns: Turns
+    lacking: Callable[[], str | None]
     places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
@@ -227,6 +229,9 @@ class Pictures:
         adapter = lane.adapter
         if not isinstance(adapter, CanBuy) or entry.generation is None:
             raise Trouble("provider.cannot_buy", f"{lane.alias} sells no {variant.policy.resolution} pictures")
+        lacking = self.lacking()
+        if lacking is not None:
+            raise Trouble(LOW, f"not bought: {lacking}")
         await self.recorder.record(self._buy_intent(variant, lane, entry, candidate, cost))
         try:
             answer = await adapter.buy(entry.generation, candidate.id, variant.policy.resolution, lane.wire)

@@ -14,6 +14,7 @@ from imagebatch.errors import (
     EXIT_UNPICKED,
 )
 from imagebatch.model.money import Money
+from imagebatch.outputs.room import LOW
 from imagebatch.plan.types import Action, Change
 
 End = Literal[
@@ -22,7 +23,7 @@ End = Literal[
     "blocked",  # moderation refused it
     "in_doubt",  # paid or not, nobody can know yet
     "pending",  # still being drawn at the provider
-    "unsent",  # not sent: the provider was stopped, or the run was
+    "unsent",  # not sent: the provider was stopped, or the run was, or the disk has no room
     "kept",  # left as it is, on purpose
 ]
 
@@ -114,6 +115,8 @@ def exit_code(result: RunResult, *, require_picks: bool = False) -> int:
     if result.stopped_by is not None:
         return result.stopped_by
     held = set()
+    if any(one.code == LOW for one in result.outcomes):
+        held.add(EXIT_ERROR)  # this machine's trouble, and no picture's
     if result.count("pending"):
         held.add(EXIT_PENDING)
     if result.count("failed", "blocked", "in_doubt"):

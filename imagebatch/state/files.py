@@ -47,12 +47,18 @@ def hooked(hook: Hook) -> Iterator[None]:
         _hooks.remove(hook)
 
 
+WRITTEN_FIRST: Final = (
+    "No request that costs money leaves before it is written down; one that had left already may have been paid, and "
+    "the next apply finds it or shows it as in doubt."
+)
+
+
 def disk_error(error: OSError, path: Path, doing: str) -> StateError:
     """A foreign error of the disk in our words; `doing` completes 'imagebatch could not …'."""
     code, what = _CODES.get(error.errno or 0, ("disk.io", error.strerror or str(error)))
     return StateError(
         "the state cannot be kept on disk",
-        f"imagebatch could not {doing} {path.name}: {what}. Nothing is sent that could not be written down first.",
+        f"imagebatch could not {doing} {path.name}: {what}. {WRITTEN_FIRST}",
         hints=(f"Make room or give rights in {path.parent.name or '.'}, then run the same command again",),
         code=code,
         path=path.name,

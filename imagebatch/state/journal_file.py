@@ -13,7 +13,7 @@ from typing import Final
 
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.event import Event
-from imagebatch.state.files import PRIVATE, disk_error, point, refuse_link, sync_folder
+from imagebatch.state.files import PRIVATE, WRITTEN_FIRST, disk_error, point, refuse_link, sync_folder
 from imagebatch.state.records import Packer, Unpacker, decode_event, encode_event
 
 SCHEMA_VERSION: Final = 1
@@ -106,8 +106,7 @@ def journal_error(error: Exception, path: Path) -> StateError:
         return _damaged(path, what)
     return StateError(
         "the journal cannot be kept",
-        f"imagebatch could not write or read {path.name}: {what}. "
-        "Nothing is sent that could not be written down first.",
+        f"imagebatch could not write or read {path.name}: {what}. {WRITTEN_FIRST}",
         hints=("Make room or give rights in .imagebatch, then run the same command again",),
         code=code,
         path=f".imagebatch/{path.name}",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from pathlib import Path
 from time import monotonic, time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -271,3 +272,17 @@ def step_of(line: str) -> str | None:
         "inbox": r"fsync\(\d+<.*/inbox>\)",
     }
     return next((name for name, shape in shapes.items() if re.search(shape, line)), None)
+
+
+def test_nothing_is_paid_for_while_the_disk_has_no_room(
+    shop: Shop, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.providers(simulated.tap.origin, aigne_hub={"mount": "/ai-kit", "dialect": "hub"})
+    shop.assets({"provider": "aigne-hub"}, hero=foxes(2, params={"model": "openai/gpt-image-2"}))
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3 << 20))
+        ran = shop.apply()
+    assert (ran.code, set(ran.ends.values()), ran.summary["unsent"]) == (1, {"unsent"}, 2)
+    assert "3 MiB are free on the disk of .imagebatch, and 80 MiB have to be" in ran.out
+    assert not simulated.tap.requests()
+    assert shop.apply().summary["created"] == 2

@@ -202,6 +202,7 @@ class Bench:
             open_steps=more.pop("open_steps", {}),
             reference_images=lambda _: (),
             turns=Turns(),
+            lacking=more.pop("lacking", lambda: None),
         )
         self.this = Try(variant=VARIANT, lane=self.lane, token=TOKEN, attempt=1, send=more.pop("send", True))
 
@@ -337,6 +338,17 @@ async def test_a_stop_that_comes_while_a_create_waits_for_its_connection_keeps_i
     bench = Bench(tmp_path, lambda journal: Slow(journal, base.Accepted(generation="g1")), stop=stop)
     end = await bench.run()
     assert (bench.adapter.sent, end.code, bench.journal.events) == (0, "run.stopped", [])
+
+
+@pytest.mark.parametrize("from_the_first", [True, False])
+async def test_nothing_is_sent_while_the_disk_has_no_room_for_what_would_come(
+    tmp_path: Path, *, from_the_first: bool
+) -> None:
+    said = iter(["3 MiB are free"] if from_the_first else [None, "3 MiB are free"])
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")), lacking=lambda: next(said))
+    end = await bench.run()
+    assert (bench.adapter.sent, bench.journal.events) == (0, [])
+    assert (end.status, end.code, end.message) == (None, "disk.low", "not sent: 3 MiB are free")
 
 
 async def test_a_refusal_closes_the_intent_and_fails_the_address_alone(tmp_path: Path) -> None:

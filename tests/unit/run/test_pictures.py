@@ -48,7 +48,9 @@ def failed(**changes: Any) -> Entry:
 def asking(answer: Observation | None) -> tuple[Pictures, Recorder, Any]:
     recorder = Recorder()
     nothing: Any = None
-    pictures = Pictures(store=nothing, workers=nothing, recorder=recorder, tell=lambda _: None, turns=Turns())
+    pictures = Pictures(
+        store=nothing, workers=nothing, recorder=recorder, tell=lambda _: None, turns=Turns(), lacking=lambda: None
+    )
     return pictures, recorder, SimpleNamespace(alias="studio", adapter=Provider(answer), wire=None)
 
 

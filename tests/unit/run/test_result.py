@@ -68,3 +68,7 @@ def test_what_the_run_settled_after_all_is_told_once() -> None:
     run = RunResult(outcomes=outcomes, seconds=1.0, left_bad=left_bad(changes, outcomes))
     assert [one.address for one in run.left_bad] == ["c"]
     assert (run.count("failed"), run.kept) == (2, 0)
+
+
+def test_a_disk_without_room_is_this_machines_error() -> None:
+    assert exit_code(result("unsent", code="disk.low")) == 1
