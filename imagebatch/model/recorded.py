@@ -5,11 +5,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from imagebatch.model.generation import Candidate, Earlier, Entry, Failure, Part, Status
 
 OutputState = Literal["same", "missing", "edited"]
+# Never sent, refused, or in doubt and given up: of a part that nobody took, that is all that stays known.
+PARTS_MISSING: Final = "some of its pictures are missing: what came is kept, and only the rest is drawn"
 
 
 class Glance(NamedTuple):

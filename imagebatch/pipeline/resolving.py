@@ -12,6 +12,7 @@ from imagebatch.model.money import Cost
 from imagebatch.pipeline.lockwork import leased, record
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Project
+from imagebatch.plan.costs import price_of_creates
 from imagebatch.plan.types import Change
 
 A_PERSON = "a person said so"
@@ -19,7 +20,10 @@ A_PERSON = "a person said so"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """One address of which nobody knows whether its draw was paid."""
+    """One address of which nobody knows whether its draw was paid.
+
+    `creates` says how many of the `of` creates of that draw are in doubt; `cost` is what those may have cost.
+    """
 
     address: str
     provider: str
@@ -28,6 +32,8 @@ class Doubt:
     cost: Cost | None
     can_list: bool
     answers_later: bool
+    creates: int = 1
+    of: int = 1
 
 
 def doubts(project: Project, selectors: Sequence[str] = (), exclude: Sequence[str] = ()) -> tuple[Doubt, ...]:
@@ -49,14 +55,18 @@ def _doubt(project: Project, change: Change) -> Doubt:
     source = change.known or change.entry
     target = project.targets.get(change.provider)
     told = target.adapter.capabilities if target is not None else None
+    parts = source.parts if source is not None else ()
+    creates = max(1, sum(part.status == "in_doubt" for part in parts))
     return Doubt(
         address=change.address,
         provider=change.provider,
         token=source.token if source is not None else "",
         attempt=source.attempt if source is not None else change.attempt,
-        cost=change.variant.price if change.variant is not None else None,
+        cost=price_of_creates(change.variant, creates) if change.variant is not None else None,
         can_list=told is not None and told.can_list,
         answers_later=told is not None and told.answers == "later",
+        creates=creates,
+        of=max(1, len(parts)),
     )
 
 

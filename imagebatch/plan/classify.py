@@ -27,7 +27,7 @@ from imagebatch.model.generation import (
     Failure,
 )
 from imagebatch.model.picks import Pick
-from imagebatch.model.recorded import KnownDraw
+from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, DrawHistory, Found, answered, bytes_at_hand, can_fetch, draw_history
 from imagebatch.plan.outcome import drawing, outcome, waiting
@@ -39,7 +39,6 @@ from imagebatch.plan.upkeep import Due, policy_differs, upkeep
 
 # Failures after which a provider may hold a generation that its own retry can start again.
 _RESTARTABLE = frozenset({"provider", "blocked", "rejected", "no_credit"})
-_NOT_ALL_SENT = "some of its creates were not sent before the run ended"
 
 
 def classify(case: Case) -> Change:
@@ -254,7 +253,7 @@ def _unfinished(case: Case, variant: Variant, draw: KnownDraw) -> Change:
     if _lacks_parts(draw):
         action: Action = "create" if case.entry is None else "retry"
         reason: Reason = "new" if case.entry is None else "failed"
-        return drawing(case, variant, action, reason, _NOT_ALL_SENT, attempt=draw.attempt, known=known)
+        return drawing(case, variant, action, reason, PARTS_MISSING, attempt=draw.attempt, known=known)
     return waiting(case, variant, "pending", "", also=updates, known=known)
 
 
@@ -407,6 +406,8 @@ def _named(failure: Failure) -> str:
 
 
 def _message(failure: Failure) -> str:
+    if failure.message == PARTS_MISSING:  # the provider said nothing of the kind
+        return failure.message
     return f"{failure.kind}: {failure.message}" if failure.message else failure.kind
 
 

@@ -54,9 +54,16 @@ def drawing_price(variant: Variant, known: KnownDraw | None, attempt: int) -> Co
         return variant.price
     running = {"pending"} if known.attempt == attempt else set()
     there = sum(1 for part in known.parts[: variant.parts] if part.status in {"succeeded", *running})
+    return price_of_creates(variant, variant.parts - there)
+
+
+def price_of_creates(variant: Variant, creates: int) -> Cost:
+    """What so many of the creates of a draw cost, which are alike."""
     whole = variant.price.money
-    left = Money(amount=whole.amount / variant.parts * (variant.parts - there), currency=whole.currency)
-    return Cost(money=left, basis=variant.price.basis)
+    if whole is None or creates >= variant.parts:
+        return variant.price
+    share = Money(amount=whole.amount / variant.parts * creates, currency=whole.currency)
+    return Cost(money=share, basis=variant.price.basis)
 
 
 def times(cost: Cost, count: int) -> Cost:

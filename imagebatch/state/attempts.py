@@ -17,13 +17,12 @@ from imagebatch.model.event import (
 )
 from imagebatch.model.generation import Bought, Candidate, Failure, Part, Status
 from imagebatch.model.money import Cost, Money, parse_money, totals
-from imagebatch.model.recorded import KnownDraw
+from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
 from imagebatch.model.token import make_token
 from imagebatch.state.entries import RESOLUTIONS
 from imagebatch.state.machine import Phase, advance
 
 TokenEvent = Intended | Accepted | Refused | Doubted | Abandoned | Observed | Fetched | BoughtStored
-NOT_ALL_SENT: Final = "some of its creates were not sent before the run ended"
 _WORST: Final[tuple[Status, ...]] = ("in_doubt", "pending", "blocked", "failed", "succeeded")
 
 
@@ -216,7 +215,7 @@ def known_draw(parts: Sequence[Attempt], lineage: str, recorded: KnownDraw | Non
     status = min((part.status for part in whole), key=_WORST.index)
     failure = next((attempt.failure for attempt in parts if attempt.failure is not None), None)
     if status == "failed" and failure is None:
-        failure = Failure(kind="provider", message=NOT_ALL_SENT)
+        failure = Failure(kind="provider", message=PARTS_MISSING)
     return KnownDraw(
         draw=first.draw,
         type=first.type,

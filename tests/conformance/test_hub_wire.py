@@ -142,6 +142,25 @@ def test_n_pictures_are_parts_of_one_entry_and_only_what_is_missing_is_drawn_aga
     assert shop.plan() == {}
 
 
+def test_one_create_in_doubt_of_three_may_have_cost_its_own_share_and_is_drawn_alone_once_it_is_given_up(
+    shop: Shop, simulated: Simulated
+) -> None:
+    params = {"model": "openai/gpt-image-1.5", "size": "1024x1024", "n": 3}
+    shop.assets(HUB, hero={"prompt": "hens", "params": params, "pick": "all", "output": "o/{{ candidate }}.png"})
+    shop.providers(simulated.tap.origin, aigne_hub={"mount": "/ai-kit", "dialect": "hub", "max_concurrency": 1})
+    with simulated.wrong(rule("aigne-hub", "create", {"accept": True, "then": "rst"}, times=1)):
+        assert shop.apply().ends == {"hero": "in_doubt"}
+    assert "  1 of its 3 creates: may have cost 0.034 credit (estimated)\n" in shop.run("resolve", "--list").out
+    told = json.loads(shop.run("resolve", "--list", "--json").out)
+    assert told["possible_cost"] == "0.034 credit (estimated)"
+    assert shop.run("resolve", "hero", "--abandon").code == 0
+    (change,) = json.loads(shop.run("plan", "--json").out)["changes"]
+    assert (change["reason_code"], change["cost"][0]["amount"]) == ("new", "0.034")
+    assert change["reason"] == "some of its pictures are missing: what came is kept, and only the rest is drawn"
+    assert shop.apply().summary["cost"] == [{"amount": "0.034", "currency": "credit"}]
+    assert shop.lock["hero"]["picked"] == [1, 2, 3]
+
+
 def test_an_edit_goes_by_the_native_route_with_the_picture_inside(shop: Shop, simulated: Simulated) -> None:
     shop.write("data/mark.png", png())
     params = {"model": "openai/gpt-image-1", "size": "1024x1024"}

@@ -116,9 +116,10 @@ def list_doubts(shell: Shell, doubts: "tuple[Doubt, ...]") -> int:
         cost = (
             f"may have cost {cost_text((one.cost,))}" if priced and one.cost else "what it may have cost is not known"
         )
+        some = f"{one.creates} of its {one.of} creates: " if one.of > 1 else ""
         lines = [
             f"{paint(shown(one.address), 'bold')}  {shown(one.provider)}, attempt {one.attempt}, {one.token}",
-            f"  {cost}",
+            f"  {some}{cost}",
         ]
         if one.can_list:
             lines.append("  the provider can be asked: imagebatch refresh")
