@@ -27,7 +27,8 @@ def fill_closed() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one
+            # The lowest number that is free, which is this one; a child of ours has it too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003  # takes no keyword
     if sys.stdout is None:
         sys.stdout = Nowhere(io.BytesIO(), encoding="utf-8")
     if sys.stderr is None:

@@ -4,6 +4,8 @@ A project and what `run "PROMPT"` draws in it share a lineage, and so a tag: a p
 is no sign of a lost lock.
 """
 
+from functools import partial
+
 from imagebatch.model.token import make_token
 from imagebatch.pipeline.world import Beside
 from imagebatch.plan.types import Plan
@@ -30,9 +32,7 @@ def drawn_before(listed: frozenset[str], plan: Plan, lineage: str) -> bool:
         variant = change.variant
         if change.action != "create" or variant is None:
             continue
-        tokens = [
-            make_token(lineage=lineage, draw=variant.draw, attempt=attempt, salt=variant.salt) for attempt in _ATTEMPTS
-        ]
-        if tokens[change.attempt - 1] not in listed and not listed.isdisjoint(tokens):
+        token = partial(make_token, lineage=lineage, draw=variant.draw, salt=variant.salt)
+        if token(attempt=change.attempt) not in listed and any(token(attempt=one) in listed for one in _ATTEMPTS):
             return True
     return False
