@@ -308,8 +308,7 @@ class Executor:
             raise ValueError(f"{change.address} has no entry after its draw")
         if entry.status == "failed" and "fetch" in change.also:
             entry = await self.pictures.asked_again(self._lane(variant), entry)
-        # A kept picture stays as it is; only what is free on it is done.
-        frozen = change.action == "keep" and "fetch" not in change.also
+        frozen = not _works_on_files(change)
         if entry.status == "succeeded" and not frozen:
             entry = await self._pictured(change, variant, entry, progress)
         progress.entry = entry
@@ -318,7 +317,7 @@ class Executor:
             if due and entry.labels != variant.labels:
                 await self._labelled(variant, entry)
             entry = with_labels(entry, variant)
-            if not frozen or {"develop", "move", "fetch"} & set(change.also):
+            if not frozen:
                 outputs, warnings = await self.files.develop(variant, entry, change.entry)
                 progress.warnings += warnings
                 entry = with_outputs(entry, outputs)
@@ -346,7 +345,8 @@ class Executor:
     async def _pictured(self, change: Change, variant: Variant, entry: Entry, progress: _Progress) -> Entry:
         """The entry with its pick, and with the bytes that a choice or a file needs in the store."""
         rule, pick = variant.policy.pick, self.picks.picks.get(change.address)
-        picked = wanted_picks(rule, pick, variant.draw, entry.candidates)
+        kept = change.picked if change.action == "keep" else ()  # of an older request's picture the plan knows them
+        picked = kept or wanted_picks(rule, pick, variant.draw, entry.candidates)
         # While a person has yet to choose, what was chosen before stands, as the plan says.
         progress.entry = entry = replace(entry, picked=change.picked if picked is None else picked)
         absent = [index for index in rule if index > len(entry.candidates)] if isinstance(rule, tuple) else []
@@ -357,14 +357,13 @@ class Executor:
         needed = unseen if picked is None else tuple(index for index in entry.picked if index in unseen)
         lacking = self.files.lacking(variant, entry, change.entry)
         bought = tuple(index for index in lacking if entry.candidates[index - 1].bought is not None)
-        needs_preview = variant.policy.resolution == "preview"
-        wanted = {*needed, *(set(lacking) - set(bought) if needs_preview else ())}
+        planned = "buy" in {change.action, *change.also}  # what the plan did not name is not paid for
+        wanted = {*needed, *(() if planned else set(lacking) - set(bought))}
         if lacking and change.entry is not None:
             await self.files.keep_bytes(change.entry)
         missing = self.pictures.missing(entry, sorted(wanted))
         if missing:
             progress.entry = entry = await self.pictures.fetch(variant, self._lane(variant), entry, missing)
-        planned = "buy" in {change.action, *change.also}  # what the plan did not name is not paid for
         if entry.status == "succeeded" and planned and self.pictures.to_buy(variant, entry):
             entry = await self.pictures.buy(variant, self._lane(variant), entry, progress.bought)
         if entry.status == "succeeded" and bought:
@@ -376,6 +375,14 @@ class Executor:
         lane = self.lanes.get(variant.provider)
         if lane is not None:
             await update_labels(variant, lane, entry, self.drawing.creator)
+
+
+def _works_on_files(change: Change) -> bool:
+    """Whether pictures and files are touched: those of what is kept only as far as it is free and can be done."""
+    due = {*change.also}
+    if change.action != "keep" or due & {"fetch", "develop"}:
+        return True
+    return "move" in due and change.reason not in {"unavailable", "paid_failure"}
 
 
 def _purchases(entry: Entry) -> list[str | None]:

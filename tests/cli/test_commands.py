@@ -320,6 +320,26 @@ def test_protection_stops_a_redraw_until_it_is_taken_back(applied: Project) -> N
     assert plan_of(applied)["badge"]["action"] == "redraw"
 
 
+def test_other_picks_of_a_protected_picture_are_written_once_and_then_it_rests(project: Project) -> None:
+    def manifest(prompt: str, **asset: object) -> None:
+        project.write("manifests/catalog.yaml", json.dumps({"assets": {"cave": {"prompt": prompt, **asset}}}))
+
+    manifest("a cave", pick="all", output="outputs/{{ candidate }}.jpg")
+    assert project.run("apply", "-y").code == 0
+    for pick, output, picked, files in (
+        ("first", "outputs/cave.jpg", [1], ["cave.jpg"]),
+        ([2, 3], "outputs/{{ candidate }}.jpg", [2, 3], ["2.jpg", "3.jpg"]),
+        ("first", "outputs/cave.jpg", [1], ["cave.jpg"]),
+    ):
+        manifest("a grotto", protect=True, pick=pick, output=output)
+        assert project.run("apply", "-y").code == 0
+        assert "also" not in plan_of(project)["cave"]
+        assert project.run("plan", "--detailed-exitcode").code == 0
+        shown = json.loads(project.run("lock", "show", "--json", "cave").out)["entries"]["cave"]
+        assert (shown["picked"], sorted(path.name for path in (project.root / "outputs").iterdir())) == (picked, files)
+        shutil.rmtree(project.root / ".imagebatch" / "store")
+
+
 def test_params_are_shown_of_a_provider_by_its_alias(project: Project) -> None:
     of_alias = project.run("providers", "params", "studio")
     assert (of_alias.code, of_alias.out) == (0, project.run("providers", "params", "provider:studio").out)
