@@ -25,6 +25,7 @@ Resolution = Literal["preview", "full", "upscale", "uhd"]
 RETRIED_BY_LATER_APPLIES: frozenset[FailureKind] = frozenset({"rejected", "no_credit", "provider"})
 MAY_HAVE_BEEN_PAID: frozenset[FailureKind] = frozenset({"gone", "no_images", "bad_image", "expired"})
 MAX_ACCEPTED_ATTEMPTS = 3
+DELETED = "deleted"  # the provider code of a `gone` that is our own doing, and therefore certain
 EARLIER_KEPT = 5
 
 

@@ -58,6 +58,7 @@ class KnownDraw:
     """A draw that was paid for, or may have been, wherever we know it from.
 
     `open_intent` tells that a paid step was begun and never settled: then `generation` is None, or the step is a retry.
+    One that `succeeded` and has a `failure` all the same was drawn, and its generation is gone from the provider since.
     """
 
     draw: str

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
+from imagebatch.model.event import Observed
 from imagebatch.model.generation import (
     EARLIER_KEPT,
     Candidate,
@@ -88,7 +90,7 @@ def adopted_entry(variant: Variant, known: KnownDraw, before: Entry | None) -> E
         generation=known.generation,
         candidates=known.candidates,
         parts=known.parts,
-        failure=known.failure,
+        failure=known.failure if known.status != "succeeded" else None,
         cost=known.cost,
     )
     return entry_of(replace(variant, draw=known.draw, request=known.request, type=known.type), drawn, before)
@@ -106,6 +108,18 @@ def earlier_of(entry: Entry) -> Earlier:
         picked=entry.picked,
         cost=entry.cost,
     )
+
+
+def gone_since(entry: Entry, failure: Failure) -> Observed | None:
+    """What is to be remembered of a generation that the provider has no more, so that nobody promises its pictures.
+
+    What had been drawn was drawn all the same. None where there is nothing to remember: what had failed stays failed,
+    and of a request that took several creates one generation does not tell.
+    """
+    if entry.parts or entry.status not in {"succeeded", "pending"}:
+        return None
+    status: Literal["succeeded", "failed"] = "succeeded" if entry.status == "succeeded" else "failed"
+    return Observed(token=entry.token, status=status, candidates=entry.candidates, failure=failure, cost=entry.cost)
 
 
 def without_twins(earlier: Sequence[Earlier], token: str) -> tuple[Earlier, ...]:

@@ -18,7 +18,7 @@ from imagebatch.plan.picking import has_resolution
 from imagebatch.providers import base
 from imagebatch.providers.base import CanBuy, CanObserve, Observation, Offer
 from imagebatch.run.ends import Try
-from imagebatch.run.entries import cost_text, with_candidate
+from imagebatch.run.entries import cost_text, gone_since, with_candidate
 from imagebatch.run.lanes import Lane
 from imagebatch.run.leaving import Recorder
 from imagebatch.run.trouble import Trouble
@@ -82,8 +82,13 @@ class Pictures:
         """An entry whose pictures may have been paid and could not be had, ready to fetch them once more, free.
 
         One that ended without pictures stays `failed` until its generation offers some, and is `pending` where that is
-        still being drawn after all. Raises Trouble.
+        still being drawn after all; one whose generation was gone is looked for again. Raises Trouble.
         """
+        if entry.status == "succeeded":
+            await self._looked_at(lane, entry)
+            back = Observed(token=entry.token, status="succeeded", candidates=entry.candidates, cost=entry.cost)
+            await self.recorder.record(back)
+            return entry
         if entry.candidates:
             return replace(entry, status="succeeded", failure=None)
         if entry.parts:
@@ -135,6 +140,7 @@ class Pictures:
             except (NotSent, OutcomeLost, Unreachable, BadAnswer) as error:
                 raise Trouble("net.unreachable", f"the bought picture cannot be fetched: {error}") from error
             if isinstance(answer, base.Refused):
+                await self._refuse_gone(lane, entry, answer)
                 raise Trouble(answer.failure.code, f"the bought picture was not sent: {answer.failure.message}")
             entry = await self._bought_stored(variant, lane, entry, index, offer=answer, resolution=bought.resolution)
         return entry
@@ -167,7 +173,10 @@ class Pictures:
         return offer
 
     async def _looked_at(self, lane: Lane, entry: Entry) -> Observation:
-        """The entry's generation as it is now, which costs nothing to ask; raises Trouble where that is not known."""
+        """The entry's generation as it is now, which costs nothing to ask; raises Trouble where that is not known.
+
+        That a generation is gone is written down: the next plan must not promise its pictures.
+        """
         generation = entry.generation or ""
         if not isinstance(lane.adapter, CanObserve):
             raise Trouble("picture.unavailable", f"{lane.alias} cannot send a picture again, and it is not here")
@@ -176,7 +185,11 @@ class Pictures:
         except (Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
             raise Trouble("provider.unreachable", f"the picture's address cannot be asked for: {error}") from error
         if found is None:
-            raise Trouble("provider.gone", f"{lane.alias} no longer knows generation {generation}")
+            text = f"{lane.alias} no longer knows generation {generation}"
+            learnt = gone_since(entry, Failure(kind="gone", message=text)) if entry.status == "succeeded" else None
+            if learnt is not None:
+                await self.recorder.record(learnt)
+            raise Trouble("provider.gone", text)
         if found.token is not None and found.token != entry.token:
             raise Trouble("provider.token_mismatch", f"generation {generation} does not carry our token")
         self.noted(generation, found.offers)
@@ -247,6 +260,7 @@ class Pictures:
             await self._buy_refused(entry, candidate, answer.failure.message)
             if answer.stops is not None:
                 lane.stop_creates(f"{lane.alias}: {answer.failure.message}")
+            await self._refuse_gone(lane, entry, answer)
             stopped = f"provider.{answer.stops}" if answer.stops is not None else answer.failure.code
             raise Trouble(stopped, f"not bought: {answer.failure.message}")
         await self.recorder.record(
@@ -259,6 +273,11 @@ class Pictures:
             )
         )
         return answer
+
+    async def _refuse_gone(self, lane: Lane, entry: Entry, answer: base.Refused) -> None:
+        """Raise Trouble where a candidate is not sold because its whole generation is gone."""
+        if answer.failure.kind == "gone" and isinstance(lane.adapter, CanObserve):
+            await self._looked_at(lane, entry)
 
     async def _buy_refused(self, entry: Entry, candidate: Candidate, why: str) -> None:
         failure = Failure(kind="rejected", message=why)

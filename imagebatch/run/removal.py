@@ -7,17 +7,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagebatch.model.event import Dropped
-from imagebatch.model.generation import Entry
+from imagebatch.model.generation import DELETED, Entry, Failure
 from imagebatch.model.token import lineage_tag
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.plan.types import Change
 from imagebatch.providers.base import CanDelete, CanList, CanObserve
+from imagebatch.run.entries import gone_since
 from imagebatch.run.lanes import Lane
 from imagebatch.run.leaving import Recorder
 from imagebatch.run.settle import ListingFailed, read_listing
 from imagebatch.run.trouble import Trouble
 
 FEW = 4
+_DELETED = Failure(kind="gone", message="it was deleted at the provider", provider_code=DELETED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,24 +50,24 @@ class Removal:
     async def delete_generation(self, alias: str, entry: Entry) -> None:
         """Delete one generation that another one replaced; raises Trouble where it is still there."""
         if entry.generation is not None:
-            trouble = await self._deleted(alias, {entry.generation: entry.token})
+            trouble = await self._deleted(alias, {entry.generation: entry})
             for one in trouble.values():
                 raise one
 
     async def _delete_at(self, alias: str, changes: Sequence[Change]) -> Mapping[str, Trouble | None]:
-        wanted: dict[str, str] = {}
+        wanted: dict[str, Entry] = {}
         for change in changes:
             if change.entry is not None and change.entry.generation is not None:
-                wanted[change.entry.generation] = change.entry.token
+                wanted[change.entry.generation] = change.entry
         troubles = await self._deleted(alias, wanted)
         return {
             change.address: troubles.get(change.entry.generation or "") if change.entry is not None else None
             for change in changes
         }
 
-    async def _deleted(self, alias: str, wanted: Mapping[str, str]) -> Mapping[str, Trouble]:
+    async def _deleted(self, alias: str, entries: Mapping[str, Entry]) -> Mapping[str, Trouble]:
         """Delete generations that carry their token; troubles by generation. The answer to a delete proves nothing."""
-        lane = self.lanes.get(alias)
+        lane, wanted = self.lanes.get(alias), {one: entry.token for one, entry in entries.items()}
         if lane is None:
             gone = Trouble(
                 "provider.unknown", f"the provider {alias} is no longer declared, so nothing can be deleted there"
@@ -91,6 +93,10 @@ class Removal:
         except (Unreachable, OutcomeLost, NotSent, BadAnswer, ListingFailed) as error:
             unreachable = Trouble("provider.unreachable", f"nothing was deleted at {alias}: {error}")
             return dict.fromkeys(wanted, unreachable)
+        for one, entry in entries.items():
+            learnt = gone_since(entry, _DELETED) if one not in troubles else None
+            if learnt is not None:
+                await self.recorder.record(learnt)
         return troubles
 
     async def _tokens(self, lane: Lane, wanted: Mapping[str, str]) -> dict[str, str | None]:

@@ -15,7 +15,7 @@ from imagebatch.model.event import (
     Observed,
     Refused,
 )
-from imagebatch.model.generation import Bought, Candidate, Failure, Part, Status
+from imagebatch.model.generation import DELETED, Bought, Candidate, Failure, Part, Status
 from imagebatch.model.money import Cost, Money, parse_money, totals
 from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
 from imagebatch.model.token import make_token
@@ -156,9 +156,14 @@ def _seen(known: Attempt, phase: Phase | None, event: Observed) -> Attempt:
         steps=tuple(step for step in known.steps if step.step == "buy"),
         doubt=None,
         candidates=merged_candidates(event.candidates or known.candidates, known.candidates),
-        failure=event.failure,
+        failure=known.failure if _is_ours(known.failure, event.failure) else event.failure,
         cost=event.cost or known.cost,
     )
+
+
+def _is_ours(known: Failure | None, told: Failure | None) -> bool:
+    """Whether a generation that is gone is gone because we deleted it: a provider's 404 says no more than that."""
+    return known is not None and known.provider_code == DELETED and told is not None and told.kind == "gone"
 
 
 def _stored(known: Attempt, phase: Phase | None, event: Fetched | BoughtStored) -> Attempt:
@@ -342,7 +347,7 @@ def _single(attempt: Attempt) -> KnownDraw:
         status=status,
         candidates=attempt.candidates,
         cost=attempt.cost,
-        failure=attempt.failure if status in {"failed", "blocked"} else None,
+        failure=attempt.failure if status in {"failed", "blocked", "succeeded"} else None,
         open_intent=bool(attempt.steps),
         salt=attempt.salt,
     )

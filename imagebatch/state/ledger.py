@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
-from imagebatch.model.event import Dropped, Event, Intended, Kept, Placing
+from imagebatch.model.event import Dropped, Event, Intended, Kept, Observed, Placing
 from imagebatch.model.generation import Entry, Status
 from imagebatch.model.money import UNKNOWN_COST, Cost, parse_money
 from imagebatch.model.recorded import Glance, KnownDraw, hashes_of
@@ -77,6 +77,7 @@ class Ledger:
         self._placing: dict[str, set[str]] = {}
         self._order: list[str] | None = None
         self._in_lock: dict[str, list[str]] | None = None
+        self._of_lock: dict[str, Attempt] | None = None
         for event in events:
             self.record(event)
 
@@ -137,7 +138,7 @@ class Ledger:
         self.lock = lock
         self._kept, self._dropped = {}, set()
         self._placing = _by_path(self._unspoken())
-        self._order, self._in_lock = None, None
+        self._order, self._in_lock, self._of_lock = None, None, None
         self._attempts = {token: one for token, one in self._attempts.items() if one.steps}
         self._events = {token: self._events[token] for token in self._attempts}
         self._tokens_of = {}
@@ -163,19 +164,32 @@ class Ledger:
                 self._placing.setdefault(event.path, set()).add(event.sha256)
             case _:
                 before = self._attempts.get(event.token)
-                after = (before or self._first_seen(event.token)).after(event, self.lock.lineage)
+                after = (before or self._first_seen(event)).after(event, self.lock.lineage)
                 self._attempts[event.token] = after
                 self._events.setdefault(event.token, []).append(event)
                 if after.draw and (before is None or after.draw != before.draw):
                     self._tokens_of.setdefault(after.draw, []).append(event.token)
 
-    def _first_seen(self, token: str) -> Attempt:
+    def _first_seen(self, event: TokenEvent) -> Attempt:
         """What a token is before this journal's first event of it: its name and pictures, where the index has them.
 
-        Its end is left open: the table of moves has its own row for a token with a past.
+        Its end is left open: the table of moves has its own row for a token with a past. What is heard of a generation
+        that only a block speaks of, as in a fresh clone, takes its name from there: the index has to remember it.
         """
-        past = self._past.by_token(token)
-        return Attempt(token=token) if past is None else replace(past, phase=None, failure=None)
+        past = self._past.by_token(event.token)
+        if past is None and isinstance(event, Observed):
+            past = self._in_blocks(event.token)
+        if past is None:
+            return Attempt(token=event.token)
+        return replace(past, phase=None, failure=past.failure if past.phase == "succeeded" else None)
+
+    def _in_blocks(self, token: str) -> Attempt | None:
+        """The attempt with this token as a block tells it; reads all of them, once for each lock."""
+        if self._of_lock is None:
+            blocks = ((address, self.lock.entry(address)) for address in self.lock)
+            self._of_lock = {one.token: one for one in _attempts_in(blocks, self.lock.lineage)}
+        kept = _attempts_in(self._kept.items(), self.lock.lineage)
+        return next((one for one in kept if one.token == token), None) or self._of_lock.get(token)
 
     def placed(self, path: str) -> frozenset[str]:
         """Hashes of files of ours that were about to appear at an output path when they were last heard of."""
@@ -240,7 +254,8 @@ class Ledger:
             for known in _draws_of(self.lock.entry(address)):
                 if known.token not in kept:
                     found |= {one.token: one for one in attempts_of(known, self.lock.lineage, address)}
-        return tuple(one for token, one in found.items() if self._past.by_token(token) is None)
+        told = {attempt.token for attempt in self._attempts.values() if attempt.accepted and attempt.draw}
+        return tuple(one for token, one in found.items() if token not in told and self._past.by_token(token) is None)
 
     def _with_past(self, attempt: Attempt) -> Attempt:
         if attempt.phase not in {None, "closed"}:
@@ -412,6 +427,13 @@ def _draws_of(entry: Entry) -> tuple[KnownDraw, ...]:
     return (KnownDraw.of_entry(entry), *(KnownDraw.of_earlier(old, entry.type) for old in entry.earlier))
 
 
+def _attempts_in(blocks: Iterable[tuple[str, Entry]], lineage: str) -> Iterator[Attempt]:
+    """The accepted attempts that blocks of the lock speak of."""
+    for address, entry in blocks:
+        for known in _draws_of(entry):
+            yield from attempts_of(known, lineage, address)
+
+
 def _draws_in(entry: Entry) -> tuple[str, ...]:
     return (entry.draw, *(old.draw for old in entry.earlier))
 
@@ -429,7 +451,8 @@ def _is_as_late(one: KnownDraw, other: KnownDraw) -> bool:
 def _richer(one: KnownDraw, other: KnownDraw) -> KnownDraw:
     """`one`, which is newer, with the pictures that only `other` knows."""
     if one.status == other.status == "succeeded":
-        return replace(one, candidates=merged_candidates(one.candidates or other.candidates, other.candidates))
+        candidates = merged_candidates(one.candidates or other.candidates, other.candidates)
+        return replace(one, candidates=candidates, failure=one.failure or other.failure)
     if one.status == "in_doubt" and other.generation is not None and not one.parts:
         # The generation is known; what the journal has is a retry or a purchase of it, or bytes that came later.
         candidates = merged_candidates(other.candidates, one.candidates)

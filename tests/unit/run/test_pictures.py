@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from imagebatch.model.event import Event
+from imagebatch.model.event import Event, Observed
 from imagebatch.model.generation import Candidate, Entry, Failure
-from imagebatch.providers.base import Observation, Offer
+from imagebatch.providers.base import Observation, Offer, Refused
 from imagebatch.run.pictures import Pictures
 from imagebatch.run.trouble import Trouble
 from imagebatch.run.turns import Turns
+from tests.unit.plan.worlds import variant
 
 NOTHING = Failure(kind="no_images", message="the generation is done and offers no images")
 
@@ -87,6 +88,45 @@ async def test_a_generation_that_was_gone_and_is_being_drawn_after_all_is_waited
 
 
 async def test_a_generation_that_is_gone_is_told_as_trouble() -> None:
-    pictures, _, lane = asking(None)
+    pictures, recorder, lane = asking(None)
     with pytest.raises(Trouble, match="no longer knows"):
         await pictures.asked_again(lane, failed())
+    assert recorder.events == []
+
+
+DRAWN: dict[str, Any] = {"status": "succeeded", "failure": None, "candidates": (Candidate(id="a1"),)}
+
+
+async def test_that_a_generation_is_gone_is_written_down_when_its_pictures_are_fetched() -> None:
+    pictures, recorder, lane = asking(None)
+    for fetching in (
+        pictures.fetch(SimpleNamespace(address="hero"), lane, failed(**DRAWN), [1]),  # type: ignore[arg-type]  # no more of it is read
+        pictures.asked_again(lane, failed(**DRAWN)),
+    ):
+        with pytest.raises(Trouble, match="no longer knows"):
+            await fetching
+    (learnt, again) = recorder.events
+    assert isinstance(learnt, Observed)
+    assert (learnt.status, learnt.failure and learnt.failure.kind, learnt) == ("succeeded", "gone", again)
+
+
+async def test_a_generation_that_was_gone_and_is_there_after_all_is_written_down_too() -> None:
+    pictures, recorder, lane = asking(Observation(generation="g1", state="succeeded", offers=(Offer(id="a1"),)))
+    assert await pictures.asked_again(lane, failed(**DRAWN)) == failed(**DRAWN)
+    assert recorder.events == [Observed(token="ib-1", status="succeeded", candidates=(Candidate(id="a1"),))]
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_an_image_that_is_not_sold_any_more_may_be_of_a_generation_that_is_gone(*, there: bool) -> None:
+    class Shop(Provider):
+        async def buy(self, generation: str, candidate: str, resolution: str, wire: object) -> Refused:
+            del generation, candidate, resolution, wire
+            return Refused(failure=Failure(kind="gone", message="image a1 is not known (404)"))
+
+    pictures, recorder, lane = asking(None)
+    lane.adapter = Shop(Observation(generation="g1", state="succeeded") if there else None)
+    wanted: Any = variant(policy={"resolution": "full"})
+    with pytest.raises(Trouble, match="a1 is not known" if there else "generation g1"):
+        await pictures.buy(wanted, lane, failed(**DRAWN, picked=(1,)), lambda *_: None)
+    names = [type(event).__name__ for event in recorder.events]
+    assert names == ["Intended", "Refused", *([] if there else ["Observed"])]

@@ -18,7 +18,7 @@ from imagebatch.model.event import (
     Placing,
     Refused,
 )  # fmt: skip
-from imagebatch.model.generation import Bought, Candidate, Earlier, Failure, Output, Part, Status
+from imagebatch.model.generation import DELETED, Bought, Candidate, Earlier, Failure, Output, Part, Status
 from imagebatch.model.recorded import Known, Recorded
 from imagebatch.model.token import make_token
 from imagebatch.state.attempts import Attempt
@@ -423,6 +423,36 @@ def test_what_a_later_run_hears_of_a_draw_reaches_the_draw_index() -> None:
     assert (attempt.draw, attempt.phase, attempt.generation) == (DRAW, "succeeded", "g1")
     assert attempt.candidates[0].facts == facts()
     assert [known.status for known in fold.known(DRAW)] == ["succeeded"]
+
+
+GONE = Observed(token=TOKEN, status="succeeded", failure=Failure(kind="gone", message="deleted"))
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+@pytest.mark.parametrize("after", ["staying", "leaving"])
+def test_that_a_generation_is_gone_is_remembered_until_it_is_seen_again(after: str, *, indexed: bool) -> None:
+    past = Past(*ledger(intended(), ACCEPTED, OFFERED).accepted()) if indexed else Past()
+    held = entry(token=TOKEN, generation="g1", candidates=(Candidate(id="a", facts=facts()), Candidate(id="b")))
+    gone = replace(GONE, candidates=held.candidates)
+    fold = Ledger(locked(x=held), [gone, *([Dropped(address="x")] if after == "leaving" else [])], past=past)
+    assert [known.failure for known in fold.known(DRAW)] == [GONE.failure]
+    index = {one.token: one for one in (*fold.accepted(), *fold.leaving())}  # the later takes the place of the earlier
+    again = Ledger(fold.folded(), past=Past(*index.values()))
+    (known,) = again.known(DRAW)
+    assert (known.status, known.generation, known.failure) == ("succeeded", "g1", GONE.failure)
+    assert known.candidates[0].facts == facts()
+    again.record(Fetched(token=TOKEN, index=2, facts=facts("two")))
+    assert [known.failure for known in again.known(DRAW)] == [GONE.failure]
+    again.record(Observed(token=TOKEN, status="succeeded"))
+    assert [known.failure for known in again.known(DRAW)] == [None]
+    assert [attempt.failure for attempt in again.accepted()] == [None]
+
+
+def test_that_we_deleted_a_generation_is_not_forgotten_over_a_providers_word_that_it_is_gone() -> None:
+    ours = Failure(kind="gone", message="deleted", provider_code=DELETED)
+    past = Past(*ledger(intended(), ACCEPTED, OFFERED, replace(GONE, failure=ours)).accepted())
+    (known,) = Ledger(empty_lock(LINEAGE), [GONE], past=past).known(DRAW)
+    assert known.failure == ours
 
 
 def test_a_step_that_is_given_up_does_not_hide_that_the_draw_was_accepted_once() -> None:

@@ -1,0 +1,76 @@
+"""What is deleted at a provider, and what is remembered of it."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from imagebatch.model.event import Dropped, Event, Observed
+from imagebatch.model.generation import DELETED, Entry, Failure, Part, Status
+from imagebatch.plan.types import Change
+from imagebatch.providers.base import Observation
+from imagebatch.run.removal import Removal
+from tests.unit.plan.worlds import LINEAGE, entry_of, variant
+
+
+class Recorder:
+    """Keeps what is written down."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    async def record(self, event: Event, *, durable: bool = True) -> None:
+        del durable
+        self.events.append(event)
+
+
+class Provider:
+    """Has one generation until it is deleted; `stuck` never deletes it."""
+
+    def __init__(self, *, token: str, stuck: bool = False) -> None:
+        self.token = token
+        self.stuck = stuck
+        self.there = True
+
+    async def observe(self, generation: str, wire: object) -> Observation | None:
+        del wire
+        return Observation(generation=generation, state="succeeded", token=self.token) if self.there else None
+
+    async def delete(self, generations: Sequence[str], wire: object) -> None:
+        del generations, wire
+        self.there = self.stuck
+
+
+async def removed(entry: Entry, *, stuck: bool = False) -> list[Event]:
+    async def trash(_: Entry) -> tuple[str, ...]:
+        return ()
+
+    recorder = Recorder()
+    lane: Any = SimpleNamespace(adapter=Provider(token=entry.token, stuck=stuck), wire=None)
+    removal = Removal(lineage=LINEAGE, lanes={"studio": lane}, recorder=recorder, trash=trash)
+    change = Change(address="hero", action="delete", reason="removed", entry=entry, released=True)
+    troubles = await removal.remove([change])
+    assert (troubles["hero"] is not None) == stuck
+    return recorder.events
+
+
+@pytest.mark.parametrize(("status", "remembered"), [("succeeded", "succeeded"), ("pending", "failed")])
+async def test_what_we_deleted_is_remembered_as_gone_before_it_leaves_the_lock(
+    status: Status, remembered: Status
+) -> None:
+    entry = entry_of(variant(), status=status)
+    learnt, left = await removed(entry)
+    assert isinstance(learnt, Observed)
+    assert learnt.failure is not None
+    assert (learnt.token, learnt.status, learnt.candidates) == (entry.token, remembered, entry.candidates)
+    assert (learnt.failure.kind, learnt.failure.provider_code) == ("gone", DELETED)
+    assert left == Dropped(address="hero")
+
+
+async def test_what_is_still_there_or_had_failed_is_not_remembered_as_gone() -> None:
+    assert await removed(entry_of(variant()), stuck=True) == []
+    failed = entry_of(variant(), status="failed", failure=Failure(kind="provider", message=""))
+    assert await removed(failed) == [Dropped(address="hero")]
+    several = (Part(token="ib-1", generation="g-1", status="succeeded", candidates=4),)
+    assert await removed(entry_of(variant(), parts=several)) == [Dropped(address="hero")]
