@@ -17,7 +17,7 @@ from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.picking import wanted_picks
 from imagebatch.plan.schedule import schedule
-from imagebatch.plan.types import Change, Plan
+from imagebatch.plan.types import Action, Change, Plan
 from imagebatch.run.draw import Drawing
 from imagebatch.run.entries import Drawn, adopted_entry, entry_of, with_labels, with_outputs
 from imagebatch.run.files import Files
@@ -39,6 +39,8 @@ _ENDS: dict[Status, End] = {
     "in_doubt": "in_doubt",
     "succeeded": "done",
 }
+# What a run may have drawn only now: no plan could say which of its pictures are to be fetched.
+_DRAWN: frozenset[Action] = frozenset({"create", "redraw", "retry", "wait", "share"})
 
 
 @dataclass(slots=True)
@@ -306,16 +308,20 @@ class Executor:
         entry = progress.entry
         if entry is None:
             raise ValueError(f"{change.address} has no entry after its draw")
-        if entry.status == "failed" and "fetch" in change.also:
-            entry = await self.pictures.asked_again(self._lane(variant), entry)
-        frozen = not _works_on_files(change)
+        left: Trouble | None = None
+        if change.reason == "paid_failure" and "fetch" in change.also:
+            try:
+                entry = await self.pictures.asked_again(self._lane(variant), entry)
+            except Trouble as trouble:
+                left = trouble  # what else is due, a new name or a policy, does not hang on the picture
+        frozen = self._left_alone(change, variant, entry, in_vain=left is not None)
         if entry.status == "succeeded" and not frozen:
             entry = await self._pictured(change, variant, entry, progress)
         progress.entry = entry
         if entry.status == "succeeded":
             due = change.in_place or "update" in {change.action, *change.also}
             if due and entry.labels != variant.labels:
-                await self._labelled(variant, entry)
+                progress.warnings += await self._labelled(variant, entry)
             entry = with_labels(entry, variant)
             if not frozen:
                 outputs, warnings = await self.files.develop(variant, entry, change.entry)
@@ -329,6 +335,8 @@ class Executor:
             await self.recorder.record(Dropped(address=change.moved_from, moved_to=change.address), durable=False)
         # Nothing waits for this: without it the next run finds draw, pictures and files by what came before.
         await self.recorder.record(Kept(address=change.address, entry=entry), durable=False)
+        if left is not None:
+            return _outcome(change, progress, "failed", code=left.code, message=str(left))
         return self._ended(change, variant, entry, progress)
 
     def _ended(self, change: Change, variant: Variant, entry: Entry, progress: _Progress) -> Outcome:
@@ -342,6 +350,18 @@ class Executor:
             change = replace(change, action="fetch")  # what was kept as failed has its picture now
         return _outcome(change, progress, "kept" if change.action == "keep" else "done", unpicked=unpicked)
 
+    def _left_alone(self, change: Change, variant: Variant, entry: Entry, *, in_vain: bool) -> bool:
+        """Whether pictures and files stay as they are: those of what is kept change only as far as it can be done free.
+
+        `in_vain` says that its pictures were asked for just now, and that they cannot be had.
+        """
+        due = {*change.also} - ({"fetch"} if in_vain else set())
+        if change.action != "keep" or due & {"fetch", "develop"}:
+            return False
+        # Files are renamed where none is missing: what is lost cannot be made under its new name either.
+        as_planned = replace(entry, picked=change.picked or entry.picked)
+        return "move" not in due or bool(self.files.lacking(variant, as_planned, change.entry))
+
     async def _pictured(self, change: Change, variant: Variant, entry: Entry, progress: _Progress) -> Entry:
         """The entry with its pick, and with the bytes that a choice or a file needs in the store."""
         rule, pick = variant.policy.pick, self.picks.picks.get(change.address)
@@ -354,7 +374,8 @@ class Executor:
             text = f"pick names {', '.join(map(str, absent))}, and only {len(entry.candidates)} were offered"
             progress.warnings.append(text)
         unseen = tuple(index for index, one in enumerate(entry.candidates, start=1) if one.facts is None)
-        needed = unseen if picked is None else tuple(index for index in entry.picked if index in unseen)
+        to_choose = unseen if change.action in _DRAWN or "fetch" in {change.action, *change.also} else ()
+        needed = to_choose if picked is None else tuple(index for index in entry.picked if index in unseen)
         lacking = self.files.lacking(variant, entry, change.entry)
         bought = tuple(index for index in lacking if entry.candidates[index - 1].bought is not None)
         planned = "buy" in {change.action, *change.also}  # what the plan did not name is not paid for
@@ -370,19 +391,11 @@ class Executor:
             entry = await self.pictures.fetch_bought(variant, self._lane(variant), entry, bought)
         return entry
 
-    async def _labelled(self, variant: Variant, entry: Entry) -> None:
-        """Tell the provider of new labels, where it keeps labels and knows this generation."""
+    async def _labelled(self, variant: Variant, entry: Entry) -> list[str]:
+        """Tell the provider of new labels, where it keeps labels and knows this generation; with what is to be said."""
         lane = self.lanes.get(variant.provider)
-        if lane is not None:
-            await update_labels(variant, lane, entry, self.drawing.creator)
-
-
-def _works_on_files(change: Change) -> bool:
-    """Whether pictures and files are touched: those of what is kept only as far as it is free and can be done."""
-    due = {*change.also}
-    if change.action != "keep" or due & {"fetch", "develop"}:
-        return True
-    return "move" in due and change.reason not in {"unavailable", "paid_failure"}
+        said = await update_labels(variant, lane, entry, self.drawing.creator) if lane is not None else None
+        return [said] if said is not None else []
 
 
 def _purchases(entry: Entry) -> list[str | None]:
