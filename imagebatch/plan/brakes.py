@@ -18,7 +18,7 @@ def blockers(
     """Everything that would stop an apply of `plan`.
 
     `recorded` is how many variants the lock has, `wanted` how many the manifests ask for; `foreign` are files in the
-    way. What a command names itself (`destroy`, `redraw --now`) is no surprise and does not count against a brake.
+    way. What a command names itself (`destroy`, `redraw --now`, `retry`) is no surprise and counts against no brake.
     """
     found = [
         _removals(plan, brakes.max_deletes, recorded=recorded, wanted=wanted, forced="deletes" in options.forces),
@@ -59,7 +59,7 @@ def _removals(plan: Plan, threshold: Threshold, *, recorded: int, wanted: int, f
 
 
 def _redraws(plan: Plan, threshold: Threshold, options: PlanOptions, *, recorded: int) -> Blocker | None:
-    count = sum(_replaces(change) and change.address not in options.redraw for change in plan.changes)
+    count = sum(_replaces(change) and change.address not in options.redraw | options.retry for change in plan.changes)
     limit = _exceeds(count, threshold, recorded)
     if limit is None or "redraws" in options.forces:
         return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from imagebatch.model.capabilities import Capabilities
-from imagebatch.model.generation import Entry
+from imagebatch.model.generation import Entry, Failure
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.recorded import Disk, Known, KnownDraw
 from imagebatch.model.settings import Redo
@@ -192,4 +192,13 @@ def bytes_at_hand(index: int, draw: KnownDraw, holder: Entry | None, world: Worl
 
 def can_fetch(draw: KnownDraw, world: World) -> bool:
     """Whether the provider can be asked for the pictures of a draw again, free of charge."""
-    return draw.generation is not None and world.abilities(draw.type).answers == "later"
+    later = draw.generation is not None and world.abilities(draw.type).answers == "later"
+    return later and gone(draw, world) is None
+
+
+def gone(draw: KnownDraw, world: World) -> Failure | None:
+    """Why the provider has the generation of a picture no more: deleted by us, or unknown to it when last asked."""
+    if draw.status != "succeeded":
+        return None
+    known = (one for one in world.known.draws(draw.draw) if one.token == draw.token and one.status == "succeeded")
+    return next((one.failure for one in known if one.failure is not None), None)

@@ -7,6 +7,7 @@ other entries, the draw index), and only when it is nowhere, and nothing stands 
     not wanted                    keep (protected, in doubt, by policy), forget, delete
     reference not drawn yet       defer
     current picture fits          what upkeep finds: keep, fetch, buy, move, update, develop, or noop
+    current picture is lost       what came of a newer draw; redraw where it is asked for; else keep
     protected, other picture due  keep
     draw running                  wait
     draw succeeded elsewhere      share, adopt
@@ -179,10 +180,34 @@ def _edited(case: Case, entry: Entry, coming: Found | None = None) -> str | None
 
 def _maintained(case: Case, variant: Variant, entry: Entry) -> Change:
     due = upkeep(case, variant, entry, draw=variant.draw)
-    if due.missing_bytes and "missing" in case.world.options.forces and not (variant.policy.protect or entry.held):
-        attempt = draw_history(case, variant).newest + 1
-        return drawing(case, variant, "redraw", "unavailable", "its bytes are gone", attempt=attempt)
+    if due.lost and not (variant.policy.protect or entry.held):
+        history = draw_history(case, variant)
+        newer = _newer_than(history, entry.attempt)
+        came = tuple(found for found in newer.found if _came_of(found.draw, variant))
+        if came and entry.draw == variant.draw:  # it was asked for again, and this is what came or may come of it
+            return _from_history(case, variant, replace(newer, found=came), why=("unavailable", _lost(due)))
+        if _asked_anew(case, due):
+            return drawing(case, variant, "redraw", "unavailable", _lost(due), attempt=history.newest + 1)
     return _of_due(case, due)
+
+
+def _asked_anew(case: Case, due: Due) -> bool:
+    """Whether a lost picture is to be drawn once more: by force, or by a retry where its generation is gone."""
+    retried = due.gone is not None and case.address in case.world.options.retry
+    return due.lost and (retried or "missing" in case.world.options.forces)
+
+
+def _lost(due: Due) -> str:
+    return "its bytes are gone" if due.gone is None else "the provider has its generation no more"
+
+
+def _came_of(draw: KnownDraw, variant: Variant) -> bool:
+    # What failed is drawn again only when somebody asks again; what is drawn apart is nobody else's.
+    return draw.status not in {"failed", "blocked"} and draw.salt == variant.salt
+
+
+def _newer_than(history: DrawHistory, attempt: int) -> DrawHistory:
+    return replace(history, found=tuple(found for found in history.found if found.draw.attempt > attempt))
 
 
 def _of_due(case: Case, due: Due, detail: str = "") -> Change:
@@ -205,8 +230,8 @@ def _of_due(case: Case, due: Due, detail: str = "") -> Change:
 def _kept(case: Case, variant: Variant, entry: Entry, reason: Reason, detail: str) -> Change:
     """Keep the present picture and do what is free on it."""
     due = upkeep(case, variant, entry, draw=entry.draw, buying=False)
-    also = tuple(action for action in due.ordered() if action != "keep")
-    return outcome(case, "keep", reason, detail, also=also, picked=due.picked)
+    also = tuple(action for action in due.ordered() if action != "keep" and not (due.lost and action == "fetch"))
+    return outcome(case, "keep", reason, detail, also=also, picked=entry.picked if due.lost else due.picked)
 
 
 # --- no picture yet -----------------------------------------------------------------------------------------------
@@ -281,7 +306,12 @@ def _from_history(case: Case, variant: Variant, history: DrawHistory, why: tuple
         if found is not None:
             return _taken(case, variant, found)
     if (found := history.best("succeeded")) is not None:
-        return _taken(case, variant, found)
+        taken = [_taken(case, variant, one) for one in history.found if one.draw.status == "succeeded"]
+        free = next((change for change in taken if change.action in {"adopt", "share"}), None)
+        newer = _newer_than(history, found.draw.attempt)
+        if free is None and newer.found:  # none can be had, and another was asked for: what came of that counts
+            return _from_history(case, variant, newer, why)
+        return free or taken[0]
     if (found := history.best("pending")) is not None:
         leader = found.shares_with
         if leader is not None and case.world.options.selects(leader):
@@ -316,12 +346,12 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
         protect=variant.policy.protect,
     )
     due = upkeep(replace(case, moved_from=None), variant, promoted, draw=variant.draw, replaced=True)
-    if due.missing_bytes and not _all_at_hand(due, found, case):
-        if "missing" in case.world.options.forces and not (own is not None and own.held):
+    if due.unsold or (due.missing_bytes and not _all_at_hand(due, found, case)):
+        if _asked_anew(case, due) and not (own is not None and own.held and own.status == "succeeded"):
             action: Action = "redraw" if own is not None else "create"
             attempt = draw_history(case, variant).newest + 1
-            return drawing(case, variant, action, "unavailable", "its bytes are gone", attempt=attempt)
-        return outcome(case, "keep", "unavailable", due.actions["keep"][1], known=draw)
+            return drawing(case, variant, action, "unavailable", _lost(due), attempt=attempt)
+        return outcome(case, "keep", *due.actions["keep"], known=draw)
     if due.missing_bytes:
         due.actions.pop("keep", None)
         due.add("develop", "output_missing")

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from imagebatch.model.generation import Entry, Output
+from imagebatch.model.generation import DELETED, Entry, Failure, Output
 from imagebatch.model.money import Cost
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
-from imagebatch.plan.case import Case, bytes_at_hand, can_fetch
+from imagebatch.plan.case import Case, bytes_at_hand, can_fetch, gone
 from imagebatch.plan.costs import bought_price, times
 from imagebatch.plan.picking import WantedFile, has_resolution, made_as, wanted_files, wanted_picks
 from imagebatch.plan.types import ACTIONS, Action, Reason
@@ -14,13 +14,24 @@ from imagebatch.plan.types import ACTIONS, Action, Reason
 
 @dataclass(slots=True, kw_only=True)
 class Due:
-    """The actions that are due on one address, each with the first reason for it; built up, then read once."""
+    """The actions that are due on one address, each with the first reason for it; built up, then read once.
+
+    `missing_bytes` says that bytes are needed which nobody has, `unsold` that what is to be bought is sold no more,
+    `gone` why the provider has the generation of such a picture no more, where that is known.
+    """
 
     actions: dict[Action, tuple[Reason, str]] = field(default_factory=dict)
     picked: tuple[int, ...] = ()
     costs: tuple[Cost, ...] = ()
     later: Cost | None = None
     missing_bytes: bool = False
+    unsold: bool = False
+    gone: Failure | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the picture as it is wanted can be had by another draw only."""
+        return self.missing_bytes or self.unsold
 
     def add(self, action: Action, reason: Reason, detail: str = "") -> None:
         """Note an action; the first reason for one stays."""
@@ -69,7 +80,10 @@ def policy_differs(variant: Variant, entry: Entry) -> bool:
 def _policy(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
     if entry.labels != variant.labels:
         able = entry.generation is not None and case.world.abilities(entry.type).can_update
-        due.add("update", "labels", "" if able else "recorded here only: the provider cannot change them")
+        why = "" if able else "recorded here only: the provider cannot change them"
+        if able and gone(KnownDraw.of_entry(entry), case.world) is not None:
+            why = "recorded here only: the provider has its generation no more"
+        due.add("update", "labels", why)
     if entry.provider != variant.provider:
         due.add("update", "provider", f"provider {entry.provider} is now {variant.provider}")
     elif policy_differs(variant, entry):
@@ -80,11 +94,15 @@ def _policy(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
 
 def _unpicked(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
     draw = KnownDraw.of_entry(entry)
-    if variant.policy.resolution != "preview":
+    lost = gone(draw, case.world)
+    if variant.policy.resolution != "preview" and lost is None:
         due.later = times(bought_price(variant), len(entry.candidates))
-    indexes = range(1, len(entry.candidates) + 1)
-    if can_fetch(draw, case.world) and not all(bytes_at_hand(index, draw, entry, case.world) for index in indexes):
+    here = [bytes_at_hand(index, draw, entry, case.world) for index in range(1, len(entry.candidates) + 1)]
+    if can_fetch(draw, case.world) and not all(here):
         due.add("fetch", "output_missing", "its candidates wait for a pick")
+    elif lost is not None and not any(here):
+        due.missing_bytes = True
+        _not_to_be_had(case, variant, entry, due, "none of its candidates is here")
 
 
 def _to_choose_from(case: Case, entry: Entry, due: Due) -> None:
@@ -96,7 +114,12 @@ def _to_choose_from(case: Case, entry: Entry, due: Due) -> None:
 def _purchase(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
     resolution = variant.policy.resolution
     short = [index for index in due.picked if not has_resolution(entry.candidates[index - 1], resolution)]
-    if short and case.world.abilities(entry.type).can_buy:
+    if not short or not case.world.abilities(entry.type).can_buy:
+        return
+    if gone(KnownDraw.of_entry(entry), case.world) is not None:
+        due.unsold = True
+        _not_to_be_had(case, variant, entry, due, f"it was not bought in {resolution}")
+    else:
         due.costs = (bought_price(variant),) * len(short)
         due.add("buy", "resolution", f"{len(short)} in {resolution}")
         due.add("develop", "resolution")
@@ -131,7 +154,7 @@ def _files(case: Case, variant: Variant, entry: Entry, due: Due, *, replaced: bo
         # A bought picture brings its own bytes: the delivered ones are not needed any more.
         resolution = variant.policy.resolution
         to_make = [file for file in to_make if has_resolution(entry.candidates[file.candidate - 1], resolution)]
-    _bytes(case, entry, to_make, due)
+    _bytes(case, variant, entry, to_make, due=due)
 
 
 def _why_new(case: Case, entry: Entry, *, same_picks: bool) -> Reason:
@@ -173,7 +196,7 @@ def _to_make_again(case: Case, file: WantedFile, output: Output, due: Due, *, tr
     return True
 
 
-def _bytes(case: Case, entry: Entry, files: list[WantedFile], due: Due) -> None:
+def _bytes(case: Case, variant: Variant, entry: Entry, files: list[WantedFile], *, due: Due) -> None:
     draw = KnownDraw.of_entry(entry)
     lacking = sorted({file.candidate for file in files if not bytes_at_hand(file.candidate, draw, entry, case.world)})
     if not lacking:
@@ -183,4 +206,24 @@ def _bytes(case: Case, entry: Entry, files: list[WantedFile], due: Due) -> None:
         return
     due.missing_bytes = True
     due.actions.pop("develop", None)
-    due.add("keep", "unavailable", "its bytes are neither here nor at the provider; `--force missing` draws it again")
+    _not_to_be_had(case, variant, entry, due, "its bytes are not here")
+
+
+def _not_to_be_had(case: Case, variant: Variant, entry: Entry, due: Due, lacking: str) -> None:
+    """Nobody has what is wanted: kept as it is until somebody asks for another draw.
+
+    That a provider knows a generation no more is its word, so it is asked again, free; what we deleted is gone.
+    """
+    due.gone = gone(KnownDraw.of_entry(entry), case.world)
+    if due.gone is None:
+        detail = "its bytes are neither here nor at the provider; `--force missing` draws it again"
+        due.add("keep", "unavailable", detail)
+        return
+    own = case.entry if case.entry is not None and case.entry.status == "succeeded" else None
+    guarded = own is not None and (variant.policy.protect or own.held)
+    then = "it is protected, so nothing draws it again" if guarded else "`imagebatch retry` draws it again"
+    if due.gone.provider_code == DELETED:
+        due.add("keep", "unavailable", f"{lacking}, and its generation was deleted at the provider; {then}")
+        return
+    due.add("keep", "paid_failure", f"{lacking}, and the provider no longer knows its generation; {then}")
+    due.add("fetch", "paid_failure")

@@ -422,6 +422,35 @@ def test_a_retry_of_what_has_not_failed_is_refused_and_says_what_would_do(applie
     assert "imagebatch redraw SEL" in refused.err
 
 
+def test_what_was_deleted_at_the_provider_is_used_as_far_as_it_is_here_and_drawn_again_when_asked(
+    project: Project,
+) -> None:
+    def manifest(**assets: object) -> None:
+        named = {name: {"prompt": "a mesa", **settings} for name, settings in assets.items()}  # type: ignore[dict-item]  # mappings
+        project.write("manifests/catalog.yaml", json.dumps({"assets": {"other": {"prompt": "a dune"}, **named}}))
+
+    every = {"pick": "all", "output": "outputs/{{ candidate }}.jpg"}
+    manifest(mesa={"on_remove": "delete"})
+    assert project.run("apply", "-y").code == 0
+    manifest()
+    assert "1 deleted" in project.run("apply", "-y", "--force", "deletes").out
+    manifest(mesa={"tags": ["t"]})
+    assert plan_of(project)["mesa"]["action"] == "adopt"
+    assert project.run("apply", "-y").code == 0
+    manifest(butte={"tags": ["u"]})
+    renamed = project.run("apply", "-y")
+    assert (renamed.code, "recorded here only" in renamed.out) == (0, True), renamed.out
+    assert plan_of(project) == {}
+    manifest(butte=every)
+    for _ in range(2):
+        kept = plan_of(project)["butte"]
+        assert (kept["action"], kept["reason_code"], "cost" in kept) == ("keep", "unavailable", False)
+        assert project.run("apply", "-y").code == 3
+    again = project.run("retry", "butte", "-y")
+    assert (again.code, "1 redrawn" in again.out) == (0, True), again.out + again.err
+    assert plan_of(project) == {}
+
+
 def test_plan_refresh_asks_first_and_still_prints_one_document(project: Project) -> None:
     assert project.run("apply", "-y", "--no-wait", "-s", SPRING).code == 75
     done = project.run("plan", "--refresh", "--json", "-s", SPRING)

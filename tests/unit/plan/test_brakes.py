@@ -1,11 +1,14 @@
 """Brakes: when they bite, what they say, and what lifts them."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from imagebatch.errors import PlanError
+from imagebatch.model.generation import Failure
 from imagebatch.model.money import UNKNOWN_COST
+from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.settings import Brakes, Threshold
 from imagebatch.plan.types import Plan
 from tests.unit.plan.worlds import NO_BRAKES, World, entry_of, eur, variant
@@ -56,6 +59,12 @@ def test_what_a_command_names_is_no_surprise() -> None:
     names = frozenset(wanted.address for wanted in many(12))
     assert codes(world.plan(many(12), brakes=Brakes(), destroy=names)) == []
     assert codes(world.plan(many(12), brakes=Brakes(), redraw=names)) == []
+    for draws in [KnownDraw.of_entry(world.lock.entries[name]) for name in names]:
+        world.know(replace(draws, failure=Failure(kind="gone", message="")))
+    world.known.stored.clear()
+    world.disk.files.clear()
+    plan = world.plan(many(12), brakes=Brakes(), retry=names)
+    assert (plan.counts["redraw"], codes(plan)) == (12, [])
 
 
 def test_redraws_have_a_brake_of_their_own() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from imagebatch.model.generation import Entry, Failure, FailureKind
+from imagebatch.model.generation import DELETED, Entry, Failure, FailureKind
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.settings import Redo
-from imagebatch.model.variant import Variant
+from imagebatch.model.variant import CANDIDATE_MARK, Variant
 from imagebatch.plan.types import ACTIONS, PAID_ACTIONS, Change, Reason
 from tests.unit.plan.worlds import (
     World,
@@ -25,7 +25,9 @@ from tests.unit.plan.worlds import (
 
 KINDS: tuple[FailureKind, ...] = FailureKind.__args__  # type: ignore[attr-defined]  # typing has no public way
 RECORDED = ("nothing", "succeeded", "pending", "in_doubt", "blocked", *(f"failed:{kind}" for kind in KINDS))
-KNOWN = ("nothing", "stored", "fetchable", "pending", "open", "failed", "earlier")
+KNOWN = ("nothing", "stored", "fetchable", "pending", "open", "failed", "earlier", "gone", "deleted")
+GONE = Failure(kind="gone", message="")
+DELETED_HERE = Failure(kind="gone", message="", provider_code=DELETED)
 REASONS: tuple[Reason, ...] = Reason.__args__  # type: ignore[attr-defined]  # likewise
 
 
@@ -124,6 +126,8 @@ def _know(world: World, point: Point, wanted: Variant) -> None:
         world.know(draw)
     elif point.known == "fetchable":
         world.know(draw)
+    elif point.known in {"gone", "deleted"}:
+        world.know(replace(draw, failure=GONE if point.known == "gone" else DELETED_HERE))
     elif point.known == "pending":
         world.know(replace(draw, status="pending", candidates=()))
     elif point.known == "open":
@@ -171,7 +175,7 @@ def test_what_is_protected_is_never_redrawn_forgotten_or_deleted() -> None:
 
 def test_a_draw_known_to_have_succeeded_is_never_paid_for_again() -> None:
     for point in ALL:
-        if point.wanted and point.known in {"stored", "fetchable", "earlier"}:
+        if point.wanted and point.known in {"stored", "fetchable", "earlier", "gone", "deleted"}:
             change = change_of(point)
             assert change.action not in PAID_ACTIONS, (point, change)
 
@@ -219,6 +223,107 @@ def test_free_failures_are_retried_until_three_attempts_were_accepted() -> None:
                 assert (change.action, change.reason) == ("retry", "failed"), (point, change)
                 # What the provider never took is sent under its old token: nothing of it exists.
                 assert change.attempt == point.attempt + (1 if point.accepted else 0), (point, change)
+
+
+def test_pictures_of_a_generation_that_is_gone_are_promised_nowhere_and_drawn_again_when_asked() -> None:
+    for point in ALL:
+        if not point.wanted or point.known not in {"gone", "deleted"}:
+            continue
+        world, wanted = build(point)
+        change = change_of(point)
+        taken = change.known if change.known is not None else change.entry
+        of_it = taken is not None and taken.token == world.known.draws(wanted.draw)[0].token
+        if of_it and change.reason in {"unavailable", "paid_failure"} and change.entry is not None:
+            assert change.action == "keep", (point, change)
+            # Only what the lock has is asked for again: the provider's word that it is gone may have been a slip.
+            assert ("fetch" in change.also) == (point.known == "gone" and change.known is None), (point, change)
+            assert change.costs == (), (point, change)
+            asked = change_of(point, retry=frozenset({"hero"}))
+            guarded = point.guard and point.recorded == "succeeded"
+            assert asked.action in ({"keep"} if guarded else {"redraw", "retry"}), (point, asked)
+        elif of_it:
+            assert not {"fetch", "buy"} & {change.action, *change.also}, (point, change)
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason", "also"), [(GONE, "paid_failure", ("fetch",)), (DELETED_HERE, "unavailable", ())]
+)
+@pytest.mark.parametrize("lacking", ["bytes", "resolution", "candidates"])
+def test_a_lost_picture_is_kept_with_a_word_that_works(
+    failure: Failure, reason: Reason, also: tuple[str, ...], lacking: str
+) -> None:
+    policy = {"resolution": {"resolution": "full"}, "candidates": {"pick": "review"}}.get(lacking, {})
+    wanted = variant(policy=policy)
+    entry = entry_of(variant(), picked=() if lacking == "candidates" else (1,))
+    stored = lacking == "resolution"
+    world = World().have("hero", entry, placed=stored, stored=stored)
+    world.know(replace(KnownDraw.of_entry(entry), failure=failure))
+    change = world.one(wanted)
+    assert (change.action, change.reason, change.also, change.costs) == ("keep", reason, also, ())
+    assert "imagebatch retry" in change.detail
+    again = world.one(wanted, retry=frozenset({"hero"}))
+    assert (again.action, again.reason, again.attempt) == ("redraw", "unavailable", 2)
+    # Out of the lock it is the same picture: nothing is adopted that cannot be had.
+    del world.lock.entries["hero"]
+    change = world.one(wanted)
+    assert (change.action, change.reason, change.also, change.costs) == ("keep", reason, (), ())
+    again = world.one(wanted, retry=frozenset({"hero"}))
+    assert (again.action, again.reason, again.attempt) == ("create", "unavailable", 2)
+
+
+def test_of_a_generation_that_is_gone_what_is_in_the_store_is_used() -> None:
+    wanted = variant()
+    entry = entry_of(wanted)
+    world = World().know(replace(KnownDraw.of_entry(entry), failure=DELETED_HERE))
+    world.store(entry.candidates[:1])
+    change = world.one(wanted)
+    assert (change.action, change.also) == ("adopt", ("develop",))
+    every = variant(outputs=(f"outputs/{CANDIDATE_MARK}.jpg",), policy={"pick": "all"})
+    assert (world.one(every).action, world.one(every).reason) == ("keep", "unavailable")
+    review = world.one(variant(policy={"pick": "review"}))
+    assert (review.action, review.also) == ("adopt", ())
+
+
+@pytest.mark.parametrize("status", ["pending", "in_doubt", "succeeded"])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_lost_picture_that_was_asked_for_again_is_not_drawn_a_third_time(status: str, *, recorded: bool) -> None:
+    wanted = variant()
+    lost = KnownDraw.of_entry(entry_of(wanted))
+    doubtful = status == "in_doubt"
+    newer = replace(
+        lost, attempt=2, token=token_of(wanted, 2), generation=None if doubtful else "g-2", status=status,  # type: ignore[arg-type]  # three words
+        candidates=candidates_of(wanted, 2) if status == "succeeded" else (), open_intent=doubtful,
+    )  # fmt: skip
+    world = World().know(replace(lost, failure=DELETED_HERE), newer)
+    if recorded:
+        world.have("hero", entry_of(wanted), placed=False, stored=False)
+    for options in ({}, {"retry": frozenset({"hero"})}, {"forces": frozenset({"missing"})}):
+        change = world.one(wanted, **options)
+        assert change.action == ("adopt" if status == "succeeded" else "wait"), (options, change)
+        assert change.known == newer
+
+
+def test_an_older_draw_that_is_here_is_taken_before_a_newer_one_that_is_lost() -> None:
+    wanted = variant()
+    older = KnownDraw.of_entry(entry_of(wanted))
+    newer = replace(
+        older, attempt=2, token=token_of(wanted, 2), candidates=candidates_of(wanted, 2), failure=DELETED_HERE
+    )
+    world = World().know(older, newer)
+    world.store(older.candidates)
+    for options in ({}, {"retry": frozenset({"hero"})}):
+        change = world.one(wanted, **options)
+        assert (change.action, change.attempt) == ("adopt", 1)
+
+
+def test_labels_of_a_generation_that_is_gone_are_recorded_here_only() -> None:
+    entry = entry_of(variant())
+    world = World().have("hero", entry)
+    assert world.one(variant(labels="fancy")).detail == ""
+    world.know(replace(KnownDraw.of_entry(entry), failure=GONE))
+    change = world.one(variant(labels="fancy"))
+    assert (change.action, change.reason) == ("update", "labels")
+    assert change.detail.startswith("recorded here only")
 
 
 def test_something_unwanted_follows_the_policy_in_the_lock() -> None:
