@@ -13,6 +13,8 @@ MIB: Final = 1 << 20
 FLOOR: Final = 64 * MIB
 # A picture of a few MiB is there up to three times at once: in an answer as base64, in the store, as an output file.
 EACH: Final = 8 * MIB
+# More than that do not come between two looks, however many are under way.
+MOST_AT_ONCE: Final = 128
 LOOKED_EVERY_S: Final = 1.0
 
 
@@ -36,7 +38,7 @@ class Room:
     @property
     def wanted(self) -> int:
         """Bytes that have to be free on each file system."""
-        return FLOOR + EACH * self.in_flight
+        return FLOOR + EACH * min(self.in_flight, MOST_AT_ONCE)
 
     def lacking(self) -> str | None:
         """Why nothing may be paid for now, None where there is room; looked at once a second at most."""

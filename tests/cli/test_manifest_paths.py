@@ -75,7 +75,7 @@ def test_an_asset_does_not_range_over_its_own_outputs(project: Project, own: str
 
 
 def test_an_output_is_no_reference_of_what_it_is_drawn_from(project: Project) -> None:
-    project.write("o/A.png", "x")
+    project.write("o/A.png", "\0")  # what holds no text may be a picture
     usual = "provider: openai, params: {model: gpt-image-2}"
     project.write(
         "manifests/catalog.yaml",

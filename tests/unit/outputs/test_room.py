@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebatch.outputs.room import EACH, FLOOR, MIB, Room, on_each_disk
+from imagebatch.outputs.room import EACH, FLOOR, MIB, MOST_AT_ONCE, Room, on_each_disk
 
 
 class Disk:
@@ -28,6 +28,10 @@ def test_a_floor_and_a_share_for_each_request_have_to_be_free(tmp_path: Path) ->
     lacking = Disk(FLOOR + 3 * EACH - 1).room(tmp_path, 3).lacking()
     assert lacking is not None
     assert lacking.startswith("87 MiB are free on the disk of .imagebatch, and 88 MiB have to be ")
+
+
+def test_a_thousand_requests_under_way_ask_for_no_more_than_can_come_between_two_looks(tmp_path: Path) -> None:
+    assert Disk(0).room(tmp_path, 1000).wanted == FLOOR + MOST_AT_ONCE * EACH == 1088 * MIB
 
 
 def test_a_disk_is_looked_at_once_a_second_and_room_that_was_made_counts(tmp_path: Path) -> None:
