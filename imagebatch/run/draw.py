@@ -89,8 +89,9 @@ class Drawing:
     async def retry(self, variant: Variant, lane: Lane, attempt: int, known: KnownDraw) -> Drawn:
         """Start a failed generation again under its id: first `update` where the request changed, then `retry`.
 
-        Where the provider cannot do that it is drawn anew. The generation is read first: one that is not ours is left
-        alone (Trouble), and one that somebody else has started again is waited for instead of being paid once more.
+        Where the provider cannot do that, or has it no more, it is drawn anew. The generation is read first: one that
+        is not ours is left alone (Trouble), and one that somebody else has started again is waited for instead of
+        being paid once more.
         """
         adapter = lane.adapter
         generation = known.generation
@@ -100,17 +101,19 @@ class Drawing:
         this = Try(variant=variant, lane=lane, token=known.token, attempt=attempt)
         async with lane.places:
             end = self.creator.unsent(this)
-            before = await _observed(lane, generation) if end is None else None
+            before, known_there = await _read(lane, generation) if end is None else (None, True)
             if before is not None:
                 self._refuse_foreign(before, known.token)
                 if not changed and before.state in {"pending", "succeeded"}:
                     await self.creator.recorder.record(intent(this, "retry", generation=generation, paid=False))
                     return together([await self._taken(this, generation, cost=())], attempt=attempt)
-            if end is None and changed and isinstance(adapter, CanUpdate):
+            if end is None and changed and known_there and isinstance(adapter, CanUpdate):
                 this = self._try(variant, lane, attempt, 0)
                 end = await self._updated(this, adapter, generation)
-            if end is None:
+            if end is None and known_there:
                 return await self._retried(this, adapter, generation)
+        if end is None:
+            return await self.draw(variant, lane, attempt, None if changed else known)
         return together([end], attempt=attempt)
 
     def _refuse_foreign(self, found: Observation, token: str) -> None:
@@ -231,9 +234,15 @@ class Drawing:
 
 
 async def _observed(lane: Lane, generation: str) -> Observation | None:
+    return (await _read(lane, generation))[0]
+
+
+async def _read(lane: Lane, generation: str) -> tuple[Observation | None, bool]:
+    """What the provider says of a generation, if it can be read; False where it says that it has none of that id."""
     if not isinstance(lane.adapter, CanObserve):
-        return None
+        return None, True
     try:
-        return await lane.adapter.observe(generation, lane.wire)
+        found = await lane.adapter.observe(generation, lane.wire)
     except (Unreachable, OutcomeLost, NotSent, BadAnswer):
-        return None
+        return None, True
+    return found, found is not None

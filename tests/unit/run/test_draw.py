@@ -9,8 +9,9 @@ import pytest
 from imagebatch.model.event import Accepted, Event, Intended
 from imagebatch.model.money import UNKNOWN_COST
 from imagebatch.model.recorded import KnownDraw
-from imagebatch.model.token import lineage_tag
+from imagebatch.model.token import lineage_tag, make_token
 from imagebatch.model.variant import Place, Policy, Variant
+from imagebatch.model.wire import Unreachable
 from imagebatch.providers import base
 from imagebatch.providers.base import Observation
 from imagebatch.run.draw import Drawing
@@ -46,12 +47,14 @@ FAILED = KnownDraw(
 class _Provider:
     """Shows one generation, and counts what it is asked to start or change."""
 
-    def __init__(self, seen: Observation | None) -> None:
+    def __init__(self, seen: Observation | Exception | None) -> None:
         self.seen = seen
         self.retried = 0
 
     async def observe(self, generation: str, wire: object) -> Observation | None:
         del generation, wire
+        if isinstance(self.seen, Exception):
+            raise self.seen
         return self.seen
 
     async def retry(self, generation: str, wire: Any) -> base.Accepted:
@@ -71,6 +74,7 @@ class _Creator:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.costs: list[tuple[str, ...]] = []
+        self.created: list[tuple[str, int]] = []
         self.recorder = self
 
     async def record(self, event: Event, *, durable: bool = True) -> None:
@@ -88,6 +92,10 @@ class _Creator:
             this=this, step=step, recorder=self, tell=self.tell, unsent=self.unsent, generation=generation
         )  # fmt: skip
 
+    async def create(self, this: Try) -> End:
+        self.created.append((this.token, this.attempt))
+        return End(token=this.token, status="succeeded", generation="g2")
+
     async def polled(self, this: Try, generation: str, cost: tuple[str, ...]) -> End:
         self.costs.append(cost)
         return End(token=this.token, status="succeeded", generation=generation, cost=cost)
@@ -97,7 +105,7 @@ def _seen(state: Any, **more: Any) -> Observation:
     return Observation(generation="g1", state=state, **{"token": TOKEN, **more})
 
 
-async def _retried(seen: Observation | None) -> tuple[_Provider, _Creator, Any]:
+async def _retried(seen: Observation | Exception | None) -> tuple[_Provider, _Creator, Any]:
     provider, creator = _Provider(seen), _Creator()
     lane: Any = SimpleNamespace(
         alias="studio", type="all-images", adapter=provider, wire=SimpleNamespace(), places=asyncio.Semaphore(1),
@@ -117,10 +125,17 @@ async def test_a_generation_that_somebody_started_again_is_waited_for_and_not_pa
     assert creator.costs == [()]
 
 
-@pytest.mark.parametrize("seen", [_seen("failed"), _seen("blocked"), None])
-async def test_what_is_in_error_or_cannot_be_read_is_started_again(seen: Observation | None) -> None:
-    provider, _, drawn = await _retried(seen)
-    assert (provider.retried, drawn.status) == (1, "succeeded")
+@pytest.mark.parametrize("seen", [_seen("failed"), _seen("blocked"), Unreachable("503")])
+async def test_what_is_in_error_or_cannot_be_read_is_started_again(seen: Observation | Exception) -> None:
+    provider, creator, drawn = await _retried(seen)
+    assert (provider.retried, drawn.status, creator.created) == (1, "succeeded", [])
+
+
+async def test_a_failed_generation_that_the_provider_has_no_more_is_drawn_anew() -> None:
+    provider, creator, drawn = await _retried(None)
+    token = make_token(lineage=LINEAGE, draw=VARIANT.draw, attempt=2, part=0, salt="")
+    assert (provider.retried, creator.created) == (0, [(token, 2)])
+    assert (drawn.status, drawn.generation) == ("succeeded", "g2")
 
 
 async def test_a_generation_without_our_token_is_neither_started_nor_changed() -> None:
