@@ -306,12 +306,12 @@ def _from_history(case: Case, variant: Variant, history: DrawHistory, why: tuple
         if found is not None:
             return _taken(case, variant, found)
     if (found := history.best("succeeded")) is not None:
-        taken = [_taken(case, variant, one) for one in history.found if one.draw.status == "succeeded"]
+        taken = (_taken(case, variant, one) for one in history.found if one.draw.status == "succeeded")
         free = next((change for change in taken if change.action in {"adopt", "share"}), None)
         newer = _newer_than(history, found.draw.attempt)
         if free is None and newer.found:  # none can be had, and another was asked for: what came of that counts
             return _from_history(case, variant, newer, why)
-        return free or taken[0]
+        return free or _taken(case, variant, found)
     if (found := history.best("pending")) is not None:
         leader = found.shares_with
         if leader is not None and case.world.options.selects(leader):

@@ -68,5 +68,5 @@ def _draw_together(change: Change, other: Change | None) -> bool:
     """Whether the other address will share what this change draws."""
     if other is None or other.variant is None or change.variant is None or other.action == "noop":
         return False
-    mine, others = change.variant, other.variant
-    return (mine.draw, mine.provider, False) == (others.draw, others.provider, mine.policy.distinct)
+    mine, theirs = change.variant, other.variant
+    return mine.draw == theirs.draw and mine.provider == theirs.provider and not mine.policy.distinct

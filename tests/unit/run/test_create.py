@@ -201,7 +201,7 @@ class Bench:
             tell=lambda _: None,
             open_steps=more.pop("open_steps", {}),
             reference_images=lambda _: (),
-            turns=Turns(),
+            turns=more.pop("turns", Turns()),
             lacking=more.pop("lacking", lambda: None),
         )
         self.this = Try(variant=VARIANT, lane=self.lane, token=TOKEN, attempt=1, send=more.pop("send", True))
@@ -226,6 +226,21 @@ async def test_the_intent_is_durable_before_the_request_leaves_and_the_id_right_
     assert bench.journal.durable == [True, True, False]  # what became of it can be asked again, free
     assert (end.status, end.generation) == ("succeeded", "g1")
     assert [one.id for one in end.candidates] == ["a", "b"]
+
+
+async def test_a_create_waits_for_its_turn_with_nothing_written_down(tmp_path: Path) -> None:
+    turn = asyncio.Event()
+
+    class Busy(Turns):
+        async def to_draw(self) -> None:
+            await turn.wait()
+
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")), turns=Busy())
+    running = asyncio.ensure_future(bench.run())
+    await asyncio.sleep(0.01)
+    assert (bench.adapter.sent, bench.journal.kinds()) == (0, [])
+    turn.set()
+    assert (await running).status == "succeeded"
 
 
 async def test_what_a_vanished_generation_had_shown_is_taken_with_a_warning(tmp_path: Path) -> None:

@@ -5,23 +5,13 @@ from typing import Any
 
 import pytest
 
-from imagebatch.model.event import Event, Observed
+from imagebatch.model.event import Observed
 from imagebatch.model.generation import Failure, FailureKind
 from imagebatch.providers.base import Refused
 from imagebatch.run.labels import update_labels
 from imagebatch.run.trouble import Trouble
 from tests.unit.plan.worlds import entry_of, variant
-
-
-class Recorder:
-    """Keeps what is written down."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    async def record(self, event: Event, *, durable: bool = True) -> None:
-        del durable
-        self.events.append(event)
+from tests.unit.run.recorders import Recorder
 
 
 def refusing(kind: FailureKind | None) -> tuple[Any, Any]:

@@ -1,30 +1,21 @@
 """What is asked again of a generation whose pictures could not be had."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from imagebatch.model.event import Event, Observed
+from imagebatch.model.event import Observed
 from imagebatch.model.generation import Candidate, Entry, Failure
 from imagebatch.providers.base import Observation, Offer, Refused
 from imagebatch.run.pictures import Pictures
 from imagebatch.run.trouble import Trouble
 from imagebatch.run.turns import Turns
 from tests.unit.plan.worlds import variant
+from tests.unit.run.recorders import Recorder
 
 NOTHING = Failure(kind="no_images", message="the generation is done and offers no images")
-
-
-class Recorder:
-    """Keeps what is written down."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    async def record(self, event: Event, *, durable: bool = True) -> None:
-        del durable
-        self.events.append(event)
 
 
 class Provider:
@@ -130,3 +121,18 @@ async def test_an_image_that_is_not_sold_any_more_may_be_of_a_generation_that_is
         await pictures.buy(wanted, lane, failed(**DRAWN, picked=(1,)), lambda *_: None)
     names = [type(event).__name__ for event in recorder.events]
     assert names == ["Intended", "Refused", *([] if there else ["Observed"])]
+
+
+async def test_nothing_is_bought_while_the_disk_has_no_room() -> None:
+    pictures, recorder, lane = asking(None)
+
+    class Shop(Provider):
+        async def buy(self, *_: object) -> Refused:
+            raise AssertionError("nothing may be asked for")
+
+    lane.adapter = Shop(None)
+    full = replace(pictures, lacking=lambda: "3 MiB are free")
+    wanted: Any = variant(policy={"resolution": "full"})
+    with pytest.raises(Trouble, match="not bought: 3 MiB are free") as caught:
+        await full.buy(wanted, lane, failed(**DRAWN, picked=(1,)), lambda *_: None)
+    assert (caught.value.code, recorder.events) == ("disk.low", [])

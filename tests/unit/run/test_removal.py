@@ -12,17 +12,7 @@ from imagebatch.plan.types import Change
 from imagebatch.providers.base import Observation
 from imagebatch.run.removal import Removal
 from tests.unit.plan.worlds import LINEAGE, entry_of, variant
-
-
-class Recorder:
-    """Keeps what is written down."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    async def record(self, event: Event, *, durable: bool = True) -> None:
-        del durable
-        self.events.append(event)
+from tests.unit.run.recorders import Recorder
 
 
 class Provider:
