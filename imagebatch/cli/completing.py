@@ -7,6 +7,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from imagebatch.effects.disk import READ
+from imagebatch.effects.files import is_file, names_in, opened, read_rest
+
 MOST = 500
 MOST_BYTES = 64 * 1024 * 1024
 
@@ -27,24 +30,22 @@ def addresses_of_lock(start: str, prefix: str) -> list[str]:
 
 
 def _lock_files(start: Path) -> Iterator[Path]:
-    root = next((folder for folder in (start, *start.parents) if (folder / "imagebatch.yaml").is_file()), None)
+    root = next((folder for folder in (start, *start.parents) if is_file(folder / "imagebatch.yaml")), None)
     if root is None:
         return
-    if (root / "imagebatch.lock").is_file():
+    if is_file(root / "imagebatch.lock"):
         yield root / "imagebatch.lock"
-    yield from sorted((root / "imagebatch.lock.d").glob("*.lock"))
+    folder = root / "imagebatch.lock.d"
+    yield from (folder / name for name in names_in(folder) if name.endswith(".lock"))
 
 
 def _addresses(path: Path) -> Iterator[str]:
-    read = 0
     inside = False
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            read += len(line)
-            if read > MOST_BYTES:
-                return
-            if line.startswith('"generations"'):
-                inside = True
-            elif inside and line.startswith('"') and line.rstrip().endswith("{"):
-                address, _ = json.JSONDecoder().raw_decode(line)
-                yield str(address)
+    with opened(path, READ) as handle:
+        text = read_rest(handle, MOST_BYTES).decode("utf-8", "replace")
+    for line in text.split("\n"):
+        if line.startswith('"generations"'):
+            inside = True
+        elif inside and line.startswith('"') and line.rstrip().endswith("{"):
+            address, _ = json.JSONDecoder().raw_decode(line)
+            yield str(address)

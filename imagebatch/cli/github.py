@@ -1,14 +1,15 @@
 """What GitHub Actions reads from a step: its summary and its outputs. Trouble here never fails a command."""
 
-import secrets
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
 from imagebatch.cli.screen import Screen
 from imagebatch.cli.views.foreign import json_text
+from imagebatch.effects import seams
+from imagebatch.effects.disk import APPEND
+from imagebatch.effects.files import opened, write_whole
 from imagebatch.errors import ImagebatchError
 
 _OUTPUTS = "imagebatch.outputs"  # in a context's `meta`: what the step's outputs will say beside the exit code
@@ -51,7 +52,7 @@ def write_outputs(environ: Mapping[str, str], screen: Screen, values: Mapping[st
         return
     blocks = []
     for name, value in values.items():
-        delimiter = f"imagebatch_{secrets.token_hex(16)}"
+        delimiter = f"imagebatch_{seams.chance.hex(16)}"
         blocks.append(f"{name}<<{delimiter}\n{screen.masks.over(json_text(value))}\n{delimiter}\n")
     _append(path, "".join(blocks), screen)
 
@@ -60,7 +61,7 @@ def _append(path: str | None, text: str, screen: Screen) -> None:
     if not path:
         return
     try:
-        with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+        with opened(path, APPEND) as handle:
+            write_whole(handle, text.encode(errors="backslashreplace"))
     except OSError as error:
         screen.say(f"warning: {path} could not be written: {error.strerror}")

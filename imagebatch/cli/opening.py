@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from imagebatch.cli.masking import Masks
 from imagebatch.cli.options import Shell
+from imagebatch.effects import seams
+from imagebatch.effects.files import is_folder
 from imagebatch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,9 +18,9 @@ def open_setup(shell: Shell) -> "Setup":
     from imagebatch.pipeline.project import Setup, find_project
 
     start = shell.directory
-    if not start.is_dir():
+    if not is_folder(start):
         raise UsageError("no such folder", f"-C names {start}, which is no folder.", code="usage.directory")
-    return Setup(root=find_project(start.resolve()), variables=shell.environ, simulate=shell.simulate)
+    return Setup(root=find_project(Path(seams.disk.realpath(start))), variables=shell.environ, simulate=shell.simulate)
 
 
 def open_project(shell: Shell, *, setup: "Setup | None" = None, warn: bool = True) -> "Project":

@@ -1,14 +1,15 @@
 """Progress on stderr: a bar on a terminal, a line each 30 s elsewhere, nothing where it was not wanted."""
 
-import threading
-import time
 from collections.abc import Callable
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from imagebatch.cli.options import Shell
 from imagebatch.cli.screen import Screen, is_terminal, width
 from imagebatch.cli.views.tally import Tally, active_rows, bar_text, counts_text, progress_line
+from imagebatch.effects import seams
+from imagebatch.effects.threads import Repeating
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -76,11 +77,11 @@ class Silent:
 class Messages:
     """No progress, but the messages that a person has to read."""
 
-    def __init__(self, screen: Screen, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, screen: Screen, clock: Callable[[], float] | None = None) -> None:
         self._screen = screen
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._tally = Tally(total=0, started_at=clock())
+        self._clock = clock or seams.clock.monotonic
+        self._lock = Lock()
+        self._tally = Tally(total=0, started_at=self._clock())
 
     def begin(self, total: int) -> None:
         """Start counting."""
@@ -100,42 +101,36 @@ class Messages:
 class Lines(Messages):
     """One line each 30 s, from a thread of its own: the run may wait long without an event."""
 
-    def __init__(
-        self, screen: Screen, every_s: float = LINE_EVERY_S, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, screen: Screen, every_s: float = LINE_EVERY_S, clock: Callable[[], float] | None = None) -> None:
         super().__init__(screen, clock)
         self._every_s = every_s
-        self._over = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread: Repeating | None = None
 
     def begin(self, total: int) -> None:
         """Start the clock."""
         super().begin(total)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
-            self._thread.start()
+            self._thread = seams.threads.repeating(self._say, self._every_s, name="progress")
 
     def end(self) -> None:
         """Stop the clock."""
-        self._over.set()
         if self._thread is not None:
-            self._thread.join(timeout=5)
+            self._thread.end()
 
-    def _run(self) -> None:
-        while not self._over.wait(self._every_s):
-            with self._lock:
-                text = progress_line(self._tally, self._clock())
-            self._screen.say(text)
+    def _say(self) -> None:
+        with self._lock:
+            text = progress_line(self._tally, self._clock())
+        self._screen.say(text)
 
 
 class Bar:
     """One bar over everything and at most eight rows, four times a second, on stderr."""
 
-    def __init__(self, shell: Shell, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, shell: Shell, clock: Callable[[], float] | None = None) -> None:
         self._shell = shell
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._tally = Tally(total=0, started_at=clock())
+        self._clock = clock or seams.clock.monotonic
+        self._lock = Lock()
+        self._tally = Tally(total=0, started_at=self._clock())
         self._live: Live | None = None
 
     def begin(self, total: int) -> None:

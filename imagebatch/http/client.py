@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from random import random
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote, unquote, urlencode
@@ -26,13 +25,14 @@ import httpx
 import stamina
 import stamina.instrumentation
 
+from imagebatch.effects import seams
 from imagebatch.errors import ProviderError
 from imagebatch.http.announce import Before
 from imagebatch.http.bodies import CutBody, KeyMask, decoded
 from imagebatch.http.clock import Clock, SystemClock
 from imagebatch.http.errors import AnswerLost, ConnectFailed, GatePaused, LostWhy, NetCode, NoAnswer, UnreadableAnswer
 from imagebatch.http.limits import Gate
-from imagebatch.http.proxies import transport_for
+from imagebatch.http.network import network
 from imagebatch.http.retry import MAX_RETRY_AFTER_S, backoff_s, certainly_refused, classify, retry_after_of
 from imagebatch.http.spool import Keeper
 from imagebatch.http.transport import EXCHANGE, Exchange
@@ -83,7 +83,7 @@ class ProviderWire:
         secret: bool = True,
         transport: httpx.AsyncBaseTransport | None = None,
         read_budget_s: float = READ_BUDGET_S,
-        chance: Callable[[], float] = random,
+        chance: Callable[[], float] | None = None,
     ) -> None:
         self.settings = settings
         self.gate = gate
@@ -93,7 +93,7 @@ class ProviderWire:
         self._clock = clock or SystemClock()
         self._memory = memory
         self._budget_s = read_budget_s
-        self._chance = chance
+        self._chance = chance or seams.chance.fraction
         self._key_header = _key_header(capabilities, key, settings.alias)
         self.mask = KeyMask.of(key if secret else None)
         self._mock = transport
@@ -254,7 +254,7 @@ class ProviderWire:
         except BaseException:
             keeper.close()
             raise
-        body = await asyncio.to_thread(keeper.whole) if keeper.on_disk else keeper.whole()
+        body = await seams.threads.aside(keeper.whole) if keeper.on_disk else keeper.whole()
         return Answer(status=status, headers=headers, body=body)
 
     def _masked(self, items: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -267,7 +267,7 @@ class ProviderWire:
 
     def _transport(self, *, fresh: bool) -> httpx.AsyncBaseTransport:
         if fresh not in self._transports:
-            self._transports[fresh] = self._mock or transport_for(self._base.origin, fresh=fresh)
+            self._transports[fresh] = self._mock or network().transport(self._base.origin, fresh=fresh)
         return self._transports[fresh]
 
     def _request(self, call: Call) -> "_Draft":

@@ -1,8 +1,8 @@
 """Time, passed in. Only the monotonic clock: the wall clock can jump, and no wait may hang on it."""
 
-import asyncio
-import time
 from typing import Protocol
+
+from imagebatch.effects import seams
 
 
 class Clock(Protocol):
@@ -21,7 +21,7 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> float:
-        return time.monotonic()
+        return seams.clock.monotonic()
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        await seams.clock.sleep(seconds)

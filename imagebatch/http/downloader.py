@@ -15,18 +15,17 @@ from typing import Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from yarl import URL
 
 from imagebatch.http.errors import GatePaused
 from imagebatch.http.limits import Gate
+from imagebatch.http.network import Response, Session, network
 from imagebatch.http.retry import parse_retry_after
-from imagebatch.http.transport import CONNECT_TIMEOUT_S, no_tls, open_session, ssl_context, told
+from imagebatch.http.transport import told
 from imagebatch.http.trust import PictureRules, PictureTarget, address_refusal, check_picture_url
 from imagebatch.model.transfer import DownloadError, OpenStream
 
 MAX_PICTURE = 64 * 1024 * 1024
 TOTAL_S = 120.0
-USER_AGENT = "imagebatch"
 DEAD_LINK = frozenset({401, 403, 404, 410})
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
@@ -63,7 +62,7 @@ class Downloader:
         self._total_s = total_s
         self._limit = limit
         self._lookup = lookup
-        self._sessions: dict[tuple[bool, bool, bool], aiohttp.ClientSession] = {}
+        self._sessions: dict[tuple[bool, bool, bool], Session] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -89,7 +88,7 @@ class Downloader:
 
         Raises DownloadError, on entering or while the pieces are read.
         """
-        response: aiohttp.ClientResponse | None = None
+        response: Response | None = None
         try:
             async with asyncio.timeout(self._total_s):
                 response = await self._opened(url)
@@ -102,7 +101,7 @@ class Downloader:
                 # Whatever is left unread is not read: the connection is closed with it.
                 response.close()
 
-    async def _opened(self, url: str) -> aiohttp.ClientResponse:
+    async def _opened(self, url: str) -> Response:
         came_from: str | None = None
         hop = 0
         while True:
@@ -118,7 +117,7 @@ class Downloader:
             response.close()
             came_from, hop = target.url, hop + 1
 
-    async def _asked(self, target: PictureTarget) -> aiohttp.ClientResponse:
+    async def _asked(self, target: PictureTarget) -> Response:
         if self._gate is None or target.origin != self._rules.origin:
             return await self._get(target)
         try:
@@ -126,7 +125,7 @@ class Downloader:
         except GatePaused as paused:
             text = f"{target.origin.host} wants to be left alone for {paused.wait_s:.0f} s"
             raise DownloadError(text, kind="too_slow") from None
-        response: aiohttp.ClientResponse | None = None
+        response: Response | None = None
         try:
             response = await self._get(target)
             return response
@@ -136,16 +135,11 @@ class Downloader:
             else:
                 self._gate.leave(turn, response.status, _wait_of(response))
 
-    async def _get(self, target: PictureTarget) -> aiohttp.ClientResponse:
+    async def _get(self, target: PictureTarget) -> Response:
         host = target.origin.host
         self.counts["download"] += 1
         try:
-            return await self._session(target).get(
-                URL(target.url, encoded=True),
-                allow_redirects=False,
-                headers={"accept": "image/*", "accept-encoding": "identity", "user-agent": USER_AGENT},
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
-            )
+            return await self._session(target).get(target.url)
         except Exception as error:
             refused = _refusal_behind(error)
             if refused is not None:
@@ -155,7 +149,7 @@ class Downloader:
                 raise DownloadError(f"no connection to {host} ({told(error)})", kind="unreachable") from error
             raise DownloadError(f"{host} broke the transfer off ({told(error)})", kind="cut") from error
 
-    def _checked(self, response: aiohttp.ClientResponse, target: PictureTarget) -> aiohttp.ClientResponse:
+    def _checked(self, response: Response, target: PictureTarget) -> Response:
         host, status = target.origin.host, response.status
         if status in DEAD_LINK:
             raise DownloadError(f"{host} answers {status}: the link is dead", kind="expired", status=status)
@@ -170,7 +164,7 @@ class Downloader:
             raise self._too_large()
         return response
 
-    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _pieces(self, response: Response) -> AsyncIterator[bytes]:
         count = 0
         try:
             # aiohttp raises where a body ends before its announced length, or in the middle of a chunk.
@@ -187,14 +181,13 @@ class Downloader:
     def _too_large(self) -> DownloadError:
         return DownloadError(f"the picture is over {self._limit // (1024 * 1024)} MiB", kind="too_large")
 
-    def _session(self, target: PictureTarget) -> aiohttp.ClientSession:
+    def _session(self, target: PictureTarget) -> Session:
         # One session for each kind of permission: a pooled connection never serves a stricter rule than its own.
         tls = target.origin.scheme == "https"
         key = (target.private, target.loopback, tls)
         if key not in self._sessions:
             resolver = CheckingResolver(self._lookup, private=target.private, loopback=target.loopback)
-            connector = aiohttp.TCPConnector(ssl=ssl_context() if tls else no_tls(), limit=0, resolver=resolver)
-            self._sessions[key] = open_session(connector)
+            self._sessions[key] = network().session(resolver, tls=tls)
         return self._sessions[key]
 
 
@@ -239,7 +232,7 @@ def _result(host: str, address: str, port: int) -> ResolveResult:
     )
 
 
-def _wait_of(response: aiohttp.ClientResponse) -> float | None:
+def _wait_of(response: Response) -> float | None:
     return parse_retry_after(response.headers.get("retry-after"), response.headers.get("date"))
 
 

@@ -12,8 +12,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from random import random
 
+from imagebatch.effects import seams
 from imagebatch.http.clock import Clock, SystemClock
 from imagebatch.http.errors import GatePaused
 from imagebatch.http.retry import MAX_RETRY_AFTER_S, backoff_s
@@ -66,10 +66,10 @@ class Gate:
         limits: tuple[RateLimit, ...] = (),
         *,
         clock: Clock | None = None,
-        chance: Callable[[], float] = random,
+        chance: Callable[[], float] | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._chance = chance
+        self._chance = chance or seams.chance.fraction
         self._windows = [Window(count=limit.count, per_s=limit.per_s) for limit in limits]
         self._queue = asyncio.Lock()
         self._answered = asyncio.Event()

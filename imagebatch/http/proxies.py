@@ -10,7 +10,7 @@ from imagebatch.http.transport import TracingTransport
 from imagebatch.http.trust import Origin
 
 
-def transport_for(origin: Origin, *, fresh: bool) -> TracingTransport:
+def plain_transport(origin: Origin, *, fresh: bool) -> TracingTransport:
     """The transport to an origin: through a proxy where `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` say so.
 
     Loopback never goes through a proxy: the proxy's loopback is another machine's.

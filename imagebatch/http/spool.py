@@ -7,13 +7,15 @@ ends in `.part`; the rename is the mark that it is whole. After a crash a whole 
 
 import io
 import json
-import os
 import stat
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from imagebatch.effects import seams
+from imagebatch.effects.disk import OVER, READ_REGULAR
+from imagebatch.effects.files import make_folders, names_in, opened, read_rest, remove, sync_folder, write_whole
 from imagebatch.model.token import TOKEN_PATTERN
 from imagebatch.model.wire import Answer, Call, NotSent, Wire
 
@@ -30,85 +32,83 @@ class Keeper:
     def __init__(self, path: Path | None, status: int, headers: Mapping[str, str]) -> None:
         self._path = path
         self._memory = io.BytesIO()
-        self._file: BinaryIO | None = None
+        self._handle: int | None = None
         self._start = 0
         if path is not None:
             head = {"status": status, "headers": {name: headers[name] for name in sorted(KEPT & headers.keys())}}
-            with suppress(OSError):
-                self._file = _open_private(_part(path))
-                self._start = self._file.write(json.dumps(head).encode() + b"\n")
+            line = json.dumps(head).encode() + b"\n"
+            try:
+                make_folders(path.parent)
+                self._handle = seams.disk.open(_part(path), OVER, 0o600)
+                write_whole(self._handle, line)
+                self._start = len(line)
+            except OSError:
+                self.close()
 
     @property
     def on_disk(self) -> bool:
         """Whether the body stands in a file."""
-        return self._file is not None
+        return self._handle is not None
 
     def write(self, piece: bytes) -> None:
         """Add a piece of the decoded body."""
-        if self._file is not None:
+        rest = memoryview(piece)
+        if self._handle is not None:
             try:
-                self._file.write(piece)
+                while rest:
+                    rest = rest[seams.disk.write(self._handle, rest) :]
             except OSError:
                 self._fall_back()
-            else:
-                return
-        self._memory.write(piece)
+        self._memory.write(rest)
 
     def whole(self) -> bytes:
         """Sync, give the file its final name, and give the whole body."""
-        file, path = self._file, self._path
-        if file is None or path is None:
+        handle, path = self._handle, self._path
+        if handle is None or path is None:
             return self._memory.getvalue()
         try:
-            os.fsync(file.fileno())
-            _part(path).replace(path)
+            seams.disk.fsync(handle)
+            seams.disk.replace(_part(path), path)
             sync_folder(path.parent)
         except OSError:
             self._fall_back()
             return self._memory.getvalue()
-        body = self._read()
+        body = self._read(handle)
         self.close()
         return body
 
     def close(self) -> None:
         """Close the file; without `whole` its name still ends in `.part`, and no program will read it."""
-        if self._file is not None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
             with suppress(OSError):
-                self._file.close()
+                seams.disk.close(handle)
 
-    def _read(self) -> bytes:
-        if self._file is None:
-            return b""
-        self._file.seek(self._start)
-        return self._file.read()
+    def _read(self, handle: int) -> bytes:
+        seams.disk.lseek(handle, self._start, 0)
+        return read_rest(handle)
 
     def _fall_back(self) -> None:
-        with suppress(OSError):
-            self._memory.write(self._read())
+        if self._handle is not None:
+            with suppress(OSError):
+                self._memory.write(self._read(self._handle))
         self.close()
-        self._file = None
 
 
 def _part(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
-def _open_private(path: Path) -> BinaryIO:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    flags = os.O_CREAT | os.O_TRUNC | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    # Unbuffered: a buffer that cannot be flushed would hide how much of a paid answer is on disk.
-    return os.fdopen(os.open(path, flags, 0o600), "r+b", buffering=0)
-
-
 def read_spool(path: Path) -> Answer | None:
     """The answer in a whole spool file; None where there is none or its head cannot be read."""
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
+        if not stat.S_ISREG(seams.disk.lstat(path).st_mode):
             return None
-        with path.open("rb") as file:
-            fields = json.loads(file.readline(LONGEST_HEAD))
-            headers = {str(name): str(value) for name, value in fields["headers"].items()}
-            return Answer(status=int(fields["status"]), headers=headers, body=file.read())
+        with opened(path, READ_REGULAR) as handle:
+            head, _, body = read_rest(handle).partition(b"\n")
+        fields = json.loads(head[:LONGEST_HEAD])
+        headers = {str(name): str(value) for name, value in fields["headers"].items()}
+        return Answer(status=int(fields["status"]), headers=headers, body=body)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -140,20 +140,21 @@ class Inbox:
 
     def tokens(self) -> tuple[str, ...]:
         """The tokens that whole answers are kept of, sorted."""
-        names = (path.name.removesuffix(".answer") for path in self._folder.glob("ib-*.answer"))
+        names = (name.removesuffix(".answer") for name in names_in(self._folder) if name.endswith(".answer"))
         return tuple(sorted(name for name in names if TOKEN_PATTERN.fullmatch(name)))
 
     def sweep(self) -> None:
         """Remove answers that never came whole; only for the one who holds the lease."""
-        for path in self._folder.glob("ib-*.answer.part"):
-            with suppress(OSError):
-                path.unlink()
+        for name in names_in(self._folder):
+            if name.startswith("ib-") and name.endswith(".answer.part"):
+                with suppress(OSError):
+                    seams.disk.unlink(self._folder / name)
 
     def discard(self, token: str) -> None:
         """Forget the answer of `token`, whole or not: its pictures are in the store and recorded."""
         path = self.path(token)
-        path.unlink(missing_ok=True)
-        _part(path).unlink(missing_ok=True)
+        remove(path)
+        remove(_part(path))
 
 
 @runtime_checkable
@@ -214,13 +215,3 @@ class Replay:
     def remember(self, key: str, value: str) -> None:
         """Kept by the real wire."""
         self._wire.remember(key, value)
-
-
-def sync_folder(folder: Path) -> None:
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,10 +1,12 @@
 """The user's own list of trusted hosts, in the user's configuration folder, never in a project."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from imagebatch.effects import seams
+from imagebatch.effects.disk import OVER, WINDOWS
+from imagebatch.effects.files import make_folders, opened, read_bytes, write_whole
 from imagebatch.errors import StateError, UsageError
 from imagebatch.http.trust import Trust, parse_host_port, trust_of
 
@@ -74,13 +76,13 @@ def _has_home(environ: Mapping[str, str]) -> bool:
 
 def _entries(path: Path) -> dict[str, list[str]]:
     try:
-        mode = path.stat().st_mode
-        content = json.loads(path.read_text(encoding="utf-8"))
+        mode = seams.disk.stat(path).st_mode
+        content = json.loads(read_bytes(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise _unreadable(path, f"it cannot be read ({type(error).__name__})") from None
-    if os.name == "posix" and mode & 0o022:
+    if not WINDOWS and mode & 0o022:
         raise _unreadable(path, "others may write it, so it does not say what you trust")
     hosts = content.get("hosts") if isinstance(content, dict) and content.get("format") == FORMAT else None
     if not isinstance(hosts, dict) or not all(
@@ -93,13 +95,12 @@ def _entries(path: Path) -> dict[str, list[str]]:
 def _write(path: Path, hosts: Mapping[str, list[str]]) -> None:
     temp = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(temp, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-            file.write(json.dumps({"format": FORMAT, "hosts": hosts}, indent=1) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temp.chmod(0o600)
-        temp.replace(path)
+        make_folders(path.parent, 0o700)
+        with opened(temp, OVER, 0o600) as handle:
+            write_whole(handle, f"{json.dumps({'format': FORMAT, 'hosts': hosts}, indent=1)}\n".encode())
+            seams.disk.fsync(handle)
+        seams.disk.chmod(temp, 0o600)
+        seams.disk.replace(temp, path)
     except OSError as error:
         raise StateError(
             "the list of trusted hosts cannot be written", f"{path}: {error.strerror}.", code="trust.not_written"

@@ -1,6 +1,5 @@
 """Rules for output paths: one portable set on every system, and no two files that some file system takes for one."""
 
-import os
 import re
 import stat
 import unicodedata
@@ -9,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from imagebatch.effects import seams
+from imagebatch.effects.files import is_link
 from imagebatch.manifest.characters import BAD_IN_NAME, describe_char, quoted
 from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK
 
@@ -190,7 +191,7 @@ class OutputPaths:
             at /= part
             walked = f"{walked}/{part}" if walked else part
             try:
-                mode = at.lstat().st_mode
+                mode = seams.disk.lstat(at).st_mode
             except OSError:  # not there yet
                 return _Folder(plain=plain, odd=frozenset())
             if stat.S_ISLNK(mode):
@@ -198,14 +199,13 @@ class OutputPaths:
             if not stat.S_ISDIR(mode):
                 raise BadPath("not_regular", f"{quoted(walked)} is there and is not a folder")
         try:
-            with os.scandir(at) as entries:
-                odd = frozenset(entry.name for entry in entries if not entry.is_file(follow_symlinks=False))
+            odd = frozenset(seams.disk.odd_names(at))
         except OSError:  # nothing can be seen there; writing will say why
             odd = frozenset()
         return _Folder(plain=plain, odd=odd)
 
     def _refuse_odd(self, path: str) -> None:
-        if (self.root / path).is_symlink():
+        if is_link(self.root / path):
             raise BadPath("symlink", f"{quoted(path)} is a link; pictures are not written through links")
         raise BadPath("not_regular", f"{quoted(path)} is there and is not a regular file")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from imagebatch.effects import seams
 from imagebatch.errors import ManifestError, Problem
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.source import PROJECT_FILE, Sources
@@ -47,7 +48,7 @@ def find_root(start: Path) -> Path:
     """
     begin = Path(os.path.abspath(start))  # noqa: PTH100 - resolve() would follow links, and a root may be reached by one
     for folder in (begin, *begin.parents):
-        if os.path.lexists(folder / PROJECT_FILE):
+        if seams.disk.lexists(folder / PROJECT_FILE):
             return folder
     raise ManifestError(
         [
@@ -154,7 +155,7 @@ class _Loader:
     def _picks(self) -> Picks:
         from imagebatch.manifest.picks import PICKS_PATH, read_picks
 
-        if not os.path.lexists(self.sources.root / PICKS_PATH):
+        if not seams.disk.lexists(self.sources.root / PICKS_PATH):
             return Picks()
         source = self.sources.read_text(PICKS_PATH, area="manifest")
         return Picks() if source is None else read_picks(source.text, PICKS_PATH, self.findings)

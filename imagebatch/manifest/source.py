@@ -2,13 +2,16 @@
 
 import errno
 import hashlib
-import os
 import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from os import stat_result
 from pathlib import Path, PurePosixPath
 
+from imagebatch.effects import seams
+from imagebatch.effects.disk import READ, READ_REGULAR
+from imagebatch.effects.files import is_link, opened, read_rest
 from imagebatch.manifest.characters import BAD_IN_TEXT, char_kind, describe_char, quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.model.variant import Place
@@ -40,7 +43,7 @@ class Sources:
 
     def __init__(self, root: Path, findings: Findings) -> None:
         self.root = root
-        self._real_root = Path(os.path.realpath(root))
+        self._real_root = Path(seams.disk.realpath(root))
         self._findings = findings
         self.hashes: dict[str, str] = {}
 
@@ -75,7 +78,7 @@ class Sources:
             return False
         full = self._real_root / path
         try:
-            facts = full.stat()
+            facts = seams.disk.stat(full)
         except OSError as error:
             self._unreadable(path, "path", error, place)
             return False
@@ -84,8 +87,8 @@ class Sources:
     def why_no_picture(self, path: str) -> str | None:
         """What a checked file is that no picture is, by its first bytes; None where it may be one."""
         try:
-            with (self._real_root / path).open("rb") as file:
-                head = file.read(_HEAD)
+            with opened(self._real_root / path, READ) as handle:
+                head = read_rest(handle, _HEAD)
         except OSError as error:
             return f"cannot be read: {error.strerror or 'unknown error'}"
         if not head:
@@ -120,7 +123,7 @@ class Sources:
         top = self._real_root / folder
         found: list[str] = []
         others: list[str] = []
-        if os.path.lexists(top) and not self._confined(top, folder, area, place):
+        if seams.disk.lexists(top) and not self._confined(top, folder, area, place):
             return found, others
         for relative in self._walk(top, area):
             (found if relative.endswith(suffix) else others).append(relative)
@@ -142,7 +145,7 @@ class Sources:
             if error.errno not in {errno.ENOENT, errno.ENOTDIR}:
                 self._unreadable(self._relative(Path(error.filename or top)), area, error, None)
 
-        for folder, folders, names in os.walk(top, onerror=unreadable):
+        for folder, folders, names in seams.disk.walk(top, onerror=unreadable):
             here = Path(folder)
             folders[:] = sorted(
                 name for name in folders if not name.startswith(".") and not self._linked(here / name, area)
@@ -155,7 +158,7 @@ class Sources:
         return path.relative_to(self._real_root).as_posix()
 
     def _linked(self, path: Path, area: str) -> bool:
-        if not path.is_symlink():
+        if not is_link(path):
             return False
         self._findings.add(
             f"{area}.not_read",
@@ -182,20 +185,19 @@ class Sources:
     def _bytes(self, path: str, *, area: str, place: Place | None, limit: int) -> bytes | None:
         full = self._real_root / path
         try:
-            facts = full.lstat()
+            facts = seams.disk.lstat(full)
             if stat.S_ISLNK(facts.st_mode):
                 if not self._confined(full, path, area, place):
                     return None
-                full = Path(os.path.realpath(full))
-                facts = full.lstat()
+                full = Path(seams.disk.realpath(full))
+                facts = seams.disk.lstat(full)
             if not self._confined(full, path, area, place) or not self._regular(facts, path, area, place):
                 return None
             # lstat first and O_NONBLOCK: a pipe put there in between cannot make open() wait.
-            handle = os.open(full, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-            with os.fdopen(handle, "rb") as file:
-                if not self._regular(os.fstat(handle), path, area, place):
+            with opened(full, READ_REGULAR) as handle:
+                if not self._regular(seams.disk.fstat(handle), path, area, place):
                     return None
-                data = file.read(limit + 1)
+                data = read_rest(handle, limit + 1)
         except OSError as error:
             self._unreadable(path, area, error, place)
             return None
@@ -211,7 +213,7 @@ class Sources:
         return data
 
     def _confined(self, full: Path, path: str, area: str, place: Place | None) -> bool:
-        if Path(os.path.realpath(full)).is_relative_to(self._real_root):
+        if Path(seams.disk.realpath(full)).is_relative_to(self._real_root):
             return True
         self._findings.add(
             f"{area}.not_regular" if area != "path" else "path.symlink",
@@ -223,7 +225,7 @@ class Sources:
         )
         return False
 
-    def _regular(self, facts: os.stat_result, path: str, area: str, place: Place | None) -> bool:
+    def _regular(self, facts: stat_result, path: str, area: str, place: Place | None) -> bool:
         if stat.S_ISREG(facts.st_mode):
             return True
         kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "a pipe, device or socket"

@@ -4,13 +4,15 @@ import json
 import marshal
 import os
 import queue
-import subprocess  # the child is our own file, started by path
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import Any, Final, Literal, Self
+
+from imagebatch.effects import seams
+from imagebatch.effects.threads import Begun
 
 _CHILD = Path(__file__).with_name("render_child.py")
 
@@ -77,17 +79,14 @@ class Renderer:
     """
 
     def __init__(self, *, hash_seed: str = "0") -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
+        self._process = seams.processes.pipe_child(
             [sys.executable, "-I", "-X", "utf8", str(_CHILD)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(hash_seed),
-            cwd=Path(sys.executable).anchor or None,
+            _environment(hash_seed),
+            Path(sys.executable).anchor or None,
         )
         self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
-        self._watch: threading.Timer | None = None
+        self._writer: Begun | None = None
+        self._watch: Begun | None = None
         self._budget = _Budget()
         self._timed_out = False
         self._at: int | None = None
@@ -107,11 +106,8 @@ class Renderer:
     def send(self, message: dict[str, Any]) -> None:
         """Queue a message: `limits`, `templates`, `table`, `scan` or `render`."""
         if self._writer is None:
-            self._writer = threading.Thread(target=self._write, name="imagebatch-render", daemon=True)
-            self._writer.start()
-            self._watch = threading.Timer(self._budget.wall_s, self._time_out)
-            self._watch.daemon = True
-            self._watch.start()
+            self._writer = seams.threads.begin(self._write, name="imagebatch-render")
+            self._watch = seams.threads.begin(self._time_out, name="imagebatch-limit", after_s=self._budget.wall_s)
         data = marshal.dumps(message)
         self._outbox.put(len(data).to_bytes(8, "big"))
         self._outbox.put(data)
@@ -148,7 +144,7 @@ class Renderer:
         self._process.kill()
         self._outbox.put(None)
         if self._writer is not None:
-            self._writer.join(timeout=5)
+            self._writer.wait(5)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 try:
@@ -181,7 +177,7 @@ class Renderer:
     def _why(self) -> str:
         try:
             code = self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
+        except TimeoutExpired:
             return "it stopped answering"
         if self._timed_out:
             return "it took too long"

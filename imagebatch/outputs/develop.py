@@ -1,12 +1,13 @@
 """From a pick's bytes to an output's bytes: the delivered ones where nothing is to be done, else a derived picture."""
 
-import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from imagebatch.effects import seams
+from imagebatch.effects.disk import READ
+from imagebatch.effects.files import hash_rest, opened, remove
 from imagebatch.errors import OutputError
 from imagebatch.model.canonical import Json
 from imagebatch.model.generation import Output, PictureFacts
@@ -59,9 +60,9 @@ async def develop(spec: OutputSpec, path: str, facts: PictureFacts, *, store: St
     }
     try:
         size = await _made(job, path, workers)
-        sha256 = await asyncio.to_thread(_hash, target)
+        sha256 = await seams.threads.aside(_hash, target)
     except BaseException:
-        target.unlink(missing_ok=True)
+        remove(target)
         raise
     return Developed(path=target, sha256=sha256, bytes=size, kept=False)
 
@@ -109,28 +110,28 @@ class Outputs:
         try:
             if announce is not None:
                 await announce(path, made.sha256)
-            await asyncio.to_thread(
+            await seams.threads.aside(
                 self.tree.place, made.path, path, sha256=made.sha256, replaces=replaces, spare=spare, force=force
             )
         finally:
             if not made.kept:
-                made.path.unlink(missing_ok=True)
+                remove(made.path)
         return Output(path=path, develop=wanted.develop, sha256=made.sha256, bytes=made.bytes)
 
     async def trash(self, output: Output, day: str) -> bool:
         """Move an output to the trash of `day`; False where it is gone or was edited, and therefore stays."""
-        return await asyncio.to_thread(self.tree.trash, output.path, output.sha256, day)
+        return await seams.threads.aside(self.tree.trash, output.path, output.sha256, day)
 
     async def move(
         self, output: Output, path: str, *, spare: str | None = None, force: bool = False
     ) -> Literal["moved", "same", "gone", "not_ours"]:
         """Rename an output; what has the hash `spare`, and with `force` whatever is in the way, goes to the trash."""
-        return await asyncio.to_thread(self.tree.move, output.path, path, output.sha256, spare=spare, force=force)
+        return await seams.threads.aside(self.tree.move, output.path, path, output.sha256, spare=spare, force=force)
 
 
 def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+    with opened(path, READ) as handle:
+        return hash_rest(handle)
 
 
 def _undeveloped(path: str, why: str) -> OutputError:

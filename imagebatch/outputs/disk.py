@@ -4,20 +4,21 @@ The cache vouches for a file as long as its size, its times and its hash are the
 JSON object of plain strings, because 100,000 of those load in tens of milliseconds; losing it costs one hashing.
 """
 
-import hashlib
 import json
-import os
 import stat
-import time
+from datetime import UTC, datetime
+from os import stat_result
 from pathlib import Path
 
+from imagebatch.effects import seams
+from imagebatch.effects.disk import READ_REGULAR
+from imagebatch.effects.files import hash_rest, make_folders, opened, read_bytes, remove, write_bytes
 from imagebatch.errors import OutputError
 from imagebatch.model.recorded import OutputState
 from imagebatch.outputs.paths import path_parts
 
 FORMAT = "imagebatch-stat-cache-1"
 RACY_NS = 50_000_000
-PIECE = 1024 * 1024
 
 
 class StatDisk:
@@ -35,7 +36,7 @@ class StatDisk:
     def look(self, path: str, sha256: str, size: int) -> OutputState:
         """How a file compares with the lock; `size` is the locked number of bytes. A link is never `same`."""
         try:
-            found = os.lstat(self._root + path)
+            found = seams.disk.lstat(self._root + path)
         except (FileNotFoundError, NotADirectoryError):
             return "missing"
         except (OSError, ValueError):
@@ -51,12 +52,12 @@ class StatDisk:
 
     def exists(self, path: str) -> bool:
         """Whether anything stands at an output path."""
-        return os.path.lexists(self._root + path)
+        return seams.disk.lexists(self._root + path)
 
     def hash_of(self, path: str) -> str | None:
         """The hash of the regular file at an output path; None where there is none."""
         try:
-            if not stat.S_ISREG(os.lstat(self._root + path).st_mode):
+            if not stat.S_ISREG(seams.disk.lstat(self._root + path).st_mode):
                 return None
             return _hash(self._root + path)
         except (OSError, ValueError):
@@ -65,7 +66,7 @@ class StatDisk:
     def note(self, path: str, sha256: str) -> None:
         """Remember a file that was just written with these bytes."""
         try:
-            found = os.lstat(self._root + path)
+            found = seams.disk.lstat(self._root + path)
         except OSError:
             return
         self._keep(path, sha256, found)
@@ -80,21 +81,21 @@ class StatDisk:
         if not self._changed or self._seen is None:
             return
         # A file that was written a moment ago could change again within one tick of its clock: it is hashed once more.
-        latest = time.time_ns() - RACY_NS
+        latest = _nanoseconds(seams.clock.wall()) - RACY_NS
         kept = {path: text for path, text in self._seen.items() if int(text.split(" ", 3)[1]) < latest}
         temp = self._file.with_name(self._file.name + ".part")
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(self._file.parent)
             # Whatever stands under the temporary name is removed, never written into: it could be a link to elsewhere.
-            temp.unlink(missing_ok=True)
-            with temp.open("x", encoding="utf-8") as file:
-                json.dump({"format": FORMAT, "root": self._root, "seen": kept}, file)
-            temp.replace(self._file)
+            remove(temp)
+            text = json.dumps({"format": FORMAT, "root": self._root, "seen": kept})
+            write_bytes(temp, text.encode(), new=True)
+            seams.disk.replace(temp, self._file)
         except (OSError, UnicodeEncodeError):
             return
         self._changed = False
 
-    def _compared(self, path: str, sha256: str, found: os.stat_result) -> OutputState:
+    def _compared(self, path: str, sha256: str, found: stat_result) -> OutputState:
         if not stat.S_ISREG(found.st_mode):
             return "edited"
         try:
@@ -107,7 +108,7 @@ class StatDisk:
         self._keep(path, sha256, found)
         return "same"
 
-    def _keep(self, path: str, sha256: str, found: os.stat_result) -> None:
+    def _keep(self, path: str, sha256: str, found: stat_result) -> None:
         text = f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {sha256}"
         self._loaded()[path] = text
         self._changed = True
@@ -119,9 +120,9 @@ class StatDisk:
 
     def _read(self) -> dict[str, str]:
         try:
-            if not stat.S_ISREG(self._file.lstat().st_mode):
+            if not stat.S_ISREG(seams.disk.lstat(self._file).st_mode):
                 return {}
-            content = json.loads(self._file.read_bytes())
+            content = json.loads(read_bytes(self._file))
         except (OSError, ValueError, RecursionError):
             return {}
         if not isinstance(content, dict) or content.get("format") != FORMAT or content.get("root") != self._root:
@@ -134,10 +135,10 @@ def _sound(text: object) -> bool:
     return isinstance(text, str) and text.count(" ") == 3
 
 
+def _nanoseconds(moment: datetime) -> int:
+    return int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e9)
+
+
 def _hash(path: str) -> str:
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    digest = hashlib.sha256()
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-    return "sha256:" + digest.hexdigest()
+    with opened(path, READ_REGULAR) as handle:
+        return hash_rest(handle)

@@ -10,8 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
+from imagebatch.effects import seams
+from imagebatch.effects.disk import NEW
+from imagebatch.effects.files import remove, write_bytes, write_whole
 from imagebatch.model.generation import Failure, FailureKind, PictureFacts
 from imagebatch.model.transfer import DownloadError, OpenStream
 from imagebatch.outputs.picture import MAX_BYTES
@@ -45,7 +48,7 @@ async def take_picture(
     store: Store,
     workers: Workers,
     asked_size: tuple[int, int] | None = None,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    sleep: Callable[[float], Awaitable[None]] | None = None,
 ) -> Taken | Failure:
     """Fetch one picture into the store; a transfer that breaks, or brings a cut picture, is repeated up to three times.
 
@@ -67,7 +70,7 @@ async def take_picture(
             if last or not error.again:
                 raise
             wait = BACKOFF_S * 2 ** (attempt - 1) if error.wait_s is None else error.wait_s
-            await sleep(min(wait, LONGEST_WAIT_S))
+            await (sleep or seams.clock.sleep)(min(wait, LONGEST_WAIT_S))
             continue
         cut = isinstance(taken, Failure) and taken.provider_code == "image.truncated"
         if last or not cut:
@@ -101,7 +104,7 @@ async def _tried(
             taken = await _judged(path, received, store, workers, asked_size)
         finally:
             if not isinstance(taken, Taken):
-                path.unlink(missing_ok=True)
+                remove(path)
     return taken
 
 
@@ -132,8 +135,7 @@ async def _judged(
     def write() -> None:
         # Making a file can take longer than a turn of the event loop should.
         if received.held is not None:
-            with path.open("xb", buffering=0) as file:
-                _write(file, received.held)
+            write_bytes(path, received.held, new=True)
 
     def kept(found: Mapping[str, Any]) -> Taken | Failure:
         if "bad" in found:
@@ -159,7 +161,7 @@ async def _received(pieces: AsyncIterator[bytes], path: Path) -> _Received:
     digest = hashlib.sha256()
     count = 0
     held: list[bytes] = []
-    file: BinaryIO | None = None
+    handle: int | None = None
     try:
         async for piece in pieces:
             count += len(piece)
@@ -169,19 +171,14 @@ async def _received(pieces: AsyncIterator[bytes], path: Path) -> _Received:
             held.append(piece)
             if count > PIECE:
                 # Writing to the page cache does not block for long; the sync happens in a thread.
-                file = file or path.open("xb", buffering=0)
-                _write(file, b"".join(held))
+                handle = seams.disk.open(path, NEW, 0o666) if handle is None else handle
+                write_whole(handle, b"".join(held))
                 held.clear()
     finally:
-        if file is not None:
-            file.close()
-    return _Received(sha256="sha256:" + digest.hexdigest(), count=count, held=None if file else b"".join(held))
-
-
-def _write(file: BinaryIO, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) or 0 :]
+        if handle is not None:
+            seams.disk.close(handle)
+    whole = None if handle is not None else b"".join(held)
+    return _Received(sha256="sha256:" + digest.hexdigest(), count=count, held=whole)
 
 
 def _warnings(found: Mapping[str, Any], facts: PictureFacts, asked_size: tuple[int, int] | None) -> tuple[str, ...]:

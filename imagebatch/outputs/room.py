@@ -1,11 +1,12 @@
 """Room on the disk, looked at before anything is paid: a picture that cannot be stored is paid for all the same."""
 
-import shutil
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from imagebatch.effects import seams
+from imagebatch.effects.files import exists
 
 LOW: Final = "disk.low"
 MIB: Final = 1 << 20
@@ -20,7 +21,7 @@ LOOKED_EVERY_S: Final = 1.0
 
 def free_bytes(folder: Path) -> int:
     """What we may still write there. Raises OSError."""
-    return shutil.disk_usage(folder).free
+    return seams.disk.free(folder)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Room:
     folders: Mapping[str, Path]
     in_flight: int
     free: Callable[[Path], int] = free_bytes
-    now: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = field(default_factory=lambda: seams.clock.monotonic)
     _looked: float | None = field(default=None, init=False)
     _lacking: str | None = field(default=None, init=False)
 
@@ -66,10 +67,10 @@ def on_each_disk(home: Path, paths: Iterable[str]) -> dict[str, Path]:
     found: dict[int, str] = {}
     for folder in [".imagebatch", *sorted({path.rpartition("/")[0] for path in paths})]:
         there = home / folder
-        while not there.exists() and there != home:
+        while not exists(there) and there != home:
             there = there.parent
         try:
-            disk = there.stat().st_dev
+            disk = seams.disk.stat(there).st_dev
         except OSError:
             continue
         found.setdefault(disk, there.relative_to(home).as_posix())

@@ -4,12 +4,13 @@ Nothing under a final name is ever changed. A picture is written under another n
 synced, renamed, and its folder synced: what has a final name is whole, after a power cut too.
 """
 
-import os
 import re
-import threading
 from itertools import count
 from pathlib import Path
+from threading import Lock
 
+from imagebatch.effects import seams
+from imagebatch.effects.files import is_file, is_link, make_folders, names_in, remove, sync_file, sync_folder
 from imagebatch.errors import OutputError
 from imagebatch.outputs.paths import EXTENSIONS
 
@@ -25,7 +26,7 @@ class Store:
         self._folder = folder
         self._shards: dict[str, dict[str, str]] = {}
         # A folder is read and a name added under it: a reading that began earlier must not replace what was added.
-        self._looking = threading.Lock()
+        self._looking = Lock()
 
     def has(self, sha256: str) -> bool:
         """Whether the bytes with this hash (`sha256:` and 64 hex digits) are here; a text that is no hash never is."""
@@ -38,7 +39,7 @@ class Store:
         """
         name = self._name(sha256)
         path = self._folder / (name or "")[:2] / (name or "")
-        if name is None or not path.is_file():
+        if name is None or not is_file(path):
             with self._looking:
                 self._shards.pop(sha256[7:9], None)  # somebody tidied up: look again next time
             raise KeyError(sha256)
@@ -46,19 +47,19 @@ class Store:
 
     def hashes(self) -> frozenset[str]:
         """All hashes that the store has."""
-        shards = (entry.name for entry in _scan(self._folder) if re.fullmatch(r"[0-9a-f]{2}", entry.name))
+        shards = (name for name in names_in(self._folder) if re.fullmatch(r"[0-9a-f]{2}", name))
         return frozenset(f"sha256:{digest}" for shard in shards for digest in self._shard(shard))
 
     def fresh_path(self) -> Path:
         """A name for a file that is still being written; its folder exists. Leftovers are removed by `sweep`."""
         folder = self._folder / "new"
         try:
-            folder.mkdir()  # with `exist_ok` it would look twice where the folder exists, as it nearly always does
+            seams.disk.mkdir(folder)  # looking first would look twice where it exists, as it nearly always does
         except FileExistsError:
             pass
         except FileNotFoundError:
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{os.getpid()}-{next(_COUNTER)}.part"
+            make_folders(folder)
+        return folder / f"{seams.processes.pid()}-{next(_COUNTER)}.part"
 
     def adopt(self, path: Path, sha256: str, media_type: str, *, synced: bool = False) -> Path:
         """Take a checked file from `fresh_path` into the store: sync, rename, sync the folder. Blocks on the disk.
@@ -69,15 +70,15 @@ class Store:
         folder = self._folder / digest[:2]
         target = folder / f"{digest}.{EXTENSIONS[media_type]}"
         if not synced:
-            path.chmod(0o644)
-            _sync(path)
+            seams.disk.chmod(path, 0o644)
+            sync_file(path)
         try:
-            path.replace(target)
+            seams.disk.replace(path, target)
         except FileNotFoundError:
-            folder.mkdir(parents=True, exist_ok=True)
-            _sync(self._folder)
-            path.replace(target)
-        _sync(folder)
+            make_folders(folder)
+            sync_folder(self._folder)
+            seams.disk.replace(path, target)
+        sync_folder(folder)
         with self._looking:
             self._read(digest[:2])[digest] = target.name
         return target
@@ -87,17 +88,17 @@ class Store:
 
         Raises OutputError where a folder of the store is a link: following it would write outside the project.
         """
-        for entry in _scan(self._folder):
-            if entry.is_symlink():
+        for name in names_in(self._folder):
+            if is_link(self._folder / name):
                 raise OutputError(
                     "a folder of the store is a link",
-                    f"{entry.name} in {self._folder.name} is a link. Following it could write outside the project.",
-                    hints=(f"Remove it: rm .imagebatch/{self._folder.name}/{entry.name}",),
+                    f"{name} in {self._folder.name} is a link. Following it could write outside the project.",
+                    hints=(f"Remove it: rm .imagebatch/{self._folder.name}/{name}",),
                     code="path.symlink",
                 )
-        left = [Path(entry.path) for entry in _scan(self._folder / "new") if entry.name.endswith(".part")]
+        left = [self._folder / "new" / name for name in names_in(self._folder / "new") if name.endswith(".part")]
         for path in left:
-            path.unlink(missing_ok=True)
+            remove(path)
         return len(left)
 
     def _name(self, sha256: str) -> str | None:
@@ -115,7 +116,7 @@ class Store:
         """The names of one folder, read once; only under the lock."""
         found = self._shards.get(shard)
         if found is None:
-            names = (entry.name for entry in _scan(self._folder / shard))
+            names = names_in(self._folder / shard)
             found = self._shards[shard] = {name[:64]: name for name in names if re.fullmatch(r"[0-9a-f]{64}\..+", name)}
         return found
 
@@ -125,21 +126,3 @@ def _digest(sha256: str) -> str:
     if match is None:
         raise ValueError(f"{sha256!r} is no sha256")
     return match[1]
-
-
-def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _sync(path: Path) -> None:
-    if path.is_dir() and os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,23 +5,19 @@ it all cannot lead a write elsewhere. A file that is not ours is never replaced 
 that the lock names. Needs openat and friends: Linux, macOS, the BSDs.
 """
 
-import contextlib
 import errno
-import hashlib
-import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from imagebatch.effects import seams
+from imagebatch.effects.disk import NEW, READ, READ_FOLDER, READ_REAL_FOLDER, READ_REGULAR
+from imagebatch.effects.files import PIECE, hash_rest, opened, write_whole
 from imagebatch.errors import ImagebatchError, OutputError, RefusedError
 from imagebatch.outputs.paths import path_parts
 from imagebatch.outputs.trouble import disk_errors
-
-PIECE = 1024 * 1024
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 _SAFE = "The picture is safe in the store; nothing has to be paid again."
 
@@ -32,11 +28,11 @@ class Tree:
     """The project's root; `close` gives the handle back. All methods may block on the disk: call them in a thread."""
 
     def __init__(self, root: Path) -> None:
-        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._root = seams.disk.open(root, READ_FOLDER)
 
     def close(self) -> None:
         """Give the folder's handle back."""
-        os.close(self._root)
+        seams.disk.close(self._root)
 
     def hash_of(self, path: str) -> str | None:
         """The hash of the regular file at a project path; None where nothing is there.
@@ -70,8 +66,9 @@ class Tree:
         with disk_errors(path, _SAFE, gone=True), self._parent(path, make=True) as (folder, name):
             there = _hash_at(folder, name, path)
             if there == sha256:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(_temp(name), dir_fd=folder)  # a run that died between two names of one file left it
+                with suppress(FileNotFoundError):  # a run that died between two names of one file left it
+                    seams.disk.unlink(_temp(name), dir_fd=folder)
+                    seams.disk.fsync(folder)
                 return "same"
             if there is not None and there != replaces:
                 if not force and there != spare:
@@ -82,10 +79,10 @@ class Tree:
             try:
                 _put(folder, temp, name, path, clobber=there is not None)
             except BaseException:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temp, dir_fd=folder)
+                with suppress(FileNotFoundError):
+                    seams.disk.unlink(temp, dir_fd=folder)
                 raise
-            os.fsync(folder)
+            seams.disk.fsync(folder)
             return "written"
 
     def trash(self, path: str, sha256: str, day: str) -> bool:
@@ -130,8 +127,8 @@ class Tree:
                         raise _not_ours(target)
                     self._to_trash(into, new_name, target, "overwritten")
                 _put(into, name, new_name, target, clobber=False, source=folder)
-                os.fsync(into)
-                os.fsync(folder)
+                seams.disk.fsync(into)
+                seams.disk.fsync(folder)
         except FileNotFoundError:
             return "gone"
         self._tidy(source)
@@ -143,7 +140,7 @@ class Tree:
             with disk_errors(path, _SAFE), self._parent(path, make=False) as (folder, name):
                 if _hash_at(folder, name, path) != sha256:
                     return False
-                os.unlink(name, dir_fd=folder)
+                seams.disk.unlink(name, dir_fd=folder)
         except FileNotFoundError:
             return False
         self._tidy(path)
@@ -157,10 +154,10 @@ class Tree:
         try:
             yield handle, name
         finally:
-            os.close(handle)
+            seams.disk.close(handle)
 
     def _walk(self, folders: list[str], path: str, *, make: bool) -> int:
-        handle = os.dup(self._root)
+        handle = seams.disk.dup(self._root)
         try:
             for folder in folders:
                 try:
@@ -170,10 +167,10 @@ class Tree:
                         raise
                     _make(folder, handle)
                     inner = _opened_folder(folder, handle, path)
-                os.close(handle)
+                seams.disk.close(handle)
                 handle = inner
         except BaseException:
-            os.close(handle)
+            seams.disk.close(handle)
             raise
         return handle
 
@@ -184,19 +181,22 @@ class Tree:
             for number in range(1000):
                 free = last if number == 0 else f"{number}-{last}"
                 try:
-                    os.link(name, free, src_dir_fd=folder, dst_dir_fd=into, follow_symlinks=False)
+                    seams.disk.link(name, free, src_dir_fd=folder, dst_dir_fd=into, follow_symlinks=False)
                 except FileExistsError:
                     if not _is_same(folder, name, into, free):
                         continue
-                    os.unlink(name, dir_fd=folder)  # a killed run had put it there and came no further
+                    seams.disk.unlink(name, dir_fd=folder)  # a killed run had put it there and came no further
                 except OSError:
-                    os.rename(name, free, src_dir_fd=folder, dst_dir_fd=into)
+                    seams.disk.replace(name, free, src_dir_fd=folder, dst_dir_fd=into)
                 else:
-                    os.unlink(name, dir_fd=folder)
+                    seams.disk.unlink(name, dir_fd=folder)
+                # Once the lock has let go of it, nobody would look for it at its old place any more.
+                seams.disk.fsync(into)
+                seams.disk.fsync(folder)
                 return
             raise OutputError("the trash is full", f"{path} was removed a thousand times today.", path=path)
         finally:
-            os.close(into)
+            seams.disk.close(into)
 
     def _tidy(self, path: str) -> None:
         """Remove the folders that lost their last file, from the inside out."""
@@ -208,29 +208,29 @@ class Tree:
             except (OSError, ImagebatchError):
                 return
             try:
-                os.rmdir(last, dir_fd=handle)
+                seams.disk.rmdir(last, dir_fd=handle)
             except OSError:
                 return
             finally:
-                os.close(handle)
+                seams.disk.close(handle)
             folders = outer
 
 
 def _make(folder: str, handle: int) -> None:
     try:
-        os.mkdir(folder, dir_fd=handle)
+        seams.disk.mkdir(folder, dir_fd=handle)
     except FileExistsError:
         return
-    os.fsync(handle)
+    seams.disk.fsync(handle)
 
 
 def _opened_folder(folder: str, handle: int, path: str) -> int:
     try:
-        return os.open(folder, _FOLDER, dir_fd=handle)
+        return seams.disk.open(folder, READ_REAL_FOLDER, dir_fd=handle)
     except OSError as error:
         if error.errno not in {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}:
             raise
-        mode = os.stat(folder, dir_fd=handle, follow_symlinks=False).st_mode
+        mode = seams.disk.stat(folder, dir_fd=handle, follow_symlinks=False).st_mode
         if stat.S_ISLNK(mode):
             raise _link(path, folder) from None
         raise OutputError(
@@ -243,7 +243,10 @@ def _opened_folder(folder: str, handle: int, path: str) -> int:
 
 def _hash_at(folder: int, name: str, path: str) -> str | None:
     try:
-        handle = os.open(name, _FILE, dir_fd=folder)
+        with opened(name, READ_REGULAR, dir_fd=folder) as handle:
+            if not stat.S_ISREG(seams.disk.fstat(handle).st_mode):
+                raise _not_regular(path)
+            return hash_rest(handle)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -252,20 +255,13 @@ def _hash_at(folder: int, name: str, path: str) -> str | None:
         if error.errno in {errno.ENXIO, errno.EISDIR}:
             raise _not_regular(path) from None
         raise
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise _not_regular(path)
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        digest = hashlib.sha256()
-        while piece := file.read(PIECE):
-            digest.update(piece)
-    return "sha256:" + digest.hexdigest()
 
 
 def _is_same(folder: int, name: str, into: int, other: str) -> bool:
     """Whether two names are one file."""
-    here = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    return os.path.samestat(here, os.stat(other, dir_fd=into, follow_symlinks=False))
+    here = seams.disk.stat(name, dir_fd=folder, follow_symlinks=False)
+    there = seams.disk.stat(other, dir_fd=into, follow_symlinks=False)
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
 def _temp(name: str) -> str:
@@ -275,22 +271,17 @@ def _temp(name: str) -> str:
 def _copied(source: Path, folder: int, name: str) -> str:
     """Copy to a temporary name beside the target, synced; what a dead run left there gives way."""
     temp = _temp(name)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(FileNotFoundError):
+        seams.disk.unlink(temp, dir_fd=folder)
     try:
-        handle = os.open(temp, flags, 0o644, dir_fd=folder)
-    except FileExistsError:
-        os.unlink(temp, dir_fd=folder)
-        handle = os.open(temp, flags, 0o644, dir_fd=folder)
-    try:
-        with os.fdopen(handle, "wb", buffering=0) as out, source.open("rb", buffering=0) as file:
-            while piece := file.read(PIECE):
-                rest = memoryview(piece)
-                while rest:
-                    rest = rest[out.write(rest) :]
-            os.fchmod(handle, 0o644)
-            os.fsync(handle)
+        with opened(temp, NEW, 0o644, dir_fd=folder) as handle, opened(source, READ) as origin:
+            while piece := seams.disk.read(origin, PIECE):
+                write_whole(handle, piece)
+            seams.disk.fchmod(handle, 0o644)
+            seams.disk.fsync(handle)
     except BaseException:
-        os.unlink(temp, dir_fd=folder)
+        with suppress(FileNotFoundError):
+            seams.disk.unlink(temp, dir_fd=folder)
         raise
     return temp
 
@@ -300,15 +291,15 @@ def _put(folder: int, temp: str, name: str, path: str, *, clobber: bool, source:
     origin = folder if source is None else source
     if not clobber:
         try:
-            os.link(temp, name, src_dir_fd=origin, dst_dir_fd=folder, follow_symlinks=False)
+            seams.disk.link(temp, name, src_dir_fd=origin, dst_dir_fd=folder, follow_symlinks=False)
         except FileExistsError:
             raise _not_ours(path) from None
         except OSError:
             pass  # a file system without hard links: the check a moment ago has to do
         else:
-            os.unlink(temp, dir_fd=origin)
+            seams.disk.unlink(temp, dir_fd=origin)
             return
-    os.rename(temp, name, src_dir_fd=origin, dst_dir_fd=folder)
+    seams.disk.replace(temp, name, src_dir_fd=origin, dst_dir_fd=folder)
 
 
 def _link(path: str, name: str) -> OutputError:

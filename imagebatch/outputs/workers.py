@@ -4,20 +4,15 @@ Each is spoken to from a thread of its own over plain pipes. An event loop's str
 loop for each picture, and what follows a check (keeping the file) blocks on the disk anyway.
 """
 
-import asyncio
 import json
 import os
-import select
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from imagebatch.effects import processes as effects
+from imagebatch.effects import seams
 from imagebatch.errors import OutputError
 
 CHECK_S = 20.0
@@ -47,7 +42,7 @@ class Workers:
         self._busy: set[Child] = set()
         self._closed = False
         # One thread for each child: whoever has a thread finds a child idle, or may start one.
-        self._threads = ThreadPoolExecutor(count or max(1, min(4, os.cpu_count() or 2)), "imagebatch-decoder")
+        self._threads = seams.threads.pool(count or max(1, min(4, seams.processes.cores())), name="imagebatch-decoder")
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,8 +56,8 @@ class Workers:
         """End all children: idle ones stop once their input is closed, one that still works is killed."""
         self._closed = True  # before the busy ones are looked at: who comes later sees it, and kills its own
         for child in list(self._busy):
-            child.kill()
-        await asyncio.to_thread(self._end_all)
+            child.process.kill()
+        await seams.threads.aside(self._end_all)
 
     async def run(self, job: Mapping[str, Any], *, seconds: float) -> Answer:
         """Have one job done; `seconds` of wall time bound it. A child that dies over it gets one successor.
@@ -88,9 +83,8 @@ class Workers:
             first()
             return then(self._answered(job, seconds))
 
-        loop = asyncio.get_running_loop()
         try:
-            done = loop.run_in_executor(self._threads, whole)
+            done = self._threads.submit(whole)
         except RuntimeError as error:  # the pool is closed, or the system has no thread for it
             raise _not_started(str(error)) from None
         return await done
@@ -123,9 +117,9 @@ class Workers:
                 child = self._idle.pop()
             except IndexError:  # asking first whether there is one would leave room for another thread to take it
                 return None
-            if child.alive:
+            if child.process.alive:
                 return child
-            child.end(0)
+            child.process.end(0)
         return None
 
     def _start(self) -> "Child":
@@ -150,10 +144,10 @@ class Workers:
         self._busy.add(child)
         try:
             if self._closed:
-                child.kill()
+                child.process.kill()
             return words()
         except BaseException:
-            child.end(0)
+            child.process.end(0)
             if self._closed:
                 raise _not_started(_ENDED) from None
             raise
@@ -161,13 +155,13 @@ class Workers:
             self._busy.discard(child)
 
     def _end_all(self) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._threads.end()
         children, self._idle = self._idle, []
         for child in children:
-            child.close()
-        until = time.monotonic() + END_S
+            child.process.close()
+        until = seams.clock.monotonic() + END_S
         for child in children:  # they end side by side, so one patience is enough for all
-            child.end(max(0.0, until - time.monotonic()))
+            child.process.end(max(0.0, until - seams.clock.monotonic()))
 
 
 class _Died(Exception):
@@ -182,27 +176,12 @@ class Child:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._jobs = 0
-        self._process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(),
-            bufsize=0,
-            # A terminal's Ctrl-C goes to a whole group: what was paid for is still to be decoded.
-            start_new_session=True,
-        )
-        if self._process.stdin is None or self._process.stdout is None:
-            raise OSError("a child without pipes")
-        self._in, self._out = self._process.stdin, self._process.stdout
-        self._ready = select.poll()  # unlike select(), it takes any descriptor: a run may have thousands open
-        self._ready.register(self._out, select.POLLIN | select.POLLHUP)
+        self.process: effects.Child = seams.processes.child(command, _environment())
 
     def ask(self, job: Mapping[str, Any], seconds: float) -> Answer:
         """Have one job done. Raises TimeoutError, or _Died where the child ends or talks nonsense."""
         self._jobs += 1
-        with suppress(OSError):  # a child that has died tells so at the next line
-            self._in.write(json.dumps({**job, "job": self._jobs}).encode() + b"\n")
+        self.process.say(json.dumps({**job, "job": self._jobs}).encode() + b"\n")
         answer = self.answer(seconds)
         if answer.pop("job", None) != self._jobs:
             raise _Died
@@ -210,50 +189,13 @@ class Child:
 
     def answer(self, seconds: float) -> dict[str, Any]:
         """The next line that the child says."""
-        line, until = b"", time.monotonic() + seconds
-        while not line.endswith(b"\n"):
-            left = until - time.monotonic()
-            if left <= 0 or not self._ready.poll(left * 1000):
-                raise TimeoutError
-            piece = os.read(self._out.fileno(), LONGEST_ANSWER)
-            line += piece
-            if not piece or len(line) > LONGEST_ANSWER:
-                raise _Died
         try:
-            answer = json.loads(line)
-        except ValueError:
+            answer = json.loads(self.process.line(seconds, LONGEST_ANSWER))
+        except (ValueError, effects.ChildGone):
             raise _Died from None
         if not isinstance(answer, dict) or not answer:
             raise _Died
         return answer
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process has not ended."""
-        return self._process.poll() is None
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send the child a signal, if it is still there."""
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        """Kill the child; whoever waits for its answer hears that it died."""
-        self._process.kill()
-
-    def close(self) -> None:
-        """Close the child's input, which lets it end by itself."""
-        with suppress(OSError):
-            self._in.close()
-
-    def end(self, patience_s: float) -> None:
-        """Close everything; a child that has not ended after `patience_s` seconds is killed."""
-        self.close()
-        try:
-            self._process.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._out.close()
 
 
 def _not_started(why: str) -> OutputError:
@@ -268,4 +210,4 @@ def _not_started(why: str) -> OutputError:
 def _environment() -> dict[str, str]:
     """No key reaches a decoder: only what Python needs to find our modules."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
-    return kept | {"PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path)}  # noqa: PTH109  # '' in sys.path is the folder as text
+    return kept | {"PYTHONPATH": os.pathsep.join(entry or seams.disk.realpath(".") for entry in sys.path)}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
+from imagebatch.effects import seams
 from imagebatch.errors import ImagebatchError
 from imagebatch.http.trust import base_of
 from imagebatch.http.trustfile import read_trust
@@ -85,7 +86,7 @@ def check_providers(project: Project, aliases: Sequence[str]) -> tuple[Checked, 
     Costs nothing. Trouble of one provider is told in its place and stops no other.
     """
     chosen = aliases or [one.alias for one in list_providers(project) if one.used or one.declared]
-    return asyncio.run(_checked_all(project, sorted(set(chosen))))
+    return seams.clock.run(_checked_all(project, sorted(set(chosen))))
 
 
 async def _checked_all(project: Project, aliases: Sequence[str]) -> tuple[Checked, ...]:

@@ -1,13 +1,13 @@
 """Applying: settle, plan, ask, carry out, plan again where references were waited for, checkpoint."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
+from imagebatch.effects import seams
+from imagebatch.effects.files import read_bytes
 from imagebatch.errors import EXIT_PENDING, ImagebatchError
 from imagebatch.http.clock import SystemClock
 from imagebatch.http.spool import Inbox
@@ -114,7 +114,7 @@ def apply_project(
         run.settle_open_steps()
         planned = run.plan(saved)
         if session.first and any(one.code == "path.not_ours" for one in planned.plan.blocked_by):
-            asyncio.run(run.refuse_lost_lock(planned))
+            seams.clock.run(run.refuse_lost_lock(planned))
         if planned.plan.empty:
             approve(planned)
             if any(new_doubt(change) for change in planned.plan.changes):
@@ -167,7 +167,7 @@ class _Run:
         self._beside = read_beside(self.home, project.settings.lineage)
         self.memory = Memory(self.home)
         self.trust = read_trust(project.setup.variables)
-        self.started = time.monotonic()
+        self.started = seams.clock.monotonic()
         self.recording = Recording(session, tell)
         self._inbox = Inbox(self.work / "inbox")
         self._simulator: SimulatorProcess | None = None
@@ -208,13 +208,14 @@ class _Run:
     def settle_open_steps(self) -> None:
         """Ask about what an earlier run began and never settled, where asking can tell; reads only."""
         self._inbox.sweep()
+        self.store.sweep()
         for token in self._inbox.tokens():
             if self.session.ledger.has_ended(token):
                 self._inbox.discard(token)  # a run that died right after it had stored the pictures left it
         steps = self.session.ledger.open_steps()
         aliases = {step.provider for step in steps.values() if self._can_tell(step)}
         if aliases:
-            asyncio.run(self._settle(sorted(aliases), steps))
+            seams.clock.run(self._settle(sorted(aliases), steps))
 
     def carry_out(self, planned: Planned) -> RunResult:
         """Do what the plan says, save the lock, and tell what came of it."""
@@ -223,13 +224,13 @@ class _Run:
         requests: Counter[str] = Counter()
         try:
             with seldom_collected():
-                asyncio.run(self._carry_out(planned, stop, executor_outcomes, requests))
+                seams.clock.run(self._carry_out(planned, stop, executor_outcomes, requests))
         finally:
             if self._begun:  # a run that was refused before its first step begins no lock
                 self.session.checkpoint()
         return RunResult(
             outcomes=tuple(executor_outcomes),
-            seconds=time.monotonic() - self.started,
+            seconds=seams.clock.monotonic() - self.started,
             requests=dict(requests),
             stopped_by=stop.exit_code,
             simulated=sum(1 for one in executor_outcomes if _simulated(one, planned)),
@@ -353,10 +354,10 @@ class _Run:
                 await stop.wait()
         except TimeoutError:
             stop.ask(EXIT_PENDING)
-        await asyncio.sleep(COLLECT_S)
+        await seams.clock.sleep(COLLECT_S)
         for poller in pollers.values():
             poller.close()
-        await asyncio.sleep(DRAIN_S - COLLECT_S)
+        await seams.clock.sleep(DRAIN_S - COLLECT_S)
         work.cancel()
 
     # What a run needs -----------------------------------------------------------------------------------------------
@@ -372,7 +373,6 @@ class _Run:
         workers = await stack.enter_async_context(Workers())
         tree = Tree(self.home)
         stack.callback(tree.close)
-        self.store.sweep()
         recorder = self.recording
         turns = Turns()
         room = room_for(self.home, planned.plan, lanes.values(), self.options.jobs)
@@ -385,7 +385,7 @@ class _Run:
             disk=PlacedDisk(self.disk, self.session.ledger, known_here(self.session.ledger, self.store, self._beside)),
             recorder=recorder,
             forces=planned.options.forces,
-            day=datetime.now(UTC).date().isoformat(),
+            day=seams.clock.wall().date().isoformat(),
         )
         creator = Creator(
             lineage=self.session.lineage,
@@ -460,7 +460,7 @@ class _Run:
             sha256=sha256,
             filename=path.name,
             media_type=reference.media_type or "application/octet-stream",
-            content=path.read_bytes(),
+            content=read_bytes(path),
         )
 
 

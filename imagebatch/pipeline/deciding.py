@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from imagebatch.effects.files import exists, read_bytes, remove
 from imagebatch.errors import PlanError, StateError
 from imagebatch.manifest.picks import PICKS_PATH, encode_picks
 from imagebatch.model.generation import Entry
@@ -157,7 +158,7 @@ def save_picks(project: Project, picks: Picks) -> Path:
     """
     path = project.root / PICKS_PATH
     before = project.loaded.sources.get(PICKS_PATH)
-    now = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    now = hashlib.sha256(read_bytes(path)).hexdigest() if exists(path) else None
     if now != before:
         raise StateError(
             "picks.yaml has changed meanwhile",
@@ -166,14 +167,14 @@ def save_picks(project: Project, picks: Picks) -> Path:
             code="picks.changed",
             path=PICKS_PATH,
         )
-    write_atomic(path, encode_picks(picks).encode(), name="picks", mode=PICKS_MODE)
+    write_atomic(path, encode_picks(picks).encode(), mode=PICKS_MODE)
     return path
 
 
 def picks_bytes(project: Project) -> bytes | None:
     """picks.yaml as it stands on disk; None where there is none."""
     path = project.root / PICKS_PATH
-    return path.read_bytes() if path.exists() else None
+    return read_bytes(path) if exists(path) else None
 
 
 def put_back(project: Project, before: bytes | None, *, written: Picks) -> bool:
@@ -182,9 +183,9 @@ def put_back(project: Project, before: bytes | None, *, written: Picks) -> bool:
     if picks_bytes(project) != encode_picks(written).encode():
         return False
     if before is None:
-        path.unlink()
+        remove(path)
     else:
-        write_atomic(path, before, name="picks", mode=PICKS_MODE)
+        write_atomic(path, before, mode=PICKS_MODE)
     return True
 
 

@@ -1,8 +1,9 @@
 """A picture that a person hands in: checked as every other one, hashed, and put into the store."""
 
-import asyncio
 from pathlib import Path
 
+from imagebatch.effects import seams
+from imagebatch.effects.files import is_file, read_bytes
 from imagebatch.errors import OutputError
 from imagebatch.model.generation import Failure, PictureFacts
 from imagebatch.outputs.download import Taken, take_bytes
@@ -18,16 +19,16 @@ def take_file(home: Path, path: Path) -> PictureFacts:
     Raises OutputError where it cannot be read or is no allowed picture.
     """
     try:
-        if not path.is_file():
+        if not is_file(path):
             raise OutputError("no such picture", f"{path} is no file.", code="file.missing", path=str(path))
-        if path.stat().st_size > MAX_BYTES:
+        if seams.disk.stat(path).st_size > MAX_BYTES:
             raise OutputError(
                 "the picture is too large", f"{path} is over {MAX_BYTES // 1024**2} MiB.", code="image.too_large"
             )
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise OutputError("the picture cannot be read", f"{path}: {error.strerror}.", code="file.unreadable") from None
-    taken = asyncio.run(_taken(Store(home / FOLDER / "store"), data))
+    taken = seams.clock.run(_taken(Store(home / FOLDER / "store"), data))
     if isinstance(taken, Failure):
         raise OutputError("not a picture", f"{path}: {taken.message}.", code=taken.provider_code, path=str(path))
     return taken.facts

@@ -8,11 +8,11 @@ import hashlib
 import json
 import re
 import shlex
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imagebatch.effects.files import copy, exists, make_folders, read_bytes
 from imagebatch.errors import ManifestError, OutputError, Problem, RefusedError, StateError, UsageError
 from imagebatch.manifest.project import find_root
 from imagebatch.manifest.source import PROJECT_FILE
@@ -110,16 +110,16 @@ def prepare(start: Path, shot: OneShot, variables: Mapping[str, str]) -> Path:
         if around is not None:
             StateStore(around).prepare()
             root = around / RUN_HOME
-            project = (around / PROJECT_FILE).read_bytes()
+            project = read_bytes(around / PROJECT_FILE)
         else:
             root = _own_folder(variables)
             kept = root / PROJECT_FILE
-            project = kept.read_bytes() if kept.exists() else _own_project().encode()
-        (root / "manifests").mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomic(root / PROJECT_FILE, project, name="run.project", mode=MANIFEST_MODE)
+            project = read_bytes(kept) if exists(kept) else _own_project().encode()
+        make_folders(root / "manifests", 0o700)
+        write_atomic(root / PROJECT_FILE, project, mode=MANIFEST_MODE)
         output = f"outputs/{shot.asset}.{shot.ext or '{{ ext }}'}"
         text = manifest_text(shot.asset, shot, output)
-        write_atomic(root / MANIFEST, text.encode(), name="run.manifest", mode=MANIFEST_MODE)
+        write_atomic(root / MANIFEST, text.encode(), mode=MANIFEST_MODE)
     except OSError as error:
         raise StateError("the picture's project cannot be written", f"{error}.", code="run.write") from None
     return root
@@ -133,7 +133,7 @@ def save_asset(root: Path, asset: str, shot: OneShot, known: frozenset[str]) -> 
     if not _ASSET_ID.fullmatch(asset):
         raise UsageError("not an asset's name", f"{asset!r} has other characters than letters, digits, . _ and -.")
     path = root / "manifests" / f"{asset}.yaml"
-    if asset.casefold() in {one.casefold() for one in known} or path.exists():
+    if asset.casefold() in {one.casefold() for one in known} or exists(path):
         raise RefusedError(
             "the asset is there already",
             f"{asset} is declared already, or manifests/{asset}.yaml exists; nothing was written.",
@@ -141,8 +141,8 @@ def save_asset(root: Path, asset: str, shot: OneShot, known: frozenset[str]) -> 
             code="run.exists",
         )
     output = f"outputs/{asset}.{shot.ext or '{{ ext }}'}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, manifest_text(asset, shot, output).encode(), name="run.asset", mode=MANIFEST_MODE)
+    make_folders(path.parent)
+    write_atomic(path, manifest_text(asset, shot, output).encode(), mode=MANIFEST_MODE)
     return path
 
 
@@ -162,15 +162,15 @@ def copy_out(source: Path, target: Path, *, overwrite: bool) -> None:
     """
     check_free(target, overwrite=overwrite)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        make_folders(target.parent)
+        copy(source, target)
     except OSError as error:
         raise OutputError("the picture cannot be written", f"{target}: {error.strerror}.", code="run.copy") from None
 
 
 def check_free(target: Path, *, overwrite: bool) -> None:
     """Refuse, before anything is paid, to write over a file."""
-    if target.exists() and not overwrite:
+    if exists(target) and not overwrite:
         raise RefusedError(
             "a file is there already",
             f"{target} would be overwritten; nothing was sent.",

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imagebatch.effects.files import exists, is_file, is_folder, read_bytes
 from imagebatch.errors import PlanError, RefusedError, UsageError
 from imagebatch.model.bulk import uncollected
 from imagebatch.model.money import Money
@@ -76,19 +77,19 @@ def save_plan(project: Project, planned: Planned, path: Path) -> None:
     check_out(path)
     lineage = StateStore(project.home).ensure_lineage(project.settings.lineage)
     text = encode_saved(replace(planned.plan, lineage=lineage), lock=planned.lock_digest, options=planned.options)
-    write_atomic(path, text.encode("utf-8"), name="plan")
+    write_atomic(path, text.encode("utf-8"))
 
 
 def check_out(path: Path) -> None:
     """Raise UsageError where a plan cannot be saved: no folder, or a file that is no plan (a lock, a picture)."""
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise UsageError(
             "The folder is missing",
             f"{path} cannot be written, because there is no folder {path.parent}. Nothing was written.",
             hints=(f"mkdir -p {shlex.quote(str(path.parent))}",),
         )
     try:
-        before = path.read_bytes() if path.exists() else b""
+        before = read_bytes(path) if exists(path) else b""
     except OSError:
         return  # writing it says what is wrong
     if before.strip() and not is_saved(before.decode("utf-8", "replace")):
@@ -184,7 +185,7 @@ def read_selector_files(root: Path, expressions: tuple[str, ...]) -> Mapping[str
     for name in files_of(expressions):
         try:
             here = Path(name)
-            texts[name] = (here if here.is_file() else root / name).read_text("utf-8")
+            texts[name] = read_bytes(here if is_file(here) else root / name).decode()
         except (OSError, UnicodeDecodeError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise UsageError("Selector file cannot be read", f"@{name}: {why}.") from None

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from imagebatch.effects.files import read_bytes
 from imagebatch.errors import ManifestError, Problem, ProviderError
 from imagebatch.manifest import project as manifests
 from imagebatch.manifest.endless import endless
@@ -199,4 +200,4 @@ def _target(settings: ProviderSettings, setup: Setup) -> Target:
 
 
 def _read_reference(root: Path, path: str) -> Reference:
-    return file_reference(path, (root / path).read_bytes())
+    return file_reference(path, read_bytes(root / path))

@@ -5,12 +5,12 @@ them, so those that one commit brought are told of together.
 """
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 
+from imagebatch.effects import seams
 from imagebatch.model.event import Event, Intended, Told
 from imagebatch.state.store import Session
 
@@ -47,7 +47,7 @@ class Recording:
 
     def _check_lease(self) -> None:
         """Whoever lost the project to another run sends nothing more; looked at once for each wave of creates."""
-        now = time.monotonic()
+        now = seams.clock.monotonic()
         if now - self._lease_seen >= LEASE_LOOK_S:
             self._session.lease.check()
             self._lease_seen = now

@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from imagebatch.effects.disk import APPEND
+from imagebatch.effects.files import exists, make_folders, opened, read_bytes, write_bytes, write_whole
 from imagebatch.errors import ManifestError, RefusedError, StateError
 from imagebatch.manifest.project import MANIFESTS, find_root
 from imagebatch.state.lockfile import empty_lock, encode_lock
@@ -66,7 +68,7 @@ def write_project(root: Path, schemas: Mapping[str, Mapping[str, object]]) -> tu
         )
     lineage = new_lineage()
     files = scaffold(lineage)
-    present = [path for path in (*files, "imagebatch.lock") if (root / path).exists()]
+    present = [path for path in (*files, "imagebatch.lock") if exists(root / path)]
     if present:
         raise RefusedError(
             "a project is here already",
@@ -79,13 +81,13 @@ def write_project(root: Path, schemas: Mapping[str, Mapping[str, object]]) -> tu
     try:
         for path, text in files.items():
             target = root / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8", newline="\n")
+            make_folders(target.parent)
+            write_bytes(target, text.encode())
         ignore = root / ".gitignore"
-        added = ignore_lines(ignore.read_text("utf-8") if ignore.exists() else "")
+        added = ignore_lines(read_bytes(ignore).decode() if exists(ignore) else "")
         if added:
-            with ignore.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(added)
+            with opened(ignore, APPEND) as handle:
+                write_whole(handle, added.encode())
     except (OSError, UnicodeDecodeError) as error:
         raise StateError("the project could not be written", f"{error}.", code="init.write") from None
     return (*files, *([".gitignore"] if added else []))

@@ -1,10 +1,10 @@
 """What a plan is compared with, put together from state, store and output files."""
 
-import shutil
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imagebatch.effects.files import copy, is_folder
 from imagebatch.errors import ImagebatchError
 from imagebatch.model.generation import Candidate
 from imagebatch.model.recorded import Disk, Known, KnownDraw, OutputState, Recorded
@@ -58,9 +58,9 @@ class Beside:
     def _bring(self, wanted: Sequence[str], media_type: str, store: Store) -> None:
         for sha256 in wanted:
             if self.store.has(sha256):
-                copy = store.fresh_path()
-                shutil.copyfile(self.store.path_of(sha256), copy)
-                store.adopt(copy, sha256, media_type)
+                fresh = store.fresh_path()
+                copy(self.store.path_of(sha256), fresh)
+                store.adopt(fresh, sha256, media_type)
 
 
 def read_beside(home: Path, lineage: str | None) -> Beside | None:
@@ -69,7 +69,7 @@ def read_beside(home: Path, lineage: str | None) -> Beside | None:
     What of it cannot be read, or is another lineage's, stops nothing here.
     """
     other = _beside(home)
-    if not (other / ".imagebatch").is_dir():
+    if not is_folder(other / ".imagebatch"):
         return None
     try:
         view = StateStore(other).open_for_plan(lineage=lineage)

@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Protocol, TypeGuard
+from typing import Protocol, TypeGuard
 
+from imagebatch.effects import seams
+from imagebatch.effects.threads import Pool
 from imagebatch.model.canonical import Json
 from imagebatch.model.money import Money
 from imagebatch.model.wire import Answer, BadAnswer, Call, Wire, parse_json
@@ -24,9 +26,6 @@ from imagebatch.providers.answers import (
     refusal_in_success,
 )
 from imagebatch.providers.base import Completed, Offer, Order, Refused, Submission, Unclear
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
 
 ANSWER_LIMIT = 96 * 1024 * 1024
 READ_AT_ONCE = 256 * 1024
@@ -90,18 +89,13 @@ async def read_pictures(answer: Answer, cost_of: Callable[[Mapping[str, Json]], 
     """`parse_pictures`, beside the event loop where the answer is large: megabytes of base64 would hold it up."""
     if len(answer.body) <= READ_AT_ONCE:
         return parse_pictures(answer, cost_of)
-    # Imported here: `plan` reads this module and needs no event loop.
-    from asyncio import get_running_loop
-
-    return await get_running_loop().run_in_executor(_reader(), parse_pictures, answer, cost_of)
+    return await _reader().submit(lambda: parse_pictures(answer, cost_of))
 
 
 @cache
-def _reader() -> "ThreadPoolExecutor":
+def _reader() -> Pool:
     """One thread, so that large answers which arrive together are read one after the other."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(1, thread_name_prefix="imagebatch-reader")
+    return seams.threads.pool(1, name="imagebatch-reader")
 
 
 def parse_pictures(answer: Answer, cost_of: Callable[[Mapping[str, Json]], Money | None]) -> Submission:

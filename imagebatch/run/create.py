@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from random import random
 from typing import Literal, Protocol, TypeGuard
 
+from imagebatch.effects import seams
 from imagebatch.http.announce import AnnouncedWire
 from imagebatch.http.clock import Clock
 from imagebatch.http.errors import GatePaused
@@ -452,7 +452,7 @@ class Creator:
         """Wait as a 429 asks for, and write its refusal down; an end where that takes longer than a run waits."""
         await self.recorder.record(Refused(step=step, token=this.token, failure=answer.failure))
         waits.count += 1
-        pause = answer.wait_s or backoff_s(waits.count, first_s=1.0, cap_s=60.0, chance=random())  # noqa: S311 - spreads requests
+        pause = answer.wait_s or backoff_s(waits.count, first_s=1.0, cap_s=60.0, chance=seams.chance.fraction())
         waits.seconds += pause
         if waits.seconds > LONGEST_REFUSAL_S:
             return self.paused(this, pause)

@@ -1,10 +1,11 @@
 """The files that the project keeps: made from picks, renamed, put away. Never touches a file that is not ours."""
 
-import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from imagebatch.effects import seams
+from imagebatch.effects.files import read_bytes
 from imagebatch.model.event import Placing
 from imagebatch.model.generation import Entry, Output, PictureFacts
 from imagebatch.model.recorded import OutputState
@@ -120,7 +121,7 @@ class Files:
         for output in entry.outputs:
             if output.sha256 not in pictures or self.disk.look(output.path, output.sha256, output.bytes) != "same":
                 continue
-            data = await asyncio.to_thread((self.root / output.path).read_bytes)
+            data = await seams.threads.aside(read_bytes, self.root / output.path)
             await take_bytes(data, store=store, workers=self.outputs.workers)
 
     async def put_away(self, output: Output) -> bool:

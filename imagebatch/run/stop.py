@@ -1,13 +1,11 @@
 """Stopping: once means collect and save, twice means leave at once."""
 
 import asyncio
-import os
-import select
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import contextmanager
 
+from imagebatch.effects import seams
 from imagebatch.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
 
 # Together with saving at most five seconds: providers are asked for so long, and then what is on its way may arrive.
@@ -46,14 +44,13 @@ def on_signals(stop: Stop, tell: Callable[[str], None], last_word: str = LAST_WO
     Leaving at once is safe: every id that we were told is durable in the journal before anything else is done with it.
     `last_word` is what is said then.
     """
-    loop = asyncio.get_running_loop()
     codes = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED, signal.SIGHUP: EXIT_INTERRUPTED}
     # What the caller switched off stays off: `nohup` is there to outlive a terminal.
-    codes = {number: code for number, code in codes.items() if signal.getsignal(number) is not signal.SIG_IGN}
+    codes = {number: code for number, code in codes.items() if not seams.processes.ignores(number)}
 
-    def leave(number: int, _frame: FrameType | None = None) -> None:
-        _say_last(last_word)
-        os._exit(EXIT_TERMINATED if number == signal.SIGTERM else EXIT_INTERRUPTED)
+    def leave(number: int) -> None:
+        seams.processes.say_last(last_word)
+        seams.processes.leave(EXIT_TERMINATED if number == signal.SIGTERM else EXIT_INTERRUPTED)
 
     def asked(number: signal.Signals) -> None:
         if stop.asked:
@@ -61,21 +58,9 @@ def on_signals(stop: Stop, tell: Callable[[str], None], last_word: str = LAST_WO
         stop.ask(codes[number])
         tell("stopping: nothing new is sent, what runs is collected for up to 5 s; once more to leave at once")
 
-    for number in codes:
-        loop.add_signal_handler(number, asked, number)
+    seams.processes.on_signals(tuple(codes), asked)
     try:
         yield
     finally:
-        for number in codes:
-            loop.remove_signal_handler(number)
-            # Between the loop's end and the process's end a late signal must not print a traceback.
-            signal.signal(number, leave)
-
-
-def _say_last(text: str) -> None:
-    """One line to stderr, past every buffer and lock of the dying process; nothing where it would have to wait."""
-    with suppress(OSError, ValueError):
-        # The cursor may stand behind a bar or the terminal's own ^C.
-        line = f"\r\n{text}\r\n" if os.isatty(2) else f"{text}\n"
-        if select.select([], [2], [], 0)[1]:
-            os.write(2, line.encode(errors="backslashreplace")[: select.PIPE_BUF])
+        # Between the loop's end and the process's end a late signal must not print a traceback.
+        seams.processes.after_signals(tuple(codes), leave)

@@ -7,19 +7,19 @@ Keys are 64-bit hashes; what they find is compared in full.
 
 import contextlib
 import hashlib
-import os
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from imagebatch.effects import seams
 from imagebatch.errors import StateError
 from imagebatch.model.canonical import Json
 from imagebatch.state.attempts import Attempt
 from imagebatch.state.entries import STATUSES, candidate_json, decode_candidates, decode_failure, failure_json
-from imagebatch.state.files import PRIVATE, disk_error, point, refuse_link
-from imagebatch.state.journal_file import journal_error
+from imagebatch.state.files import disk_error, refuse_link
+from imagebatch.state.journal_file import journal_error, make_private
 from imagebatch.state.records import pack, unpack
 from imagebatch.state.strict import Fields, compact, parse_json
 
@@ -75,7 +75,6 @@ class DrawIndex:
         rows = [(_key(one.draw), _key(one.token), _encoded(one, self._lineage), one) for one in attempts]
         if not rows:
             return
-        point("draws.commit")
         with self._translated():
             connection = self._writing()
             connection.execute("BEGIN IMMEDIATE")
@@ -87,7 +86,6 @@ class DrawIndex:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        point("draws.committed")
 
     def close(self) -> None:
         """Let the file go; the next look-up opens it again."""
@@ -117,13 +115,11 @@ class DrawIndex:
     def _reading(self) -> sqlite3.Connection | None:
         if self._connection is None and not self._absent:
             refuse_link(self._path)
-            if not self._path.exists() or self._path.stat().st_size == 0:
+            if _is_empty(self._path):
                 self._absent = True
                 return None
             with self._translated():
-                self._connection = sqlite3.connect(
-                    f"{self._path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0, check_same_thread=False
-                )
+                self._connection = seams.databases.connect_read_only(self._path)
                 version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise _newer(self._path, version)
@@ -132,9 +128,8 @@ class DrawIndex:
     def _writing(self) -> sqlite3.Connection:
         self.close()  # what was opened for reading cannot write
         refuse_link(self._path)
-        if not self._path.exists():
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE))
-        connection = sqlite3.connect(self._path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        make_private(self._path)
+        connection = seams.databases.connect(self._path)
         self._connection = connection
         connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
         # One transaction for each checkpoint, of new pages mostly: a rollback journal writes each of them once, where a
@@ -156,6 +151,13 @@ class DrawIndex:
             raise journal_error(error, self._path) from error
         except OSError as error:
             raise disk_error(error, self._path, "open") from error
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return seams.disk.stat(path).st_size == 0
+    except FileNotFoundError:
+        return True
 
 
 _BY: Final = {

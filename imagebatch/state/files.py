@@ -1,20 +1,16 @@
-"""The few effects on disk that the state needs, each with a name, so that a test can stop the world at any of them.
-
-`point` costs one look-up in production. A crash test sets a hook that counts, traces, kills or raises; the trace of an
-undisturbed run is the list of kill points, so a sweep cannot miss a new effect.
-"""
+"""How the state keeps files: read without following links, replaced in one step, cleared of what dead writers left."""
 
 import errno
-import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
+from imagebatch.effects import seams
+from imagebatch.effects.disk import NEW, READ_REGULAR
+from imagebatch.effects.files import names_in, opened, read_rest, remove, sync_folder, write_whole
 from imagebatch.errors import StateError
 
-Hook = Callable[[str], None]
 PRIVATE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
 SHARED: Final = 0o644
@@ -28,24 +24,6 @@ _CODES: Final = {
     errno.EACCES: ("disk.denied", "permission was denied"),
     errno.EPERM: ("disk.denied", "permission was denied"),
 }
-_hooks: list[Hook] = []
-
-
-def point(name: str) -> None:
-    """An effect named `name` is about to happen."""
-    for hook in _hooks:
-        hook(name)
-
-
-@contextmanager
-def hooked(hook: Hook) -> Iterator[None]:
-    """Call `hook` with the name of each effect while the block runs."""
-    _hooks.append(hook)
-    try:
-        yield
-    finally:
-        _hooks.remove(hook)
-
 
 WRITTEN_FIRST: Final = (
     "No request that costs money leaves before it is written down; one that had left already may have been paid, and "
@@ -83,14 +61,12 @@ def read_regular(path: Path) -> bytes | None:
 
     Raises StateError for a link or a special file, and where it cannot be read.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         refuse_link(path)
-        descriptor = os.open(path, flags)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with opened(path, READ_REGULAR) as handle:
+            if not stat.S_ISREG(seams.disk.fstat(handle).st_mode):
                 raise link_error(path)
-            return file.read()
+            return read_rest(handle)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -115,59 +91,41 @@ def refuse_no_folder(path: Path) -> None:
 
 def _kind(path: Path) -> int:
     try:
-        return path.lstat().st_mode
+        return seams.disk.lstat(path).st_mode
     except NotADirectoryError:
         raise link_error(path.parent, "folder") from None
 
 
-def write_atomic(path: Path, data: bytes, *, name: str, mode: int = PRIVATE, durable: bool = True) -> None:
+def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool = True) -> None:
     """Put `data` at `path` so that at any moment the old or the new bytes stand there, never a mixture.
 
-    `name` names the effect, `mode` the rights of a new file (an existing one keeps its own). With `durable` the bytes
-    and the folder are synced, and the temporary file is read back before it takes the name. Raises StateError.
+    `mode` is the rights of a new file (an existing one keeps its own). With `durable` the bytes and the folder are
+    synced, and the temporary file is read back before it takes the name. Raises StateError.
     """
-    temp = path.with_name(f".{path.name}{TEMP_MARK}{os.getpid()}")
+    temp = path.with_name(f".{path.name}{TEMP_MARK}{seams.processes.pid()}")
     try:
         refuse_link(path)
         with suppress(FileNotFoundError):
-            mode = stat.S_IMODE(path.stat().st_mode)
-        with suppress(FileNotFoundError):
-            temp.unlink()  # only a dead process of the same number can have left it: writers hold the lease
-        _write_new(temp, data, name=name, mode=mode, durable=durable)
-        point(f"{name}.rename")
-        temp.replace(path)
+            mode = stat.S_IMODE(seams.disk.stat(path).st_mode)
+        remove(temp)  # only a dead process of the same number can have left it: writers hold the lease
+        _write_new(temp, data, mode=mode, durable=durable)
+        seams.disk.replace(temp, path)
         if durable:
-            point(f"{name}.sync_folder")
             sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
-            temp.unlink()
+            seams.disk.unlink(temp)
         raise disk_error(error, path, "write") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable; where a system cannot sync folders this does nothing."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def make_folder(folder: Path, *, mode: int = PRIVATE_FOLDER) -> None:
     """Make `folder` and sync its parent; one that exists is left as it is. Raises StateError, for a link too."""
     try:
         with suppress(FileExistsError):
-            point("folder.make")
-            folder.mkdir(mode=mode)
-            folder.chmod(mode)
+            seams.disk.mkdir(folder, mode)
+            seams.disk.chmod(folder, mode)
             sync_folder(folder.parent)
-        if not stat.S_ISDIR(folder.lstat().st_mode):
+        if not stat.S_ISDIR(seams.disk.lstat(folder).st_mode):
             raise link_error(folder, "folder")
     except OSError as error:
         raise disk_error(error, folder, "make the folder") from error
@@ -175,44 +133,31 @@ def make_folder(folder: Path, *, mode: int = PRIVATE_FOLDER) -> None:
 
 def remove_leftovers(path: Path) -> None:
     """Remove temporary files that dead writers of `path` left behind; only the holder of the lease may call this."""
-    for left in path.parent.glob(f".{path.name}{TEMP_MARK}*"):
-        with suppress(OSError):
-            left.unlink()
+    for name in names_in(path.parent):
+        if name.startswith(f".{path.name}{TEMP_MARK}"):
+            with suppress(OSError):
+                seams.disk.unlink(path.parent / name)
 
 
 def remove_dead_temps(folder: Path) -> None:
     """Remove temporary files in `folder` whose writers are dead; only the holder of the lease may call this."""
-    for left in folder.glob(f".*{TEMP_MARK}*"):
-        writer = left.name.rpartition(TEMP_MARK)[2]
-        if writer.isdecimal() and not (int(writer) != os.getpid() and _runs(int(writer))):
+    for name in names_in(folder):
+        writer = name.rpartition(TEMP_MARK)[2] if name.startswith(".") and TEMP_MARK in name else ""
+        if writer.isdecimal() and not _is_another_alive(int(writer)):
             with suppress(OSError):
-                left.unlink()
+                seams.disk.unlink(folder / name)
 
 
-def _runs(pid: int) -> bool:
-    if os.name == "nt":
-        return True  # signal 0 would be sent for real there
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+def _is_another_alive(pid: int) -> bool:
+    return pid != seams.processes.pid() and seams.processes.is_alive(pid) is not False
 
 
-def _write_new(temp: Path, data: bytes, *, name: str, mode: int, durable: bool) -> None:
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-    point(f"{name}.create")
-    with os.fdopen(os.open(temp, flags, mode), "w+b") as file:
-        if os.name != "nt":
-            os.fchmod(file.fileno(), mode)
-        point(f"{name}.write")
-        file.write(data)
-        file.flush()
+def _write_new(temp: Path, data: bytes, *, mode: int, durable: bool) -> None:
+    with opened(temp, NEW, mode) as handle:
+        seams.disk.fchmod(handle, mode)
+        write_whole(handle, data)
         if durable:
-            point(f"{name}.sync")
-            os.fsync(file.fileno())
-            file.seek(0)
-            if file.read() != data:
+            seams.disk.fsync(handle)
+            seams.disk.lseek(handle, 0, 0)
+            if read_rest(handle) != data:
                 raise OSError(errno.EIO, "what was written does not read back")

@@ -13,18 +13,17 @@ The rules, which everything about money leans on:
 """
 
 import sqlite3
-import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
+from imagebatch.effects import seams
 from imagebatch.errors import StateError
 from imagebatch.model.event import Event
-from imagebatch.state.files import point
 from imagebatch.state.journal_file import (
     JournalText,
     insert_batch,
@@ -60,16 +59,13 @@ class Journal:
         self._connection = connection
         self._packer = Packer()
         self._committed_at = 0.0
-        self._database = threading.Lock()
+        self._database = Lock()
         # Only what somebody waits for wakes the writer: a thread that wakes for each event fights for the interpreter.
         self._items: deque[_Item] = deque()
-        self._wake = threading.Event()
-        self._hurry = threading.Event()
         self._failure: StateError | None = None
         self._unsaved: list[Event] = []
         self._closed = False
-        self._writer = threading.Thread(target=self._write_on, name="imagebatch-journal", daemon=True)
-        self._writer.start()
+        self._writer = seams.threads.writer(self._step, self._pause_s, linger_s=LINGER_S, name="imagebatch-journal")
 
     @classmethod
     def open(cls, path: Path, *, lineage: str) -> "Journal":
@@ -104,8 +100,8 @@ class Journal:
         self._items.append(_Item(event, future if durable else None))
         if not durable:
             future.set_result(None)
-        elif not self._wake.is_set():
-            self._wake.set()
+        else:
+            self._writer.wake()
         return future
 
     def flush(self) -> None:
@@ -115,8 +111,7 @@ class Journal:
         if not self._closed:
             future: Future[None] = Future()
             self._items.append(_Item(None, future))
-            self._hurry.set()
-            self._wake.set()
+            self._writer.hurry()
             future.result()
 
     def clear(self, carried: Sequence[Event] = (), notes: dict[str, str] | None = None) -> None:
@@ -125,7 +120,6 @@ class Journal:
         The caller has put into the lock what the events said, and appends nothing meanwhile.
         """
         self.flush()
-        point("journal.clear")
         try:
             with self._database:
                 with transaction(self._connection):
@@ -138,16 +132,13 @@ class Journal:
         except sqlite3.Error as error:
             raise self._failed(error) from error
         self.notes.update(notes or {})
-        point("journal.cleared")
 
     def close(self) -> None:
         """Write what is left and close the file; closing twice does nothing."""
         if self._closed:
             return
         self._closed = True
-        self._hurry.set()
-        self._wake.set()
-        self._writer.join()
+        self._writer.end()
         self._connection.close()
 
     def _shrink(self) -> None:
@@ -155,27 +146,18 @@ class Journal:
         self._connection.execute("VACUUM")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    # The writer thread ----------------------------------------------------------------------------------------------
+    # The writer's thread --------------------------------------------------------------------------------------------
 
-    def _write_on(self) -> None:
-        while True:
-            if self._wake.wait(LINGER_S):
-                self._gather()
-                self._wake.clear()
-            closed = self._closed  # read before the items: what came before the end is written
-            items = [self._items.popleft() for _ in range(len(self._items))]
-            if items:
-                self._commit(items)
-            if closed and not self._items:
-                return
+    def _step(self) -> bool:
+        """Commit what has gathered; whether nothing is left."""
+        items = [self._items.popleft() for _ in range(len(self._items))]
+        if items:
+            self._commit(items)
+        return not self._items
 
-    def _gather(self) -> None:
-        """Let a commit wait for company: where the last one was long ago, or somebody hurries, not at all."""
-        pause_s = self._committed_at + GATHER_S - time.monotonic()
-        if pause_s > 0:
-            self._hurry.wait(pause_s)
-        if not self._closed:
-            self._hurry.clear()
+    def _pause_s(self) -> float:
+        """How long a commit waits for company; where the last one was long ago, not at all."""
+        return self._committed_at + GATHER_S - seams.clock.monotonic()
 
     def _commit(self, items: list[_Item]) -> None:
         events = [item.event for item in items if item.event is not None]
@@ -183,11 +165,9 @@ class Journal:
         if failure is None and events:
             try:
                 lines = [encode_event(event) for event in events]
-                point("journal.commit")
-                self._committed_at = time.monotonic()
+                self._committed_at = seams.clock.monotonic()
                 with self._database, transaction(self._connection):
                     insert_batch(self._connection, self._packer, lines)
-                point("journal.committed")
             except sqlite3.Error as error:
                 failure = self._failed(error)
             except Exception as error:  # noqa: BLE001 - whatever it was, nobody may believe that these events are kept

@@ -4,21 +4,22 @@ One row is one commit: a packed batch (see `records`). Pages are small because m
 """
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from imagebatch.effects import seams
+from imagebatch.effects.disk import NEW
+from imagebatch.effects.files import exists, opened, remove, sync_folder
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.event import Event
-from imagebatch.state.files import PRIVATE, WRITTEN_FIRST, disk_error, point, refuse_link, sync_folder
+from imagebatch.state.files import PRIVATE, WRITTEN_FIRST, disk_error, refuse_link
 from imagebatch.state.records import Packer, Unpacker, decode_event, encode_event
 
 SCHEMA_VERSION: Final = 1
 PAGE_BYTES: Final = 512
-BUSY_S: Final = 5.0
 _APPLICATION: Final = 0x69624A31  # "ibJ1"
 _DISK_CODES: Final = {
     "SQLITE_FULL": ("disk.full", "the disk is full"),
@@ -71,11 +72,11 @@ def read_journal(path: Path) -> JournalText:
     Raises StateError where it cannot be read.
     """
     refuse_link(path)
-    if not path.exists():
+    if not exists(path):
         return JournalText(notes={})
     try:
         try:
-            with contextlib.closing(_read_only(path)) as connection:
+            with contextlib.closing(seams.databases.connect_read_only(path)) as connection:
                 return _load(connection, path)
         except sqlite3.DatabaseError as error:
             _raise_unless_cut(error)
@@ -127,10 +128,6 @@ def _opened(path: Path, lineage: str) -> tuple[sqlite3.Connection, JournalText]:
     return connection, text
 
 
-def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
-
-
 def _raise_unless_cut(error: sqlite3.DatabaseError) -> None:
     """Go on only where pages are missing; every other error is raised again."""
     if getattr(error, "sqlite_errorname", "") != "SQLITE_CORRUPT":
@@ -139,7 +136,7 @@ def _raise_unless_cut(error: sqlite3.DatabaseError) -> None:
 
 def _salvaged(path: Path) -> JournalText:
     """What a file holds whose end was cut off: SQLite opens it only when told that its page count may be wrong."""
-    with contextlib.closing(_read_only(path)) as connection:
+    with contextlib.closing(seams.databases.connect_read_only(path)) as connection:
         connection.execute("PRAGMA writable_schema=ON").fetchall()
         text = _load(connection, path)
     return replace(text, torn=max(text.torn, 1))
@@ -148,7 +145,7 @@ def _salvaged(path: Path) -> JournalText:
 def _repair(path: Path, lineage: str, text: JournalText) -> None:
     """Make a journal of what can be read, and set the torn one aside; nothing is deleted."""
     fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
+    remove(fresh)
     connection = _connected(fresh)
     try:
         with transaction(connection):
@@ -157,25 +154,30 @@ def _repair(path: Path, lineage: str, text: JournalText) -> None:
                 insert_batch(connection, Packer(), [encode_event(event) for event in text.events])
     finally:
         connection.close()
-    point("journal.repair")
     for ending in ("-wal", "-shm", ""):
         with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + ending).replace(path.with_name(f"{path.name}.torn{ending}"))
+            seams.disk.replace(path.with_name(path.name + ending), path.with_name(f"{path.name}.torn{ending}"))
     _finish_repair(path)
 
 
 def _finish_repair(path: Path) -> None:
     """Put the repaired journal in place; the torn one stepped aside only when this one was whole."""
     fresh = path.with_name(f"{path.name}.new")
-    if fresh.exists() and not path.exists():
-        fresh.replace(path)
+    if exists(fresh) and not exists(path):
+        seams.disk.replace(fresh, path)
         sync_folder(path.parent)
 
 
+def make_private(path: Path) -> None:
+    """Make an empty file for its owner only where none is; SQLite would let others read it. Raises OSError."""
+    if not exists(path):
+        with opened(path, NEW, PRIVATE):
+            pass
+
+
 def _connected(path: Path) -> sqlite3.Connection:
-    if not path.exists():
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE))
-    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    make_private(path)
+    connection = seams.databases.connect(path)
     try:
         _prepare(connection)
     except sqlite3.OperationalError as error:

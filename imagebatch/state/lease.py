@@ -8,17 +8,14 @@ without sharing locks: there a counter that still moves means a living owner. No
 import contextlib
 import errno
 import json
-import os
-import platform
-import secrets
-import threading
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from imagebatch.effects import seams
+from imagebatch.effects.files import remove
 from imagebatch.errors import RefusedError, StateError
-from imagebatch.state.files import PRIVATE, disk_error, point, read_regular, refuse_link, write_atomic
+from imagebatch.state.files import PRIVATE, disk_error, read_regular, refuse_link, write_atomic
 from imagebatch.state.strict import Fields, parse_json
 
 LOCK_NAME: Final = "lease.lock"
@@ -46,13 +43,13 @@ class Owner:
 class Lease:
     """The lease, held. A thread moves the counter until `release`."""
 
-    def __init__(self, folder: Path, lock: "_SystemLock", owner: Owner) -> None:
+    def __init__(self, folder: Path, lock: "_LeaseLock", owner: Owner) -> None:
         self._folder = folder
         self._lock = lock
         self.owner = owner
-        self._done = threading.Event()
-        self._beats = threading.Thread(target=self._beat_on, name="imagebatch-lease", daemon=True)
-        self._beats.start()
+        self._beat = owner.beat
+        self._held = True
+        self._beats = seams.threads.repeating(self._beat_on, BEAT_S, name="imagebatch-lease")
 
     def check(self) -> None:
         """Raise RefusedError (`lock.lost`) where somebody broke the lease; called before every wave of creates."""
@@ -68,27 +65,25 @@ class Lease:
 
     def release(self) -> None:
         """Give the project free; releasing twice does nothing."""
-        if self._done.is_set():
+        if not self._held:
             return
-        self._done.set()
-        self._beats.join()
+        self._held = False
+        self._beats.end()
         owner = None
         with contextlib.suppress(StateError):
             owner = read_owner(self._folder)
         if owner is not None and owner.id == self.owner.id:
             with contextlib.suppress(OSError):
-                (self._folder / OWNER_NAME).unlink()
+                seams.disk.unlink(self._folder / OWNER_NAME)
         self._lock.release()
 
     def _beat_on(self) -> None:
-        beat = self.owner.beat
-        while not self._done.wait(BEAT_S):
-            beat += 1
-            # A beat that cannot be written harms nobody here: the system's lock still holds.
-            with contextlib.suppress(StateError):
-                owner = read_owner(self._folder)
-                if owner is not None and owner.id == self.owner.id:
-                    _write_owner(self._folder, self.owner, beat)
+        self._beat += 1
+        # A beat that cannot be written harms nobody here: the system's lock still holds.
+        with contextlib.suppress(StateError):
+            owner = read_owner(self._folder)
+            if owner is not None and owner.id == self.owner.id:
+                _write_owner(self._folder, self.owner, self._beat)
 
 
 def acquire_lease(folder: Path, *, command: str, timeout_s: float = 0.0) -> Lease:
@@ -97,7 +92,7 @@ def acquire_lease(folder: Path, *, command: str, timeout_s: float = 0.0) -> Leas
     Raises RefusedError (`lock.held`) that names a living owner, StateError (`path.symlink`) where the lock file is a
     link and (`lock.unsupported`) where the file system cannot lock.
     """
-    lock = _SystemLock(folder / LOCK_NAME)
+    lock = _LeaseLock(folder / LOCK_NAME)
     if not lock.acquire(timeout_s):
         raise _held(read_owner(folder))
     try:
@@ -110,16 +105,15 @@ def acquire_lease(folder: Path, *, command: str, timeout_s: float = 0.0) -> Leas
 
 def _taken_over(folder: Path, command: str) -> Owner:
     left = read_owner(folder)
-    if left is not None and left.host != platform.node() and _still_beats(folder, left):
+    if left is not None and left.host != seams.processes.host() and _still_beats(folder, left):
         raise _held(left)
     owner = Owner(
-        id=secrets.token_hex(4),
-        host=platform.node(),
-        pid=os.getpid(),
-        started=_process_start(os.getpid()),
+        id=seams.chance.hex(4),
+        host=seams.processes.host(),
+        pid=seams.processes.pid(),
+        started=seams.processes.started(seams.processes.pid()),
         command=command,
     )
-    point("lease.owner")
     _write_owner(folder, owner, 0)
     return owner
 
@@ -127,7 +121,7 @@ def _taken_over(folder: Path, command: str) -> Owner:
 def running_owner(folder: Path) -> Owner | None:
     """Who seems to be writing now, without taking any lock: what `plan` tells. Another host's owner counts as alive."""
     owner = read_owner(folder)
-    if owner is None or (owner.host == platform.node() and not _is_alive(owner)):
+    if owner is None or (owner.host == seams.processes.host() and not _is_alive(owner)):
         return None
     return owner
 
@@ -148,14 +142,12 @@ def release_lease(folder: Path, *, lease_id: str | None = None) -> Owner | None:
             hints=("See who holds it: imagebatch lock show",),
             code="lock.wrong_id",
         )
-    if lease_id is None and (owner.host != platform.node() or _is_alive(owner)):
+    if lease_id is None and (owner.host != seams.processes.host() or _is_alive(owner)):
         raise _held(owner)
-    with contextlib.suppress(FileNotFoundError):
-        (folder / OWNER_NAME).unlink()
+    remove(folder / OWNER_NAME)
     if lease_id is not None:
         # The old holder keeps its lock on a file that has no name any more; the next run makes a new one.
-        with contextlib.suppress(FileNotFoundError):
-            (folder / LOCK_NAME).unlink()
+        remove(folder / LOCK_NAME)
     return owner
 
 
@@ -176,32 +168,18 @@ def read_owner(folder: Path) -> Owner | None:
         return None
 
 
-class _SystemLock:
-    """The system's lock on one file, by filelock: closed on exec, the file stays when it is released."""
+class _LeaseLock:
+    """The system's lock on the lease's file, its troubles in our words."""
 
     def __init__(self, path: Path) -> None:
-        from filelock import FileLock  # it imports asyncio, which a plan has no use for
-
         refuse_link(path)
         self._path = path
-        self._lock = FileLock(
-            path,
-            mode=PRIVATE,
-            is_singleton=False,
-            thread_local=False,
-            preserve_lock_file=True,
-            fallback_to_soft=False,
-        )
-        self._inode: tuple[int, int] | None = None
+        self._lock = seams.disk.lock(path, PRIVATE)
 
     def acquire(self, timeout_s: float) -> bool:
         """Whether the lock was got within the time."""
-        from filelock import Timeout
-
         try:
-            self._lock.acquire(timeout=timeout_s, poll_interval=0.05)
-        except Timeout:
-            return False
+            return self._lock.acquire(timeout_s)
         except NotImplementedError:
             raise self._unsupported("it has no locks") from None
         except OSError as error:
@@ -209,22 +187,14 @@ class _SystemLock:
                 raise self._unsupported(error.strerror or str(error)) from error
             refuse_link(self._path)
             raise disk_error(error, self._path, "lock") from error
-        found = self._path.stat()
-        self._inode = (found.st_dev, found.st_ino)
-        return True
 
     def is_in_place(self) -> bool:
         """Whether the locked file still has its name."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == self._inode
+        return self._lock.is_in_place()
 
     def release(self) -> None:
         """Let go; never raises."""
-        with contextlib.suppress(OSError):
-            self._lock.release()
+        self._lock.release()
 
     def _unsupported(self, why: str) -> StateError:
         return StateError(
@@ -251,14 +221,14 @@ def _held(owner: Owner | None) -> RefusedError:
 
 def _write_owner(folder: Path, owner: Owner, beat: int) -> None:
     data = json.dumps({**asdict(owner), "started": owner.started or "", "beat": beat}).encode()
-    write_atomic(folder / OWNER_NAME, data, name="lease.owner", durable=False)
+    write_atomic(folder / OWNER_NAME, data, durable=False)
 
 
 def _still_beats(folder: Path, left: Owner) -> bool:
     """Whether the counter of an owner on another host moves while we watch; it moves every two seconds."""
-    deadline = time.monotonic() + WATCH_S
-    while time.monotonic() < deadline:
-        time.sleep(0.25)
+    deadline = seams.clock.monotonic() + WATCH_S
+    while seams.clock.monotonic() < deadline:
+        seams.clock.pause(0.25)
         now = read_owner(folder)
         if now is None:
             return False
@@ -269,25 +239,8 @@ def _still_beats(folder: Path, left: Owner) -> bool:
 
 def _is_alive(owner: Owner) -> bool:
     """Whether the process of an owner on this host runs, and is not a later one of the same number."""
-    if os.name == "nt":
-        return True  # signal 0 would be sent for real there; the system's lock decides at the next apply
-    try:
-        os.kill(owner.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    started = _process_start(owner.pid)
+    alive = seams.processes.is_alive(owner.pid)
+    if alive is not True:
+        return alive is None  # the system's lock decides at the next apply
+    started = seams.processes.started(owner.pid)
     return not owner.started or started is None or started == owner.started
-
-
-def _process_start(pid: int) -> str | None:
-    """When a process started, in the system's own count since boot; None where the system does not say so cheaply."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return fields[19] if len(fields) > 19 else None

@@ -6,16 +6,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagebatch.effects import seams
+from imagebatch.effects.files import is_folder, is_link, names_in, remove, sync_folder
 from imagebatch.errors import StateError
 from imagebatch.state.files import (
     SHARED,
     disk_error,
     link_error,
     make_folder,
-    point,
     read_regular,
     remove_leftovers,
-    sync_folder,
     write_atomic,
 )
 from imagebatch.state.layout import FOLDER, decode_files, digest_of, encode_files, lock_digest, names_folder
@@ -63,7 +63,7 @@ def write_lock(root: Path, lock: Lock, before: LockOnDisk | None) -> LockOnDisk:
         make_folder(root / FOLDER, mode=0o755)
     for path, data in files.items():
         if known.get(path) != hashes[path]:
-            write_atomic(root / path, data, name="lock", mode=SHARED)
+            write_atomic(root / path, data, mode=SHARED)
     _remove_parts(root / FOLDER, keep=frozenset(files))
     return LockOnDisk(lock=lock, digest=digest_of(hashes), hashes=hashes)
 
@@ -74,7 +74,7 @@ def _files(root: Path) -> dict[str, bytes] | None:
     folder = root / FOLDER
     if data is not None:
         return {LOCK_NAME: data, **_parts(folder)} if names_folder(data) else {LOCK_NAME: data}
-    if folder.is_dir() and any(folder.glob("*.lock")):
+    if is_folder(folder) and _lock_names(folder):
         raise StateError(
             "the lock's header is missing",
             f"{FOLDER} has entries and {LOCK_NAME} is not there. Both together are the lock.",
@@ -90,27 +90,30 @@ def _hashes(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _parts(folder: Path) -> dict[str, bytes]:
-    if folder.is_symlink():
+    if is_link(folder):
         raise link_error(folder, "folder")
     found: dict[str, bytes] = {}
-    for path in sorted(folder.glob("*.lock")):
-        data = read_regular(path)
+    for name in _lock_names(folder):
+        data = read_regular(folder / name)
         if data is not None:
-            found[f"{FOLDER}/{path.name}"] = data
+            found[f"{FOLDER}/{name}"] = data
     return found
 
 
 def _remove_parts(folder: Path, *, keep: frozenset[str]) -> None:
-    if folder.is_symlink() or not folder.is_dir():
+    if is_link(folder) or not is_folder(folder):
         return
     try:
-        gone = [path for path in folder.glob("*.lock") if f"{FOLDER}/{path.name}" not in keep]
-        for path in gone:
-            point("lock.remove_part")
-            path.unlink(missing_ok=True)
+        gone = [name for name in _lock_names(folder) if f"{FOLDER}/{name}" not in keep]
+        for name in gone:
+            remove(folder / name)
         if gone:
             sync_folder(folder)
         with suppress(OSError):
-            folder.rmdir()  # only an empty one goes
+            seams.disk.rmdir(folder)  # only an empty one goes
     except OSError as error:
         raise disk_error(error, folder, "tidy") from error
+
+
+def _lock_names(folder: Path) -> list[str]:
+    return [name for name in names_in(folder) if name.endswith(".lock")]

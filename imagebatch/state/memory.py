@@ -25,7 +25,7 @@ def remember(folder: Path, key: str, facts: Mapping[str, Json]) -> None:
     if known.get(key) == facts:
         return
     text = json.dumps({**known, key: dict(facts)}, sort_keys=True, indent=1, ensure_ascii=False)
-    write_atomic(folder / NAME, f"{text}\n".encode(), name="memory", durable=False)
+    write_atomic(folder / NAME, f"{text}\n".encode(), durable=False)
 
 
 def _read(folder: Path) -> dict[str, Json]:

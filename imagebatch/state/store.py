@@ -4,13 +4,14 @@ A checkpoint goes in the only order that survives a crash anywhere: draw index, 
 the last step the journal says everything, and folding it again over a newer lock changes nothing.
 """
 
-import secrets
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from imagebatch.effects import seams
+from imagebatch.effects.files import make_folders
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.canonical import Json
 from imagebatch.model.event import Dropped, Event, Kept, Observed
@@ -20,7 +21,6 @@ from imagebatch.state.draws import DrawIndex
 from imagebatch.state.files import (
     SHARED,
     make_folder,
-    point,
     read_regular,
     refuse_no_folder,
     remove_dead_temps,
@@ -127,12 +127,12 @@ class StateStore:
 
     def prepare(self) -> None:
         """Make `.imagebatch`, for its owner only, with a `.gitignore` of its own. Raises StateError."""
-        self.root.mkdir(parents=True, exist_ok=True)  # `--simulate` keeps its state in a folder of its own
+        make_folders(self.root)  # `--simulate` keeps its state in a folder of its own
         make_folder(self.folder)
         for name in _FOLDERS:
             refuse_no_folder(self.folder / name)
         if read_regular(self.folder / ".gitignore") is None:
-            write_atomic(self.folder / ".gitignore", _GITIGNORE, name="gitignore", mode=SHARED, durable=False)
+            write_atomic(self.folder / ".gitignore", _GITIGNORE, mode=SHARED, durable=False)
 
     def recall(self, key: str) -> Mapping[str, Json]:
         """Facts remembered about a provider's address; empty where there are none."""
@@ -182,7 +182,7 @@ class StateStore:
     def _keep_lineage(self, lineage: str) -> None:
         data = f"{lineage}\n".encode()
         if read_regular(self.folder / LINEAGE) != data:
-            write_atomic(self.folder / LINEAGE, data, name="lineage")
+            write_atomic(self.folder / LINEAGE, data)
 
 
 class Session:
@@ -263,7 +263,6 @@ class Session:
         self._journal.clear(self.ledger.unsettled_events(), {"lock": self.digest})
         self.ledger.rebase(lock)
         self._recorded = False
-        point("checkpoint.done")
 
     def close(self) -> None:
         """Close the journal and give the project free; what was not checkpointed stays in the journal."""
@@ -306,7 +305,7 @@ class Session:
 
 def new_lineage() -> str:
     """A name for a project, for ever: 32 hex characters."""
-    return secrets.token_hex(16)
+    return seams.chance.hex(16)
 
 
 def _refuse_foreign_lock(lineage: str | None, found: LockOnDisk | None) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from pathlib import Path
 from time import monotonic, time
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from imagebatch.effects import seams
 from imagebatch.simulator.process import start
 from tests.conformance.wiretap import KEYS, Raw, Request, Shop, Simulated, png, rule
 
@@ -280,7 +280,7 @@ def test_nothing_is_paid_for_while_the_disk_has_no_room(
     shop.providers(simulated.tap.origin, aigne_hub={"mount": "/ai-kit", "dialect": "hub"})
     shop.assets({"provider": "aigne-hub"}, hero=foxes(2, params={"model": "openai/gpt-image-2"}))
     with monkeypatch.context() as patched:
-        patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=3 << 20))
+        patched.setattr(seams.disk, "free", lambda _: 3 << 20)
         ran = shop.apply()
     assert (ran.code, set(ran.ends.values()), ran.summary["unsent"]) == (1, {"unsent"}, 2)
     assert "3 MiB are free on the disk of .imagebatch, and 80 MiB have to be" in ran.out

@@ -5,8 +5,8 @@ environment. Only the imports are shared: the server has done them before it for
 
 Jobs come as lines of JSON on standard input; for each `pid N` is answered at once and `code N` at its end (negative for
 a signal, as `subprocess` has it). A job may ask for a trace of its effects or for a signal just before the k-th effect
-of a name. Nothing in the package knows of this: the effects are those of the operating system's modules, wrapped here,
-and the named points of `imagebatch.state.files`.
+of a name. Nothing in the package knows of this: the effects are those of its seams, watched from here, and what goes
+over sockets.
 """
 
 import json
@@ -28,9 +28,7 @@ import imagebatch.pipeline.applying
 import imagebatch.providers.aigne_hub
 import imagebatch.providers.all_images
 import imagebatch.providers.openai  # as those above: so that the runs need not
-from imagebatch.state import files
-
-_DISK = ("replace", "rename", "link", "unlink", "mkdir", "fsync")
+from tests.seams.watching import watch
 
 
 class Effects:
@@ -46,9 +44,7 @@ class Effects:
 
     def install(self) -> None:
         """Wrap what touches the world."""
-        files._hooks.append(lambda name: self.happens(f"point {name}"))
-        for name in _DISK:
-            setattr(os, name, self._wrapped(getattr(os, name), name))
+        watch(self.happens)
         socket.socket.send = self._sending(socket.socket.send)  # type: ignore[method-assign]  # the point of it
         socket.socket.recv = self._receiving(socket.socket.recv)  # type: ignore[method-assign]  # the point of it
 
@@ -61,13 +57,6 @@ class Effects:
                 self._out.flush()
             if self._kill == (name, self._counts[name]):
                 os.kill(os.getpid(), self._by)
-
-    def _wrapped(self, inner: Callable[..., Any], name: str) -> Callable[..., Any]:
-        def effect(*given: Any, **more: Any) -> Any:
-            self.happens(name)
-            return inner(*given, **more)
-
-        return effect
 
     def _sending(self, inner: Callable[..., int]) -> Callable[..., int]:
         def send(sock: socket.socket, data: Any, *given: Any) -> int:

@@ -11,6 +11,8 @@ from imagebatch.cli.opening import open_project, open_setup
 from imagebatch.cli.options import Shell, braking, command, running
 from imagebatch.cli.planned import plan_request
 from imagebatch.cli.views.foreign import shown
+from imagebatch.effects import seams
+from imagebatch.effects.files import exists, read_bytes, remove
 from imagebatch.errors import EXIT_OK, ManifestError, UsageError
 
 if TYPE_CHECKING:
@@ -54,13 +56,13 @@ def run(
     overwrite = "overwrite" in flags["force"]
     if output is not None:
         oneshot.check_free(output, overwrite=overwrite)
-    root = oneshot.prepare(shell.directory.resolve(), shot, shell.environ)
+    root = oneshot.prepare(Path(seams.disk.realpath(shell.directory)), shot, shell.environ)
     shell.screen.directory = _seen_from_here(root)  # the commands that are named from here on are about that project
     code, made = _drawn(shell, root, shot, shot.asset, oneshot.MANIFEST, **flags)
     if made is None:
         return code
     target = output if output is not None else Path(f"{shot.asset}{made.suffix}")
-    if output is None and target.exists() and target.read_bytes() == made.read_bytes():
+    if output is None and exists(target) and read_bytes(target) == read_bytes(made):
         overwrite = True
     oneshot.copy_out(made, target, overwrite=overwrite)
     if not shell.json:
@@ -108,7 +110,7 @@ def _saved(shell: Shell, shot: "OneShot", asset: str, output: Path | None, **fla
     shell.screen.say(f"wrote manifests/{path.name}")
 
     def take_back() -> None:
-        path.unlink(missing_ok=True)
+        remove(path)
         shell.screen.say(f"took manifests/{path.name} away again")
 
     manifest = f"manifests/{path.name}"

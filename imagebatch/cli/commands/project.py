@@ -7,6 +7,8 @@ import click
 
 from imagebatch.cli.opening import relative
 from imagebatch.cli.options import Shell, command, flag
+from imagebatch.effects import seams
+from imagebatch.effects.files import make_folders, write_bytes
 from imagebatch.errors import EXIT_ERROR, EXIT_OK, UsageError
 
 SCHEMA_KINDS = ("project", "manifest", "plan", "events", "lock", "picks")
@@ -28,7 +30,7 @@ def init(shell: Shell, *, folder: Path | None) -> int:
     from imagebatch.cli.schemas import schema_of
     from imagebatch.pipeline.scaffold import project_around, write_project
 
-    root = (shell.directory / folder if folder is not None else shell.directory).resolve()
+    root = Path(seams.disk.realpath(shell.directory / folder if folder is not None else shell.directory))
     written = write_project(root, {kind: schema_of(kind) for kind in ("project", "manifest")})
     paint = shell.screen.out_paint
     shell.screen.lines(f"  {paint('+', 'green')} {path}" for path in written)
@@ -62,8 +64,8 @@ def schema(shell: Shell, *, kind: str, editor: bool) -> int:
 
         root = open_setup(shell).root
         for path, text in schema_files({name: schema_of(name) for name in ("project", "manifest")}).items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text, encoding="utf-8")
+            make_folders((root / path).parent)
+            write_bytes(root / path, text.encode())
             shell.screen.say(f"wrote {path}")
     return EXIT_OK
 
@@ -98,7 +100,6 @@ def completion(shell: Shell, *, shell_name: str) -> int:
 )
 def simulate(shell: Shell, *, port: int, data: Path, profile: str) -> int:
     """Serve both APIs and the OpenAI one on this machine, until ctrl-C. Any key will do."""
-    import asyncio
 
     from imagebatch.simulator.chance import SettingError
     from imagebatch.simulator.server import serve
@@ -112,7 +113,7 @@ def simulate(shell: Shell, *, port: int, data: Path, profile: str) -> int:
         shell.screen.say(f"simulator: profile {profile}, data in {folder}; any key will do; ctrl-C stops it")
 
     try:
-        asyncio.run(serve(port=port, data_dir=folder, profile=profile, on_ready=ready))
+        seams.clock.run(serve(port=port, data_dir=folder, profile=profile, on_ready=ready))
     except SettingError as error:
         raise UsageError("the profile cannot be used", f"{error}.", code="simulate.profile") from None
     except OSError as error:

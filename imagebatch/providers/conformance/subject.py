@@ -1,10 +1,11 @@
 """What the conformance kit works on: one adapter, a wire to a server, and small requests."""
 
 import asyncio
-import secrets
+from base64 import b32encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from imagebatch.effects import seams
 from imagebatch.model.canonical import Json
 from imagebatch.model.wire import Answer, Call, Wire
 from imagebatch.providers.base import (
@@ -83,7 +84,7 @@ class CountingWire:
 
 def new_token() -> str:
     """A token that no run has used: real ones come from the request, here nothing may be found by chance."""
-    return "ib-" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz234567") for _ in range(16))
+    return "ib-" + b32encode(bytes.fromhex(seams.chance.hex(10))).decode().lower()
 
 
 def make_order(
@@ -129,5 +130,5 @@ async def ended(subject: Subject, generation: str) -> Observation:
             raise BrokenPromiseError(f"the generation {generation} that was just accepted is not known")
         if seen.state != "pending":
             return seen
-        await asyncio.sleep(0.05)
+        await seams.clock.sleep(0.05)
     raise BrokenPromiseError(f"generation {generation} did not end within {subject.patience_s:g} s")

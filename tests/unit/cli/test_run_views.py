@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -201,7 +202,7 @@ def test_without_a_terminal_a_line_comes_each_interval_even_when_nothing_happens
     for _ in range(200):
         if err.getvalue().count("0 of 5 done") >= 2:
             break
-        lines._over.wait(0.02)
+        time.sleep(0.02)
     lines.end()
     assert err.getvalue().count("0 of 5 done") >= 2
     assert "read this" in err.getvalue()

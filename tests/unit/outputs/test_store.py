@@ -6,10 +6,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from imagebatch.effects.files import names_in
 from imagebatch.errors import OutputError
 from imagebatch.outputs import store as module
 from imagebatch.outputs.store import Store
@@ -41,15 +41,15 @@ def test_pictures_that_threads_bring_into_one_folder_are_all_known(
 ) -> None:
     store = Store(tmp_path / "store")
     both = threading.Barrier(2)
-    scan = module._scan
+    scan = names_in
 
-    def late(folder: Path) -> Any:
+    def late(folder: Path) -> list[str]:
         found = scan(folder)
         with suppress(threading.BrokenBarrierError):  # whoever may read alone waits for nobody
             both.wait(0.3)
         return found
 
-    monkeypatch.setattr(module, "_scan", late)
+    monkeypatch.setattr(module, "names_in", late)
     with ThreadPoolExecutor(2) as threads:
         one, other = threads.map(lambda data: put(store, data), (b"1", b"12"))  # their hashes begin alike
     assert one[7:9] == other[7:9]

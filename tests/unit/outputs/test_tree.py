@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from imagebatch.effects import seams
 from imagebatch.errors import OutputError, RefusedError
 from imagebatch.outputs.tree import Tree
 
@@ -196,7 +197,7 @@ def test_a_full_disk_is_said_with_what_is_safe(tree: Tree, root: Path, monkeypat
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("imagebatch.outputs.tree.os.fsync", full)
+    monkeypatch.setattr(seams.disk, "fsync", full)
     with pytest.raises(OutputError) as error:
         tree.place(source(root, b"one"), "c.png", sha256=sha(b"one"))
     assert error.value.code == "disk.full"

@@ -99,7 +99,7 @@ async def test_signals_to_the_whole_group_do_not_end_the_real_child(
     await workers.run(job, seconds=20)
     (child,) = workers._idle
     for one in (signal.SIGINT, signal.SIGTERM):
-        child.signal(one)
+        child.process.signal(one)
     assert (await workers.run(job, seconds=20))["width"] == 64
     assert workers._idle == [child]
 

@@ -5,17 +5,17 @@ import sys
 
 FULL_PIPE = """
 import os
-from imagebatch.run.stop import _say_last
+from imagebatch.effects.processes import PlainProcesses
 os.set_blocking(2, False)
 try:
     while True:
         os.write(2, b"." * 4096)
 except BlockingIOError:
     os.set_blocking(2, True)
-_say_last("the last word")
+PlainProcesses.say_last("the last word")
 """
-CLOSED = "import os; os.close(2); from imagebatch.run.stop import _say_last; _say_last('the last word')"
-SAID = "from imagebatch.run.stop import _say_last; _say_last('the last word')"
+CLOSED = "import os; os.close(2); from imagebatch.effects import seams; seams.processes.say_last('the last word')"
+SAID = "from imagebatch.effects import seams; seams.processes.say_last('the last word')"
 
 
 def leaving(program: str) -> subprocess.Popen[bytes]:

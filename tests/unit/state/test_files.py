@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from imagebatch.effects import seams
 from imagebatch.errors import StateError
 from imagebatch.state.files import (
-    hooked,
     make_folder,
     read_regular,
     refuse_link,
@@ -17,18 +17,20 @@ from imagebatch.state.files import (
     remove_leftovers,
     write_atomic,
 )
+from tests.seams.watching import watched
 
 
 def test_a_write_names_each_of_its_effects_and_leaves_one_file(tmp_path: Path) -> None:
     path, names = tmp_path / "x", list[str]()
-    with hooked(names.append):
-        write_atomic(path, b"one", name="lock", mode=0o644)
-    assert names == ["lock.create", "lock.write", "lock.sync", "lock.rename", "lock.sync_folder"]
+    with watched(names.append):
+        write_atomic(path, b"one", mode=0o644)
+    folder = tmp_path.name
+    assert names == ["unlink x", "open x", "chmod x", "write x", "fsync x", "replace x", f"fsync {folder}"]
     assert [one.name for one in tmp_path.iterdir()] == ["x"]
     assert path.read_bytes() == b"one"
 
 
-@pytest.mark.parametrize("at", ["lock.create", "lock.write", "lock.sync", "lock.rename"])
+@pytest.mark.parametrize("at", ["open x", "chmod x", "write x", "fsync x", "replace x"])
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -49,8 +51,8 @@ def test_a_failing_disk_leaves_the_old_bytes_and_no_temporary_file(
 
     path = tmp_path / "x"
     path.write_bytes(b"old")
-    with hooked(fail), pytest.raises(StateError) as caught:
-        write_atomic(path, b"new", name="lock")
+    with watched(fail), pytest.raises(StateError) as caught:
+        write_atomic(path, b"new")
     assert caught.value.code == code
     assert path.read_bytes() == b"old"
     assert [one.name for one in tmp_path.iterdir()] == ["x"]
@@ -59,13 +61,13 @@ def test_a_failing_disk_leaves_the_old_bytes_and_no_temporary_file(
 def test_rights_are_ours_whatever_the_umask_and_those_of_an_existing_file_stay(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        write_atomic(tmp_path / "private", b"", name="x")
-        write_atomic(tmp_path / "shared", b"", name="x", mode=0o644)
+        write_atomic(tmp_path / "private", b"")
+        write_atomic(tmp_path / "shared", b"", mode=0o644)
         make_folder(tmp_path / "folder")
     finally:
         os.umask(before)
     (tmp_path / "shared").chmod(0o664)
-    write_atomic(tmp_path / "shared", b"again", name="x", mode=0o644)
+    write_atomic(tmp_path / "shared", b"again", mode=0o644)
     modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()}
     assert modes == {"private": 0o600, "shared": 0o664, "folder": 0o700}
 
@@ -80,7 +82,7 @@ def test_links_and_special_files_are_neither_read_nor_written(tmp_path: Path) ->
             read_regular(path)
         assert caught.value.code == "path.symlink"
         with pytest.raises(StateError):
-            write_atomic(path, b"ours", name="x")
+            write_atomic(path, b"ours")
     with pytest.raises(StateError):
         make_folder(link)
     assert target.read_bytes() == b"theirs"
@@ -105,19 +107,19 @@ def test_bytes_are_synced_before_they_take_the_name_and_the_name_is_synced_after
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    real_sync, real_replace = os.fsync, Path.replace
+    real_sync, real_replace = seams.disk.fsync, seams.disk.replace
 
-    def sync(descriptor: int) -> None:
-        order.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "bytes")
-        real_sync(descriptor)
+    def sync(handle: int) -> None:
+        order.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "bytes")
+        real_sync(handle)
 
-    def replace(self: Path, target: Path) -> Path:
+    def replace(source: Path, target: Path) -> None:
         order.append("rename")
-        return real_replace(self, target)
+        real_replace(source, target)
 
-    monkeypatch.setattr(os, "fsync", sync)
-    monkeypatch.setattr(Path, "replace", replace)
-    write_atomic(tmp_path / "x", b"one", name="lock")
+    monkeypatch.setattr(seams.disk, "fsync", sync)
+    monkeypatch.setattr(seams.disk, "replace", replace)
+    write_atomic(tmp_path / "x", b"one")
     assert order == ["bytes", "rename", "folder"]
     make_folder(tmp_path / "folder")
     assert order[3:] == ["folder"]

@@ -13,9 +13,9 @@ import pytest
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.event import Abandoned, Event
 from imagebatch.state import journal_file
-from imagebatch.state.files import hooked
 from imagebatch.state.journal import Journal
 from imagebatch.state.journal_file import JournalText, read_journal
+from tests.seams.watching import watched
 from tests.unit.state.test_records import EVENTS
 from tests.unit.state.worlds import LINEAGE, OTHER, TOKEN, intended
 
@@ -70,12 +70,12 @@ def test_an_event_that_is_not_durable_is_written_within_a_second(path: Path) -> 
 
 def test_many_appends_share_commits(path: Path) -> None:
     commits: list[str] = []
-    journal = Journal.open(path, lineage=LINEAGE)
-    with hooked(commits.append):
+    with watched(commits.append):
+        journal = Journal.open(path, lineage=LINEAGE)
         futures = [journal.append(told(number)) for number in range(200)]
         for future in futures:
             future.result(timeout=10)
-    assert commits.count("journal.commit") < 100
+    assert commits.count("commit journal.db") < 100
     journal.close()
     assert len(reread(path)) == 200
 
@@ -268,11 +268,13 @@ def test_a_full_disk_fails_the_future_and_everything_after_it(path: Path) -> Non
 
 def test_a_foreign_error_in_a_commit_reaches_the_future(path: Path) -> None:
     def explode(name: str) -> None:
-        if name == "journal.commit":
+        if broken and name == "commit journal.db":
             raise OSError(5, "I/O error")
 
-    journal = Journal.open(path, lineage=LINEAGE)
-    with hooked(explode):
+    broken: list[str] = []
+    with watched(explode):
+        journal = Journal.open(path, lineage=LINEAGE)
+        broken.append("now")
         error = journal.append(intended()).exception(timeout=5)
     assert isinstance(error, StateError)
     assert error.code == "disk.io"
@@ -309,13 +311,14 @@ def test_where_wal_cannot_work_the_old_mode_does(path: Path, monkeypatch: pytest
 
 
 def test_commits_are_synced_in_full_and_a_promise_is_never_given_before(path: Path) -> None:
-    journal = Journal.open(path, lineage=LINEAGE)
-    assert journal._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert journal._connection.execute("PRAGMA synchronous").fetchone() == (2,)
     names: list[str] = []
-    with hooked(names.append):
+    with watched(names.append):
+        journal = Journal.open(path, lineage=LINEAGE)
+        assert journal._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert journal._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        names.clear()
         future = journal.append(intended())
         future.add_done_callback(lambda _: names.append("promised"))
         future.result(timeout=5)
     journal.close()
-    assert names == ["journal.commit", "journal.committed", "promised"]
+    assert names == ["commit journal.db", "committed journal.db", "promised"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from imagebatch.effects import seams
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.state import lease as lease_module
 from imagebatch.state.lease import (
@@ -145,7 +146,7 @@ def test_an_owner_on_another_host_is_taken_over_when_its_counter_stands_still(
 
 def test_an_owner_on_another_host_whose_counter_moves_is_alive(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     beats = iter(range(1000))
-    monkeypatch.setattr(time, "sleep", lambda _: _left(folder, beat=next(beats)))
+    monkeypatch.setattr(seams.clock, "pause", lambda _: _left(folder, beat=next(beats)))
     _left(folder, beat=-0)
     with pytest.raises(RefusedError) as caught:
         acquire_lease(folder, command="apply")

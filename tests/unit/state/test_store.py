@@ -10,9 +10,9 @@ import pytest
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.event import Accepted, Doubted, Dropped, Event, Fetched, Kept, Observed, Placing
 from imagebatch.model.generation import Candidate
-from imagebatch.state.files import hooked
 from imagebatch.state.lockfile import LOCK_NAME, decode_lock, empty_lock, encode_lock
 from imagebatch.state.store import Session, StateStore
+from tests.seams.watching import watched
 from tests.unit.state.worlds import DRAW, LINEAGE, OTHER, TOKEN, drawn, entry, facts, intended, sha
 
 ADDRESS = "hero[season=spring]"
@@ -254,7 +254,7 @@ def test_a_lock_that_somebody_changed_meanwhile_is_not_overwritten(tmp_path: Pat
     assert list(decode_lock((tmp_path / LOCK_NAME).read_bytes())) == [ADDRESS, "y"]
 
 
-@pytest.mark.parametrize("at", ["lock.write", "lock.sync", "lock.rename"])
+@pytest.mark.parametrize("at", ["write imagebatch.lock", "fsync imagebatch.lock", "replace imagebatch.lock"])
 def test_a_disk_that_is_full_for_the_lock_leaves_the_old_one_and_the_journal(tmp_path: Path, at: str) -> None:
     def full(name: str) -> None:
         if name == at:
@@ -265,7 +265,7 @@ def test_a_disk_that_is_full_for_the_lock_leaves_the_old_one_and_the_journal(tmp
     with opened(tmp_path) as session:
         for event in LIFE:
             session.record(event).result(timeout=5)
-        with hooked(full), pytest.raises(StateError) as caught:
+        with watched(full), pytest.raises(StateError) as caught:
             session.checkpoint()
         assert caught.value.code == "disk.full"
     assert (tmp_path / LOCK_NAME).read_bytes() == before
@@ -288,12 +288,13 @@ def test_a_broken_draw_index_does_not_keep_the_lock_from_being_written(tmp_path:
 
 def test_a_failed_journal_is_told_and_what_it_lacks_can_be_shown(tmp_path: Path) -> None:
     def fail(name: str) -> None:
-        if name == "journal.commit":
+        if broken and name == "commit journal.db":
             raise OSError(5, "I/O error")
 
-    with opened(tmp_path) as session:
-        with hooked(fail):
-            error = session.record(LIFE[0]).exception(timeout=5)
+    broken: list[str] = []
+    with watched(fail), opened(tmp_path) as session:
+        broken.append("now")
+        error = session.record(LIFE[0]).exception(timeout=5)
         assert isinstance(error, StateError)
         assert session.unsaved == (LIFE[0],)
         with pytest.raises(StateError):
@@ -311,13 +312,13 @@ def test_an_event_that_cannot_follow_is_not_written(tmp_path: Path) -> None:
 
 
 def test_what_an_answer_alone_tells_waits_for_the_disk_and_what_can_be_asked_again_does_not(tmp_path: Path) -> None:
-    with opened(tmp_path) as session:
-        commits: list[str] = []
+    commits: list[str] = []
+    with watched(commits.append), opened(tmp_path) as session:
         session.record(intended()).result(timeout=5)
         session.record(Accepted(step="create", token=TOKEN, attempt=1, generation=TOKEN)).result(timeout=5)
-        with hooked(commits.append):
-            session.record(Observed(token=TOKEN, status="succeeded")).result(timeout=5)
-        assert "journal.committed" in commits
+        commits.clear()
+        session.record(Observed(token=TOKEN, status="succeeded")).result(timeout=5)
+        assert "committed journal.db" in commits
         assert session.record(LIFE[-1]).done()
 
 
@@ -338,7 +339,7 @@ def test_facts_about_a_provider_are_remembered_and_a_spoilt_memory_is_an_empty_o
 _KILLED = """
 import os, sys, threading
 from pathlib import Path
-from imagebatch.state.files import hooked
+from tests.seams.watching import watched
 from tests.unit.state.test_store import LIFE, opened
 
 def run(root, last):
@@ -351,7 +352,7 @@ def run(root, last):
             seen += 1
             if seen == last:
                 os._exit(9)
-    with hooked(kill), opened(root) as session:
+    with watched(kill), opened(root) as session:
         for event in LIFE:
             session.record(event).result(timeout=10)
             promised.write(b".")

@@ -1,0 +1,29 @@
+"""The one place that says which implementation of each seam is in use."""
+
+from typing import Any
+
+from imagebatch.effects.chance import Chance, PlainChance
+from imagebatch.effects.clock import Clock, PlainClock
+from imagebatch.effects.databases import Databases, PlainDatabases
+from imagebatch.effects.disk import Disk, PlainDisk
+from imagebatch.effects.processes import PlainProcesses, Processes
+from imagebatch.effects.threads import PlainThreads, Threads
+
+
+class Seams:
+    """What stands between the program and the world; the plain ones at start."""
+
+    __slots__ = ("chance", "clock", "databases", "disk", "network", "processes", "threads")
+
+    def __init__(self) -> None:
+        self.disk: Disk = PlainDisk()
+        self.databases: Databases = PlainDatabases()
+        self.clock: Clock = PlainClock()
+        self.chance: Chance = PlainChance()
+        self.threads: Threads = PlainThreads()
+        self.processes: Processes = PlainProcesses()
+        self.network: Any = None
+        """A `http.network.Network`; None for the plain one, which only `http/` may know."""
+
+
+seams = Seams()

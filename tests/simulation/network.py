@@ -1,0 +1,148 @@
+"""The network between program and simulated providers: it takes time, loses things, and outlives the process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+import aiohttp
+import httpx
+
+from imagebatch.http.transport import EXCHANGE, Exchange
+from imagebatch.http.trust import Origin
+from tests.simulation.providers import Reply
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+Latency = Callable[[Random], float]
+
+LATENCIES: Mapping[str, Latency] = {
+    "none": lambda _: 0.0,
+    "constant": lambda _: 0.05,
+    "near": lambda random: random.uniform(0.001, 0.01),
+    "far": lambda random: random.uniform(0.1, 0.4),
+    "wide": lambda random: random.uniform(0.001, 2.0),
+    "long tail": lambda random: random.expovariate(8.0),
+    "two speeds": lambda random: 0.01 if random.random() < 0.8 else 1.5,
+    "slow": lambda random: random.uniform(1.0, 3.0),
+    "steps": lambda random: 0.02 * random.randrange(1, 6),
+    "stalls": lambda random: 20.0 if random.random() < 0.05 else 0.03,
+}
+
+
+@dataclass(slots=True)
+class Losses:
+    """What the network does to paid calls: by the number of the call, from 1, in the life of the world."""
+
+    lost_before: frozenset[int] = frozenset()
+    """These never arrive, and the program cannot know."""
+    lost_after: frozenset[int] = frozenset()
+    """These are done, and their answers are lost."""
+    errors_after: frozenset[int] = frozenset()
+    """These are done, and answered with 502."""
+
+
+_PAID = ("image-generations", "images/generations", "image/generations", "retry/")
+
+
+class SimulatedNetwork:
+    """The network's seam (`imagebatch.http.network.Network`)."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.latency: Latency = LATENCIES["constant"]
+        self.losses = Losses()
+        self.paid_calls = 0
+
+    def transport(self, origin: Origin, *, fresh: bool) -> httpx.AsyncBaseTransport:
+        del fresh
+        return _Transport(self, origin)
+
+    def session(self, resolver: object, *, tls: bool) -> "_Session":
+        del resolver, tls
+        return _Session(self)
+
+    async def wait(self) -> None:
+        """The time that something takes one way."""
+        await asyncio.sleep(self.latency(self.world.random))
+
+    async def ask(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Reply:
+        """Carry a request there and its answer back. Raises httpx.RemoteProtocolError where either is lost."""
+        paid = method == "POST" and any(part in url for part in _PAID)
+        number = 0
+        if paid:
+            self.paid_calls += 1
+            number = self.paid_calls
+        arrived: list[Reply] = []
+
+        def arrive() -> None:
+            if not arrived:
+                arrived.append(self.world.providers.handle(method, url, headers, content))
+
+        if number not in self.losses.lost_before:
+            self.world.late.append(arrive)
+        await self.wait()
+        if number in self.losses.lost_before:
+            raise httpx.RemoteProtocolError("the connection broke")
+        arrive()
+        self.world.late.remove(arrive)
+        await self.wait()
+        if number in self.losses.lost_after:
+            raise httpx.RemoteProtocolError("the connection broke")
+        return Reply(502, {"error": "bad gateway"}) if number in self.losses.errors_after else arrived[0]
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    def __init__(self, network: SimulatedNetwork, origin: Origin) -> None:
+        self._network = network
+        self._origin = origin
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        exchange: Exchange = request.extensions[EXCHANGE]
+        exchange.opened = False
+        await self._network.wait()
+        exchange.opened = True
+        if exchange.before is not None:
+            await exchange.before()
+        if exchange.departing is not None:
+            exchange.departing()
+        self._network.world.effect("send", f"{request.method} {request.url.path}")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        reply = await self._network.ask(request.method, str(request.url), headers, request.content)
+        return httpx.Response(reply.status, content=reply.content(), request=request)
+
+
+class _Session:
+    def __init__(self, network: SimulatedNetwork) -> None:
+        self._network = network
+
+    async def get(self, url: str) -> "_Response":
+        self._network.world.effect("send", "GET picture")
+        try:
+            reply = await self._network.ask("GET", url, {}, b"")
+        except httpx.RemoteProtocolError as error:
+            raise aiohttp.ServerDisconnectedError(str(error)) from error
+        return _Response(reply)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class _Response:
+    def __init__(self, reply: Reply) -> None:
+        self.status = reply.status
+        self.headers: Mapping[str, str] = {}
+        self.content = _Body(reply.content())
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class _Body:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        yield self._data

@@ -1,0 +1,46 @@
+"""One run of the real program in a simulated world: from the manifest's project to an exit code, or to its death."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imagebatch.errors import ImagebatchError
+from imagebatch.pipeline.applying import Applied, ApplyOptions, apply_project
+from imagebatch.pipeline.planning import PlanRequest
+from imagebatch.pipeline.project import Project
+from tests.simulation.virtual_time import Crash, Hung
+from tests.simulation.world import World
+
+
+@dataclass(slots=True, kw_only=True)
+class Ran:
+    """How a run ended: its exit code, None where it died; `planned` is what its plan had to do."""
+
+    code: int | None
+    planned: int = 0
+    error: str = ""
+    effects: int = 0
+    in_doubt: int = 0
+    ends: Mapping[str, str] = field(default_factory=dict)
+
+
+def apply(world: World, project: Project, *, crash_at: int | None = None, options: ApplyOptions | None = None) -> Ran:
+    """Apply a project in `world`, which has to be installed."""
+    world.begin(crash_at)
+    planned = 0
+    try:
+        applied = apply_project(
+            project, PlanRequest(), options or ApplyOptions(), approve=lambda _: True, tell=lambda _: None
+        )
+    except Crash as crash:
+        return Ran(code=None, error=str(crash), effects=world.effects)
+    except Hung as hung:
+        return Ran(code=-1, error=f"it hangs: {hung}", effects=world.effects)
+    except ImagebatchError as error:
+        return Ran(code=error.exit_code, error=str(error), effects=world.effects)
+    planned = _changes(applied)
+    ends = {one.address: one.end for one in applied.result.outcomes} if applied.result is not None else {}
+    return Ran(code=applied.exit_code, planned=planned, effects=world.effects, ends=ends)
+
+
+def _changes(applied: Applied) -> int:
+    return sum(1 for one in applied.planned.plan.changes if one.action != "noop")

@@ -1,0 +1,115 @@
+"""Projects that simulated runs apply. Each is loaded once, by the real loader, and then applied thousands of times."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from imagebatch.effects import Seams, seams
+from imagebatch.pipeline.project import Project, Setup, load
+from tests.simulation.disk import SimulatedDisk
+from tests.simulation.providers import ORIGIN
+from tests.simulation.world import HOME
+
+Kind = Literal["listable", "ledger", "blind"]
+
+LINEAGE = "5f0c1d9a5e0b3f4826a1c7e2d94f60b8"
+PROJECT = f"""\
+version: 1
+lineage: {LINEAGE}
+providers:
+  studio: {{type: all-images, base_url: "{ORIGIN}/studio", consistency_window: 3s, max_concurrency: 3}}
+  hub: {{type: aigne-hub, base_url: "{ORIGIN}/hub", max_concurrency: 2, mount: "", dialect: hub}}
+  plain: {{type: openai, base_url: "{ORIGIN}/plain/v1", max_concurrency: 2}}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """What a project's manifest says, before (drawn without trouble) and now (the run that is disturbed)."""
+
+    name: str
+    kind: Kind
+    now: str
+    before: str | None = None
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        name="one",
+        kind="listable",
+        now="""\
+assets:
+  fox: {prompt: a fox, provider: studio, params: {format: 1:1}}
+""",
+    ),
+    Scenario(
+        name="two",
+        kind="listable",
+        now="""\
+assets:
+  fox: {prompt: a fox, provider: studio, params: {format: 1:1}}
+  owl: {prompt: an owl, provider: studio, params: {format: 1:1}}
+""",
+    ),
+    Scenario(
+        name="verbs",
+        kind="listable",
+        before="""\
+assets:
+  again: {prompt: it fails once, provider: studio, params: {format: 1:1}}
+  jar: {prompt: a jar, provider: studio, params: {format: 1:1}}
+  lake: {prompt: a lake, provider: studio, params: {format: 1:1}}
+  ship: {prompt: a ship, provider: studio, params: {format: 1:1}}
+""",
+        now="""\
+assets:
+  again: {prompt: it fails once, provider: studio, params: {format: 1:1}}
+  jar: {prompt: a jar, provider: studio, params: {format: 1:1}, tags: [shop]}
+  lake: {prompt: a lake at night, provider: studio, params: {format: 1:1}}
+  boat: {prompt: a boat, provider: studio, params: {format: 1:1}, resolution: full}
+""",
+    ),
+    Scenario(
+        name="shared",
+        kind="listable",
+        now="""\
+assets:
+  one: {prompt: an icon, provider: studio, params: {format: 1:1}, pick: all, output: "outputs/one-{{ candidate }}.jpg"}
+  two: {prompt: an icon, provider: studio, params: {format: 1:1}, output: "outputs/two.jpg"}
+""",
+    ),
+    Scenario(
+        name="hub",
+        kind="ledger",
+        now="""\
+assets:
+  mug: {prompt: a mug, provider: hub, params: {model: openai/gpt-image-2, output_format: jpeg}}
+  cup: {prompt: a cup, provider: hub, params: {model: openai/gpt-image-2, output_format: jpeg}}
+""",
+    ),
+    Scenario(
+        name="plain",
+        kind="blind",
+        now="""\
+assets:
+  pen: {prompt: a pen, provider: plain, params: {model: gpt-image-2, size: 1024x1024, output_format: jpeg}}
+  ink: {prompt: an ink pot, provider: plain, params: {model: gpt-image-2, size: 1024x1024, output_format: jpeg}}
+""",
+    ),
+)
+
+
+@cache
+def loaded(manifest: str) -> Project:
+    """The project with this manifest, read by the real loader from a disk in memory."""
+    disk = SimulatedDisk(lambda *_: None)
+    disk.put(str(HOME / "imagebatch.yaml"), PROJECT.encode())
+    disk.put(str(HOME / "manifests" / "all.yaml"), manifest.encode())
+    before = {name: getattr(seams, name) for name in Seams.__slots__}
+    Seams.__init__(seams)  # templates are rendered by a real child, in real time
+    seams.disk = disk
+    try:
+        return load(Setup(root=HOME, variables={}))
+    finally:
+        for name, one in before.items():
+            setattr(seams, name, one)

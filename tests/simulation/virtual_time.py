@@ -1,0 +1,105 @@
+"""Virtual time: an event loop that never waits; whenever nobody can go on, the clock is moved to the next alarm."""
+
+import asyncio
+from asyncio import base_events
+from collections.abc import Coroutine
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+BEGAN = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+
+
+class Crash(SystemExit):
+    """The process is gone. Not an Exception, so that no code of the program can go on after it."""
+
+
+class Hung(SystemExit):
+    """Everybody waits, and nothing will ever happen."""
+
+
+class VirtualClock:
+    """The clock seam: seconds go by only where somebody waits for them."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.wall_shift = timedelta()
+        """How far the wall clock is off; it may jump at any time."""
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> datetime:
+        return BEGAN + timedelta(seconds=self.now) + self.wall_shift
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        loop = VirtualLoop(self)
+        try:
+            result = loop.run_until_complete(work)
+            _end(loop)
+        except (Crash, Hung):
+            abandon(loop)
+            raise
+        except BaseException:
+            _end(loop)
+            raise
+        finally:
+            loop.close()
+        return result
+
+
+class VirtualLoop(base_events.BaseEventLoop):
+    """An event loop without a selector: there is nothing to select from."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self._virtual = clock
+        self._selector = self  # the base class asks it for events
+
+    def time(self) -> float:
+        return self._virtual.now
+
+    def select(self, timeout: float | None) -> tuple[()]:
+        """Nobody can go on before `timeout` seconds have passed, so they pass."""
+        if timeout is None:
+            raise Hung("everybody waits for somebody else")
+        self._virtual.now += timeout
+        return ()
+
+    def _process_events(self, events: tuple[()]) -> None:
+        """There are none."""
+
+    def _write_to_self(self) -> None:
+        """Nobody sleeps who would have to be woken."""
+
+
+def _end(loop: VirtualLoop) -> None:
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+def abandon(loop: VirtualLoop) -> None:
+    """Let go of everything that ran, as a dead process does: no clean-up reaches the world, for that refuses it."""
+    for task in asyncio.all_tasks(loop):
+        task._log_destroy_pending = False  # type: ignore[attr-defined]  # nobody wants to hear of it
+        coroutine = task.get_coro()
+        with suppress(BaseException):
+            if coroutine is not None:
+                coroutine.close()
+    for generator in list(loop._asyncgens):  # type: ignore[attr-defined]  # as above
+        with suppress(BaseException):
+            generator.aclose().close()
+    loop._ready.clear()  # type: ignore[attr-defined]  # as above
+    loop._scheduled.clear()  # type: ignore[attr-defined]  # as above
+    loop.set_exception_handler(lambda *_: None)
