@@ -1,13 +1,22 @@
-"""The one line that says how many bad inputs came to their end; here, so that it is told for processes side by side."""
+"""The lines that say what the proofs came to; here, so that they are told once for processes side by side."""
 
 import pytest
 
 from tests.cases.adapted import OPEN
+from tests.figures import figures_of
 
 _NODE = "test_bad_inputs.py::test_every_bad_input_comes_to_its_end["
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the proofs of the money promises came to, and how the bad inputs ended."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    for line in figures_of(reports).told():
+        terminalreporter.write_line(line)
+    _tell_bad_inputs(terminalreporter)
+
+
+def _tell_bad_inputs(terminalreporter: pytest.TerminalReporter) -> None:
     """Print `bad inputs: N right, N wrong, N open`; a case with several rows is right when all of them are."""
     ends: dict[str, set[str]] = {}
     for kind, reports in terminalreporter.stats.items():

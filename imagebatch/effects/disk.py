@@ -75,6 +75,10 @@ class Disk(Protocol):
     def rmdir(self, path: PathLike, *, dir_fd: int | None = None) -> None: ...
     def chmod(self, path: PathLike, mode: int) -> None: ...
 
+    def sync(self) -> None:
+        """Make everything durable that anybody has written; where the system cannot, nothing."""
+        ...
+
     def free(self, path: PathLike) -> int:
         """How many bytes we may still write there."""
         ...
@@ -107,6 +111,7 @@ class PlainDisk:
     rmdir = staticmethod(os.rmdir)
     chmod = staticmethod(os.chmod)
     lock = staticmethod(file_lock)
+    sync = staticmethod(getattr(os, "sync", lambda: None))
 
     @staticmethod
     def fchmod(handle: int, mode: int) -> None:

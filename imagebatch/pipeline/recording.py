@@ -44,6 +44,8 @@ class Recording:
         if self._landing is None or self._landing.loop is not loop:
             self._landing = _Landing(loop)
         await self._landing.of(future)
+        if isinstance(event, Intended):
+            self._check_lease()  # the process may have been stopped meanwhile, for however long
 
     def _check_lease(self) -> None:
         """Whoever lost the project to another run sends nothing more; looked at once for each wave of creates."""

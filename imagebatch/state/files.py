@@ -131,6 +131,14 @@ def make_folder(folder: Path, *, mode: int = PRIVATE_FOLDER) -> None:
         raise disk_error(error, folder, "make the folder") from error
 
 
+def sync_made_folder(folder: Path) -> None:
+    """Make the name of a folder durable that is there already. Raises StateError."""
+    try:
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise disk_error(error, folder, "make the folder") from error
+
+
 def remove_leftovers(path: Path) -> None:
     """Remove temporary files that dead writers of `path` left behind; only the holder of the lease may call this."""
     for name in names_in(path.parent):

@@ -7,6 +7,7 @@ The rules, which everything about money leans on:
 3. An event that is not durable rides along with the next commit, at the latest after half a second. Commits that
    follow closely on each other are 3 ms apart, so that many creates at once share a sync and its pages.
 4. A commit that failed is final. Nothing is accepted afterwards, because a disk that lost one write may lose others.
+   So is one after another run has opened the journal: a process that was stopped meanwhile writes nothing into it.
 5. A torn or NUL tail was never promised to anyone and is left out; damage before a record that can be read stops.
 6. `clear` empties it in one transaction, but for the events that have to go on; then it shrinks to a few pages before
    anything is copied from the WAL, so that an event is written to disk once and not twice.
@@ -22,15 +23,17 @@ from threading import Lock
 from typing import Final
 
 from imagebatch.effects import seams
-from imagebatch.errors import StateError
+from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.event import Event
 from imagebatch.state.journal_file import (
     JournalText,
+    claim,
     insert_batch,
     journal_error,
     note_down,
     open_journal,
     read_journal,
+    refuse_robbed,
     transaction,
 )
 from imagebatch.state.records import Packer, encode_event
@@ -57,12 +60,13 @@ class Journal:
         self.torn = text.torn
         self._events = text.events
         self._connection = connection
+        self._mark = claim(connection)
         self._packer = Packer()
         self._committed_at = 0.0
         self._database = Lock()
         # Only what somebody waits for wakes the writer: a thread that wakes for each event fights for the interpreter.
         self._items: deque[_Item] = deque()
-        self._failure: StateError | None = None
+        self._failure: StateError | RefusedError | None = None
         self._unsaved: list[Event] = []
         self._closed = False
         self._writer = seams.threads.writer(self._step, self._pause_s, linger_s=LINGER_S, name="imagebatch-journal")
@@ -123,6 +127,7 @@ class Journal:
         try:
             with self._database:
                 with transaction(self._connection):
+                    refuse_robbed(self._connection, self._mark)
                     self._connection.execute("DELETE FROM batch")
                     note_down(self._connection, notes or {})
                     self._packer = Packer()
@@ -167,9 +172,12 @@ class Journal:
                 lines = [encode_event(event) for event in events]
                 self._committed_at = seams.clock.monotonic()
                 with self._database, transaction(self._connection):
+                    refuse_robbed(self._connection, self._mark)
                     insert_batch(self._connection, self._packer, lines)
             except sqlite3.Error as error:
                 failure = self._failed(error)
+            except RefusedError as error:
+                failure = self._failure = error
             except Exception as error:  # noqa: BLE001 - whatever it was, nobody may believe that these events are kept
                 failure = self._failed(error)
         if failure is not None:

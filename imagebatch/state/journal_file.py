@@ -20,6 +20,7 @@ from imagebatch.state.records import Packer, Unpacker, decode_event, encode_even
 
 SCHEMA_VERSION: Final = 1
 PAGE_BYTES: Final = 512
+WRITER: Final = "writer"
 _APPLICATION: Final = 0x69624A31  # "ibJ1"
 _DISK_CODES: Final = {
     "SQLITE_FULL": ("disk.full", "the disk is full"),
@@ -267,6 +268,30 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def claim(connection: sqlite3.Connection) -> str:
+    """Make this process the journal's writer; whoever was it before writes no more (see `refuse_robbed`)."""
+    writer = seams.chance.hex(8)
+    with transaction(connection):
+        note_down(connection, {WRITER: writer})
+    return writer
+
+
+def refuse_robbed(connection: sqlite3.Connection, writer: str) -> None:
+    """Raise RefusedError (`lock.lost`) where another process has become the writer; inside a transaction.
+
+    A process may be stopped for hours and go on when somebody has broken its lease and another run is under way: what
+    it would write then would tear the other's records, and what it would send was not written down.
+    """
+    if connection.execute("SELECT value FROM note WHERE name = ?", (WRITER,)).fetchone() == (writer,):
+        return
+    raise RefusedError(
+        "the lease of this run was taken away",
+        "Another run has opened the journal since. This run stops sending; what was sent is recorded.",
+        hints=("Run the same command again once the other run has ended",),
+        code="lock.lost",
+    )
 
 
 def insert_batch(connection: sqlite3.Connection, packer: Packer, lines: Sequence[str]) -> None:

@@ -43,7 +43,9 @@ class Owner:
 class Lease:
     """The lease, held. A thread moves the counter until `release`."""
 
-    def __init__(self, folder: Path, lock: "_LeaseLock", owner: Owner) -> None:
+    def __init__(self, folder: Path, lock: "_LeaseLock", owner: Owner, *, inherited: bool) -> None:
+        self.inherited = inherited
+        """Whether a run that died had it before."""
         self._folder = folder
         self._lock = lock
         self.owner = owner
@@ -96,15 +98,15 @@ def acquire_lease(folder: Path, *, command: str, timeout_s: float = 0.0) -> Leas
     if not lock.acquire(timeout_s):
         raise _held(read_owner(folder))
     try:
-        owner = _taken_over(folder, command)
+        left = read_owner(folder)
+        owner = _taken_over(folder, command, left)
     except BaseException:
         lock.release()
         raise
-    return Lease(folder, lock, owner)
+    return Lease(folder, lock, owner, inherited=left is not None)
 
 
-def _taken_over(folder: Path, command: str) -> Owner:
-    left = read_owner(folder)
+def _taken_over(folder: Path, command: str, left: Owner | None) -> Owner:
     if left is not None and left.host != seams.processes.host() and _still_beats(folder, left):
         raise _held(left)
     owner = Owner(

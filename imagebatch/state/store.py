@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from imagebatch.effects import seams
-from imagebatch.effects.files import make_folders
+from imagebatch.effects.files import exists, make_folders
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.canonical import Json
 from imagebatch.model.event import Dropped, Event, Kept, Observed
@@ -24,6 +24,7 @@ from imagebatch.state.files import (
     read_regular,
     refuse_no_folder,
     remove_dead_temps,
+    sync_made_folder,
     write_atomic,
 )
 from imagebatch.state.journal import Journal
@@ -39,7 +40,8 @@ JOURNAL: Final = "journal.db"
 DRAWS: Final = "draws.db"
 LINEAGE: Final = "lineage"
 _GITIGNORE: Final = b"# written by imagebatch: what is below belongs to this checkout, not to git\n*\n"
-_FOLDERS: Final = ("inbox", "store", "trash")  # what other stages keep here; a link would lead them elsewhere
+_KEPT: Final = ("inbox", "store")  # what other stages keep paid pictures in, so their names are durable before that
+_TRASH: Final = "trash"
 _NO_LINEAGE: Final = "0" * 32
 
 
@@ -82,6 +84,10 @@ class StateStore:
         self.prepare()
         lease = acquire_lease(self.folder, command=command, timeout_s=lock_timeout_s)
         try:
+            if lease.inherited:
+                # What a run that died had renamed and not synced can be seen, and may be gone after a power cut. This
+                # run would believe in it, and empty the journal that knows how it came there.
+                seams.disk.sync()
             remove_dead_temps(self.folder)
             return self._opened(lease, lineage, force_new_lock=force_new_lock)
         except BaseException:
@@ -129,8 +135,11 @@ class StateStore:
         """Make `.imagebatch`, for its owner only, with a `.gitignore` of its own. Raises StateError."""
         make_folders(self.root)  # `--simulate` keeps its state in a folder of its own
         make_folder(self.folder)
-        for name in _FOLDERS:
-            refuse_no_folder(self.folder / name)
+        if not exists(self.folder / JOURNAL):
+            sync_made_folder(self.folder)  # a first run may have died before it did that
+        for name in _KEPT:
+            make_folder(self.folder / name)
+        refuse_no_folder(self.folder / _TRASH)  # a link would lead it elsewhere
         if read_regular(self.folder / ".gitignore") is None:
             write_atomic(self.folder / ".gitignore", _GITIGNORE, mode=SHARED, durable=False)
 

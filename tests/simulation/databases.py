@@ -52,13 +52,16 @@ class SimulatedDatabases:
             database = sqlite3.connect(":memory:", isolation_level=None, factory=_Database)
             self._kept[number] = database
 
+        fresh = [True]
+
         def committed(verb: str) -> None:
             self._effect(verb, str(path))
 
         def done() -> None:
             if self.synced:
-                # SQLite syncs the folder with the first write to its log, which stands beside the database.
-                self._disk.settle_folder_of(path)
+                if fresh.pop() if fresh else False:
+                    # SQLite syncs the folder with the first write to its log, which stands beside the database.
+                    self._disk.settle_folder_of(path)
                 self._disk.fill(path, b"SQLite")
 
         database.on_commit = committed
@@ -67,24 +70,23 @@ class SimulatedDatabases:
         return database
 
 
-_VERBS = {"COMMIT": "commit", "VACUUM": "vacuum"}
+# The effect is told before the transaction: dying before it or before its end is the same, and somebody else may come
+# in between only while none is open.
+_VERBS = {"BEGIN IMMEDIATE": "commit", "VACUUM": "vacuum"}
 
 
 class _Database(sqlite3.Connection):
     on_commit: Callable[[str], None] = staticmethod(lambda _: None)
     on_committed: Callable[[], None] = staticmethod(lambda: None)
     synced = True
-    _durable: bytes | None = None
 
     def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
         verb = _VERBS.get(sql)
-        if verb is None:
-            return super().execute(sql, *parameters)
-        if not self.synced and self._durable is None and verb == "commit":
-            self._durable = b""
-        self.on_commit(verb)
+        if verb is not None:
+            self.on_commit(verb)
         done = super().execute(sql, *parameters)
-        self.on_committed()
+        if sql == "COMMIT":
+            self.on_committed()
         return done
 
     def close(self) -> None:
@@ -95,7 +97,7 @@ class _Database(sqlite3.Connection):
     def cut(self, *, lost: bool) -> None:
         if self.in_transaction:
             super().execute("ROLLBACK")
-        if lost and self._durable is not None:
+        if lost and not self.synced:
             # The planted bug never syncs, so nothing at all is durable but the tables.
             for (name,) in super().execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 super().execute(f"DELETE FROM {name}")  # noqa: S608  # a name of our own schema

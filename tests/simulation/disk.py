@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Final, Literal, cast
@@ -90,7 +91,7 @@ class SimulatedDisk:
         self._moves = 0
         self._handles: dict[int, Opened] = {}
         self._next = 10
-        self._locks: set[str] = set()
+        self._locks: set[int] = set()
         self.root = self._folder()
 
     # Handles ---------------------------------------------------------------------------------------------------------
@@ -208,7 +209,11 @@ class SimulatedDisk:
         target, other, full = self._parent(dst, dst_dir_fd)
         if name not in origin.names:
             raise _error(errno.ENOENT, source)
+        if _device(source) != _device(full):
+            raise _error(errno.EXDEV, full)
         self.effect("replace", full)
+        if name not in origin.names:
+            raise _error(errno.ENOENT, source)
         self._moves += 1
         node = origin.names.pop(name)
         target.names[other] = node
@@ -232,6 +237,8 @@ class SimulatedDisk:
         if other in target.names:
             raise _error(errno.EEXIST, full)
         self.effect("link", full)
+        if name not in origin.names:
+            raise _error(errno.ENOENT, source)
         self._link(target, other, origin.names[name])
 
     def unlink(self, path: PathLike, *, dir_fd: int | None = None) -> None:
@@ -242,6 +249,8 @@ class SimulatedDisk:
         if isinstance(node, Folder):
             raise _error(errno.EISDIR, full)
         self.effect("unlink", full)
+        if name not in folder.names:
+            raise _error(errno.ENOENT, full)
         self._unlink(folder, name)
 
     def mkdir(self, path: PathLike, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
@@ -249,6 +258,8 @@ class SimulatedDisk:
         if name in folder.names or not name:
             raise _error(errno.EEXIST, full)
         self.effect("mkdir", full)
+        if name in folder.names:
+            raise _error(errno.EEXIST, full)
         made = self._folder()
         made.mode = mode & 0o777
         self._link(folder, name, made)
@@ -265,6 +276,9 @@ class SimulatedDisk:
 
     def chmod(self, path: PathLike, mode: int) -> None:
         self._node(path).mode = mode
+
+    def sync(self) -> None:
+        _settled(self.root)
 
     def free(self, path: PathLike) -> int:
         del path
@@ -362,7 +376,7 @@ class SimulatedDisk:
         if not text.startswith("/"):
             opened = self._handles[dir_fd] if dir_fd is not None else Opened(self.root, "")
             folder, full = opened.node, f"{opened.path}/{text}"
-        *folders, name = [part for part in text.split("/") if part] or [""]
+        folders, name = _split(text)
         for part in folders:
             inner = folder.names.get(part) if isinstance(folder, Folder) else None
             if inner is None:
@@ -385,21 +399,34 @@ class _Lock:
         self._disk = disk
         self._path = path
         self._mode = mode
+        self._file = 0
 
     def acquire(self, timeout_s: float) -> bool:
         del timeout_s
-        if self._path in self._disk._locks:
-            return False
         if not self._disk.lexists(self._path):
             self._disk.close(self._disk.open(self._path, os.O_CREAT, self._mode))
-        self._disk._locks.add(self._path)
+        self._file = self._disk.stat(self._path).st_ino
+        if self._file in self._disk._locks:
+            return False
+        self._disk._locks.add(self._file)
         return True
 
     def is_in_place(self) -> bool:
-        return self._path in self._disk._locks and self._disk.lexists(self._path)
+        return self._disk.lexists(self._path) and self._disk.stat(self._path).st_ino == self._file
 
     def release(self) -> None:
-        self._disk._locks.discard(self._path)
+        self._disk._locks.discard(self._file)
+
+
+@cache
+def _split(text: str) -> tuple[tuple[str, ...], str]:
+    *folders, name = [part for part in text.split("/") if part] or [""]
+    return tuple(folders), name
+
+
+def _device(path: str) -> bool:
+    """Whether a path is on the disk for temporary files."""
+    return path.startswith("/tmp/")  # a name in memory
 
 
 def _error(number: int, path: str) -> OSError:

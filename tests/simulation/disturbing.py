@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
+from imagebatch.errors import ImagebatchError
+from imagebatch.pipeline.project import Project
+from imagebatch.state.lease import read_owner, release_lease
+from imagebatch.state.store import FOLDER
 from tests.simulation.checking import Undisturbed, doubts, undisturbed, wrong
 from tests.simulation.disk import POLICIES, Policy
 from tests.simulation.network import LATENCIES, Losses
@@ -34,12 +38,24 @@ class Disturbance:
     latency: str
     losses: Losses
     list_lag_s: float
+    job_s: float = 0.2
+    robbed: bool = False
+    """Not a crash: the run is stopped there, another one takes its lease and does everything, and then it goes on."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is one `kill -9` and nothing else: the disk goes on, nothing is lost, no lease is broken."""
+        return (
+            self.policy == "as it is" and self.second_crash_at is None and self.losses == Losses() and not self.robbed
+        )
 
     def __str__(self) -> str:
         second = f", again at {self.second_crash_at} ({self.second_policy})" if self.second_crash_at else ""
+        dies = "loses its lease" if self.robbed else "dies"
         return (
-            f"disturbance {self.number}: {self.scenario.name}, dies at effect {self.crash_at}{second}, {self.policy}, "
-            f"{self.latency}, {self.losses}, listing late by {self.list_lag_s:.1f} s"
+            f"disturbance {self.number}: {self.scenario.name}, {dies} at effect {self.crash_at}{second}, "
+            f"{self.policy}, {self.latency}, {self.losses}, jobs of {self.job_s:.1f} s, listing late by "
+            f"{self.list_lag_s:.1f} s"
         )
 
 
@@ -86,6 +102,7 @@ def started(scenario: Scenario, seed: int) -> World:
     """A world in which the scenario's run may begin."""
     world = World(seed)
     world.disk.put(f"{HOME}/imagebatch.yaml", PROJECT.encode())
+    world.disk.put("/tmp/of-somebody-else", b"")  # a name in memory
     if scenario.before is not None:
         world.take_over(_before(scenario))
     world.providers.ways.job_s = 0.2
@@ -118,6 +135,8 @@ def disturbance(number: int, scenarios: tuple[Scenario, ...] = SCENARIOS) -> Dis
             errors_after=paid if 0.2 <= fate < 0.26 else none,
         ),
         list_lag_s=chance.random() * (WINDOW_S - 0.1) if chance.random() < 0.3 else 0.0,
+        job_s=2400.0 if chance.random() < 0.03 else 0.2,
+        robbed=chance.random() < 0.03,
     )
 
 
@@ -128,12 +147,15 @@ def disturbed(one: Disturbance, prepare: Callable[[World], None] | None = None) 
     world.network.latency = LATENCIES[one.latency]
     world.network.losses = one.losses
     world.providers.ways.list_lag_s = one.list_lag_s
+    world.providers.ways.job_s = one.job_s
     if prepare is not None:
         prepare(world)
     runs: list[Ran] = []
     with world.installed():
+        if one.robbed:
+            runs += _robbed(world, one, project)
         for crash_at, policy in ((one.crash_at, one.policy), (one.second_crash_at, one.second_policy)):
-            if crash_at is not None:
+            if crash_at is not None and not one.robbed:
                 runs.append(apply(world, project, crash_at=crash_at))
                 if runs[-1].code is not None:
                     break
@@ -149,13 +171,36 @@ def disturbed(one: Disturbance, prepare: Callable[[World], None] | None = None) 
                 and len(world.providers.bills) == bills
                 and world.disk.files("/project").get("imagebatch.lock") == lock
             )
-    found = wrong(world, reference(one.scenario), one.scenario.kind)
+    try:
+        found = wrong(world, reference(one.scenario), one.scenario.kind)
+    except ImagebatchError as error:
+        found = [f"what is left cannot be read: {error}"]
     if not settled:
         found.append(f"not settled after {recoveries} applies")
     twice = sum(count - 1 for count in world.providers.billed().values())
     verdict = Verdict(
-        disturbance=one, died_at=died_at, applies=tuple(runs), wrong=tuple(found), doubts=len(doubts(world)),
+        disturbance=one,
+        died_at=died_at,
+        applies=tuple(runs),
+        wrong=tuple(found),
+        doubts=0 if found else len(doubts(world)),
         double_pays=twice,
-    )  # fmt: skip
+    )
     world.close()
     return verdict
+
+
+def _robbed(world: World, one: Disturbance, project: Project) -> list[Ran]:
+    """A run is stopped; somebody thinks that it is dead, breaks its lease and applies; then it goes on."""
+    runs: list[Ran] = []
+
+    def meanwhile() -> None:
+        owner = read_owner(HOME / FOLDER)
+        if owner is not None:
+            release_lease(HOME / FOLDER, lease_id=owner.id)
+            runs.append(apply(world, project))
+
+    world.meanwhile = (one.crash_at, meanwhile)
+    runs.append(apply(world, project))
+    world.meanwhile = None
+    return runs

@@ -5,7 +5,7 @@ from asyncio import base_events
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 BEGAN = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
@@ -62,6 +62,9 @@ class VirtualLoop(base_events.BaseEventLoop):
         super().__init__()
         self._virtual = clock
         self._selector = self  # the base class asks it for events
+        self.tasks: list[asyncio.Task[Any]] = []
+        """All that were begun here. asyncio knows them too, but looks through those of all loops, dead ones as well."""
+        self.set_task_factory(_remembering)
 
     def time(self) -> float:
         return self._virtual.now
@@ -80,8 +83,14 @@ class VirtualLoop(base_events.BaseEventLoop):
         """Nobody sleeps who would have to be woken."""
 
 
+def _remembering(loop: asyncio.AbstractEventLoop, work: Any, **named: Any) -> asyncio.Task[Any]:
+    task = asyncio.Task(work, loop=loop, **named)
+    cast("VirtualLoop", loop).tasks.append(task)
+    return task
+
+
 def _end(loop: VirtualLoop) -> None:
-    left = asyncio.all_tasks(loop)
+    left = [task for task in loop.tasks if not task.done()]
     for task in left:
         task.cancel()
     if left:
@@ -91,7 +100,7 @@ def _end(loop: VirtualLoop) -> None:
 
 def abandon(loop: VirtualLoop) -> None:
     """Let go of everything that ran, as a dead process does: no clean-up reaches the world, for that refuses it."""
-    for task in asyncio.all_tasks(loop):
+    for task in loop.tasks:
         task._log_destroy_pending = False  # type: ignore[attr-defined]  # nobody wants to hear of it
         coroutine = task.get_coro()
         with suppress(BaseException):

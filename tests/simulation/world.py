@@ -51,6 +51,8 @@ class World:
         self.trace: list[str] | None = None
         self.dead = False
         self.died_at = ""
+        self.meanwhile: tuple[int, Callable[[], None]] | None = None
+        """What somebody else does at the n-th effect of the run, while it stands still."""
         self.late: list[Callable[[], None]] = []
         """What is under way in the network: it may still arrive when the process is gone."""
 
@@ -61,10 +63,28 @@ class World:
         self.effects += 1
         if self.trace is not None:
             self.trace.append(f"{verb} {place(what)}")
+        if self.meanwhile is not None and self.effects >= self.meanwhile[0] and verb != "send":
+            # Not between a request's last check and its first byte: that nobody can prevent (docs/reliability.md).
+            (_, others), self.meanwhile = self.meanwhile, None
+            self._standing_still(others)
         if self.effects == self.crash_at:
             self.died_at = f"{verb} {place(what)}"
             self.dead = True
             raise Crash(self.died_at)
+
+    def _standing_still(self, others: Callable[[], None]) -> None:
+        """Let somebody else do something while this process is stopped in the middle of everything."""
+        for arrive in list(self.late):
+            arrive()  # the network does not stand still
+        loop, number, effects = asyncio._get_running_loop(), self.processes.number, self.effects
+        asyncio._set_running_loop(None)
+        self.processes.number += 100
+        crash_at, self.crash_at = self.crash_at, None
+        try:
+            others()
+        finally:
+            asyncio._set_running_loop(loop)
+            self.processes.number, self.effects, self.crash_at = number, effects, crash_at
 
     def reboot(self, policy: Policy) -> None:
         """After the process ended: what the disk kept is what there is; what was under way arrives or does not."""
