@@ -26,6 +26,7 @@ from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.recording import Recording
 from imagebatch.pipeline.resolving import without_doubt
+from imagebatch.pipeline.shared import remote_of
 from imagebatch.pipeline.space import room_for
 from imagebatch.pipeline.world import (
     STORE,
@@ -107,6 +108,8 @@ def apply_project(
                 command="apply",
                 lock_timeout_s=options.lock_timeout_s,
                 force_new_lock="new-lock" in request.force,
+                remote=remote_of(project),
+                warn=lambda text: tell(Told(kind="warning", message=text)),
             )
         )
         run = _Run(project, request=request, options=options, session=session, tell=tell, stack=stack)
@@ -377,7 +380,13 @@ class _Run:
         turns = Turns()
         room = room_for(self.home, planned.plan, lanes.values(), self.options.jobs)
         pictures = Pictures(
-            store=self.store, workers=workers, recorder=recorder, tell=self.tell, turns=turns, lacking=room.lacking
+            store=self.store,
+            workers=workers,
+            recorder=recorder,
+            tell=self.tell,
+            turns=turns,
+            lacking=room.lacking,
+            cleared=recorder.cleared,
         )
         files = Files(
             root=self.home,
@@ -402,6 +411,7 @@ class _Run:
             reference_images=self._reference_images,
             turns=turns,
             lacking=room.lacking,
+            cleared=recorder.cleared,
         )
         removal = Removal(lineage=self.session.lineage, lanes=lanes, recorder=recorder, trash=files.put_away_all)
         executor = Executor(
