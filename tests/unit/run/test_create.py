@@ -596,7 +596,7 @@ async def test_until_a_providers_ways_are_known_one_create_goes_alone_and_then_a
     assert adapter.most == 3
 
 
-# What other machines share ---------------------------------------------------------------------------------------------
+# What other machines share --------------------------------------------------------------------------------------------
 
 
 async def test_nothing_leaves_before_other_machines_know_of_its_intent(tmp_path: Path) -> None:
