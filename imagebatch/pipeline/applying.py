@@ -230,7 +230,7 @@ class _Run:
         """Look into the listings of providers at which the run before this one drew without a shared lease, once."""
         aliases = self._unlooked.aliases()
         with suppress(ImagebatchError):  # no key, or nobody answers: another run looks
-            looked = asyncio.run(self._looked_at(aliases)) if aliases else False
+            looked = seams.clock.run(self._looked_at(aliases)) if aliases else False
             if looked:
                 self._unlooked.looked()
 

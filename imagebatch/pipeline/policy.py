@@ -6,9 +6,10 @@ same (a privileged trigger, a runner of one's own, a comment that starts it), wh
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
+from imagebatch.effects.disk import READ
+from imagebatch.effects.files import opened, read_rest
 from imagebatch.plan.types import Blocker
 
 UNTRUSTED: Final = "policy.untrusted"
@@ -64,8 +65,8 @@ def _of_gitlab(variables: Mapping[str, str]) -> str | None:
 
 def _read_event(path: str) -> Event | None:
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+        with opened(path, READ) as handle:
+            data = read_rest(handle, _MOST_BYTES + 1)
         event = json.loads(data) if len(data) <= _MOST_BYTES else None
     except (OSError, ValueError, RecursionError):
         return None

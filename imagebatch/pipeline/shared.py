@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from imagebatch.effects.git import GitFailed, PlainGit
+from imagebatch.effects import seams
+from imagebatch.effects.git import GitFailed
 from imagebatch.errors import Problem
 from imagebatch.manifest.project import shared_state
 from imagebatch.manifest.source import PROJECT_FILE
@@ -45,7 +46,7 @@ def unshared_warning(project: Project) -> Problem | None:
     if all(project.targets[alias].simulated for alias in used):
         return None
     try:
-        PlainGit(setup.root, "origin", setup.variables)
+        seams.git(setup.root, "origin", setup.variables)
     except GitFailed:
         return None
     return Problem(
@@ -62,7 +63,7 @@ def unshared_warning(project: Project) -> Problem | None:
 def _opened(root: Path, shared: SharedState, variables: Mapping[str, str]) -> Remote:
     in_ci = bool(variables.get("CI"))
     try:
-        git = PlainGit(root, shared.remote, variables)
+        git = seams.git(root, shared.remote, variables)
     except GitFailed as failed:
         raise remote_fault(failed, shared.remote, in_ci=in_ci) from None
     return Remote(git=git, name=shared.remote, mirrored=shared.mirrored, in_ci=in_ci)

@@ -6,9 +6,9 @@ and go on much later, so a look that is old when it comes back proves nothing.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 
+from imagebatch.effects import seams
 from imagebatch.errors import ImagebatchError, RefusedError
 from imagebatch.state.sharing import Sharing
 
@@ -20,9 +20,9 @@ LOOKS = 3
 class Waves:
     """Clears what is about to leave, on one event loop. After a refusal nothing is cleared any more."""
 
-    def __init__(self, sharing: Sharing, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, sharing: Sharing, clock: Callable[[], float] | None = None) -> None:
         self._sharing = sharing
-        self._clock = clock
+        self._clock = clock or seams.clock.monotonic
         self._next: asyncio.Task[float] | None = None
         self._looking = asyncio.Lock()
         self._began = float("-inf")
@@ -47,13 +47,13 @@ class Waves:
     async def _wave(self) -> float:
         """One look; gives when it began."""
         async with self._looking:
-            await asyncio.sleep(self._began + SPACING_S - self._clock())
+            await seams.clock.sleep(max(0.0, self._began + SPACING_S - self._clock()))
             self._next = None  # who asks from now on needs another one
             if self._refusal is not None:
                 raise self._refusal
             self._began = began = self._clock()
             try:
-                await asyncio.to_thread(self._sharing.clearance())
+                await seams.threads.aside(self._sharing.clearance())
             except ImagebatchError as refusal:
                 self._refusal = refusal
                 raise

@@ -10,15 +10,14 @@ and an intent that is not there is not sent.
 """
 
 import json
-import platform
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from imagebatch.effects import seams
 from imagebatch.effects.git import Git, GitFailed, Move
 from imagebatch.errors import ImagebatchError, RefusedError, StateError
 from imagebatch.state.files import read_regular, write_atomic
@@ -71,9 +70,8 @@ class SharedLease:
         self._content: bytes = b""
         self._unsure = False
         self._busy = threading.Lock()
-        self._done = threading.Event()
-        self._beats = threading.Thread(target=self._beat_on, name="imagebatch-shared-lease", daemon=True)
-        self._beats.start()
+        self._held = True
+        self._beats = seams.threads.repeating(self._beat_on, BEAT_S, name="imagebatch-shared-lease")
 
     def look(self) -> None:
         """Ask the remote whether the lease is still ours.
@@ -117,10 +115,10 @@ class SharedLease:
 
     def release(self) -> str | None:
         """Give the project free; gives a sentence where that could not be done. Releasing twice does nothing."""
-        if self._done.is_set():
+        if not self._held:
             return None
-        self._done.set()
-        self._beats.join()
+        self._held = False
+        self._beats.end()
         with self._busy:
             try:
                 for _ in range(TRIES):
@@ -186,13 +184,12 @@ class SharedLease:
         return self.remote.git.commit(owner_message(self.owner))
 
     def _beat_on(self) -> None:
-        while not self._done.wait(BEAT_S):
-            with self._busy, suppress(ImagebatchError, GitFailed):
-                self._raise_lost()
-                self._settle()
-                self._unsure = True  # until the push is known to have moved it
-                self._push(self._mirror)
-                self._unsure = False
+        with self._busy, suppress(ImagebatchError, GitFailed):
+            self._raise_lost()
+            self._settle()
+            self._unsure = True  # until the push is known to have moved it
+            self._push(self._mirror)
+            self._unsure = False
 
     def _lose(self, actual: str | None) -> None:
         holder = "nobody"
@@ -228,7 +225,7 @@ def take_shared(
     *,
     command: str,
     timeout_s: float,
-    wait: Callable[[float], None] = time.sleep,
+    wait: Callable[[float], None] | None = None,
 ) -> SharedLease:
     """Take the project's lease on the remote, waiting up to `timeout_s` seconds; the local one is held already.
 
@@ -238,21 +235,21 @@ def take_shared(
     owner, ref = this_process(command), lease_ref(lineage)
     ours = _ids(folder)
     _keep_ids(folder, (*ours, owner.id))  # before the push: it may be made although nobody lives to hear of it
-    deadline, watched = time.monotonic() + timeout_s, _Watched()
+    deadline, watched = seams.clock.monotonic() + timeout_s, _Watched()
     try:
         commit = remote.git.commit(owner_message(owner))
         while True:
             actual = remote.git.read_ref(ref)
             holder = None if actual is None else _holder(remote.git, ref, actual)
-            if holder is None or (holder.host == platform.node() and holder.id in ours):
+            if holder is None or (holder.host == seams.processes.host() and holder.id in ours):
                 if remote.git.push([Move(ref=ref, expect=actual, to=commit)]):
                     break
                 continue
-            left = deadline - time.monotonic()
+            left = deadline - seams.clock.monotonic()
             if left <= 0:
                 raise held(holder, remote, moved=watched.moved(holder))
             watched.moved(holder)
-            wait(min(POLL_S, left))
+            (wait or seams.clock.pause)(min(POLL_S, left))
     except GitFailed as failed:
         raise remote_fault(failed, remote.name, in_ci=remote.in_ci) from None
     _keep_ids(folder, (owner.id,))
@@ -390,4 +387,4 @@ def _ids(folder: Path) -> tuple[str, ...]:
 
 
 def _keep_ids(folder: Path, ids: Sequence[str]) -> None:
-    write_atomic(folder / IDS_NAME, json.dumps({"ids": list(ids)}).encode(), name="lease.shared")
+    write_atomic(folder / IDS_NAME, json.dumps({"ids": list(ids)}).encode())

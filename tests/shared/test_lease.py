@@ -198,7 +198,7 @@ def test_a_lease_that_was_broken_is_noticed_and_not_taken_back(machines: tuple[M
 def test_a_dead_run_of_the_same_checkout_is_taken_over(machines: tuple[Machine, Machine]) -> None:
     first, second = machines
     dead = first.take()
-    dead._done.set()  # it beats no more, and gave nothing back
+    dead._beats.end()  # it beats no more, and gave nothing back
     later = first.take()
     assert later.owner.id != dead.owner.id
     assert refused(second).code == "lock.held"
