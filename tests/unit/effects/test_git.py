@@ -148,12 +148,17 @@ def test_nothing_of_the_repository_runs(plain: PlainGit, work: Path, tmp_path: P
         script(work / ".git" / "hooks" / hook, f'touch "{mark}"')
     for key in ("core.fsmonitor", "core.pager", "core.askPass", "remote.origin.receivepack", "gpg.program"):
         git(work, "config", key, str(evil))
+    # A remote that is named like the address is asked for what programs to run, whatever remote was meant.
+    address = git(work, "remote", "get-url", "origin")
+    for key in ("receivepack", "uploadpack"):
+        git(work, "config", f"remote.{address}.{key}", f"{evil}; git-{key.replace('pack', '-pack')}")
     git(work, "config", "core.hooksPath", str(work / ".git" / "hooks"))
     git(work, "config", "push.gpgSign", "if-asked")
     git(work, "config", "uploadpack.packObjectsHook", str(evil))
     mark.unlink(missing_ok=True)
     commit = plain.commit("one", b"bytes")
     assert plain.push([Move(ref=LEASE, expect=None, to=commit)])
+    assert plain.read_ref(LEASE) == commit
     plain.read(LEASE, commit)
     plain.has_published({"file": b"text"})
     assert not mark.exists()
