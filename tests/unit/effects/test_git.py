@@ -141,7 +141,7 @@ def test_no_git_and_no_repository_are_said_to_be(tmp_path: Path) -> None:
         PlainGit(tmp_path, "origin", {**ENVIRON, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent)})
 
 
-def test_nothing_of_the_repository_runs(plain: PlainGit, work: Path, tmp_path: Path) -> None:
+def test_nothing_of_the_repository_runs(work: Path, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     evil = script(tmp_path / "evil", f'touch "{mark}"')
     for hook in ("pre-push", "reference-transaction", "post-index-change", "pre-auto-gc"):
@@ -149,13 +149,15 @@ def test_nothing_of_the_repository_runs(plain: PlainGit, work: Path, tmp_path: P
     for key in ("core.fsmonitor", "core.pager", "core.askPass", "remote.origin.receivepack", "gpg.program"):
         git(work, "config", key, str(evil))
     # A remote that is named like the address is asked for what programs to run, whatever remote was meant.
-    address = git(work, "remote", "get-url", "origin")
+    address = f"file://{git(work, 'remote', 'get-url', 'origin')}"
+    git(work, "remote", "set-url", "origin", address)
     for key in ("receivepack", "uploadpack"):
         git(work, "config", f"remote.{address}.{key}", f"{evil}; git-{key.replace('pack', '-pack')}")
     git(work, "config", "core.hooksPath", str(work / ".git" / "hooks"))
     git(work, "config", "push.gpgSign", "if-asked")
     git(work, "config", "uploadpack.packObjectsHook", str(evil))
     mark.unlink(missing_ok=True)
+    plain = PlainGit(work, "origin", ENVIRON)
     commit = plain.commit("one", b"bytes")
     assert plain.push([Move(ref=LEASE, expect=None, to=commit)])
     assert plain.read_ref(LEASE) == commit
