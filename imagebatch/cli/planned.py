@@ -8,6 +8,7 @@ from imagebatch.errors import Problem
 
 if TYPE_CHECKING:
     from imagebatch.pipeline.planning import Planned, PlanRequest
+    from imagebatch.pipeline.project import Project
 
 
 def plan_request(
@@ -74,6 +75,16 @@ def tell_github(shell: Shell, planned: "Planned") -> None:
         from imagebatch.cli.views.markdown import plan_markdown
 
         write_summary(shell.environ, shell.screen, plan_markdown(planned.plan, simulated=planned.simulated))
+
+
+def warn_unshared(shell: Shell, project: "Project") -> None:
+    """Warn in CI where nothing keeps runs on two machines apart."""
+    if not shell.environ.get("CI"):
+        return
+    from imagebatch.pipeline.shared import unshared_warning
+
+    warning = unshared_warning(project)
+    show_problems(shell, (warning,) if warning is not None else ())
 
 
 def show_problems(shell: Shell, problems: Iterable[Problem]) -> None:

@@ -129,6 +129,7 @@ def _events() -> dict[str, Any]:
         "summary": _object(
             {
                 "exit_code": {"type": "integer"}, **counts, "simulated": _COUNT,
+                "duplicates": _COUNT,
                 "requests": {"type": "object", "additionalProperties": _COUNT}, "cost": _array(MONEY),
                 "seconds": {"type": "number", "minimum": 0},
             },

@@ -15,7 +15,7 @@ from imagebatch.manifest.templating import Renderer
 from imagebatch.manifest.yaml import Document, parse_yaml
 from imagebatch.model.bulk import uncollected
 from imagebatch.model.picks import Picks
-from imagebatch.model.settings import Moved, ProjectSettings
+from imagebatch.model.settings import Moved, ProjectSettings, SharedState
 from imagebatch.model.variant import Draft
 
 MANIFESTS: Final = "manifests"
@@ -83,6 +83,20 @@ def load_project(
     """
     with renderer or Renderer() as child, uncollected():
         return _Loader(Path(root), variables, simulate=simulate, renderer=child).load(judge)
+
+
+def shared_state(root: Path, variables: Mapping[str, str]) -> tuple[str, SharedState] | None:
+    """Lineage and shared lease of the project at `root`, by its project file alone; None where there is none.
+
+    What else is wrong with the file stops nothing here.
+    """
+    from imagebatch.manifest.settings import filled_or_none
+    from imagebatch.manifest.shared import glimpse
+
+    findings = Findings()
+    source = Sources(root, findings).read_text(PROJECT_FILE, area="manifest")
+    document = None if source is None else parse_yaml(source.text, PROJECT_FILE, findings)
+    return glimpse(document, lambda text: filled_or_none(text, variables))
 
 
 class _Loader:

@@ -289,6 +289,24 @@ class BrakeLimits(Closed):
     max_variants: Annotated[int | None, Given] = Field(default=None, ge=1, le=10_000_000, description="Limit of input.")
 
 
+class State(Closed):
+    """Where the lease of a run is: in this checkout only, or on a remote that runs on other machines see, too."""
+
+    lease: Annotated[Literal["local", "git"] | None, Given] = Field(
+        default=None, description="git: also a ref of the remote, so that runs on two machines exclude each other."
+    )
+    remote: Text = Field(default=None, description="A remote of the repository.", examples=["origin"])
+
+
+class JournalMirror(Closed):
+    """Where else it is written down what is about to be paid."""
+
+    mirror: Annotated[Literal["git"] | None, Given] = Field(
+        default=None, description="git: on a ref of the remote, so that a machine that vanishes loses nothing."
+    )
+    remote: Text = Field(default=None, description="A remote of the repository.", examples=["origin"])
+
+
 class Project(Closed):
     """imagebatch.yaml: the project's settings."""
 
@@ -304,7 +322,12 @@ class Project(Closed):
     vars: Values = Field(default=None, description="Variables of every manifest.")
     brakes: Annotated[BrakeLimits | None, Given] = Field(default=None, description="Where a plan has to stop and ask.")
     budget: Later = None
-    state: Later = None
+    state: Annotated[State | None, Given] = Field(
+        default=None, description="What runs share.", examples=[{"lease": "git", "remote": "origin"}]
+    )
+    journal: Annotated[JournalMirror | None, Given] = Field(
+        default=None, description="What is written down elsewhere.", examples=[{"mirror": "git", "remote": "origin"}]
+    )
     store: Later = None
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.schema import BrakeLimits, Project, Provider
+from imagebatch.manifest.shared import read_shared
 from imagebatch.manifest.written import Value, plain
 from imagebatch.manifest.yaml import Document
 from imagebatch.model.money import Money, parse_money
@@ -77,6 +78,7 @@ def read_settings(
         providers=providers,
         brakes=_brakes(project.brakes, document, findings),
         on_remove=(defaults.on_remove if defaults else None) or "trash",
+        shared=read_shared(project, document, findings, lambda text: filled_or_none(text, variables)),
     )
 
 
@@ -84,6 +86,24 @@ def reference(text: str) -> tuple[str, str | None] | None:
     """The name and default of a text that is nothing but one `${NAME}` or `${NAME:-default}`."""
     match = _REFERENCE.fullmatch(text.strip())
     return (match[1], match[2]) if match else None
+
+
+def filled_or_none(text: str, variables: Mapping[str, str]) -> str | None:
+    """A text with its `${NAME}` filled in; None where one is not set and has no default."""
+    try:
+        return _filled(text, variables)
+    except _Unset:
+        return None
+
+
+def _filled(text: str, variables: Mapping[str, str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        found = variables.get(match[1]) or match[2]
+        if found is None:
+            raise _Unset(match[1])
+        return found
+
+    return _REFERENCE.sub(value, text)
 
 
 def is_loopback(address: str) -> bool:
@@ -207,13 +227,7 @@ class _ProviderReader:
             return None
 
     def _filled(self, text: str) -> str:
-        def value(match: re.Match[str]) -> str:
-            found = self.variables.get(match[1]) or match[2]
-            if found is None:
-                raise _Unset(match[1])
-            return found
-
-        return _REFERENCE.sub(value, text)
+        return _filled(text, self.variables)
 
     def _rates(self) -> tuple[RateLimit, ...]:
         made: list[RateLimit] = []

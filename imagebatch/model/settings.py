@@ -84,6 +84,14 @@ class Redo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedState:
+    """A lease that runs on other machines see, on a git remote; `mirrored` tells that intents are kept there, too."""
+
+    remote: str
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSettings:
     """What `imagebatch.yaml` says, with every default filled in."""
 
@@ -91,3 +99,4 @@ class ProjectSettings:
     providers: Mapping[str, ProviderSettings]
     brakes: Brakes
     on_remove: OnRemove = "trash"
+    shared: SharedState | None = None

@@ -26,7 +26,9 @@ from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.recording import Recording
 from imagebatch.pipeline.resolving import without_doubt
+from imagebatch.pipeline.shared import remote_of
 from imagebatch.pipeline.space import room_for
+from imagebatch.pipeline.unlooked import Unlooked
 from imagebatch.pipeline.world import (
     STORE,
     Memory,
@@ -47,6 +49,7 @@ from imagebatch.providers.base import CanList, CanObserve, CanWitness, Reference
 from imagebatch.run.create import Creator, Rules
 from imagebatch.run.cut_off import cut_off
 from imagebatch.run.draw import Drawing
+from imagebatch.run.duplicates import Duplicates
 from imagebatch.run.executor import Executor, new_doubt
 from imagebatch.run.files import Files
 from imagebatch.run.lanes import Lane
@@ -107,11 +110,14 @@ def apply_project(
                 command="apply",
                 lock_timeout_s=options.lock_timeout_s,
                 force_new_lock="new-lock" in request.force,
+                remote=remote_of(project),
+                warn=lambda text: tell(Told(kind="warning", message=text)),
             )
         )
         run = _Run(project, request=request, options=options, session=session, tell=tell, stack=stack)
         run.last_word = last_word
         run.settle_open_steps()
+        run.look_for_duplicates()
         planned = run.plan(saved)
         if session.first and any(one.code == "path.not_ours" for one in planned.plan.blocked_by):
             seams.clock.run(run.refuse_lost_lock(planned))
@@ -129,6 +135,7 @@ def apply_project(
                 left_unpicked=planned.plan.unpicked,
                 left_kept=_kept(planned.plan, ()),
                 left_bad=left_bad(planned.plan.changes),
+                duplicates=len(run.duplicates.tokens),
             )
             code = exit_code(nothing, require_picks=options.require_picks)
             return Applied(planned=planned, result=nothing, exit_code=code)
@@ -166,9 +173,11 @@ class _Run:
         self.store = Store(self.work / STORE)
         self._beside = read_beside(self.home, project.settings.lineage)
         self.memory = Memory(self.home)
+        self._unlooked = Unlooked(self.home, project.targets)
         self.trust = read_trust(project.setup.variables)
         self.started = seams.clock.monotonic()
         self.recording = Recording(session, tell)
+        self.duplicates = Duplicates(tell=tell, address_of=session.ledger.address_of)
         self._inbox = Inbox(self.work / "inbox")
         self._simulator: SimulatorProcess | None = None
         self._begun = False
@@ -217,6 +226,25 @@ class _Run:
         if aliases:
             seams.clock.run(self._settle(sorted(aliases), steps))
 
+    def look_for_duplicates(self) -> None:
+        """Look into the listings of providers at which the run before this one drew without a shared lease, once."""
+        aliases = self._unlooked.aliases()
+        with suppress(ImagebatchError):  # no key, or nobody answers: another run looks
+            looked = seams.clock.run(self._looked_at(aliases)) if aliases else False
+            if looked:
+                self._unlooked.looked()
+
+    async def _looked_at(self, aliases: Sequence[str]) -> bool:
+        """Whether these providers' listings could be read."""
+        async with AsyncExitStack() as stack:
+            lanes = await self._lanes(stack, aliases, None)
+            listings = Listings(lineage_tag(self.session.lineage), SystemClock(), self.duplicates.look)
+            try:
+                await asyncio.gather(*(listings.first(lane) for lane in lanes.values()))
+            except ListingFailed:
+                return False
+        return True
+
     def carry_out(self, planned: Planned) -> RunResult:
         """Do what the plan says, save the lock, and tell what came of it."""
         stop = Stop()
@@ -227,6 +255,8 @@ class _Run:
                 seams.clock.run(self._carry_out(planned, stop, executor_outcomes, requests))
         finally:
             if self._begun:  # a run that was refused before its first step begins no lock
+                if not self.session.sharing.active:
+                    self._unlooked.drew(executor_outcomes, planned.variants)
                 self.session.checkpoint()
         return RunResult(
             outcomes=tuple(executor_outcomes),
@@ -237,6 +267,7 @@ class _Run:
             left_unpicked=planned.plan.unpicked,
             left_kept=_kept(planned.plan, executor_outcomes),
             left_bad=left_bad(planned.plan.changes, executor_outcomes),
+            duplicates=len(self.duplicates.tokens),
         )
 
     async def _settle(self, aliases: Iterable[str], steps: Mapping[str, Intended]) -> None:
@@ -246,6 +277,7 @@ class _Run:
             recorder=self.recording,
             tell=self.tell,
             known=lambda token: self.session.ledger.attempt(token) is not None,
+            seen=self.duplicates.look,
         )
         async with AsyncExitStack() as stack:
             lanes = await self._lanes(stack, aliases, None)
@@ -377,7 +409,13 @@ class _Run:
         turns = Turns()
         room = room_for(self.home, planned.plan, lanes.values(), self.options.jobs)
         pictures = Pictures(
-            store=self.store, workers=workers, recorder=recorder, tell=self.tell, turns=turns, lacking=room.lacking
+            store=self.store,
+            workers=workers,
+            recorder=recorder,
+            tell=self.tell,
+            turns=turns,
+            lacking=room.lacking,
+            cleared=recorder.cleared,
         )
         files = Files(
             root=self.home,
@@ -390,7 +428,7 @@ class _Run:
         creator = Creator(
             lineage=self.session.lineage,
             recorder=recorder,
-            listings=Listings(tag, clock),
+            listings=Listings(tag, clock, self.duplicates.look),
             pollers=pollers,
             inbox=self._inbox,
             intake=pictures,
@@ -402,6 +440,7 @@ class _Run:
             reference_images=self._reference_images,
             turns=turns,
             lacking=room.lacking,
+            cleared=recorder.cleared,
         )
         removal = Removal(lineage=self.session.lineage, lanes=lanes, recorder=recorder, trash=files.put_away_all)
         executor = Executor(

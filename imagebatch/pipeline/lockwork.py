@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from imagebatch.errors import PlanError, RefusedError
+from imagebatch.errors import PlanError, RefusedError, StateError
 from imagebatch.model.address import parse_address
 from imagebatch.model.event import Dropped, Event, Kept
 from imagebatch.model.generation import Entry
@@ -13,10 +13,13 @@ from imagebatch.model.variant import Variant
 from imagebatch.pipeline.inspecting import want_alone
 from imagebatch.pipeline.planning import read_selector_files, selected
 from imagebatch.pipeline.project import Project, Setup
+from imagebatch.pipeline.shared import remote_of, remote_of_setup
 from imagebatch.plan.select import Subject, select, uses_states
 from imagebatch.plan.states import recorded_states
+from imagebatch.state.lease import Owner, read_owner
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import encode_block
+from imagebatch.state.shared import release_shared, shared_owner
 from imagebatch.state.store import Session, StateStore
 
 RECORD_TIMEOUT_S = 60.0
@@ -27,7 +30,8 @@ def leased(project: Project, lock_timeout_s: float) -> Iterator[Session]:
     """The project's state, to be changed; what was recorded is in the lock afterwards."""
     store = StateStore(project.home)
     lineage = project.settings.lineage
-    with store.open(lineage=lineage, command="imagebatch", lock_timeout_s=lock_timeout_s) as session:
+    remote = remote_of(project)
+    with store.open(lineage=lineage, command="imagebatch", lock_timeout_s=lock_timeout_s, remote=remote) as session:
         yield session
         session.checkpoint()
 
@@ -109,13 +113,17 @@ def forget(project: Project, addresses: Sequence[str], *, force: bool, lock_time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockView:
-    """The lock as a person looks at it: `blocks` are the selected entries' texts, `owner` who holds the project."""
+    """The lock as a person looks at it: `blocks` are the selected entries' texts, `owner` who holds the project.
+
+    `shared` is who holds it on the remote, where a lease is shared: a sentence says so where nobody can be asked.
+    """
 
     lineage: str | None
     total: int
     statuses: Mapping[str, str]
     blocks: Mapping[str, str]
     owner: str | None
+    shared: str | None = None
 
 
 def look_into(setup: Setup, selectors: Sequence[str], *, exclude: Sequence[str] = ()) -> LockView:
@@ -141,15 +149,36 @@ def look_into(setup: Setup, selectors: Sequence[str], *, exclude: Sequence[str] 
         statuses={address: entry.status for address, entry in entries.items()},
         blocks={address: encode_block(address, entry).decode() for address, entry in entries.items()},
         owner=str(view.running) if view.running is not None else None,
+        shared=_shared_holder(setup),
     )
 
 
-def release_lease_of(setup: Setup, lease_id: str | None) -> str | None:
-    """Remove a lease that was left behind; gives whose it was.
+def _shared_holder(setup: Setup) -> str | None:
+    try:
+        found = remote_of_setup(setup)
+        owner = shared_owner(*found) if found is not None else None
+    except StateError as error:
+        return f"nobody knows: {error.detail}"
+    if found is None:
+        return None
+    return f"{owner}, beat {owner.beat}" if owner is not None else "nobody"
 
-    Raises RefusedError where its owner lives and the id is not given.
+
+def release_lease_of(setup: Setup, lease_id: str | None) -> str | None:
+    """Remove a lease that was left behind, here or on the remote; gives whose it was.
+
+    Raises RefusedError where its owner may live and the id is not given, or is another one; StateError where the remote
+    cannot be asked.
     """
-    owner = StateStore(setup.home).release(lease_id=lease_id)
+    store, shared = StateStore(setup.home), remote_of_setup(setup)
+    here = read_owner(store.folder)
+    owner: Owner | None = None
+    if shared is None or lease_id is None or (here is not None and here.id == lease_id):
+        owner = store.release(lease_id=lease_id)
+    if shared is not None and (owner is None or lease_id is None):
+        owner = release_shared(*shared, lease_id) or owner
+    if owner is None and lease_id is not None:
+        owner = store.release(lease_id=lease_id)  # which says whose it is instead
     return str(owner) if owner is not None else None
 
 

@@ -11,6 +11,7 @@ from imagebatch.errors import PlanError, RefusedError, UsageError
 from imagebatch.model.bulk import uncollected
 from imagebatch.model.money import Money
 from imagebatch.model.variant import Variant
+from imagebatch.pipeline.policy import untrusted_job
 from imagebatch.pipeline.project import Project, wanted
 from imagebatch.pipeline.world import World, read_world, stat_disk
 from imagebatch.plan.diff import make_plan as compare
@@ -19,7 +20,7 @@ from imagebatch.plan.options import Force, InDoubt, PlanOptions
 from imagebatch.plan.saved import SavedPlan, decode_saved, encode_saved, is_saved
 from imagebatch.plan.select import Subject, files_of, select, uses_states
 from imagebatch.plan.states import states_of
-from imagebatch.plan.types import Action, Plan, Reason
+from imagebatch.plan.types import Action, Blocker, Plan, Reason
 from imagebatch.state.files import read_regular, write_atomic
 from imagebatch.state.store import StateStore
 
@@ -123,7 +124,7 @@ def plan_against(project: Project, world: World, request: PlanRequest, options: 
     plan = _compared(project, world, variants, options)
     if first:
         _refuse_needless_retry(plan, options.retry)
-    refusals = tuple(one for one in world.refusals if one.force not in options.forces)
+    refusals = tuple(one for one in (*world.refusals, *_refused_job(project)) if one.force not in options.forces)
     plan = replace(plan, blocked_by=(*refusals, *plan.blocked_by))
     warnings = tuple(
         f"{problem.detail}; {problem.hint}" if problem.hint else problem.detail
@@ -139,6 +140,13 @@ def plan_against(project: Project, world: World, request: PlanRequest, options: 
         lock_digest=world.lock_digest,
         apply_running=world.apply_running,
     )
+
+
+def _refused_job(project: Project) -> tuple[Blocker, ...]:
+    """What a stranger started in CI pays nothing; where everything is simulated, nothing could be paid."""
+    used = {draft.policy.provider for draft in project.loaded.drafts}
+    blocker = untrusted_job(project.setup.variables)
+    return () if blocker is None or all(project.targets[alias].simulated for alias in used) else (blocker,)
 
 
 def _refuse_needless_retry(plan: Plan, asked: AbstractSet[str]) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from imagebatch.effects import seams
 from imagebatch.model.event import Event, Intended, Told
+from imagebatch.pipeline.waves import Waves
 from imagebatch.state.store import Session
 
 LEASE_LOOK_S = 0.05
@@ -25,6 +26,19 @@ class Recording:
         self._tell = tell
         self._landing: _Landing | None = None
         self._lease_seen = float("-inf")
+        self._waves: tuple[asyncio.AbstractEventLoop, Waves] | None = None
+
+    async def cleared(self) -> None:
+        """Return where a paid request whose intent was recorded may leave, for runs on other machines, too.
+
+        Raises RefusedError and StateError where it may not; without a shared lease it returns at once.
+        """
+        if not self._session.sharing.active:
+            return
+        loop = asyncio.get_running_loop()
+        if self._waves is None or self._waves[0] is not loop:
+            self._waves = (loop, Waves(self._session.sharing))
+        await self._waves[1].cleared()
 
     async def record(self, event: Event, *, durable: bool = True) -> None:
         """Record `event`; where it has to be durable, it is on disk when this returns.

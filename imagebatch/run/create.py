@@ -7,7 +7,7 @@ done with it; what nobody can know is looked up, and sent again only where absen
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -29,7 +29,7 @@ from imagebatch.providers import base
 from imagebatch.providers.base import Adapter, CanWitness, GoesAlone, Observation, Offer, Order, ReferenceImage
 from imagebatch.run.ends import End, Try
 from imagebatch.run.entries import cost_text
-from imagebatch.run.leaving import Halted, Leaving, Recorder, intent
+from imagebatch.run.leaving import Halted, Leaving, Recorder, at_once, intent
 from imagebatch.run.poll import Poller, PollFailed
 from imagebatch.run.settle import ListingFailed, Listings
 from imagebatch.run.stop import Stop
@@ -82,7 +82,10 @@ class Waits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Creator:
-    """Everything a create needs, bound together once for a run. `lacking` says why the disk has no room for more."""
+    """Everything a create needs, bound together once for a run.
+
+    `lacking` says why the disk has no room for more, `cleared` returns once runs on other machines know of an intent.
+    """
 
     lineage: str
     recorder: Recorder
@@ -98,6 +101,7 @@ class Creator:
     reference_images: Callable[[Variant], tuple[ReferenceImage, ...]]
     turns: Turns
     lacking: Callable[[], str | None]
+    cleared: Callable[[], Awaitable[None]] = at_once
 
     async def create(self, this: Try) -> End:
         """Have one part drawn, unless it is there already under its token."""
@@ -395,7 +399,13 @@ class Creator:
     def leaving(self, this: Try, step: PaidStep, *, generation: str | None = None) -> Leaving:
         """A paid step that is about to be sent."""
         return Leaving(
-            this=this, step=step, recorder=self.recorder, tell=self.tell, unsent=self.unsent, generation=generation
+            this=this,
+            step=step,
+            recorder=self.recorder,
+            tell=self.tell,
+            unsent=self.unsent,
+            cleared=self.cleared,
+            generation=generation,
         )
 
     async def not_sent(self, leaving: Leaving, why: str) -> End:

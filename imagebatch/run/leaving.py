@@ -1,9 +1,11 @@
 """A paid request on its way out: what is written down at the last moment before its first byte leaves."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from imagebatch.errors import ImagebatchError
 from imagebatch.model.event import Event, Intended, PaidStep, Refused, Told
 from imagebatch.model.generation import Failure
 from imagebatch.model.money import UNKNOWN_COST
@@ -15,6 +17,10 @@ class Recorder(Protocol):
     """Writes events down; durable ones are on disk when it returns."""
 
     async def record(self, event: Event, *, durable: bool = True) -> None: ...
+
+
+async def at_once() -> None:
+    """Clear a paid request without asking anybody: where nothing is shared with runs on other machines."""
 
 
 class Halted(NotSent):
@@ -30,7 +36,8 @@ class Leaving:
     """One paid step on its way out: its intent is written when its request is about to leave, and only once.
 
     Called by the wire at that moment. Whoever waits until then (for a rate, a connection, a route) is not in doubt.
-    `unsent` says why nothing may leave any more.
+    `unsent` says why nothing may leave any more. `cleared` returns where runs on other machines know enough of it, and
+    raises ImagebatchError where it may not leave.
     """
 
     this: Try
@@ -38,6 +45,7 @@ class Leaving:
     recorder: Recorder
     tell: Callable[[Told], None]
     unsent: Callable[[Try], End | None]
+    cleared: Callable[[], Awaitable[None]] = at_once
     generation: str | None = None
     begun: bool = False
 
@@ -47,6 +55,17 @@ class Leaving:
         if unsent is not None:
             raise Halted(unsent)
         await self.sent()
+        try:
+            await self.cleared()
+        except ImagebatchError as refusal:
+            text = f"nothing was sent: {refusal.summary}: {refusal.detail}"
+            raise Halted(End(token=self.this.token, status=None, code=refusal.code, message=text)) from None
+        except asyncio.CancelledError:
+            await self.undo("the run ended before it was sent")
+            raise
+        unsent = self.unsent(self.this)  # that took a while
+        if unsent is not None:
+            raise Halted(unsent)
         self.tell(Told(kind="sending", address=self.this.variant.address))
 
     async def sent(self) -> None:

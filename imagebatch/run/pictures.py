@@ -1,9 +1,10 @@
 """Candidates' bytes: into the store, bought where asked for."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from imagebatch.errors import ImagebatchError
 from imagebatch.model.event import Accepted, BoughtStored, Doubted, Fetched, Intended, Observed, Refused, Told
 from imagebatch.model.generation import Bought, Candidate, Entry, Failure, PictureFacts, Resolution
 from imagebatch.model.money import UNKNOWN_COST, Cost, Money, parse_money, totals
@@ -20,7 +21,7 @@ from imagebatch.providers.base import CanBuy, CanObserve, Observation, Offer
 from imagebatch.run.ends import Try
 from imagebatch.run.entries import cost_text, gone_since, with_candidate
 from imagebatch.run.lanes import Lane
-from imagebatch.run.leaving import Recorder
+from imagebatch.run.leaving import Recorder, at_once
 from imagebatch.run.trouble import Trouble
 from imagebatch.run.turns import Turns
 
@@ -38,6 +39,7 @@ class Pictures:
     tell: Callable[[Told], None]
     turns: Turns
     lacking: Callable[[], str | None]
+    cleared: Callable[[], Awaitable[None]] = at_once
     places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
@@ -246,6 +248,11 @@ class Pictures:
         if lacking is not None:
             raise Trouble(LOW, f"not bought: {lacking}")
         await self.recorder.record(self._buy_intent(variant, lane, entry, candidate, cost))
+        try:
+            await self.cleared()
+        except ImagebatchError as refusal:
+            await self._buy_refused(entry, candidate, refusal.summary)
+            raise Trouble(refusal.code, f"not bought: {refusal.summary}: {refusal.detail}") from None
         try:
             answer = await adapter.buy(entry.generation, candidate.id, variant.policy.resolution, lane.wire)
         except NotSent as error:

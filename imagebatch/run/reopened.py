@@ -16,20 +16,24 @@ from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.providers.base import CanList, CanObserve, CanWitness, Completed, Order
 from imagebatch.run.lanes import Lane
 from imagebatch.run.leaving import Recorder
-from imagebatch.run.settle import ListingFailed, read_listing
+from imagebatch.run.settle import ListingFailed, Seen, read_listing
 
 Steps = Mapping[str, Intended]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reopened:
-    """Settles open creates and retries; `known` tells whether the journal itself holds a token's intent."""
+    """Settles open creates and retries.
+
+    `known` tells whether the journal itself holds a token's intent; `seen` is shown every whole listing.
+    """
 
     lineage: str
     inbox: Inbox
     recorder: Recorder
     tell: Callable[[Told], None]
     known: Callable[[str], bool]
+    seen: Seen = lambda *_: None
 
     async def settle(self, lane: Lane, steps: Steps) -> tuple[str, ...]:
         """Ask one lane about its open steps; gives the tokens that were certainly not accepted."""
@@ -72,6 +76,7 @@ class Reopened:
         except ListingFailed as error:
             self.tell(Told(kind="warning", message=str(error)))
             return
+        self.seen(lane, listing)
         for token, step in steps.items():
             found = listing.by_token.get(token)
             if found is not None:

@@ -55,7 +55,8 @@ class RunResult:
     """A run as a whole. `stopped_by` is the exit code of a signal, None where nobody interfered.
 
     `left_unpicked` are addresses that waited for a person's choice before the run; `left_kept` are those that the plan
-    keeps as they are; `left_bad` those that earlier runs left failed, blocked or in doubt, as outcomes.
+    keeps as they are; `left_bad` those that earlier runs left failed, blocked or in doubt, as outcomes. `duplicates` is
+    how many tokens were found with more than one generation.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -67,6 +68,7 @@ class RunResult:
     left_unpicked: tuple[str, ...] = ()
     left_kept: tuple[str, ...] = ()
     left_bad: tuple[Outcome, ...] = ()
+    duplicates: int = 0
 
     @property
     def ends(self) -> tuple[Outcome, ...]:

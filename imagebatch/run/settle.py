@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from imagebatch.http.clock import Clock
 from imagebatch.model.token import TOKEN_PATTERN
@@ -38,6 +39,9 @@ class Listing:
 
     by_token: Mapping[str, Observation]
     duplicates: Mapping[str, tuple[Observation, ...]] = field(default_factory=dict)
+
+
+Seen: TypeAlias = Callable[[Lane, Listing], None]
 
 
 async def read_listing(lane: Lane, tag: str) -> Listing:
@@ -170,19 +174,28 @@ def _worth(one: Observation) -> int:
 
 
 class Listings:
-    """One listing for each lane and run, read when it is first needed, and again where doubt asks for it."""
+    """One listing for each lane and run, read when it is first needed, and again where doubt asks for it.
 
-    def __init__(self, tag: str, clock: Clock) -> None:
+    `seen` is shown every whole listing.
+    """
+
+    def __init__(self, tag: str, clock: Clock, seen: Seen = lambda *_: None) -> None:
         self._tag = tag
         self._clock = clock
+        self._seen = seen
         self._read: dict[str, asyncio.Task[Listing]] = {}
 
     async def first(self, lane: Lane) -> Listing:
         """The listing read before this lane's first create; raises ListingFailed."""
         task = self._read.get(lane.alias)
         if task is None:
-            task = self._read[lane.alias] = asyncio.create_task(read_listing(lane, self._tag))
+            task = self._read[lane.alias] = asyncio.create_task(self._listed(lane))
         return await asyncio.shield(task)
+
+    async def _listed(self, lane: Lane) -> Listing:
+        listing = await read_listing(lane, self._tag)
+        self._seen(lane, listing)
+        return listing
 
     async def find(self, lane: Lane, token: str) -> Observation | None:
         """Look for `token` through the whole consistency window: None only after three readings without it.
@@ -194,7 +207,7 @@ class Listings:
         for _ in range(READINGS):
             await self._clock.sleep(pause)
             try:
-                found = (await read_listing(lane, self._tag)).by_token.get(token)
+                found = (await self._listed(lane)).by_token.get(token)
             except ListingFailed as error:
                 failed = error
                 continue

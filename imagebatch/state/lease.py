@@ -8,7 +8,7 @@ without sharing locks: there a counter that still moves means a living owner. No
 import contextlib
 import errno
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -109,15 +109,21 @@ def acquire_lease(folder: Path, *, command: str, timeout_s: float = 0.0) -> Leas
 def _taken_over(folder: Path, command: str, left: Owner | None) -> Owner:
     if left is not None and left.host != seams.processes.host() and _still_beats(folder, left):
         raise _held(left)
-    owner = Owner(
-        id=seams.chance.hex(4),
-        host=seams.processes.host(),
-        pid=seams.processes.pid(),
-        started=seams.processes.started(seams.processes.pid()),
-        command=command,
-    )
+    owner = this_process(command)
     _write_owner(folder, owner, 0)
     return owner
+
+
+def this_process(command: str) -> Owner:
+    """This process as an owner, with a new id."""
+    pid = seams.processes.pid()
+    return Owner(
+        id=seams.chance.hex(4),
+        host=seams.processes.host(),
+        pid=pid,
+        started=seams.processes.started(pid),
+        command=command,
+    )
 
 
 def running_owner(folder: Path) -> Owner | None:
@@ -155,19 +161,28 @@ def release_lease(folder: Path, *, lease_id: str | None = None) -> Owner | None:
 
 def read_owner(folder: Path) -> Owner | None:
     """What the owner's file says; None where there is none or it cannot be read."""
-    data = read_regular(folder / OWNER_NAME)
     try:
-        fields = Fields(parse_json((data or b"").decode()))
-        return Owner(
-            id=fields.text("id"),
-            host=fields.text("host"),
-            pid=fields.number("pid"),
-            started=fields.optional_text("started"),
-            command=fields.text("command"),
-            beat=fields.number("beat"),
-        )
+        return decode_owner((read_regular(folder / OWNER_NAME) or b"").decode())
     except ValueError:
         return None
+
+
+def encode_owner(owner: Owner) -> str:
+    """An owner as one line of JSON."""
+    return json.dumps({**asdict(owner), "started": owner.started or ""})
+
+
+def decode_owner(text: str) -> Owner:
+    """An owner from its line. Raises ValueError with a sentence."""
+    fields = Fields(parse_json(text))
+    return Owner(
+        id=fields.text("id"),
+        host=fields.text("host"),
+        pid=fields.number("pid"),
+        started=fields.optional_text("started"),
+        command=fields.text("command"),
+        beat=fields.number("beat"),
+    )
 
 
 class _LeaseLock:
@@ -222,7 +237,7 @@ def _held(owner: Owner | None) -> RefusedError:
 
 
 def _write_owner(folder: Path, owner: Owner, beat: int) -> None:
-    data = json.dumps({**asdict(owner), "started": owner.started or "", "beat": beat}).encode()
+    data = encode_owner(replace(owner, beat=beat)).encode()
     write_atomic(folder / OWNER_NAME, data, durable=False)
 
 

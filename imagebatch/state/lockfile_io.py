@@ -37,7 +37,7 @@ def read_lock(root: Path) -> LockOnDisk | None:
 
     Raises StateError where it is damaged, in conflict, newer, or a link.
     """
-    files = _files(root)
+    files = lock_files(root)
     if files is None:
         return None
     hashes = _hashes(files)
@@ -46,7 +46,7 @@ def read_lock(root: Path) -> LockOnDisk | None:
 
 def lock_digest_on_disk(root: Path) -> str:
     """The digest of the lock as it stands on disk now; `absent` where there is none."""
-    return lock_digest(_files(root) or {})
+    return lock_digest(lock_files(root) or {})
 
 
 def write_lock(root: Path, lock: Lock, before: LockOnDisk | None) -> LockOnDisk:
@@ -68,7 +68,7 @@ def write_lock(root: Path, lock: Lock, before: LockOnDisk | None) -> LockOnDisk:
     return LockOnDisk(lock=lock, digest=digest_of(hashes), hashes=hashes)
 
 
-def _files(root: Path) -> dict[str, bytes] | None:
+def lock_files(root: Path) -> dict[str, bytes] | None:
     """The bytes of all files of the lock by path; None where there is no lock."""
     data = read_regular(root / LOCK_NAME)
     folder = root / FOLDER

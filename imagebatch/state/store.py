@@ -1,11 +1,13 @@
 """The state of one project as the stages use it: opened, recorded into, checkpointed, closed.
 
-A checkpoint goes in the only order that survives a crash anywhere: draw index, lock, then the journal is emptied. Until
-the last step the journal says everything, and folding it again over a newer lock changes nothing.
+A checkpoint goes in the only order that survives a crash anywhere: draw index, lock, the journal's mirror where there
+is one, then the journal is emptied. Until the last step the journal says everything, and folding it again over a newer
+lock changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -33,7 +35,9 @@ from imagebatch.state.layout import NO_LOCK
 from imagebatch.state.lease import Lease, Owner, acquire_lease, release_lease, running_owner
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import LOCK_NAME, Lock, empty_lock
-from imagebatch.state.lockfile_io import LockOnDisk, lock_digest_on_disk, read_lock, write_lock
+from imagebatch.state.lockfile_io import LockOnDisk, lock_digest_on_disk, lock_files, read_lock, write_lock
+from imagebatch.state.shared import Remote, SharedLease, take_shared
+from imagebatch.state.sharing import Sharing, join
 
 FOLDER: Final = ".imagebatch"
 JOURNAL: Final = "journal.db"
@@ -74,14 +78,19 @@ class StateStore:
         command: str,
         lock_timeout_s: float = 0.0,
         force_new_lock: bool = False,
+        remote: Remote | None = None,
+        warn: Callable[[str], None] = lambda _: None,
     ) -> "Session":
         """Take the lease and read everything, for writing.
 
-        `lineage` is the project file's. Raises RefusedError: `lock.held`, `lockfile.lineage` and `journal.lineage` for
-        another project's files, `lock.missing` where the lock is gone though pictures are known (lifted by
-        `force_new_lock`). Raises StateError where a file cannot be read or written.
+        `lineage` is the project file's. With `remote` the lease there is taken, too, after the one of this checkout;
+        `warn` is told where it could not be given back. Raises RefusedError: `lock.held`, `lockfile.lineage` and
+        `journal.lineage` for another project's files, `lock.missing` where the lock is gone though pictures are known
+        (lifted by `force_new_lock`). Raises StateError where a file cannot be read or written, or the remote is out of
+        reach.
         """
         self.prepare()
+        deadline = seams.clock.monotonic() + lock_timeout_s
         lease = acquire_lease(self.folder, command=command, timeout_s=lock_timeout_s)
         try:
             if lease.inherited:
@@ -89,10 +98,24 @@ class StateStore:
                 # run would believe in it, and empty the journal that knows how it came there.
                 seams.disk.sync()
             remove_dead_temps(self.folder)
-            return self._opened(lease, lineage, force_new_lock=force_new_lock)
+            if remote is None or lineage is None:
+                return self._opened(lease, lineage, force_new_lock=force_new_lock)
+            left_s = max(0.0, deadline - seams.clock.monotonic())
+            shared = take_shared(remote, lineage, self.folder, command=command, timeout_s=left_s)
+            try:
+                session = self._opened(lease, lineage, force_new_lock=force_new_lock)
+                with ExitStack() as opened:
+                    opened.push(session)
+                    session.share(shared, warn)
+                    opened.pop_all()
+            except BaseException:
+                if (unreleased := shared.release()) is not None:
+                    warn(unreleased)
+                raise
         except BaseException:
             lease.release()
             raise
+        return session
 
     def open_for_plan(self, *, lineage: str | None) -> PlanView:
         """Read lock and journal, without a lease and without writing anything. Raises StateError."""
@@ -218,6 +241,21 @@ class Session:
         """Whether this machine knows neither a lock nor a run that was begun."""
         self.lease = lease
         self.ledger = ledger
+        self.sharing = Sharing()
+        self._warn: Callable[[str], None] = lambda _: None
+
+    def share(self, lease: SharedLease, warn: Callable[[str], None]) -> None:
+        """Go on under a lease that runs on other machines see, hearing what those left; the session gives it back.
+
+        `warn` is told where it cannot be. Raises StateError where the journal's mirror cannot be read.
+        """
+        sharing, heard = join(lease, self.ledger, tuple(self._journal.replay()), lock_files(self._root) or {})
+        for event in heard:
+            self.record(event)
+        if heard:
+            self.first = False  # it was begun, on another machine
+            self.flush()
+        self.sharing, self._warn = sharing, warn
 
     @property
     def lineage(self) -> str:
@@ -243,6 +281,7 @@ class Session:
         is recorded.
         """
         self.ledger.record(event)
+        self.sharing.take(event)
         self._recorded = True
         return self._journal.append(event, durable=durable and not self._found_again(event))
 
@@ -253,11 +292,13 @@ class Session:
     def checkpoint(self) -> None:
         """Write the lock from the fold, then empty the journal; does nothing where nothing was recorded.
 
-        Open attempts stay in the journal. Raises RefusedError (`lock.lost`) where another run holds the project now and
-        the journal is its own too, (`lock.changed`) where somebody else changed the lock meanwhile, StateError where
-        something cannot be written: then the journal still has everything.
+        Open attempts stay in the journal. Raises RefusedError (`lock.lost`) where another run holds the project now
+        (what this one learnt is kept all the same, unless the journal is the other's too), (`lock.changed`) where
+        somebody else changed the lock meanwhile, StateError where something cannot be written: then the journal still
+        has everything.
         """
         if not self._recorded:
+            self.sharing.bring()
             return
         self.lease.check()
         trouble: StateError | None = None
@@ -269,9 +310,11 @@ class Session:
         self._write(lock)
         if trouble is not None:
             raise trouble
+        self.sharing.bring()
         self._journal.clear(self.ledger.unsettled_events(), {"lock": self.digest})
         self.ledger.rebase(lock)
         self._recorded = False
+        self.sharing.raise_lost()
 
     def close(self) -> None:
         """Close the journal and give the project free; what was not checkpointed stays in the journal."""
@@ -282,7 +325,10 @@ class Session:
             self._journal.close()
             self._index.close()
         finally:
+            left = self.sharing.release()
             self.lease.release()
+        if left is not None:
+            self._warn(left)
 
     def __enter__(self) -> Self:
         return self

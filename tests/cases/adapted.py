@@ -87,6 +87,22 @@ ADAPTED: Final[Mapping[str, Adapted]] = {
         reason="a doubt that only the journal holds looks the same after a kill and after an edit: the plan keeps it "
         "as in_doubt, and it is back in the lock",
     ),
+    # CI
+    "ci-config-from-pr": Adapted(
+        code="policy.untrusted",
+        reason="the contract has no policy file: brakes stand in imagebatch.yaml, and a stranger's pull request pays "
+        "nothing, whatever limits it writes",
+    ),
+    "ci-plugin-from-pr": Adapted(
+        outcome="reject",
+        exit=1,
+        code="provider.unknown_type",
+        reason="adapters come from entry points (contract 7): code of the repository is not looked for, so that a "
+        "provider which only it knows is unknown",
+    ),
+    "ci-summary-1MiB": Adapted(
+        paid=0, reason="a plan writes the whole summary; to draw 5,000 pictures for it shows nothing more"
+    ),
 }
 
 # Cases that the program does not pass yet: id -> why. They are reported by id at the end of every run.

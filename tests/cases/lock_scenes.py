@@ -251,7 +251,7 @@ def _killed(damage: Callable[[Path], None]) -> Scene:
         with wrong(world, [shown(status=2)]):
             process = world.start(*APPLY)
             try:
-                _until(lambda: world.asked("all-images", "poll") > 0 or process.poll() is not None)
+                until(lambda: world.asked("all-images", "poll") > 0 or process.poll() is not None)
                 assert process.poll() is None, "the run ended before it could be killed"
             finally:
                 process.send_signal(signal.SIGKILL)
@@ -264,7 +264,7 @@ def _killed(damage: Callable[[Path], None]) -> Scene:
     return Scene(before=before, from_start=True, after=after)
 
 
-def _until(holds: Callable[[], bool], limit_s: float = 20.0) -> None:
+def until(holds: Callable[[], bool], limit_s: float = 20.0) -> None:
     ends = time.monotonic() + limit_s
     while not holds():
         assert time.monotonic() < ends, "what was waited for did not happen"

@@ -37,6 +37,7 @@ class Scene:
     `assets` is the manifest (one ordinary asset of `face` where none is given), `provider` what the project file says
     of the face beyond the usual. `before` runs first, and what it pays counts only with `from_start`. Then `rules` and
     `settings` hold while `command` runs; `reset` undoes the settings. `after` looks at what came of it.
+    `act` runs the command where more than one process takes part, or another folder.
     """
 
     face: str = "all-images"
@@ -49,6 +50,7 @@ class Scene:
     reset: Mapping[str, Any] = field(default_factory=dict)
     command: tuple[str, ...] = APPLY
     apart: bool = False
+    act: Callable[[World], Ran] | None = None
     after: Callable[[World, Ran], None] = lambda _, __: None
 
 
@@ -62,7 +64,7 @@ def play(scene: Scene, world: World) -> Ran:
         world.mark()
     rules = scene.rules(world) if callable(scene.rules) else scene.rules
     with wrong(world, rules, scene.settings, scene.reset):
-        return world.run(*scene.command, apart=scene.apart)
+        return scene.act(world) if scene.act is not None else world.run(*scene.command, apart=scene.apart)
 
 
 @contextmanager

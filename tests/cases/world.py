@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -72,7 +73,9 @@ class Ran:
 
     @property
     def codes(self) -> frozenset[str]:
-        """Dotted codes of diagnostics, outcomes and blockers."""
+        """Dotted codes of diagnostics, outcomes and blockers; of a command without JSON those that it tells people."""
+        if "--json" not in self.arguments:
+            return frozenset(re.findall(r"\[([a-z_]+\.[a-z_]+)\]", self.err))
         told = [line.get("code") for line in (*self.of_type("diagnostic"), *self.of_type("outcome"))]
         told += [one.get("code") for line in self.lines for one in line.get("blocked_by", ())]
         return frozenset(str(code) for code in told if code)
@@ -247,6 +250,17 @@ class World:
             arguments=tuple(words[2:]), code=code, out=_text(out), err=_text(err), seconds=time.monotonic() - began,
             watch=watch,
         )  # fmt: skip
+
+    def ended(self, process: "subprocess.Popen[bytes]", *arguments: str) -> Ran:
+        """Wait for a command that was started with these arguments."""
+        began = time.monotonic()
+        out, err = process.communicate(timeout=HANG_S)
+        ran = Ran(
+            arguments=arguments, code=process.returncode, out=out.decode(), err=err.decode(),
+            seconds=time.monotonic() - began,
+        )  # fmt: skip
+        self.runs.append(ran)
+        return ran
 
     def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start a command line in a process of its own."""

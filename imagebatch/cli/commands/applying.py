@@ -9,7 +9,7 @@ import click
 from imagebatch.cli.github import note_outputs
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import STREAMING, Shell, braking, command, locking, naming, running, selecting
-from imagebatch.cli.planned import has_changes, plan_request, show_plan, tell_github
+from imagebatch.cli.planned import has_changes, plan_request, show_plan, tell_github, warn_unshared
 from imagebatch.cli.views.wording import quoted_path
 from imagebatch.errors import EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
 
@@ -60,6 +60,7 @@ def apply(shell: Shell, *, plan_file: Path | None, **flags: Any) -> int:  # noqa
             )
         saved = load_saved(plan_file)
     project = open_project(shell)
+    warn_unshared(shell, project)
     return carry_out(shell, project, plan_request(**wishes), options, yes=bool(flags["yes"]), saved=saved)
 
 

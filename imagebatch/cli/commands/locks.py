@@ -26,12 +26,13 @@ def show(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...]) 
             "format": "imagebatch-lock-show",
             "format_version": "1.0",
             "entries": {address: entry for text in found.blocks.values() for address, entry in entry_of(text)},
-            **without_absent({"lineage": found.lineage, "held_by": found.owner}),
+            **without_absent({"lineage": found.lineage, "held_by": found.owner, "held_on_remote_by": found.shared}),
         }
         shell.screen.json_line(json_text(document))
         return EXIT_OK
     paint = shell.screen.out_paint
     lines = [f"lineage  {found.lineage}", f"entries  {found.total}", f"held by  {shown(found.owner or 'nobody')}"]
+    lines += [f"on the remote  {shown(found.shared)}"] if found.shared is not None else []
     if not selectors:
         lines += ["", *(f"  {shown(address)}  {paint(status, 'dim')}" for address, status in found.statuses.items())]
     for text in found.blocks.values() if selectors else ():

@@ -9,7 +9,7 @@ import click
 from imagebatch.cli.github import note_outputs
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import Shell, braking, command, flag, saving, selecting
-from imagebatch.cli.planned import has_changes, plan_request, show_plan, show_problems
+from imagebatch.cli.planned import has_changes, plan_request, show_plan, show_problems, warn_unshared
 from imagebatch.cli.views.wording import counted, quoted_path
 from imagebatch.errors import EXIT_CHANGES, EXIT_OK
 
@@ -71,6 +71,7 @@ def plan(shell: Shell, *, out: Path | None, detail: bool, detailed_exitcode: boo
     if out is not None:
         check_out(out)
     project = open_project(shell)
+    warn_unshared(shell, project)
     if refresh:
         from imagebatch.cli.commands.applying import refresh_project
 

@@ -73,6 +73,8 @@ def summary_line(result: RunResult | None, exit_code: int) -> str:
     fields["unpicked"] = len(known.unpicked)
     if known.simulated:
         fields["simulated"] = known.simulated
+    if known.duplicates:
+        fields["duplicates"] = known.duplicates
     fields["requests"] = dict(known.requests)
     fields["cost"] = [money_document(money) for money in known.cost]
     fields["seconds"] = round(known.seconds, 3)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from imagebatch.model.money import Money
-from imagebatch.model.settings import RateLimit, Threshold
+from imagebatch.model.settings import RateLimit, SharedState, Threshold
 from tests.unit.manifest.projects import codes, load, problems
 
 ONE = "assets: {a: {prompt: x, provider: p}}\n"
@@ -153,7 +153,7 @@ def test_provider_values_that_cannot_be_understood_are_refused(tmp_path: Path, f
     assert codes(tmp_path, ONE, _project(f"{{type: openai, {field}}}"))[0] in {"manifest.range", "manifest.type"}
 
 
-@pytest.mark.parametrize("key", ["budget", "state", "store"])
+@pytest.mark.parametrize("key", ["budget", "store"])
 def test_settings_of_later_releases_say_so(tmp_path: Path, key: str) -> None:
     assert codes(tmp_path, ONE, _project("{type: openai}", f"{key}: {{x: 1}}\n")) == ["manifest.unsupported"]
 
@@ -176,3 +176,36 @@ def test_a_price_of_a_step_that_nobody_takes_is_refused_for_the_built_in_types(t
     assert other.detail == '"tip" is not known here, in providers.p.price; known: create, buy, full, upscale, uhd.'
     loaded = load(tmp_path, ONE, _project("{type: plugged-in, price: {tip: 1 EUR}}"))
     assert set(loaded.settings.providers["p"].price) == {"tip"}
+
+
+LINEAGE = "lineage: 5f0c1d9a5e0b3f4826a1c7e2d94f60b8\n"
+
+
+@pytest.mark.parametrize(
+    ("rest", "shared"),
+    [
+        ("", None),
+        ("state: {lease: local}", None),
+        ("state: {lease: git}", SharedState(remote="origin")),
+        ("state: {lease: git, remote: '${REMOTE:-upstream}'}", SharedState(remote="upstream")),
+        ("journal: {mirror: git, remote: backup}", SharedState(remote="backup", mirrored=True)),
+        ("state: {lease: git}\njournal: {mirror: git, remote: origin}", SharedState(remote="origin", mirrored=True)),
+    ],
+)
+def test_what_runs_share_is_read(tmp_path: Path, rest: str, shared: SharedState | None) -> None:
+    assert load(tmp_path, ONE, _project("{type: openai}", f"{LINEAGE}{rest}\n")).settings.shared == shared
+
+
+@pytest.mark.parametrize(
+    ("rest", "code"),
+    [
+        ("state: {lease: git}", "manifest.lineage"),
+        (LINEAGE + "state: {lease: git, remote: '${NOBODY_SET_THIS}'}", "manifest.variable"),
+        (LINEAGE + "state: {lease: git}\njournal: {mirror: git, remote: backup}", "manifest.range"),
+        (LINEAGE + "state: {lease: s3}", "manifest.range"),
+        (LINEAGE + "state: {leese: git}", "manifest.unknown_key"),
+        (LINEAGE + "state:", "manifest.required"),
+    ],
+)
+def test_sharing_that_cannot_work_is_refused(tmp_path: Path, rest: str, code: str) -> None:
+    assert codes(tmp_path, ONE, _project("{type: openai}", f"{rest}\n"))[0] == code

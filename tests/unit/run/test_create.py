@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from imagebatch.errors import ImagebatchError, RefusedError, StateError
 from imagebatch.http.errors import GatePaused
 from imagebatch.http.spool import Inbox
 from imagebatch.model.capabilities import Capabilities
@@ -23,6 +24,7 @@ from imagebatch.providers.base import BillingRecord, Observation, Offer, Page
 from imagebatch.run.create import Creator, Rules
 from imagebatch.run.ends import End, Try
 from imagebatch.run.lanes import Lane, Places
+from imagebatch.run.leaving import at_once
 from imagebatch.run.settle import Listings
 from imagebatch.run.stop import Stop
 from imagebatch.run.trouble import Trouble
@@ -203,6 +205,7 @@ class Bench:
             reference_images=lambda _: (),
             turns=more.pop("turns", Turns()),
             lacking=more.pop("lacking", lambda: None),
+            cleared=more.pop("cleared", at_once),
         )
         self.this = Try(variant=VARIANT, lane=self.lane, token=TOKEN, attempt=1, send=more.pop("send", True))
 
@@ -591,3 +594,61 @@ async def test_until_a_providers_ways_are_known_one_create_goes_alone_and_then_a
     assert [end.status for end in ends] == ["succeeded"] * 4
     adapter: Any = bench.adapter
     assert adapter.most == 3
+
+
+# What other machines share --------------------------------------------------------------------------------------------
+
+
+async def test_nothing_leaves_before_other_machines_know_of_its_intent(tmp_path: Path) -> None:
+    seen: list[tuple[int, list[str]]] = []
+    benches: list[Bench] = []
+
+    async def cleared() -> None:
+        seen.append((benches[0].adapter.sent, benches[0].journal.kinds()))
+
+    accepted = base.Accepted(generation="g1")
+    benches.append(Bench(tmp_path, lambda journal: Blind(journal, accepted), cleared=cleared))
+    assert (await benches[0].run()).status == "succeeded"
+    assert seen == [(0, ["Intended"])]
+
+
+@pytest.mark.parametrize(
+    "refusal", [RefusedError("lost", code="lock.lost"), StateError("away", code="lease.unreachable")]
+)
+async def test_what_is_not_cleared_is_not_sent_and_its_intent_is_closed(
+    tmp_path: Path, refusal: ImagebatchError
+) -> None:
+    async def cleared() -> None:
+        raise refusal
+
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")), cleared=cleared)
+    end = await bench.run()
+    assert (end.status, end.code, bench.adapter.sent) == (None, refusal.code, 0)
+    assert bench.journal.kinds() == ["Intended", "Refused"]
+
+
+async def test_a_run_that_ends_while_it_waits_to_be_cleared_leaves_no_doubt(tmp_path: Path) -> None:
+    waiting = asyncio.Event()
+
+    async def cleared() -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")), cleared=cleared)
+    task = asyncio.create_task(bench.run())
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (bench.adapter.sent, bench.journal.kinds()) == (0, ["Intended", "Refused"])
+
+
+async def test_a_stop_that_is_asked_for_while_it_waits_to_be_cleared_is_heeded(tmp_path: Path) -> None:
+    stop = Stop()
+
+    async def cleared() -> None:
+        stop.ask(130)
+
+    bench = Bench(tmp_path, lambda journal: Blind(journal, base.Accepted(generation="g1")), cleared=cleared, stop=stop)
+    end = await bench.run()
+    assert (end.code, bench.adapter.sent, bench.journal.kinds()) == ("run.stopped", 0, ["Intended", "Refused"])

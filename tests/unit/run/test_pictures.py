@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from imagebatch.errors import RefusedError
 from imagebatch.model.event import Observed
 from imagebatch.model.generation import Candidate, Entry, Failure
 from imagebatch.providers.base import Observation, Offer, Refused
@@ -136,3 +137,21 @@ async def test_nothing_is_bought_while_the_disk_has_no_room() -> None:
     with pytest.raises(Trouble, match="not bought: 3 MiB are free") as caught:
         await full.buy(wanted, lane, failed(**DRAWN, picked=(1,)), lambda *_: None)
     assert (caught.value.code, recorder.events) == ("disk.low", [])
+
+
+async def test_nothing_is_bought_that_other_machines_do_not_know_of() -> None:
+    pictures, recorder, lane = asking(None)
+
+    class Shop(Provider):
+        async def buy(self, *_: object) -> Refused:
+            raise AssertionError("it was bought")
+
+    async def cleared() -> None:
+        raise RefusedError("lost", "By another.", code="lock.lost")
+
+    lane.adapter = Shop(None)
+    wanted: Any = variant(policy={"resolution": "full"})
+    with pytest.raises(Trouble, match="not bought") as caught:
+        await replace(pictures, cleared=cleared).buy(wanted, lane, failed(**DRAWN, picked=(1,)), lambda *_: None)
+    assert caught.value.code == "lock.lost"
+    assert [type(event).__name__ for event in recorder.events] == ["Intended", "Refused"]

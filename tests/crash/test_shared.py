@@ -1,0 +1,374 @@
+"""Runs on two machines: a lost lease sends nothing, what was paid twice is told, what a vanished one paid is declared.
+
+Machines are clones of one bare repository, and one provider serves them all.
+"""
+
+import json
+import shutil
+import signal
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.crash.benches import ONE, Bench, rule
+from tests.crash.checking import entries, troubled
+from tests.crash.projects import write_manifest
+from tests.crash.running import Place, Run, Server
+from tests.repositories import clone, git, publish, refs, save, server
+
+KITES = """\
+assets:
+  kite:
+    prompt: "A kite, number {{ number }}"
+    matrix: {number: [1, 2, 3, 4, 5, 6]}
+    params: {format: 1:1}
+    output: "outputs/kite-{{ number }}.jpg"
+"""
+MANY = KITES.replace("[1, 2, 3, 4, 5, 6]", json.dumps(list(range(1, 41))))
+MUGS = """\
+assets:
+  mug:
+    prompt: "A mug, number {{ number }}"
+    provider: PROVIDER
+    matrix: {number: [1, 2, 3]}
+    params: {model: MODEL, size: 1024x640, quality: low, output_format: jpeg}
+    output: "outputs/mug-{{ number }}.jpg"
+"""
+LEASE = "state: {lease: git, remote: origin}\n"
+MIRROR = "journal: {mirror: git, remote: origin}\n"
+
+
+class Machines:
+    """The clones of a project: the bench's own folder is the first of them."""
+
+    def __init__(self, bench: Bench, folder: Path) -> None:
+        self.bench = bench
+        self.remote = server(folder / "server")
+        self._folder = folder
+        self._count = 0
+
+    def publish(self, *settings: str, manifest: str, in_flight: int = 2) -> Path:
+        """The first machine, with a project that everybody can clone."""
+        folder = self.bench.folder
+        path = folder / "imagebatch.yaml"
+        text = path.read_text("utf-8").replace("window: 0.3s", f"window: 0.3s\n    max_concurrency: {in_flight}")
+        path.write_text(text + "".join(settings), encoding="utf-8")
+        write_manifest(folder, manifest)
+        return publish(folder, self.remote)
+
+    def another(self) -> Path:
+        """A machine that has nothing but what git has."""
+        self._count += 1
+        return clone(self.remote, self._folder / f"machine-{self._count}")
+
+    def run(self, at: Server, folder: Path, *words: str, kill: Place | None = None, trace: Path | None = None) -> Run:
+        """Run a command on a machine."""
+        run = at.run(folder, *words, environ=self.bench.environ, kill=kill, trace=trace)
+        assert not troubled([run]), run.err
+        return run
+
+
+@pytest.fixture
+def machines(bench: Bench, tmp_path: Path) -> Machines:
+    return Machines(bench, tmp_path / "machines")
+
+
+@pytest.fixture
+def second(servers: list[Server]) -> Server:
+    return servers[1]
+
+
+def lease_id(machines: Machines, at: Server, folder: Path) -> str:
+    """The id that `lock show` names for the remote."""
+    shown = machines.run(at, folder, "lock", "show").out
+    return shown.partition("on the remote")[2].partition(" lease ")[2].split(",")[0].strip()
+
+
+def released(machines: Machines, at: Server, folder: Path) -> None:
+    """Break the lease of a dead machine with the very command that the refusal names."""
+    refused = machines.run(at, folder, "apply", "-y")
+    assert refused.code == 4, refused.out + refused.err
+    command = refused.err.partition("lock release ")[2].split()[0]
+    assert machines.run(at, folder, "lock", "release", command).code == 0
+
+
+# The lease ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_machine_is_refused_and_pays_nothing(bench: Bench, machines: Machines, second: Server) -> None:
+    folder = machines.publish(LEASE, manifest=KITES)
+    other = machines.another()
+    bench.script(rule("create", times=1, delay_s=1.0))
+    first = bench.start("apply", "-y")
+    bench.until("create")
+    creates = bench.asked("create")
+    refused = machines.run(second, other, "apply", "-y")
+    assert refused.code == 4, refused.out + refused.err
+    assert f"process {first.pid}" in refused.err
+    assert "[lock.held]" in refused.err
+    assert machines.run(second, other, "plan").code == 0, "a plan needs no lease and no network"
+    assert first.wait().code == 0
+    assert bench.asked("create") - creates <= 6
+    assert bench.billed() == {"create": 6}
+    save(folder)
+    assert refs(machines.remote) == {}, "the lease was not given back"
+    again = machines.run(second, machines.another(), "apply", "-y")
+    assert (again.code, bench.billed()) == (0, {"create": 6}), again.out + again.err
+
+
+def test_one_that_waits_for_the_lease_goes_on_when_it_is_free(bench: Bench, machines: Machines, second: Server) -> None:
+    machines.publish(LEASE, manifest=ONE)
+    other = machines.another()
+    bench.script(rule("create", delay_s=0.5))
+    first = bench.start("apply", "-y")
+    bench.until("create")
+    waited = machines.run(second, other, "apply", "-y", "--lock-timeout", "40", "--force", "new-lock")
+    assert first.wait().code == 0
+    assert waited.code == 0, waited.out + waited.err
+    assert bench.billed() == {"create": 1}, "what the first drew is adopted by the second"
+
+
+@pytest.mark.parametrize("mirror", ["", MIRROR], ids=["lease", "lease and mirror"])
+def test_a_holder_that_was_stopped_and_lost_its_lease_sends_nothing_when_it_wakes(
+    bench: Bench, machines: Machines, second: Server, mirror: str
+) -> None:
+    folder = machines.publish(LEASE, mirror, manifest=ONE)
+    assert bench.apply().code == 0
+    write_manifest(folder, KITES)
+    save(folder)
+    other = machines.another()
+    bench.script(rule("create", times=2, delay_s=1.0))
+    first = bench.start("apply", "-y")
+    bench.until("create", 3)
+    first.signal(signal.SIGSTOP)
+    assert machines.run(second, other, "lock", "release", "ffffffff").code == 4
+    assert machines.run(second, other, "lock", "release", lease_id(machines, second, other)).code == 0
+    run = machines.run(second, other, "apply", "-y")
+    assert run.code == 0, run.out + run.err
+    creates = bench.asked("create")
+    first.signal(signal.SIGCONT)
+    lost = first.wait()
+    assert bench.asked("create") == creates, "it sent a create under a lease that it had lost"
+    assert lost.code == 4, lost.out + lost.err
+    assert "[lock.lost]" in lost.err
+    assert not troubled([lost])
+    assert bench.billed() == {"create": 7}
+    assert set(bench.bills().values()) == {1}
+
+
+def test_a_killed_run_of_the_same_checkout_needs_no_unlocking_and_another_machine_does(
+    bench: Bench, machines: Machines, second: Server
+) -> None:
+    folder = machines.publish(LEASE, manifest=KITES)
+    first = bench.start("apply", "-y")
+    bench.until("poll")
+    first.signal(signal.SIGKILL)
+    first.wait()
+    other = machines.another()
+    refused = machines.run(second, other, "apply", "-y")
+    assert (refused.code, "lock release" in refused.err) == (4, True), refused.err
+    run = bench.apply()
+    assert run.code == 0, run.out + run.err
+    assert bench.billed() == {"create": 6}
+    assert refs(machines.remote) == {}
+    save(folder)
+
+
+def test_a_remote_that_is_gone_stops_a_run_before_anything_is_paid(bench: Bench, machines: Machines) -> None:
+    machines.publish(LEASE, manifest=KITES)
+    machines.remote.rename(machines.remote.with_name("away"))
+    run = bench.apply()
+    assert (run.code, "[lease.unreachable]" in run.err) == (1, True), run.err
+    assert bench.asked("create") == 0
+
+
+def test_a_remote_that_goes_away_during_a_run_stops_further_creates(bench: Bench, machines: Machines) -> None:
+    machines.publish(LEASE, manifest=KITES)
+    bench.script(rule("create", times=2, delay_s=1.0))
+    started = bench.start("apply", "-y")
+    bench.until("create", 2)
+    machines.remote.rename(machines.remote.with_name("away"))
+    run = started.wait()
+    assert run.code == 3, run.out + run.err
+    assert "lease.unreachable" in run.out
+    assert bench.billed() == {"create": 2}
+    machines.remote.with_name("away").rename(machines.remote)
+    again = bench.apply()
+    assert again.code == 0, again.out + again.err
+    assert bench.billed() == {"create": 6}
+
+
+# Without a lease ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_what_two_machines_without_a_lease_paid_twice_is_told_by_each_of_them_once(
+    bench: Bench, machines: Machines, second: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machines.publish(manifest=MANY, in_flight=40)
+    other = machines.another()
+    bench.script(rule("create", times=80, delay_s=1.5))
+    first = bench.start("apply", "-y")
+    run = second.start(other, "apply", "-y", environ=bench.environ)
+    assert (first.wait().code, run.wait().code) == (0, 0)
+    twice = {token for (_, token, _), count in bench.bills().items() if count == 2}
+    assert len(twice) > 20, "the two runs did not meet"
+    bench.clear()
+    for at, folder in ((bench.server, bench.folder), (second, other)):
+        text = machines.run(at, folder, "apply", "-y")
+        assert text.code == 0, text.err
+        assert {token for token in twice if f"generations of {token}" in text.err} == twice
+        silent = machines.run(at, folder, "apply", "-y", "--json")
+        assert "duplicate_paid" not in silent.out, "it is told once"
+    assert set(bench.bills().values()) <= {1, 2}, "nothing was drawn or deleted because of it"
+    with capsys.disabled():
+        print(f"\nwithout a lease: {len(twice)} of {len(twice)} double pays told by the next run of each machine")  # noqa: T201
+
+
+def test_duplicates_stand_in_the_events_and_in_the_summary(bench: Bench, machines: Machines, second: Server) -> None:
+    machines.publish(manifest=ONE)
+    other = machines.another()
+    bench.script(rule("create", times=2, delay_s=1.5))
+    first = bench.start("apply", "-y")
+    run = second.start(other, "apply", "-y", environ=bench.environ)
+    assert (first.wait().code, run.wait().code) == (0, 0)
+    ((_, token, _), count), *_ = bench.bills().items()
+    assert count == 2, "the two runs did not meet"
+    lines = [json.loads(line) for line in machines.run(second, other, "apply", "-y", "--json").out.splitlines()]
+    (told,) = [line for line in lines if line.get("kind") == "duplicate_paid"]
+    assert (told["token"], told["address"], told["provider"]) == (token, "fox", "studio")
+    assert len(told["generations"].split(",")) == 2
+    assert lines[-1]["duplicates"] == 1
+
+
+# The mirror -----------------------------------------------------------------------------------------------------------
+
+
+def places(trace: Path) -> list[Place]:
+    """Every place of a traced run from the first intent on."""
+    counts: dict[str, int] = {}
+    found: list[Place] = []
+    for name in trace.read_text("utf-8").splitlines():
+        counts[name] = counts.get(name, 0) + 1
+        found.append((name, counts[name]))
+    start = next(at for at, (name, _) in enumerate(found) if name.startswith("send POST"))
+    return found[start - 6 :]
+
+
+def spread(found: list[Place], count: int) -> Iterable[Place]:
+    """So many of them, evenly, the last among them."""
+    step = (len(found) - 1) / (count - 1)
+    return [found[round(number * step)] for number in range(count)]
+
+
+def mirrored(remote: Path, lineage: str) -> set[str]:
+    """The tokens that a project's mirror speaks of."""
+    commit = refs(remote)[f"refs/imagebatch/journal/{lineage}"]
+    lines = git(remote, "cat-file", "blob", f"{commit}:content").splitlines()[1:]
+    return {json.loads(line)["token"] for line in lines}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "drawn_by", [("retouch", "gpt-image-2"), ("hub", "openai/gpt-image-2")], ids=["blind", "with records"]
+)
+def test_a_machine_that_vanishes_anywhere_leaves_nothing_that_is_paid_twice_or_not_declared(
+    bench: Bench,
+    machines: Machines,
+    second: Server,
+    drawn_by: tuple[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    alias, model = drawn_by
+    manifest = MUGS.replace("PROVIDER", alias).replace("MODEL", model)
+    folder = machines.publish(LEASE, MIRROR, manifest=manifest)
+    trace = bench.folder.parent / "trace"
+    assert machines.run(bench.server, machines.another(), "apply", "-y", trace=trace).code == 0
+    began, doubts, lost, paid = time.monotonic(), 0, 0, 0
+    lineage = (folder / "imagebatch.yaml").read_text("utf-8").partition("lineage: ")[2][:32]
+    found = list(spread(places(trace), 6))
+    for number, place in enumerate(found):
+        # Another lineage is another project at the same provider: its tokens are its own.
+        mine = f"{number:02x}{lineage[2:]}"
+        path = folder / "imagebatch.yaml"
+        path.write_text(path.read_text("utf-8").replace(lineage, mine), encoding="utf-8")
+        lineage = mine
+        save(folder)
+        before = set(bench.bills())
+        vanished = machines.another()
+        killed = machines.run(bench.server, vanished, "apply", "-y", kill=place)
+        assert killed.code in {-signal.SIGKILL, 0}, killed.err
+        shutil.rmtree(vanished)
+        fresh = machines.another()
+        if any("/lease/" in ref for ref in refs(machines.remote)):
+            released(machines, second, fresh)
+        runs = [machines.run(second, one, "apply", "-y") for one in (fresh, fresh, machines.another())]
+        assert all(run.code in {0, 3} for run in runs), "\n".join(run.err for run in runs)
+        bills = {bill: count for bill, count in bench.bills().items() if bill not in before}
+        assert set(bills.values()) <= {1}, f"paid twice after a kill at {place}"
+        known = {entry.token: entry.status for entry in entries(fresh).values()}
+        strange = {token for _, token, _ in bills} - known.keys()
+        if strange:  # known to be paid, and its bytes went with the machine
+            assert strange <= mirrored(machines.remote, lineage), f"paid and not declared after a kill at {place}"
+            assert all(f"{len(strange)} failed" in run.out and run.code == 3 for run in runs[:2]), runs[1].out
+        doubts += sum(status == "in_doubt" for status in known.values())
+        lost += len(strange) + sum(status == "failed" for status in known.values())
+        paid += len(bills)
+    with capsys.disabled():
+        print(  # noqa: T201
+            f"\nvanished machines, {alias}: {len(found)} kills, {paid} paid, 0 twice, 0 undeclared, "
+            f"{doubts} in doubt, {lost} declared lost, {time.monotonic() - began:.0f} s"
+        )
+
+
+def test_a_picture_leaves_the_mirror_once_a_branch_of_the_remote_has_its_receipt(
+    bench: Bench, machines: Machines
+) -> None:
+    folder = machines.publish(LEASE, MIRROR, manifest=KITES)
+    assert bench.apply().code == 0
+    assert [ref.split("/")[2] for ref in refs(machines.remote)] == ["journal"]
+    assert bench.apply().code == 0
+    assert refs(machines.remote), "the lock is here only: the mirror is all that another machine has"
+    save(folder)
+    assert bench.apply().code == 0
+    assert refs(machines.remote) == {}
+
+
+def test_a_doubt_that_was_resolved_on_another_machine_does_not_come_back(
+    bench: Bench, machines: Machines, second: Server
+) -> None:
+    manifest = MUGS.replace("PROVIDER", "retouch").replace("MODEL", "gpt-image-2").replace("[1, 2, 3]", "[1]")
+    machines.publish(LEASE, MIRROR, manifest=manifest)
+    bench.script(rule("create", delay_s=20))
+    first = bench.start("apply", "-y")
+    bench.until("create")
+    first.signal(signal.SIGKILL)
+    first.wait()
+    shutil.rmtree(bench.folder)
+    bench.clear()
+    other = machines.another()
+    released(machines, second, other)
+    doubted = machines.run(second, other, "apply", "-y")
+    assert doubted.code == 3, doubted.out + doubted.err
+    assert [entry.status for entry in entries(other).values()] == ["in_doubt"]
+    assert machines.run(second, other, "resolve", "mug", "--abandon").code == 0
+    assert refs(machines.remote) == {}, "a third machine would hear of the doubt again"
+    drawn = machines.run(second, other, "apply", "-y")
+    assert drawn.code == 0, drawn.out + drawn.err
+    assert [entry.status for entry in entries(other).values()] == ["succeeded"]
+
+
+def test_an_intent_that_cannot_be_pushed_is_not_sent(bench: Bench, machines: Machines) -> None:
+    machines.publish(LEASE, MIRROR, manifest=KITES)
+    hook = machines.remote / "hooks" / "update"
+    hook.write_text('#!/bin/sh\ncase "$1" in refs/imagebatch/journal/*) exit 1;; esac\n', encoding="utf-8")
+    hook.chmod(0o755)
+    run = bench.apply()
+    assert run.code in {1, 3}, run.out + run.err
+    assert bench.asked("create") == 0
+    hook.unlink()
+    again = bench.apply()
+    assert again.code == 0, again.out + again.err
+    assert bench.billed() == {"create": 6}
