@@ -342,18 +342,18 @@ class Creator:
                 return self._doubt(this, f"{why}; {error}")
             if found is not None:
                 return await self._adopt(this, found, intended=True)
-            await self._absent(this, "not in the listing for the whole consistency window")
+            await self._absent(this, "not in the listing for the whole consistency window", absent=True)
             return None
         adapter = this.lane.adapter
         if witness == "billing" and isinstance(adapter, CanWitness):
             doubt = await self._billed(adapter, this, why)
             if doubt is None:
-                await self._absent(this, "the provider's own record says that it failed")
+                await self._absent(this, "the provider's own record says that it failed", absent=True)
                 return None
         else:
             doubt = f"{why}; this provider keeps no record that we could ask"
         if self.rules.in_doubt == "resend":
-            await self._absent(this, "sent again because --in-doubt resend says so")
+            await self._absent(this, "sent again because --in-doubt resend says so", absent=False)
             return None
         return self._doubt(this, doubt)
 
@@ -370,8 +370,8 @@ class Creator:
         paid = f" for {record.cost}" if record.cost is not None else ""
         return f"{why}; billing record {record.id} says {record.state}{paid}: its picture cannot be fetched again"
 
-    async def _absent(self, this: Try, why: str) -> None:
-        await self.recorder.record(Abandoned(token=this.token, why=why))
+    async def _absent(self, this: Try, why: str, *, absent: bool) -> None:
+        await self.recorder.record(Abandoned(token=this.token, why=why, absent=absent))
 
     async def _adopt(self, this: Try, found: Observation, *, intended: bool) -> End:
         """A generation of ours that exists already: written down as if its answer had reached us."""

@@ -153,7 +153,7 @@ def test_provider_values_that_cannot_be_understood_are_refused(tmp_path: Path, f
     assert codes(tmp_path, ONE, _project(f"{{type: openai, {field}}}"))[0] in {"manifest.range", "manifest.type"}
 
 
-@pytest.mark.parametrize("key", ["budget", "state", "store"])
+@pytest.mark.parametrize("key", ["state", "store"])
 def test_settings_of_later_releases_say_so(tmp_path: Path, key: str) -> None:
     assert codes(tmp_path, ONE, _project("{type: openai}", f"{key}: {{x: 1}}\n")) == ["manifest.unsupported"]
 
