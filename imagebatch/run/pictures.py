@@ -21,6 +21,7 @@ from imagebatch.run.ends import Try
 from imagebatch.run.entries import cost_text, gone_since, with_candidate
 from imagebatch.run.lanes import Lane
 from imagebatch.run.leaving import Recorder
+from imagebatch.run.spending import OVER, Spending
 from imagebatch.run.trouble import Trouble
 from imagebatch.run.turns import Turns
 
@@ -38,6 +39,7 @@ class Pictures:
     tell: Callable[[Told], None]
     turns: Turns
     lacking: Callable[[], str | None]
+    spending: Spending = field(default_factory=Spending)
     places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
@@ -245,6 +247,9 @@ class Pictures:
         lacking = self.lacking()
         if lacking is not None:
             raise Trouble(LOW, f"not bought: {lacking}")
+        over = self.spending.lacking(cost, create=False)
+        if over is not None:
+            raise Trouble(OVER, f"not bought: {over}")
         await self.recorder.record(self._buy_intent(variant, lane, entry, candidate, cost))
         try:
             answer = await adapter.buy(entry.generation, candidate.id, variant.policy.resolution, lane.wire)
