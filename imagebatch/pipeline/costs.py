@@ -59,8 +59,8 @@ def limits_of(funds: Funds, options: PlanOptions, max_cost: tuple[Money, ...]) -
 class Spent:
     """What one provider was paid in one month (`2026-11`, UTC).
 
-    `steps` counts the paid steps, `unknown` those without a known price. `in_doubt` is what of `spent` may not have been
-    charged: nobody knows, or it was given up.
+    `steps` counts the paid steps, `unknown` those without a known price. `in_doubt` is what of `spent` may not have
+    been charged: nobody knows, or it was given up.
     """
 
     month: str

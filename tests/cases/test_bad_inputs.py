@@ -1,4 +1,4 @@
-"""Every bad input of seven areas through the real command line: one clear end, nothing paid twice, nothing leaked.
+"""Every bad input of eight areas through the real command line: one clear end, nothing paid twice, nothing leaked.
 
 What is looked at for every case: exit code, outcome, dotted code, paid creates in the simulator's ledger, no traceback,
 no unprintable character, no key in any form in any output or file, no host but this machine, no port opened, nothing
@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cases import lock_scenes, manifest_scenes, provider_scenes
+from tests.cases import budget_scenes, lock_scenes, manifest_scenes, provider_scenes
 from tests.cases.adapted import OPEN, SLOW_MACHINE, START_S, Expected, expected_of
 from tests.cases.project_of import FILE, MANIFEST_AREAS, all_cases
 from tests.cases.scenes import APPLY, PLAN, Scene, play
 from tests.cases.world import Ran, Simulated, World
 
 Case = Mapping[str, Any]
-AREAS = (*MANIFEST_AREAS, "lockfile", "provider-response")
+AREAS = (*MANIFEST_AREAS, "lockfile", "provider-response", "budget")
 _PROJECTS = frozenset({"manifest", "template", "csv", "output_path", "fs"})
 _ENDS: Mapping[str, frozenset[str]] = {
     "ok": frozenset({"done"}),
@@ -59,6 +59,8 @@ def _params() -> Iterator[Any]:
 def _scene(case: Case, row: Case | None) -> Scene:
     if case["area"] == "lockfile":
         return lock_scenes.lock_scene(case)
+    if case["area"] == "budget":
+        return budget_scenes.budget_scene(case)
     if case["input"]["kind"] == "sequence":
         return manifest_scenes.SCENES[case["id"]]()
     if row is not None:
