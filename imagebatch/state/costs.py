@@ -92,11 +92,12 @@ def header() -> str:
 
 
 def decode_lines(text: str) -> CostText:
-    """Read a ledger; what follows the last line end is still being written, or was cut off, and is left out."""
+    """Read a ledger; a last line that is not whole is still being written, or was cut off, and is left out."""
     lines: list[CostLine] = []
     unreadable = 0
     first = header().rstrip("\n")
-    for row in (text.removesuffix("\r") for text in text.split("\n")[:-1]):
+    *rows, last = (row.removesuffix("\r") for row in text.split("\n"))
+    for row in rows:
         if not row or row == first:
             continue
         line = _line(row)
@@ -104,6 +105,9 @@ def decode_lines(text: str) -> CostText:
             unreadable += 1
         else:
             lines.append(line)
+    ending = _line(last) if last else None
+    if ending is not None:  # only its end is missing, and whatever is written next begins with that
+        lines.append(ending)
     return CostText(lines=tuple(lines), unreadable=unreadable)
 
 

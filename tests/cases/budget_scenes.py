@@ -75,7 +75,7 @@ def _resend_counts(_: Mapping[str, Any]) -> Scene:
         assert (spent["steps"], spent["spent"]) == (2, [{"amount": "0.068", "currency": "credit"}]), told
         world.assets({"hero": HERO["aigne-hub"], "wolf": {**HERO["aigne-hub"], "prompt": "a wolf", "output": "w.png"}})
         refused = world.run(*APPLY)
-        assert (refused.code, refused.codes) == (4, {"budget.exceeded"}), str(refused)
+        assert (refused.code, refused.codes) == (4, frozenset({"budget.exceeded"})), str(refused)
 
     return Scene(face="aigne-hub", before=before, command=(*APPLY, "--in-doubt", "resend"), after=after)
 
