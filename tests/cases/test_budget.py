@@ -132,7 +132,7 @@ def test_a_plan_that_the_balance_cannot_pay_is_refused_before_anything_is_sent(w
     with wrong(world, [], {"rules": {"hub_credits": 1}}, {"rules": {"hub_credits": 10_000_000}}):
         ran = world.run(*APPLY)
         refused(ran, "budget.balance")
-        assert "costs 1.8 credit by the plan, and the account has 1 credit left" in ran.err
+        assert "costs 1.8 credit by the plan, and the account has 1.0 credit left" in ran.err
         assert creates(world) == 0
         assert not world.lock.exists()
         fine(world, *APPLY, "--select", "fox-0")
