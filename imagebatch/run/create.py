@@ -249,7 +249,8 @@ class Creator:
         cost = (str(told),) if told is not None else cost_text(this.price)
         billed = str(told) if told is not None else None
         token = this.token
-        self._warn(this, this.lane.was_billed(told, this.price, unpriced=submission.unpriced))
+        pictures = 1 if this.variant.parts > 1 else this.variant.count
+        self._warn(this, this.lane.was_billed(told, this.price, unpriced=submission.unpriced, pictures=pictures))
         await self.recorder.record(Accepted(step="create", token=token, attempt=this.attempt, generation=token))
         taken, trouble = await self._taken_in(this, submission.offers)
         if trouble is not None:  # paid, and the answer is on disk: a later run reads it again

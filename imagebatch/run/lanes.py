@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from imagebatch.http.client import ProviderWire
@@ -117,10 +117,13 @@ class Lane:
         )
         return why if self.stop_creates(why, code="provider.blocked_streak") else None
 
-    def was_billed(self, told: Money | None, planned: Cost, *, unpriced: Money | None = None) -> str | None:
+    def was_billed(
+        self, told: Money | None, planned: Cost, *, unpriced: Money | None = None, pictures: int = 1
+    ) -> str | None:
         """Compare what the provider says it charged with the plan; gives the reason where that stops its creates.
 
-        `unpriced` is what of it stands for things that the plan's price does not count, such as the prompt's tokens.
+        `unpriced` is what of it stands for things that the plan's price does not count, such as the prompt's tokens;
+        `pictures` is how many were asked for, because a price is written down for one.
         """
         money = planned.money
         if told is None or money is None or told.currency != money.currency:
@@ -128,9 +131,10 @@ class Lane:
         compared = told.amount - (unpriced.amount if unpriced is not None else 0)
         if compared <= money.amount * SURPRISE_SHARE or compared - money.amount <= SURPRISE_LEAST:
             return None
+        each = replace(told, amount=round(told.amount / pictures, 4) if pictures > 1 else told.amount)
         why = (
             f"{self.alias} charged {told} where the plan said {money}. No more is sent to it in this run; what was "
             f"drawn is kept. If the price is right, write it down: providers: {{{self.alias}: {{price: {{create: "
-            f'"{told}"}}}}}}'
+            f'"{each}"}}}}}}'
         )
         return why if self.stop_creates(why, code="budget.surprise") else None
