@@ -116,6 +116,16 @@ def test_a_create_that_was_lost_is_not_sent_again_over_the_budget(world: World) 
     assert (line.state, again.state) == ("given_up", "paid")
 
 
+def test_what_the_listing_shows_to_be_absent_was_not_paid_and_may_be_sent_again(world: World) -> None:
+    world.settings["all-images"] = {"price": {"create": "1 EUR"}}
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage, budget={"run": "1 EUR"}))
+    world.assets({"hero": HERO["all-images"]})
+    with wrong(world, [rule("create", {"accept": False, "then": "close"}, times=1)]):
+        fine(world)
+    assert [line.state for line in read_costs(world.project / LEDGER).lines] == ["in_doubt", "not_paid", "paid"]
+    assert "1 EUR for 1 paid step" in world.run("report").out
+
+
 def test_max_creates_holds_for_what_is_sent_again_too(world: World) -> None:
     hub(world, 1)
     with wrong(world, [rule("create", LOST, face="aigne-hub", times=1)]):

@@ -1,6 +1,7 @@
 """The cost ledger: which event adds which line, what all lines come to, and that no crash loses or doubles one."""
 
 import csv
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -248,6 +249,7 @@ def test_a_ledger_that_cannot_be_written_keeps_the_journal_and_the_next_run_adds
 
         def full(name: str) -> None:
             if name == "costs.append":
+                threading.Event().wait(0.3)  # the disk takes its time to say so
                 raise OSError(28, "No space left on device")
 
         with hooked(full):
