@@ -25,8 +25,8 @@ from imagebatch.state.costs import (
     settled,
     spent_in,
 )
-from imagebatch.state.files import hooked
 from imagebatch.state.store import FOLDER, StateStore
+from tests.seams.watching import watched
 from tests.unit.state.worlds import LINEAGE, TOKEN, intended
 
 NOVEMBER = datetime(2026, 11, 30, 23, 59, 58, tzinfo=UTC)
@@ -229,30 +229,28 @@ def ledger_of(root: Path) -> Path:
 
 
 def test_a_checkpoint_empties_the_journal_only_once_the_ledger_has_its_lines(tmp_path: Path) -> None:
-    with store(tmp_path).open(lineage=LINEAGE, command="apply") as session:
+    seen: list[str] = []
+
+    def look(name: str) -> None:
+        if name == "vacuum journal.db":  # its events are gone
+            seen.append(ledger_of(tmp_path).read_text("utf-8"))
+
+    with watched(look), store(tmp_path).open(lineage=LINEAGE, command="apply") as session:
         session.record(intended()).result(5)
         session.record(TAKEN).result(5)
-        seen: list[str] = []
-
-        def look(name: str) -> None:
-            if name == "journal.clear":
-                seen.append(ledger_of(tmp_path).read_text("utf-8"))
-
-        with hooked(look):
-            session.checkpoint()
-    assert len(decode_lines(seen[0]).lines) == 1
+        session.checkpoint()
+    assert [len(decode_lines(text).lines) for text in seen] == [1]
 
 
 def test_a_ledger_that_cannot_be_written_keeps_the_journal_and_the_next_run_adds_the_line(tmp_path: Path) -> None:
+    def full(name: str) -> None:
+        if name == "open ledger.csv":
+            threading.Event().wait(0.3)  # the disk takes its time to say so
+            raise OSError(28, "No space left on device")
+
     with store(tmp_path).open(lineage=LINEAGE, command="apply") as session:
         session.record(intended()).result(5)
-
-        def full(name: str) -> None:
-            if name == "costs.append":
-                threading.Event().wait(0.3)  # the disk takes its time to say so
-                raise OSError(28, "No space left on device")
-
-        with hooked(full):
+        with watched(full):
             session.record(TAKEN).result(5)
             with pytest.raises(StateError) as told:
                 session.checkpoint()
