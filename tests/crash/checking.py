@@ -12,9 +12,9 @@ from pathlib import Path
 from imagebatch.model.generation import Entry
 from imagebatch.simulator.ledger import Ledger
 from imagebatch.state.cost_file import COST_LEDGER, read_costs
-from imagebatch.state.costs import settled
 from imagebatch.state.journal import read_journal
 from imagebatch.state.lockfile import decode_lock
+from tests.crash.costs import costs_wrong
 from tests.crash.running import Run
 
 Bill = tuple[str, str, str]
@@ -87,22 +87,10 @@ def leftovers(project: Path) -> list[str]:
     return [f"left behind: {one}" for one in left]
 
 
-def costs_wrong(project: Path, simulator: Path) -> list[str]:
-    """Where the cost ledger does not agree with the provider's bills, or says a thing twice.
-
-    What nobody could know may stand there without a bill; no bill may be missing.
-    """
-    ledger = read_costs(project / ".imagebatch" / COST_LEDGER)
-    twice = [said for said, count in Counter((one.key, one.state) for one in ledger.lines).items() if count > 1]
-    wrong = [f"the cost ledger says twice: {said}" for said in twice]
-    last = {line.token: line.state for line in settled(ledger.lines) if line.step == "create"}
+def costs_of(project: Path, simulator: Path) -> list[str]:
+    """Where the cost ledger of a project does not agree with its provider's bills."""
     billed = {token for operation, token, _ in bills(simulator) if operation == "create"}
-    wrong += [
-        f"billed, and not in the cost ledger: {one}" for one in sorted(billed) if last.get(one) in {None, "not_paid"}
-    ]
-    paid = {token for token, state in last.items() if state in {"paid", "billed"}}
-    wrong += [f"in the cost ledger as paid, and never billed: {one}" for one in sorted(paid - billed)]
-    return wrong
+    return costs_wrong(read_costs(project / ".imagebatch" / COST_LEDGER), billed)
 
 
 def troubled(runs: Sequence[Run]) -> list[str]:
