@@ -364,20 +364,20 @@ class Creator:
                 return self._doubt(this, f"{why}; {error}")
             if found is not None:
                 return await self._adopt(this, found, intended=True)
-            await self._absent(this, "not in the listing for the whole consistency window", absent=True)
+            await self._close(this, "not in the listing for the whole consistency window", absent=True)
             return None
         adapter = this.lane.adapter
         if witness == "billing" and isinstance(adapter, CanWitness):
             doubt = await self._billed(adapter, this, why)
             if doubt is None:
-                await self._absent(this, "the provider's own record says that it failed", absent=True)
+                await self._close(this, "the provider's own record says that it failed", absent=True)
                 return None
         else:
             doubt = f"{why}; this provider keeps no record that we could ask"
         if self.rules.in_doubt == "resend" and (over := self.spending.lacking(this.price, create=True)) is not None:
             return self._doubt(this, f"{doubt}; it is not sent again: {over}")
         if self.rules.in_doubt == "resend":
-            await self._absent(this, "sent again because --in-doubt resend says so", absent=False)
+            await self._close(this, "sent again because --in-doubt resend says so", absent=False)
             return None
         return self._doubt(this, doubt)
 
@@ -394,7 +394,7 @@ class Creator:
         paid = f" for {record.cost}" if record.cost is not None else ""
         return f"{why}; billing record {record.id} says {record.state}{paid}: its picture cannot be fetched again"
 
-    async def _absent(self, this: Try, why: str, *, absent: bool) -> None:
+    async def _close(self, this: Try, why: str, *, absent: bool) -> None:
         await self.recorder.record(Abandoned(token=this.token, why=why, absent=absent))
 
     async def _adopt(self, this: Try, found: Observation, *, intended: bool) -> End:
