@@ -287,6 +287,18 @@ class BrakeLimits(Closed):
     max_redraws: Limits = Field(default=None, description="A share, a number, or both.", examples=["30%"])
     max_cost: OneOrMore = Field(default=None, description="For each currency.", examples=[["20 EUR", "10 USD"]])
     max_variants: Annotated[int | None, Given] = Field(default=None, ge=1, le=10_000_000, description="Limit of input.")
+    max_blocked: Annotated[int | None, Given] = Field(
+        default=None, ge=1, le=1000, description="Prompts blocked in a row that stop a provider's creates for the run."
+    )
+
+
+class BudgetLimits(Closed):
+    """The most that may be spent, for each currency."""
+
+    run: OneOrMore = Field(default=None, description="By one run.", examples=[["5 EUR"]])
+    month: OneOrMore = Field(
+        default=None, description="In one calendar month, in UTC.", examples=[["50 EUR", "20 USD"]]
+    )
 
 
 class State(Closed):
@@ -321,7 +333,7 @@ class Project(Closed):
     styles: Annotated[dict[str, Style] | None, Given] = Field(default=None, description="Styles of every manifest.")
     vars: Values = Field(default=None, description="Variables of every manifest.")
     brakes: Annotated[BrakeLimits | None, Given] = Field(default=None, description="Where a plan has to stop and ask.")
-    budget: Later = None
+    budget: Annotated[BudgetLimits | None, Given] = Field(default=None, description="The most that may be spent.")
     state: Annotated[State | None, Given] = Field(
         default=None, description="What runs share.", examples=[{"lease": "git", "remote": "origin"}]
     )

@@ -1,18 +1,26 @@
 """The project file into `ProjectSettings`: providers with their references to the environment, and brakes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.findings import Findings
-from imagebatch.manifest.schema import BrakeLimits, Project, Provider
+from imagebatch.manifest.schema import BrakeLimits, BudgetLimits, Project, Provider
 from imagebatch.manifest.shared import read_shared
 from imagebatch.manifest.written import Value, plain
 from imagebatch.manifest.yaml import Document
 from imagebatch.model.money import Money, parse_money
-from imagebatch.model.settings import SIMULATOR_BASE, Brakes, ProjectSettings, ProviderSettings, RateLimit, Threshold
+from imagebatch.model.settings import (
+    SIMULATOR_BASE,
+    Brakes,
+    Budget,
+    ProjectSettings,
+    ProviderSettings,
+    RateLimit,
+    Threshold,
+)
 from imagebatch.model.variant import Place
 
 BUILT_IN_TYPES: Final = ("all-images", "aigne-hub", "openai")
@@ -77,6 +85,7 @@ def read_settings(
         lineage=project.lineage,
         providers=providers,
         brakes=_brakes(project.brakes, document, findings),
+        budget=_budget(project.budget, document, findings),
         on_remove=(defaults.on_remove if defaults else None) or "trash",
         shared=read_shared(project, document, findings, lambda text: filled_or_none(text, variables)),
     )
@@ -314,32 +323,42 @@ def _brakes(given: BrakeLimits | None, document: Document, findings: Findings) -
     usual = Brakes()
     if given is None:
         return usual
-    money: list[Money] = []
-    for text in given.max_cost or []:
-        try:
-            amount = parse_money(text)
-        except ValueError as error:
-            findings.add(
-                "manifest.range",
-                "brake cannot be used",
-                f"brakes.max_cost: {error}.",
-                place=document.place(("brakes", "max_cost")),
-            )
-            continue
-        if any(known.currency == amount.currency for known in money):
-            findings.add(
-                "manifest.duplicate_value",
-                "brake cannot be used",
-                f"brakes.max_cost names {amount.currency} twice.",
-                place=document.place(("brakes", "max_cost")),
-            )
-        money.append(amount)
     return Brakes(
         max_deletes=_threshold("max_deletes", given.max_deletes, usual.max_deletes, document, findings),
         max_redraws=_threshold("max_redraws", given.max_redraws, usual.max_redraws, document, findings),
-        max_cost=tuple(money),
+        max_cost=_amounts("brakes", "max_cost", given.max_cost, document, findings),
         max_variants=given.max_variants or usual.max_variants,
+        max_blocked=given.max_blocked or usual.max_blocked,
     )
+
+
+def _budget(given: BudgetLimits | None, document: Document, findings: Findings) -> Budget:
+    if given is None:
+        return Budget()
+    return Budget(
+        run=_amounts("budget", "run", given.run, document, findings),
+        month=_amounts("budget", "month", given.month, document, findings),
+    )
+
+
+def _amounts(
+    section: str, name: str, texts: Sequence[str] | None, document: Document, findings: Findings
+) -> tuple[Money, ...]:
+    """Limits on money, one for each currency."""
+    summary = "budget cannot be used" if section == "budget" else "brake cannot be used"
+    place = document.place((section, name))
+    money: list[Money] = []
+    for text in texts or []:
+        try:
+            amount = parse_money(text)
+        except ValueError as error:
+            findings.add("manifest.range", summary, f"{section}.{name}: {error}.", place=place)
+            continue
+        if any(known.currency == amount.currency for known in money):
+            detail = f"{section}.{name} names {amount.currency} twice."
+            findings.add("manifest.duplicate_value", summary, detail, place=place)
+        money.append(amount)
+    return tuple(money)
 
 
 def _threshold(name: str, given: Value, usual: Threshold, document: Document, findings: Findings) -> Threshold:

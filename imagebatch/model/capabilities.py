@@ -23,6 +23,8 @@ class Capabilities:
     variable is no error; `public_base` is None where every user has another host.
     `picture_hosts` are host globs that bytes may come from besides the base address's origin; `any_public_host` where
     links may lead anywhere public. `strict_params` where a value outside the known limits is an error, not a warning.
+    `balance_unit` is the currency in which a key check tells what is left to pay with, None where it tells nothing that
+    a price could be compared with.
     """
 
     type: str
@@ -35,6 +37,7 @@ class Capabilities:
     can_buy: bool = False
     can_check: bool = False
     can_balance: bool = False
+    balance_unit: str | None = None
     offers: int = 0
     max_prompt: int | None = None
     resolutions: tuple[Resolution, ...] = ("preview",)

@@ -21,7 +21,8 @@ class Intended:
 
     `token` names the generation's create; for a retry `attempt` is the new attempt on the same generation; for a buy
     `candidate` is its id. `address` is for people who read the journal; nothing is keyed by it. `parts` is how many
-    creates the whole request needs, so that a crash between them is not taken for a finished draw.
+    creates the whole request needs, so that a crash between them is not taken for a finished draw. `paid` is False
+    where nothing is sent: what is taken down was paid for by somebody else, or before.
     """
 
     step: PaidStep
@@ -38,6 +39,7 @@ class Intended:
     resolution: str | None = None
     generation: str | None = None
     parts: int = 1
+    paid: bool = True
 
 
 @made_in_bulk
@@ -73,21 +75,29 @@ class Doubted:
 
 @made_in_bulk
 class Abandoned:
-    """An open intent was closed without a picture: the listing shows nothing after the window, or a person said so."""
+    """An open intent was closed without a picture: the listing shows nothing after the window, or a person said so.
+
+    `absent` tells that the provider itself shows that it was not taken; else it may have been paid for all the same.
+    """
 
     token: str
     why: str
+    absent: bool = False
 
 
 @made_in_bulk
 class Observed:
-    """The generation came to an end, or told its candidates."""
+    """The generation came to an end, or told its candidates.
+
+    `cost` is what is known of its price; `billed` is set where the provider itself told what it charged.
+    """
 
     token: str
     status: Literal["succeeded", "failed", "blocked"]
     candidates: tuple[Candidate, ...] = ()
     failure: Failure | None = None
     cost: tuple[str, ...] = ()
+    billed: str | None = None
 
 
 @made_in_bulk

@@ -57,12 +57,24 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Brakes:
-    """Where a plan has to stop and ask; percentages bite from ten variants on."""
+    """Where a plan has to stop and ask; percentages bite from ten variants on.
+
+    `max_blocked` stops a provider's creates in a run: so many prompts in a row were blocked by its moderation.
+    """
 
     max_deletes: Threshold = field(default_factory=lambda: Threshold(percent=30.0))
     max_redraws: Threshold = field(default_factory=lambda: Threshold(percent=30.0))
     max_cost: tuple[Money, ...] = ()
     max_variants: int = 50_000
+    max_blocked: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """The most that may be spent, once for each currency: by one run, and in one calendar month (UTC)."""
+
+    run: tuple[Money, ...] = ()
+    month: tuple[Money, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,5 +110,6 @@ class ProjectSettings:
     lineage: str | None
     providers: Mapping[str, ProviderSettings]
     brakes: Brakes
+    budget: Budget = Budget()
     on_remove: OnRemove = "trash"
     shared: SharedState | None = None

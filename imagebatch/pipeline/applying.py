@@ -20,6 +20,8 @@ from imagebatch.outputs.develop import Outputs
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.tree import Tree
 from imagebatch.outputs.workers import Workers
+from imagebatch.pipeline.balances import refuse_short
+from imagebatch.pipeline.costs import limits_of, read_funds
 from imagebatch.pipeline.lanes import open_lane
 from imagebatch.pipeline.lost_lock import drawn_before, strangers
 from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
@@ -41,6 +43,7 @@ from imagebatch.pipeline.world import (
     session_world,
     stat_disk,
 )
+from imagebatch.plan.budget import Funds
 from imagebatch.plan.following import followed_picks
 from imagebatch.plan.options import InDoubt
 from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
@@ -59,9 +62,11 @@ from imagebatch.run.removal import Removal
 from imagebatch.run.reopened import Reopened
 from imagebatch.run.result import Outcome, RunResult, exit_code, left_bad
 from imagebatch.run.settle import ListingFailed, Listings
+from imagebatch.run.spending import Spending
 from imagebatch.run.stop import COLLECT_S, DRAIN_S, LAST_WORD, Stop, on_signals
 from imagebatch.run.turns import Turns
 from imagebatch.simulator.process import SimulatorProcess, start
+from imagebatch.state.cost_file import utc_now
 from imagebatch.state.store import Session, StateStore, lock_missing
 
 
@@ -176,11 +181,13 @@ class _Run:
         self._unlooked = Unlooked(self.home, project.targets)
         self.trust = read_trust(project.setup.variables)
         self.started = seams.clock.monotonic()
-        self.recording = Recording(session, tell)
+        self.spending = Spending()
+        self.recording = Recording(session, self._told)
         self.duplicates = Duplicates(tell=tell, address_of=session.ledger.address_of)
         self._inbox = Inbox(self.work / "inbox")
         self._simulator: SimulatorProcess | None = None
         self._begun = False
+        self.funds = Funds()
         self.last_word = LAST_WORD
 
     # Planning -------------------------------------------------------------------------------------------------------
@@ -199,10 +206,21 @@ class _Run:
         options = saved.options if saved is not None else None
         if options is not None and options.in_doubt == "skip":
             options = replace(options, in_doubt=self.request.in_doubt)  # how to apply it is said when it is applied
-        planned = plan_against(self.project, world, self.request, options)
+        self.funds = self._funds()
+        planned = plan_against(self.project, world, self.request, options, funds=self.funds)
         if saved is not None:
             check_same(saved, planned.plan)
         return planned
+
+    def _funds(self) -> Funds:
+        """The budget, and what of it is gone by now."""
+        if self.project.settings.budget.month:
+            self.session.flush()  # the cost ledger follows the journal
+        return read_funds(self.project, utc_now, run=self.spending.spent)
+
+    def _told(self, event: Told | Event) -> None:
+        self.spending.note(event)
+        self.tell(event)
 
     def _world(self) -> World:
         return session_world(self.session, self.home, self.store, self.disk, self._beside)
@@ -296,6 +314,8 @@ class _Run:
         async with AsyncExitStack() as stack:
             executor, lanes, pollers = await self._executor(stack, planned, stop, outcomes)
             stack.callback(_count, requests, tuple(lanes.values()))
+            if "cost" not in planned.options.forces:
+                await refuse_short(planned.plan, lanes.values(), self.tell)
             await self._refuse_known(
                 lanes, executor.drawing.creator.listings, lambda listed: self._lock_is_lost(listed, planned)
             )
@@ -363,7 +383,7 @@ class _Run:
             drawn = any(one.end == "done" for one in executor.outcomes[before:])
             if not deferred or not drawn or stop.asked:
                 break
-            plan = plan_against(self.project, self._world(), self.request, planned.options).plan
+            plan = plan_against(self.project, self._world(), self.request, planned.options, funds=self._funds()).plan
             plan = replace(plan, changes=tuple(one for one in plan.changes if one.address not in _ended(executor)))
             if plan.blocked_by:
                 break
@@ -405,7 +425,9 @@ class _Run:
         workers = await stack.enter_async_context(Workers())
         tree = Tree(self.home)
         stack.callback(tree.close)
-        recorder = self.recording
+        recorder, options = self.recording, planned.options
+        max_cost = options.max_cost if options.max_cost is not None else self.project.settings.brakes.max_cost
+        self.spending.hold(limits_of(self.funds, options, max_cost), options.max_creates)
         turns = Turns()
         room = room_for(self.home, planned.plan, lanes.values(), self.options.jobs)
         pictures = Pictures(
@@ -416,6 +438,7 @@ class _Run:
             turns=turns,
             lacking=room.lacking,
             cleared=recorder.cleared,
+            spending=self.spending,
         )
         files = Files(
             root=self.home,
@@ -441,6 +464,7 @@ class _Run:
             turns=turns,
             lacking=room.lacking,
             cleared=recorder.cleared,
+            spending=self.spending,
         )
         removal = Removal(lineage=self.session.lineage, lanes=lanes, recorder=recorder, trash=files.put_away_all)
         executor = Executor(

@@ -84,6 +84,7 @@ async def open_lane(
         downloader=downloader,
         gate=gate,
         places=Places(settings.max_concurrency, shared),
+        max_blocked=project.settings.brakes.max_blocked,
     )
 
 

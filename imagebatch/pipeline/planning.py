@@ -11,9 +11,12 @@ from imagebatch.errors import PlanError, RefusedError, UsageError
 from imagebatch.model.bulk import uncollected
 from imagebatch.model.money import Money
 from imagebatch.model.variant import Variant
+from imagebatch.pipeline.costs import read_funds
 from imagebatch.pipeline.policy import untrusted_job
 from imagebatch.pipeline.project import Project, wanted
 from imagebatch.pipeline.world import World, read_world, stat_disk
+from imagebatch.plan.brakes import NO_FUNDS
+from imagebatch.plan.budget import Funds
 from imagebatch.plan.diff import make_plan as compare
 from imagebatch.plan.following import followed_picks
 from imagebatch.plan.options import Force, InDoubt, PlanOptions
@@ -21,6 +24,7 @@ from imagebatch.plan.saved import SavedPlan, decode_saved, encode_saved, is_save
 from imagebatch.plan.select import Subject, files_of, select, uses_states
 from imagebatch.plan.states import states_of
 from imagebatch.plan.types import Action, Blocker, Plan, Reason
+from imagebatch.state.cost_file import Now, utc_now
 from imagebatch.state.files import read_regular, write_atomic
 from imagebatch.state.store import StateStore
 
@@ -61,10 +65,14 @@ class Planned:
 
 
 @uncollected()
-def make_plan(project: Project, request: PlanRequest) -> Planned:
-    """Plan against lock and journal as they are; takes no lease, changes nothing but a cache of file stats."""
+def make_plan(project: Project, request: PlanRequest, now: Now = utc_now) -> Planned:
+    """Plan against lock and journal as they are; takes no lease, changes nothing but a cache of file stats.
+
+    `now` tells which month a budget is for.
+    """
     disk = stat_disk(project.home)
-    planned = plan_against(project, read_world(project.home, project.settings.lineage, disk), request)
+    world = read_world(project.home, project.settings.lineage, disk)
+    planned = plan_against(project, world, request, funds=read_funds(project, now))
     disk.save()
     return planned
 
@@ -110,8 +118,15 @@ def load_saved(path: Path) -> SavedPlan:
 
 
 @uncollected()
-def plan_against(project: Project, world: World, request: PlanRequest, options: PlanOptions | None = None) -> Planned:
-    """Make the plan; `options` given (from a saved plan) replace the request's selectors.
+def plan_against(
+    project: Project,
+    world: World,
+    request: PlanRequest,
+    options: PlanOptions | None = None,
+    *,
+    funds: Funds = NO_FUNDS,
+) -> Planned:
+    """Make the plan; `options` given (from a saved plan) replace the request's selectors. `funds` are the budget's.
 
     Raises ManifestError for requests that a provider cannot take, PlanError and UsageError for selectors that name
     nothing.
@@ -121,7 +136,7 @@ def plan_against(project: Project, world: World, request: PlanRequest, options: 
     first = options is None  # a plan for the rounds after it finds nothing failed any more
     if options is None:
         options = _options(project, world, request, variants)
-    plan = _compared(project, world, variants, options)
+    plan = _compared(project, world, variants, options, funds)
     if first:
         _refuse_needless_retry(plan, options.retry)
     refusals = tuple(one for one in (*world.refusals, *_refused_job(project)) if one.force not in options.forces)
@@ -133,7 +148,7 @@ def plan_against(project: Project, world: World, request: PlanRequest, options: 
     )
     used = {variant.provider for variant in variants}
     return Planned(
-        plan=replace(plan, notes=(*plan.notes, *_table_notes(project, world.rows_before), *warnings)),
+        plan=replace(plan, notes=(*plan.notes, *_table_notes(project, world.rows_before), *funds.notes, *warnings)),
         options=options,
         variants={variant.address: variant for variant in variants},
         simulated=tuple(sorted(alias for alias in used if project.targets[alias].simulated)),
@@ -200,7 +215,9 @@ def read_selector_files(root: Path, expressions: tuple[str, ...]) -> Mapping[str
     return texts
 
 
-def _compared(project: Project, world: World, variants: tuple[Variant, ...], options: PlanOptions) -> Plan:
+def _compared(
+    project: Project, world: World, variants: tuple[Variant, ...], options: PlanOptions, funds: Funds = NO_FUNDS
+) -> Plan:
     return compare(
         variants,
         world.recorded,
@@ -213,6 +230,7 @@ def _compared(project: Project, world: World, variants: tuple[Variant, ...], opt
         options=options,
         lineage=world.lineage,
         inputs=project.inputs,
+        funds=funds,
     )
 
 

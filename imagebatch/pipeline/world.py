@@ -80,6 +80,11 @@ def read_beside(home: Path, lineage: str | None) -> Beside | None:
     return Beside(ledger=view.ledger, store=Store(_work(other) / STORE))
 
 
+def homes_of(home: Path) -> tuple[Path, Path]:
+    """A home and the one beside it: what `run "PROMPT"` draws in a project is paid from the same purse."""
+    return home, _beside(home)
+
+
 def _beside(home: Path) -> Path:
     """The home of what `run` draws in the project with this home, and the other way round."""
     root = _root_of(home)

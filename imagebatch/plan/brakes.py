@@ -4,27 +4,39 @@ from collections.abc import Sequence
 
 from imagebatch.model.money import Money, decimal_text, totals
 from imagebatch.model.settings import Brakes, Threshold
+from imagebatch.plan.budget import Funds, over_budget
 from imagebatch.plan.options import Force, PlanOptions
 from imagebatch.plan.types import Action, Blocker, Change, Plan
 
 PERCENT_BITES_FROM = 10
+NO_FUNDS = Funds()
 _REMOVALS: frozenset[Action] = frozenset({"forget", "delete"})
 _DRAWS: frozenset[Action] = frozenset({"create", "redraw", "retry"})
 
 
 def blockers(
-    plan: Plan, *, brakes: Brakes, options: PlanOptions, recorded: int, wanted: int, foreign: Sequence[str] = ()
+    plan: Plan,
+    *,
+    brakes: Brakes,
+    options: PlanOptions,
+    recorded: int,
+    wanted: int,
+    foreign: Sequence[str] = (),
+    funds: Funds = NO_FUNDS,
 ) -> tuple[Blocker, ...]:
     """Everything that would stop an apply of `plan`.
 
     `recorded` is how many variants the lock has, `wanted` how many the manifests ask for; `foreign` are files in the
     way. What a command names itself (`destroy`, `redraw --now`, `retry`) is no surprise and counts against no brake.
     """
+    max_cost = options.max_cost if options.max_cost is not None else brakes.max_cost
     found = [
         _removals(plan, brakes.max_deletes, recorded=recorded, wanted=wanted, forced="deletes" in options.forces),
         _redraws(plan, brakes.max_redraws, options, recorded=recorded),
         _creates(plan, options.max_creates),
-        *_costs(plan, options.max_cost if options.max_cost is not None else brakes.max_cost, options),
+        *_costs(plan, max_cost, options),
+        *over_budget(plan, funds, options),
+        _unknown_prices(plan, (*max_cost, *funds.limits), options),
         _foreign(foreign, options),
         _doubts(plan, options),
     ]
@@ -102,11 +114,9 @@ def _sends(change: Change) -> int:
     return parts if change.action == "wait" and change.reason == "in_doubt" else 0
 
 
-def _costs(plan: Plan, limits: Sequence[Money], options: PlanOptions) -> list[Blocker | None]:
-    if not limits:
-        return []
+def _costs(plan: Plan, limits: Sequence[Money], options: PlanOptions) -> list[Blocker]:
     sums = {money.currency: money.amount for money in totals(plan.costs)}
-    found: list[Blocker | None] = []
+    found: list[Blocker] = []
     for limit in limits:
         cost = sums.get(limit.currency)
         if cost is not None and cost > limit.amount and "cost" not in options.forces:
@@ -115,11 +125,12 @@ def _costs(plan: Plan, limits: Sequence[Money], options: PlanOptions) -> list[Bl
                 "Raise it with --max-cost, select fewer variants, or add --force cost."
             )
             found.append(Blocker(code="budget.exceeded", message=message, force="cost"))
-    found.append(_unknown_prices(plan, limits, options))
     return found
 
 
 def _unknown_prices(plan: Plan, limits: Sequence[Money], options: PlanOptions) -> Blocker | None:
+    if not limits:
+        return None
     lines = sorted({line for change in plan.changes for line in _price_lines(change, limits[0].currency)})
     if not lines or "unknown-price" in options.forces:
         return None

@@ -3,6 +3,7 @@
 from collections import Counter
 from decimal import Decimal
 
+from imagebatch.model.event import PaidStep
 from imagebatch.model.money import UNKNOWN_COST, Basis, Cost, Money, totals
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
@@ -28,6 +29,9 @@ _TERMS: tuple[tuple[Action, str], ...] = (
     ("keep", "kept"),
     ("noop", "unchanged"),
 )
+
+# Their first figure is that of the draw; what follows, and all figures of the others, are those of purchases.
+_PAYS_FIRST: frozenset[Action] = frozenset({"create", "redraw", "retry", "defer"})
 
 
 def bought_price(variant: Variant) -> Cost:
@@ -64,6 +68,24 @@ def price_of_creates(variant: Variant, creates: int) -> Cost:
         return variant.price
     share = Money(amount=whole.amount / variant.parts * creates, currency=whole.currency)
     return Cost(money=share, basis=variant.price.basis)
+
+
+def needed_of(plan: Plan, provider: str, currency: str) -> dict[PaidStep, Decimal]:
+    """What a plan certainly has to pay a provider in one currency, by what it pays for; zero sums are left out.
+
+    What is in doubt may have been paid, and what has no known price is not in it.
+    """
+    sums: dict[PaidStep, Decimal] = {}
+    for change in plan.changes:
+        if change.provider != provider:
+            continue
+        draws = 1 if change.action in _PAYS_FIRST or (change.action == "wait" and change.reason == "in_doubt") else 0
+        for at, cost in enumerate(change.costs):
+            if cost.money is None or cost.money.currency != currency or (at < draws and change.action == "wait"):
+                continue
+            step: PaidStep = "create" if at < draws else "buy"
+            sums[step] = sums.get(step, Decimal(0)) + cost.money.amount
+    return {step: amount for step, amount in sums.items() if amount}
 
 
 def times(cost: Cost, count: int) -> Cost:

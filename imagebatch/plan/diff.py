@@ -13,7 +13,8 @@ from imagebatch.model.recorded import Disk, Known, KnownDraw, Recorded
 from imagebatch.model.settings import Brakes, Moved
 from imagebatch.model.token import make_token
 from imagebatch.model.variant import Variant
-from imagebatch.plan.brakes import blockers
+from imagebatch.plan.brakes import NO_FUNDS, blockers
+from imagebatch.plan.budget import Funds
 from imagebatch.plan.case import Case, Elsewhere, World
 from imagebatch.plan.classify import classify
 from imagebatch.plan.defer import defer_dependents
@@ -69,11 +70,13 @@ def make_plan(
     lineage: str | None = None,
     inputs: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
+    funds: Funds = NO_FUNDS,
 ) -> Plan:
     """Compare what is wanted with what exists.
 
     `variants` may be a generator: of the unchanged ones only the addresses are kept. `capabilities` is keyed by
-    provider type. `inputs` and `lineage` are what the plan is made from; they are carried along, not read.
+    provider type. `inputs` and `lineage` are what the plan is made from; they are carried along, not read. `funds` are
+    what the budget allows, and what of it is gone.
 
     Raises PlanError (`plan.too_many`) for more variants than `brakes.max_variants`.
     """
@@ -97,7 +100,7 @@ def make_plan(
     _add_removals(changes, leaving, recorded, holders, world)
     note_holders(changes, Holding(changes, holders, moved_to=moved_to, leaves=_dropped(changes, options)))
     bare = Plan(changes=(), counts={}, lineage=lineage, inputs=dict(inputs or {}), notes=(*notes, *moves.notes))
-    return _plan(bare, changes, survey, recorded=recorded, world=world, brakes=brakes)
+    return _plan(bare, changes, survey, recorded=recorded, world=world, brakes=brakes, funds=funds)
 
 
 def _survey(variants: Iterable[Variant], recorded: Recorded, world: World, limit: int) -> _Survey:
@@ -267,7 +270,14 @@ def _dropped(changes: Mapping[str, Change], options: PlanOptions) -> Callable[[s
 
 
 def _plan(
-    bare: Plan, changes: dict[str, Change], survey: _Survey, *, recorded: Recorded, world: World, brakes: Brakes
+    bare: Plan,
+    changes: dict[str, Change],
+    survey: _Survey,
+    *,
+    recorded: Recorded,
+    world: World,
+    brakes: Brakes,
+    funds: Funds,
 ) -> Plan:
     options = world.options
     # What is not selected was not looked at: to count it as unchanged would say what nobody knows.
@@ -296,6 +306,12 @@ def _plan(
     return replace(
         plan,
         blocked_by=blockers(
-            plan, brakes=brakes, options=options, recorded=len(recorded), wanted=len(survey.wanted), foreign=foreign
+            plan,
+            brakes=brakes,
+            options=options,
+            recorded=len(recorded),
+            wanted=len(survey.wanted),
+            foreign=foreign,
+            funds=funds,
         ),
     )

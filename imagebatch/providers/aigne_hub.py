@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from imagebatch.model.canonical import Json
 from imagebatch.model.capabilities import Capabilities, Encoded, ParamProblem
 from imagebatch.model.generation import Failure
-from imagebatch.model.money import Money
+from imagebatch.model.money import CREDIT, Money
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.model.wire import Answer, BadAnswer, Call, NotSent, Unreachable, Wire
 from imagebatch.providers import aigne_hub_wire as hub
@@ -38,6 +38,7 @@ class AigneHub:
         witness="billing",
         can_check=True,
         can_balance=True,
+        balance_unit=CREDIT,
         base_variable="AIGNE_HUB_URL",
         key_variable="AIGNE_HUB_API_KEY",
         any_public_host=True,
@@ -105,7 +106,8 @@ class AigneHub:
         """Prove that the key works, and tell what is left."""
         answer = await wire.send(hub.build_quota(await self._home(wire)))
         require_key(answer, self.settings.alias)
-        return AccountFacts(account=None, balances=hub.parse_quota(answer))
+        balances = hub.parse_quota(answer)
+        return AccountFacts(account=None, balances=balances, left={"create": hub.credits_left(balances)})
 
     async def _find(self, key: str, order: Order, wire: Wire) -> Submission:
         mount = await self._mount(wire)
@@ -169,7 +171,7 @@ class AigneHub:
 
     @staticmethod
     async def _read(answer: Answer) -> Submission:
-        return await images_wire.read_pictures(answer, hub.credits_of)
+        return await images_wire.read_pictures(answer, hub.credits_of, hub.input_credits_of)
 
     def _known(self, key: str, wire: Wire) -> Route | None:
         if key not in self._found:

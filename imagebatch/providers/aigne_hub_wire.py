@@ -22,6 +22,8 @@ COMPONENT = "z8ia3xzq2tMq8CRHfaXj1BTYJyYnEcHbqP8cJ"
 RECORDS_A_PAGE = 100
 _AGENT = "$CHAT_MODEL"
 _HEADERS = {"accept": "application/json"}
+# Credits a token, as the hubs that were looked at have it (aigne-hub.md 7).
+_INPUT_RATE = Decimal("0.000005")
 _READ_TIMEOUT_S = 30.0
 _LIST_LIMIT = 8 * 1024 * 1024
 
@@ -189,6 +191,15 @@ def credits_of(value: Mapping[str, Json]) -> Money | None:
     return _credits(told)
 
 
+def input_credits_of(value: Mapping[str, Json]) -> Money | None:
+    """What of the charge stands for the prompt's tokens, which the native route bills beside the picture."""
+    usage = value.get("usage")
+    told = usage.get("inputTokens") if isinstance(usage, Mapping) else None
+    if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told < 10**9:
+        return None
+    return Money(amount=told * _INPUT_RATE, currency=CREDIT)
+
+
 def build_quota(mount: str) -> Call:
     """Ask for the balance in plain numbers."""
     return Call(
@@ -207,6 +218,11 @@ def parse_quota(answer: Answer) -> dict[str, str | None]:
     if left is None:
         raise BadAnswer("the balance has no readable `remaining`")
     return {"credits": f"{left.amount:f}"}
+
+
+def credits_left(balances: Mapping[str, str | None]) -> Money:
+    """What a create can be paid with."""
+    return Money(amount=Decimal(balances["credits"] or 0), currency=CREDIT)
 
 
 def build_records(mount: str, page: int) -> Call:

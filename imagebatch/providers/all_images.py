@@ -6,6 +6,7 @@ from typing import ClassVar
 from imagebatch.model.canonical import Json
 from imagebatch.model.capabilities import Capabilities, Encoded, ParamProblem
 from imagebatch.model.generation import Resolution
+from imagebatch.model.money import CREDIT
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.model.wire import BadAnswer, Unreachable, Wire
 from imagebatch.providers import all_images_account, all_images_params, all_images_wire
@@ -40,6 +41,7 @@ class AllImages:
         can_buy=True,
         can_check=True,
         can_balance=True,
+        balance_unit=CREDIT,
         offers=4,
         max_prompt=all_images_params.MAX_PROMPT,
         resolutions=("preview", "full", "upscale", "uhd"),
@@ -122,8 +124,8 @@ class AllImages:
         try:
             balances = all_images_account.parse_credit(await wire.send(all_images_account.build_credit()))
         except (BadAnswer, Unreachable):
-            balances = {}  # the balance is a courtesy: no page documents it
-        return AccountFacts(account=account, balances=balances)
+            return AccountFacts(account=account)  # the balance is a courtesy: no page documents it
+        return AccountFacts(account=account, balances=balances, left=all_images_account.credits_left(balances))
 
     @property
     def _base(self) -> str | None:

@@ -1,7 +1,10 @@
 """All-Images.ai: the key check and the balance, built and read; all pure."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 
+from imagebatch.model.event import PaidStep
+from imagebatch.model.money import CREDIT, Money
 from imagebatch.model.wire import Answer, BadAnswer, Call
 from imagebatch.providers.all_images_wire import is_list, read_call
 from imagebatch.providers.answers import clean_text, read_json
@@ -55,6 +58,12 @@ def parse_credit(answer: Answer) -> dict[str, str | None]:
         known = [amount for amount in images if amount is not None]
         found["images"] = None if len(known) < len(images) else _plain(sum(known))
     return found
+
+
+def credits_left(balances: Mapping[str, str | None]) -> dict[PaidStep, Money]:
+    """What a purchase can be paid with; from which bucket a create is paid, if from any, is documented nowhere."""
+    images = balances.get("images")
+    return {"buy": Money(amount=Decimal(images), currency=CREDIT)} if images is not None else {}
 
 
 def _plain(amount: float) -> str:

@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.canonical import Json
 from imagebatch.model.capabilities import Capabilities, Encoded, ParamProblem
+from imagebatch.model.event import PaidStep
 from imagebatch.model.generation import Failure, Resolution
 from imagebatch.model.money import Money
 from imagebatch.model.settings import ProviderSettings
@@ -87,10 +88,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """The pictures came with the answer; `cost` where the provider told it."""
+    """The pictures came with the answer; `cost` where the provider told it.
+
+    `unpriced` is what of `cost` a plan's price does not count, such as the tokens of prompt and references.
+    """
 
     offers: tuple[Offer, ...]
     cost: Money | None = None
+    unpriced: Money | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -138,10 +143,15 @@ class BillingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFacts:
-    """What a key check tells: a display name for the account and its balances by bucket, None for unlimited."""
+    """What a key check tells: a display name for the account and its balances by bucket, None for unlimited.
+
+    `left` is what each paid step can be paid with, as far as that is certain: a step that is missing has no bound that
+    is known. None where the balance could not be read.
+    """
 
     account: str | None
     balances: Mapping[str, str | None] = field(default_factory=dict)
+    left: Mapping[PaidStep, Money] | None = None
 
 
 @runtime_checkable

@@ -85,11 +85,18 @@ def refuses_response_format(answer: Answer) -> bool:
     )
 
 
-async def read_pictures(answer: Answer, cost_of: Callable[[Mapping[str, Json]], Money | None]) -> Submission:
+CostOf = Callable[[Mapping[str, Json]], Money | None]
+
+
+def _nothing(_: Mapping[str, Json]) -> None:
+    """The plan's price counts all that is charged."""
+
+
+async def read_pictures(answer: Answer, cost_of: CostOf, unpriced_of: CostOf = _nothing) -> Submission:
     """`parse_pictures`, beside the event loop where the answer is large: megabytes of base64 would hold it up."""
     if len(answer.body) <= READ_AT_ONCE:
-        return parse_pictures(answer, cost_of)
-    return await _reader().submit(lambda: parse_pictures(answer, cost_of))
+        return parse_pictures(answer, cost_of, unpriced_of)
+    return await _reader().submit(lambda: parse_pictures(answer, cost_of, unpriced_of))
 
 
 @cache
@@ -98,8 +105,10 @@ def _reader() -> Pool:
     return seams.threads.pool(1, name="imagebatch-reader")
 
 
-def parse_pictures(answer: Answer, cost_of: Callable[[Mapping[str, Json]], Money | None]) -> Submission:
+def parse_pictures(answer: Answer, cost_of: CostOf, unpriced_of: CostOf = _nothing) -> Submission:
     """What a create's answer means: pictures, a refusal, or nothing that can be known.
+
+    `cost_of` reads what was charged, `unpriced_of` what of it a plan's price does not count.
 
     A 2xx with a list of pictures is `Completed` even where not one of them is usable: it may have been paid.
     """
@@ -121,6 +130,7 @@ def parse_pictures(answer: Answer, cost_of: Callable[[Mapping[str, Json]], Money
     return Completed(
         offers=tuple(replace(offer, id=str(at)) for at, offer in enumerate(usable, 1)),
         cost=cost_of(value),
+        unpriced=unpriced_of(value),
         warnings=tuple(
             f"picture {at} of the answer: {fault}" for at, fault in enumerate(read, 1) if isinstance(fault, str)
         ),

@@ -88,7 +88,9 @@ class OpenAI:
         else:
             answer = await wire.send(build(base64=False))
         found = await images_wire.read_pictures(
-            answer, lambda value: usage_cost(model, value) if self._public else None
+            answer,
+            lambda value: usage_cost(model, value) if self._public else None,
+            lambda value: usage_cost(model, value, pictures=False) if self._public else None,
         )
         return found if self._public or not order.references else without_edits(found)
 
@@ -163,8 +165,11 @@ def form_file(reference: ReferenceImage) -> FormFile:
     )
 
 
-def usage_cost(model: str, value: Mapping[str, Json]) -> Money | None:
-    """What an answer's own token counts cost in US dollars; None where it tells none or the model has no price."""
+def usage_cost(model: str, value: Mapping[str, Json], *, pictures: bool = True) -> Money | None:
+    """What an answer's own token counts cost in US dollars; None where it tells none or the model has no price.
+
+    Without `pictures` only what went in: of prompt and references a plan's price says nothing.
+    """
     usage = value.get("usage")
     if not isinstance(usage, Mapping):
         return None
@@ -180,7 +185,9 @@ def usage_cost(model: str, value: Mapping[str, Json]) -> Money | None:
     from imagebatch.providers import prices
 
     text_in, image_in, out = (count for count in counts if isinstance(count, int))
-    return prices.openai_usage(image_models.base_name(model), prices.Usage(text_in=text_in, image_in=image_in, out=out))
+    return prices.openai_usage(
+        image_models.base_name(model), prices.Usage(text_in=text_in, image_in=image_in, out=out if pictures else 0)
+    )
 
 
 def _price_of(model: str, size: tuple[int, int] | None, quality: str | None) -> Money | None:

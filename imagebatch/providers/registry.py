@@ -94,6 +94,8 @@ def disagreements(adapter: Adapter) -> tuple[str, ...]:
         found.append("its witness is the list, and it cannot list")
     if told.can_balance and not told.can_check:
         found.append("it tells a balance, and has no check to tell it by")
+    if told.balance_unit is not None and not told.can_balance:
+        found.append("it names the unit of a balance, and tells none")
     if any(resolution != "preview" for resolution in told.resolutions) and not told.can_buy:
         found.append("it names resolutions that cost extra, and cannot buy")
     return tuple(found)

@@ -9,7 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Literal, Protocol, TypeGuard
 
@@ -32,6 +32,7 @@ from imagebatch.run.entries import cost_text
 from imagebatch.run.leaving import Halted, Leaving, Recorder, at_once, intent
 from imagebatch.run.poll import Poller, PollFailed
 from imagebatch.run.settle import ListingFailed, Listings
+from imagebatch.run.spending import OVER, Spending
 from imagebatch.run.stop import Stop
 from imagebatch.run.trouble import Trouble
 from imagebatch.run.turns import Turns
@@ -102,6 +103,7 @@ class Creator:
     turns: Turns
     lacking: Callable[[], str | None]
     cleared: Callable[[], Awaitable[None]] = at_once
+    spending: Spending = field(default_factory=Spending)
 
     async def create(self, this: Try) -> End:
         """Have one part drawn, unless it is there already under its token."""
@@ -249,7 +251,10 @@ class Creator:
         """The pictures came with the answer: into the store with all of them, now."""
         told = None if this.simulated else submission.cost  # what the simulator bills is no money
         cost = (str(told),) if told is not None else cost_text(this.price)
+        billed = str(told) if told is not None else None
         token = this.token
+        pictures = 1 if this.variant.parts > 1 else this.variant.count
+        self._warn(this, this.lane.was_billed(told, this.price, unpriced=submission.unpriced, pictures=pictures))
         await self.recorder.record(Accepted(step="create", token=token, attempt=this.attempt, generation=token))
         taken, trouble = await self._taken_in(this, submission.offers)
         if trouble is not None:  # paid, and the answer is on disk: a later run reads it again
@@ -267,9 +272,10 @@ class Creator:
             failure = failures[0]
         status: Literal["succeeded", "failed"] = "failed" if failure is not None else "succeeded"
         await self.recorder.record(
-            Observed(token=token, status=status, candidates=candidates, failure=failure, cost=cost)
+            Observed(token=token, status=status, candidates=candidates, failure=failure, cost=cost, billed=billed)
         )
         self.inbox.discard(token)
+        this.lane.was_drawn()
         asked = 1 if this.variant.parts > 1 else this.variant.count
         few = f"{asked} pictures were asked for and {len(taken)} came; all may have been billed"
         warnings = (
@@ -317,11 +323,15 @@ class Creator:
             failure = Failure(kind="no_images", message=f"generation {found.generation} is done and offers no image")
         if status != "succeeded" and failure is None:
             failure = Failure(kind="provider", message=f"generation {found.generation} ended in error")
-        if found.cost is not None and not this.simulated:
-            cost = (str(found.cost),)
+        told = None if this.simulated else found.cost
+        billed = str(told) if told is not None else None
+        cost = (billed,) if billed is not None else cost
+        self._warn(this, this.lane.was_billed(told, this.price))
+        self._judged(this, status)
         # Nothing waits for the disk here: the id is there already, and asking once more is free.
         await self.recorder.record(
-            Observed(token=this.token, status=status, candidates=candidates, failure=failure, cost=cost), durable=False
+            Observed(token=this.token, status=status, candidates=candidates, failure=failure, cost=cost, billed=billed),
+            durable=False,
         )
         return End(
             token=this.token,
@@ -332,6 +342,18 @@ class Creator:
             cost=cost,
             warnings=warnings,
         )
+
+    def _judged(self, this: Try, status: Status) -> None:
+        """What moderation thought of a prompt counts for those that come after it."""
+        if status == "blocked":
+            self._warn(this, this.lane.was_blocked())
+        elif status == "succeeded":
+            this.lane.was_drawn()
+
+    def _warn(self, this: Try, why: str | None) -> None:
+        """Tell once why a provider gets no more creates."""
+        if why is not None:
+            self.tell(Told(kind="warning", address=this.variant.address, message=why))
 
     # Doubt --------------------------------------------------------------------------------------------------------
 
@@ -346,18 +368,20 @@ class Creator:
                 return self._doubt(this, f"{why}; {error}")
             if found is not None:
                 return await self._adopt(this, found, intended=True)
-            await self._absent(this, "not in the listing for the whole consistency window")
+            await self._close(this, "not in the listing for the whole consistency window", absent=True)
             return None
         adapter = this.lane.adapter
         if witness == "billing" and isinstance(adapter, CanWitness):
             doubt = await self._billed(adapter, this, why)
             if doubt is None:
-                await self._absent(this, "the provider's own record says that it failed")
+                await self._close(this, "the provider's own record says that it failed", absent=True)
                 return None
         else:
             doubt = f"{why}; this provider keeps no record that we could ask"
+        if self.rules.in_doubt == "resend" and (over := self.spending.lacking(this.price, create=True)) is not None:
+            return self._doubt(this, f"{doubt}; it is not sent again: {over}")
         if self.rules.in_doubt == "resend":
-            await self._absent(this, "sent again because --in-doubt resend says so")
+            await self._close(this, "sent again because --in-doubt resend says so", absent=False)
             return None
         return self._doubt(this, doubt)
 
@@ -374,8 +398,8 @@ class Creator:
         paid = f" for {record.cost}" if record.cost is not None else ""
         return f"{why}; billing record {record.id} says {record.state}{paid}: its picture cannot be fetched again"
 
-    async def _absent(self, this: Try, why: str) -> None:
-        await self.recorder.record(Abandoned(token=this.token, why=why))
+    async def _close(self, this: Try, why: str, *, absent: bool) -> None:
+        await self.recorder.record(Abandoned(token=this.token, why=why, absent=absent))
 
     async def _adopt(self, this: Try, found: Observation, *, intended: bool) -> End:
         """A generation of ours that exists already: written down as if its answer had reached us."""
@@ -427,6 +451,7 @@ class Creator:
         if answer.stops in {"auth", "path", "redirect"}:  # the fault is not the request's: it stays new
             return End(token=this.token, status=None, code=code, message=message)
         status: Status = "blocked" if failure.kind == "blocked" else "failed"
+        self._judged(this, status)
         return End(token=this.token, status=status, failure=failure, code=code, message=message)
 
     def unsent(self, this: Try) -> End | None:
@@ -435,8 +460,11 @@ class Creator:
             message = "the run was stopped before it was sent"
             return End(token=this.token, status=None, code="run.stopped", message=message)
         if this.lane.stopped is not None:
-            code = "provider.paused" if this.lane.paused else "provider.stopped"
-            return End(token=this.token, status=None, code=code, message=f"not sent: {this.lane.stopped}")
+            message = f"not sent: {this.lane.stopped}"
+            return End(token=this.token, status=None, code=this.lane.stopped_as, message=message)
+        over = self.spending.lacking(this.price, create=True)
+        if over is not None:
+            return End(token=this.token, status=None, code=OVER, message=f"not sent: {over}")
         lacking = self.lacking()
         if lacking is not None:
             return End(token=this.token, status=None, code=LOW, message=f"not sent: {lacking}")
@@ -473,7 +501,7 @@ class Creator:
     def paused(self, this: Try, pause: float) -> End:
         """The provider wants a longer rest than a run waits: its creates stop, and nothing of this one was taken."""
         message = f"{this.lane.alias} asks us to wait {pause:.0f} s; nothing was sent and nothing was paid"
-        this.lane.stop_creates(message, paused=True)
+        this.lane.stop_creates(message, code="provider.paused")
         return End(token=this.token, status=None, code="provider.paused", message=message)
 
     def _wire(self, this: Try, leaving: Leaving) -> Wire:

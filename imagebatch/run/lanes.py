@@ -2,16 +2,21 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from imagebatch.http.client import ProviderWire
 from imagebatch.http.downloader import Downloader
 from imagebatch.http.limits import Gate
 from imagebatch.model.capabilities import Capabilities
+from imagebatch.model.money import Cost, Money
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.providers.base import Adapter
 
 DOUBTS_BEFORE_STOP = 3
+# Tables of prices are written with three decimals, and providers round: only what is more than that is a surprise.
+SURPRISE_SHARE = Decimal("1.05")
+SURPRISE_LEAST = Decimal("0.0005")
 
 
 class Places:
@@ -41,8 +46,9 @@ class Lane:
     """One provider alias in a run.
 
     `places` bounds generations in flight. `stopped` says why no further create is sent (a key refused, no credit, a
-    wrong path, three unclear answers in a row); reads go on. `alone` is held by a create that has to learn how
-    the provider wants to be spoken to.
+    wrong path, three unclear answers in a row, a price above the plan's, prompts blocked one after the other); reads go
+    on, and `stopped_as` is the code of what is left unsent. `alone` is held by a create that has to learn how the
+    provider wants to be spoken to.
     """
 
     alias: str
@@ -55,8 +61,10 @@ class Lane:
     places: Places
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopped: str | None = None
-    paused: bool = False
+    stopped_as: str = "provider.stopped"
     doubts: int = 0
+    max_blocked: int = 5
+    blocked: int = 0
 
     @property
     def capabilities(self) -> Capabilities:
@@ -70,14 +78,16 @@ class Lane:
         relaxed = extras.get("processMode") == "relax"
         return 7200.0 if relaxed else self.capabilities.deadline_s
 
-    def stop_creates(self, why: str, *, paused: bool = False) -> None:
+    def stop_creates(self, why: str, *, code: str = "provider.stopped") -> bool:
         """No further create of this provider makes sense in this run; the first reason stands.
 
-        `paused` where the provider only asks us to come back later.
+        `code` is that of what is left unsent. True where it is this call that stops them.
         """
-        if self.stopped is None:
+        first = self.stopped is None
+        if first:
             self.stopped = why
-            self.paused = paused
+            self.stopped_as = code
+        return first
 
     def answered_clearly(self) -> None:
         """A create was answered so that its end is known: the row of doubts is broken."""
@@ -88,3 +98,43 @@ class Lane:
         self.doubts += 1
         if self.doubts >= DOUBTS_BEFORE_STOP:
             self.stop_creates(f"{self.doubts} creates in a row ended unclear; no more are sent in this run")
+
+    def was_drawn(self) -> None:
+        """A prompt came to its picture: the row of blocked ones is broken."""
+        self.blocked = 0
+
+    def was_blocked(self) -> str | None:
+        """Count a prompt that moderation refused; gives the reason where that stops this provider's creates.
+
+        Accounts are closed for sending such prompts on and on.
+        """
+        self.blocked += 1
+        if self.blocked < self.max_blocked:
+            return None
+        why = (
+            f"moderation at {self.alias} blocked {self.blocked} prompts in a row. No more are sent to it in this run, "
+            "because accounts are closed for that: see which: imagebatch status -s state:blocked, and change them"
+        )
+        return why if self.stop_creates(why, code="provider.blocked_streak") else None
+
+    def was_billed(
+        self, told: Money | None, planned: Cost, *, unpriced: Money | None = None, pictures: int = 1
+    ) -> str | None:
+        """Compare what the provider says it charged with the plan; gives the reason where that stops its creates.
+
+        `unpriced` is what of it stands for things that the plan's price does not count, such as the prompt's tokens;
+        `pictures` is how many were asked for, because a price is written down for one.
+        """
+        money = planned.money
+        if told is None or money is None or told.currency != money.currency:
+            return None
+        compared = told.amount - (unpriced.amount if unpriced is not None else 0)
+        if compared <= money.amount * SURPRISE_SHARE or compared - money.amount <= SURPRISE_LEAST:
+            return None
+        each = replace(told, amount=round(told.amount / pictures, 4) if pictures > 1 else told.amount)
+        why = (
+            f"{self.alias} charged {told} where the plan said {money}. No more is sent to it in this run; what was "
+            f"drawn is kept. If the price is right, write it down: providers: {{{self.alias}: {{price: {{create: "
+            f'"{each}"}}}}}}'
+        )
+        return why if self.stop_creates(why, code="budget.surprise") else None

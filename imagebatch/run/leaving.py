@@ -96,4 +96,5 @@ def intent(this: Try, step: PaidStep, *, generation: str | None = None, paid: bo
         address=this.variant.address,
         cost=this.price if paid else UNKNOWN_COST,
         generation=generation,
+        paid=paid,
     )

@@ -22,6 +22,7 @@ from imagebatch.run.ends import Try
 from imagebatch.run.entries import cost_text, gone_since, with_candidate
 from imagebatch.run.lanes import Lane
 from imagebatch.run.leaving import Recorder, at_once
+from imagebatch.run.spending import OVER, Spending
 from imagebatch.run.trouble import Trouble
 from imagebatch.run.turns import Turns
 
@@ -40,6 +41,7 @@ class Pictures:
     turns: Turns
     lacking: Callable[[], str | None]
     cleared: Callable[[], Awaitable[None]] = at_once
+    spending: Spending = field(default_factory=Spending)
     places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
@@ -247,6 +249,9 @@ class Pictures:
         lacking = self.lacking()
         if lacking is not None:
             raise Trouble(LOW, f"not bought: {lacking}")
+        over = self.spending.lacking(cost, create=False)
+        if over is not None:
+            raise Trouble(OVER, f"not bought: {over}")
         await self.recorder.record(self._buy_intent(variant, lane, entry, candidate, cost))
         try:
             await self.cleared()

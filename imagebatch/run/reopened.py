@@ -90,7 +90,9 @@ class Reopened:
             return False
         if record is None or record.state != "failed":
             return False
-        await self.recorder.record(Abandoned(token=token, why="the provider's own record says that it failed"))
+        await self.recorder.record(
+            Abandoned(token=token, why="the provider's own record says that it failed", absent=True)
+        )
         return True
 
     async def _look_at(self, adapter: CanObserve, lane: Lane, step: Intended) -> None:

@@ -16,6 +16,7 @@ from imagebatch.errors import (
 from imagebatch.model.money import Money
 from imagebatch.outputs.room import LOW
 from imagebatch.plan.types import Action, Change
+from imagebatch.run.spending import OVER
 
 End = Literal[
     "done",  # as the plan said
@@ -123,6 +124,8 @@ def exit_code(result: RunResult, *, require_picks: bool = False) -> int:
         held.add(EXIT_PENDING)
     if result.count("failed", "blocked", "in_doubt"):
         held.add(EXIT_FAILED)
+    if any(one.code == OVER for one in result.outcomes):
+        held.add(EXIT_REFUSED)  # the user's own limit
     if result.count("unsent"):
         # What could not be sent although nobody interrupted: the provider pauses us (come back), or it stopped us.
         paused = any(one.end == "unsent" and one.code == "provider.paused" for one in result.outcomes)

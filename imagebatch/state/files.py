@@ -3,11 +3,12 @@
 import errno
 import stat
 from contextlib import suppress
+from io import SEEK_END, SEEK_SET
 from pathlib import Path
 from typing import Final, Literal
 
 from imagebatch.effects import seams
-from imagebatch.effects.disk import NEW, READ_REGULAR
+from imagebatch.effects.disk import ADD, NEW, READ_REGULAR
 from imagebatch.effects.files import names_in, opened, read_rest, remove, sync_folder, write_whole
 from imagebatch.errors import StateError
 
@@ -115,6 +116,27 @@ def write_atomic(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool 
     except OSError as error:
         with suppress(OSError):
             seams.disk.unlink(temp)
+        raise disk_error(error, path, "write") from error
+
+
+def append_synced(path: Path, data: bytes, *, head: bytes) -> None:
+    """Add whole lines at the end of a file and sync it; a new file begins with `head`.
+
+    Where the last line has no end, a crash cut it off: it stays as it is, and `data` begins on a line of its own.
+    Raises StateError.
+    """
+    try:
+        refuse_link(path)
+        with opened(path, ADD, PRIVATE) as handle:
+            size = seams.disk.lseek(handle, 0, SEEK_END)
+            if size:
+                seams.disk.lseek(handle, size - 1, SEEK_SET)
+                head = b"" if read_rest(handle) == b"\n" else b"\n"
+            write_whole(handle, head + data)
+            seams.disk.fsync(handle)
+        if not size:
+            sync_folder(path.parent)
+    except OSError as error:
         raise disk_error(error, path, "write") from error
 
 

@@ -11,11 +11,12 @@ The rules, which everything about money leans on:
 5. A torn or NUL tail was never promised to anyone and is left out; damage before a record that can be read stops.
 6. `clear` empties it in one transaction, but for the events that have to go on; then it shrinks to a few pages before
    anything is copied from the WAL, so that an event is written to disk once and not twice.
+7. Who follows the journal hears of events once they are on disk, in order; `flush` waits for that too.
 """
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,6 +70,7 @@ class Journal:
         self._failure: StateError | RefusedError | None = None
         self._unsaved: list[Event] = []
         self._closed = False
+        self._follower: Callable[[Sequence[Event]], None] = lambda _: None
         self._writer = seams.threads.writer(self._step, self._pause_s, linger_s=LINGER_S, name="imagebatch-journal")
 
     @classmethod
@@ -84,6 +86,13 @@ class Journal:
     def replay(self) -> Iterator[Event]:
         """The events that were there when the journal was opened, in order."""
         return iter(self._events)
+
+    def follow(self, follower: Callable[[Sequence[Event]], None]) -> None:
+        """Have `follower` called with the events of each commit from now on, on the journal's thread.
+
+        It must not raise: nobody would write the journal any more.
+        """
+        self._follower = follower
 
     @property
     def unsaved(self) -> tuple[Event, ...]:
@@ -182,16 +191,24 @@ class Journal:
                 failure = self._failed(error)
         if failure is not None:
             self._unsaved += events
-        for item in items:
-            if item.future is not None and not item.future.cancelled():
-                if failure is None:
-                    item.future.set_result(None)
-                else:
-                    item.future.set_exception(failure)
+        _tell([item for item in items if item.event is not None], failure)
+        if failure is None and events:
+            self._follower(events)
+        _tell([item for item in items if item.event is None], failure)
 
     def _failed(self, error: Exception) -> StateError:
         self._failure = journal_error(error, self.path)
         return self._failure
+
+
+def _tell(items: Sequence[_Item], failure: StateError | None) -> None:
+    """Those that wait for these items go on."""
+    for item in items:
+        if item.future is not None and not item.future.cancelled():
+            if failure is None:
+                item.future.set_result(None)
+            else:
+                item.future.set_exception(failure)
 
 
 def _closed_error() -> StateError:

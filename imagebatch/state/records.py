@@ -134,6 +134,7 @@ def encode_event(event: Event) -> str:
             value |= {"provider": event.provider, "type": event.type, "draw": event.draw, "request": event.request}
             value |= {"address": event.address, "cost": _cost_json(event.cost)}
             value |= _present(candidate=event.candidate, resolution=event.resolution, generation=event.generation)
+            value |= {} if event.paid else {"paid": False}
         case Accepted():
             value = {"event": "accepted", "step": event.step, "token": event.token, "attempt": event.attempt}
             value |= {"generation": event.generation} | _present(candidate=event.candidate)
@@ -145,11 +146,13 @@ def encode_event(event: Event) -> str:
             value |= _present(candidate=event.candidate)
         case Abandoned():
             value = {"event": "abandoned", "token": event.token, "why": event.why}
+            value |= {"absent": True} if event.absent else {}
         case Observed():
             value = {"event": "observed", "token": event.token, "status": event.status}
             value |= {"candidates": [candidate_json(one) for one in event.candidates]} if event.candidates else {}
             value |= {"failure": failure_json(event.failure)} if event.failure is not None else {}
             value |= {"cost": list(event.cost)} if event.cost else {}
+            value |= _present(billed=event.billed)
         case Fetched():
             value = {"event": "fetched", "token": event.token, "index": event.index, "facts": facts_json(event.facts)}
         case BoughtStored():
@@ -187,6 +190,7 @@ def _intended(fields: Fields) -> Event:
         resolution=fields.optional_text("resolution"),
         generation=fields.optional_text("generation"),
         parts=fields.number("parts", least=1, default=1),
+        paid=fields.flag("paid") if fields.has("paid") else True,
     )
 
 
@@ -226,6 +230,7 @@ def _observed(fields: Fields) -> Event:
         candidates=decode_candidates(fields.items("candidates")),
         failure=failure,
         cost=fields.texts("cost"),
+        billed=fields.optional_text("billed"),
     )
 
 
@@ -241,7 +246,9 @@ _READERS: Final[Mapping[str, Callable[[Fields], Event]]] = {
     "accepted": _accepted,
     "refused": _refused,
     "doubted": _doubted,
-    "abandoned": lambda fields: Abandoned(token=fields.text("token"), why=fields.text("why")),
+    "abandoned": lambda fields: Abandoned(
+        token=fields.text("token"), why=fields.text("why"), absent=fields.flag("absent")
+    ),
     "observed": _observed,
     "fetched": _fetched,
     "bought": lambda fields: BoughtStored(

@@ -1,8 +1,8 @@
 """The state of one project as the stages use it: opened, recorded into, checkpointed, closed.
 
-A checkpoint goes in the only order that survives a crash anywhere: draw index, lock, the journal's mirror where there
-is one, then the journal is emptied. Until the last step the journal says everything, and folding it again over a newer
-lock changes nothing.
+A checkpoint goes in the only order that survives a crash anywhere: draw index, lock, cost ledger, the journal's mirror
+where there is one, then the journal is emptied. Until the last step the journal says everything, and folding it again
+over a newer lock changes nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,6 +19,7 @@ from imagebatch.model.canonical import Json
 from imagebatch.model.event import Dropped, Event, Kept, Observed
 from imagebatch.model.token import LINEAGE_PATTERN
 from imagebatch.state import memory
+from imagebatch.state.cost_file import COST_LEDGER, CostKeeper, Now, utc_now
 from imagebatch.state.draws import DrawIndex
 from imagebatch.state.files import (
     SHARED,
@@ -65,11 +66,12 @@ class PlanView:
 
 
 class StateStore:
-    """The state of the project at `root`: its lock and its `.imagebatch`."""
+    """The state of the project at `root`: its lock and its `.imagebatch`. `now` tells the time for the cost ledger."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, now: Now = utc_now) -> None:
         self.root = root
         self.folder = root / FOLDER
+        self._now = now
 
     def open(
         self,
@@ -196,11 +198,16 @@ class StateStore:
             self._keep_lineage(chosen)
             lock = found.lock if found is not None else empty_lock(chosen)
             ledger = Ledger(lock, text.events, past=index)
+            costs = CostKeeper(self.folder / COST_LEDGER, self._now)
+            costs.catch_up(text.events)
+            journal.follow(costs.note)
         except BaseException:
             journal.close()
             index.close()
             raise
-        return Session(root=self.root, lease=lease, journal=journal, index=index, ledger=ledger, found=found)
+        return Session(
+            root=self.root, lease=lease, journal=journal, index=index, ledger=ledger, found=found, costs=costs
+        )
 
     def _lineage(self, lineage: str | None, found: LockOnDisk | None) -> str | None:
         """Project file, lock, folder: the first that names one."""
@@ -229,6 +236,7 @@ class Session:
         index: DrawIndex,
         ledger: Ledger,
         found: LockOnDisk | None,
+        costs: CostKeeper,
     ) -> None:
         self._root = root
         self._journal = journal
@@ -241,6 +249,7 @@ class Session:
         """Whether this machine knows neither a lock nor a run that was begun."""
         self.lease = lease
         self.ledger = ledger
+        self._costs = costs
         self.sharing = Sharing()
         self._warn: Callable[[str], None] = lambda _: None
 
@@ -308,6 +317,8 @@ class Session:
             trouble = error  # the lock is still worth writing; the journal is not emptied
         lock = self.ledger.folded()
         self._write(lock)
+        self._journal.flush()  # the cost ledger follows it: what is emptied below has its lines
+        trouble = trouble or self._costs.trouble
         if trouble is not None:
             raise trouble
         self.sharing.bring()

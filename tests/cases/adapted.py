@@ -74,6 +74,11 @@ ADAPTED: Final[Mapping[str, Adapted]] = {
         reason="an answer that did not come whole after the first byte is in doubt (contract 6.2), however it failed",
     ),
     "pr-retry-not-in-error": Adapted(exit=4, reason="a refusal before anything is sent is exit 4"),
+    # the budget
+    "bu-credit-drop": Adapted(
+        code="budget.surprise", reason="the code is this program's; one create tells the price, and no other is sent"
+    ),
+    "bu-resend-counts": Adapted(paid=1, reason="'+1' is one create beside the one that was lost"),
     # the lock
     "lf-deleted": Adapted(
         outcome="refuse",

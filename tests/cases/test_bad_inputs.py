@@ -1,4 +1,4 @@
-"""Every bad input of nine areas through the real command line: one clear end, nothing paid twice, nothing leaked.
+"""Every bad input of ten areas through the real command line: one clear end, nothing paid twice, nothing leaked.
 
 What is looked at for every case: exit code, outcome, dotted code, paid creates in the simulator's ledger, no traceback,
 no unprintable character, no key in any form in any output or file, no host but this machine, no port opened, nothing
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cases import ci_scenes, concurrency_scenes, lock_scenes, manifest_scenes, provider_scenes
+from tests.cases import budget_scenes, ci_scenes, concurrency_scenes, lock_scenes, manifest_scenes, provider_scenes
 from tests.cases.adapted import OPEN, SLOW_MACHINE, START_S, Expected, expected_of
 from tests.cases.project_of import FILE, MANIFEST_AREAS, all_cases
 from tests.cases.scenes import APPLY, PLAN, Scene, play
@@ -21,7 +21,11 @@ from tests.cases.world import Ran, Simulated, World
 
 Case = Mapping[str, Any]
 Sceneries = Mapping[str, Callable[[Case, Case | None], Scene]]
-SCENERIES: Sceneries = {"concurrency": concurrency_scenes.concurrency_scene, "ci": ci_scenes.ci_scene}
+SCENERIES: Sceneries = {
+    "budget": lambda case, _: budget_scenes.budget_scene(case),
+    "concurrency": concurrency_scenes.concurrency_scene,
+    "ci": ci_scenes.ci_scene,
+}
 AREAS = (*MANIFEST_AREAS, "lockfile", "provider-response", *SCENERIES)
 _PROJECTS = frozenset({"manifest", "template", "csv", "output_path", "fs"})
 _ENDS: Mapping[str, frozenset[str]] = {

@@ -247,7 +247,7 @@ def fragment_files(block: Block, project: str) -> dict[str, str]:
     keys = frozenset(value)
     alias, params = _default_provider(project)
     assets = f"assets:\n  lamp:\n    prompt: a table lamp\n{params}"
-    if keys & {"providers", "brakes", "journal", "lineage", "state", "version"}:
+    if keys & {"providers", "brakes", "budget", "journal", "lineage", "state", "version"}:
         assert keys <= set(Project.model_fields), f"{block.place}: these are no keys of imagebatch.yaml"
         return {"imagebatch.yaml": _without(project, keys) + block.text, "manifests/fragment.yaml": assets}
     if keys <= set(Provider.model_fields):

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from imagebatch.model.generation import Entry
 from imagebatch.simulator.ledger import Ledger
+from imagebatch.state.cost_file import COST_LEDGER, read_costs
 from imagebatch.state.journal import read_journal
 from imagebatch.state.lockfile import decode_lock
+from tests.crash.costs import costs_wrong
 from tests.crash.running import Run
 
 Bill = tuple[str, str, str]
@@ -83,6 +85,12 @@ def leftovers(project: Path) -> list[str]:
     events = read_journal(project / ".imagebatch" / "journal.db").events
     left += [f"journal: {event}" for event in events]
     return [f"left behind: {one}" for one in left]
+
+
+def costs_of(project: Path, simulator: Path) -> list[str]:
+    """Where the cost ledger of a project does not agree with its provider's bills."""
+    billed = {token for operation, token, _ in bills(simulator) if operation == "create"}
+    return costs_wrong(read_costs(project / ".imagebatch" / COST_LEDGER), billed)
 
 
 def troubled(runs: Sequence[Run]) -> list[str]:

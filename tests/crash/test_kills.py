@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from imagebatch.simulator.process import start
-from tests.crash.checking import Snapshot, bills, differences, doubts, entries, leftovers, snapshot
+from tests.crash.checking import Snapshot, bills, costs_of, differences, doubts, entries, leftovers, snapshot
 from tests.crash.projects import (
     AFTER,
     BEFORE,
@@ -124,7 +124,8 @@ def settled(server: Server, case: Case, reference: Snapshot, applies: list[Run])
     """What is in doubt is declared, nothing else is missing; and once a person has looked at the bill, all is there."""
     found = doubts(case.folder)
     if not found:
-        return as_undisturbed(server, case, reference, applies)
+        wrong, left_open = as_undisturbed(server, case, reference, applies)
+        return wrong + costs_of(case.folder, case.simulator), left_open
     wrong = [f"exit {run.code}: {run.out + run.err}"[-600:] for run in applies if run.code != 3]
     wrong += _undeclared(case, reference, found)
     billed = bills(case.simulator)
@@ -136,7 +137,7 @@ def settled(server: Server, case: Case, reference: Snapshot, applies: list[Run])
     wrong += [f"after resolve, exit {run.code}: {run.out + run.err}"[-900:] for run in last if run.code != 0]
     if NOTHING not in last[-1].out:
         wrong.append("after resolve and an apply there is still something to do")
-    left = leftovers(case.folder)
+    left = leftovers(case.folder) + costs_of(case.folder, case.simulator)
     now = snapshot(case.folder, case.simulator)
     twice = {bill: count for bill, count in now.bills.items() if count > 1}
     if twice:

@@ -474,7 +474,9 @@ def _torn_bytes(node: File, chance: Random) -> bytes:
         return node.synced or b""
     if way == 1:
         return node.data
-    return node.data[: chance.randrange(len(node.data) + 1)]
+    synced = node.synced or b""
+    least = len(synced) if node.data.startswith(synced) else 0  # what was added leaves what was synced before it
+    return node.data[: chance.randrange(least, len(node.data) + 1)]
 
 
 def _settled(folder: Folder) -> None:

@@ -162,6 +162,9 @@ async def checks(subject: Subject) -> None:
         raise BrokenPromiseError("the ability is declared and its method is missing")
     facts = await adapter.check(subject.wire)
     holds(not adapter.capabilities.can_balance or facts.balances, "the balance is declared and not told")
+    unit = adapter.capabilities.balance_unit
+    told = {money.currency for money in (facts.left or {}).values()}
+    holds(told <= {unit}, "what is left is told in another currency than the declared one")
 
 
 async def refuses_a_bad_key(subject: Subject) -> None:

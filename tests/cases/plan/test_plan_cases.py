@@ -68,7 +68,7 @@ def pick_of(world: World, address: str, spec: dict[str, Any]) -> Pick:
 
 def plan_of(case: dict[str, Any]) -> Plan:
     brakes = case.get("brakes", {})
-    options = {
+    options: dict[str, Any] = {
         name: frozenset(value) if isinstance(value, list) else value for name, value in case.get("options", {}).items()
     }
     return world_of(case).plan(

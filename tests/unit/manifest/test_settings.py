@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from imagebatch.model.money import Money
-from imagebatch.model.settings import RateLimit, SharedState, Threshold
+from imagebatch.model.settings import Budget, RateLimit, SharedState, Threshold
 from tests.unit.manifest.projects import codes, load, problems
 
 ONE = "assets: {a: {prompt: x, provider: p}}\n"
@@ -153,9 +153,38 @@ def test_provider_values_that_cannot_be_understood_are_refused(tmp_path: Path, f
     assert codes(tmp_path, ONE, _project(f"{{type: openai, {field}}}"))[0] in {"manifest.range", "manifest.type"}
 
 
-@pytest.mark.parametrize("key", ["budget", "store"])
+@pytest.mark.parametrize("key", ["store"])
 def test_settings_of_later_releases_say_so(tmp_path: Path, key: str) -> None:
     assert codes(tmp_path, ONE, _project("{type: openai}", f"{key}: {{x: 1}}\n")) == ["manifest.unsupported"]
+
+
+def test_a_budget_is_read_by_run_and_month_and_currency(tmp_path: Path) -> None:
+    budget = "budget: {run: 5 EUR, month: [50 EUR, 0.5 credits]}\nbrakes: {max_blocked: 3}\n"
+    settings = load(tmp_path, ONE, _project("{type: openai}", budget)).settings
+    assert [str(money) for money in settings.budget.run] == ["5 EUR"]
+    assert [str(money) for money in settings.budget.month] == ["50 EUR", "0.5 credit"]
+    assert settings.brakes.max_blocked == 3
+    assert load(tmp_path, ONE, _project("{type: openai}")).settings.budget == Budget()
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "says"),
+    [
+        ("budget: {run: 5}", "manifest.type", ""),
+        ("budget: {run: lots}", "manifest.range", "budget.run: 'lots' is no amount of money"),
+        ("budget: {month: [5 EUR, 6 EUR]}", "manifest.duplicate_value", "budget.month names EUR twice."),
+        ("budget: {day: 5 EUR}", "manifest.unknown_key", '"day" is not known'),
+        ("budget:", "manifest.required", ""),
+        ("brakes: {max_blocked: 0}", "manifest.range", ""),
+        ("brakes: {max_cost: [5 EUR, 6 EUR]}", "manifest.duplicate_value", "brakes.max_cost names EUR twice."),
+    ],
+)
+def test_a_budget_that_cannot_be_understood_is_told_at_its_place(
+    tmp_path: Path, written: str, code: str, says: str
+) -> None:
+    (found,) = problems(tmp_path, ONE, _project("{type: openai}", f"{written}\n"))
+    assert (found.code, found.path, found.line) == (code, "imagebatch.yaml", 4)
+    assert says in found.detail
 
 
 def test_keys_of_x_are_ignored(tmp_path: Path) -> None:

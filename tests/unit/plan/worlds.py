@@ -15,6 +15,8 @@ from imagebatch.model.recorded import Glance, KnownDraw, OutputState
 from imagebatch.model.settings import Brakes, Moved, Threshold
 from imagebatch.model.token import make_token
 from imagebatch.model.variant import EXT_MARK, OutputSpec, Place, Policy, Variant, WantedOutput
+from imagebatch.plan.brakes import NO_FUNDS
+from imagebatch.plan.budget import Funds
 from imagebatch.plan.diff import make_plan
 from imagebatch.plan.options import PlanOptions
 from imagebatch.plan.picking import has_resolution, picks_by_rule, source_of, wanted_files, wanted_picks
@@ -270,6 +272,7 @@ class World:
         *,
         moved: tuple[Moved, ...] = (),
         brakes: Brakes = NO_BRAKES,
+        funds: Funds = NO_FUNDS,
         **options: Any,
     ) -> Plan:
         return make_plan(
@@ -284,6 +287,7 @@ class World:
             options=PlanOptions(**options),
             lineage=LINEAGE,
             inputs={"manifests/a.yaml": "sha256:00"},
+            funds=funds,
         )
 
     def one(self, wanted: Variant | None, **options: Any) -> Change:

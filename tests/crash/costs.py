@@ -1,0 +1,25 @@
+"""What the cost ledger has to say after every disturbed run."""
+
+from collections.abc import Collection
+
+from imagebatch.state.costs import CostText, settled
+
+
+def costs_wrong(ledger: CostText, billed: Collection[str]) -> list[str]:
+    """In words, where the ledger does not agree with the provider's bills (the tokens of creates), or repeats itself.
+
+    What nobody could know may stand there without a bill; no bill may be missing, and nothing is paid that was not
+    billed.
+    """
+    now: dict[tuple[str, str, int, str], str] = {}
+    wrong = []
+    for line in ledger.lines:
+        if now.get(line.key) == line.state:
+            wrong.append(f"the cost ledger says it twice, one after the other: {line}")
+        now[line.key] = line.state
+    last = {line.token: line.state for line in settled(ledger.lines) if line.step == "create"}
+    missing = [token for token in billed if last.get(token) in {None, "not_paid"}]
+    wrong += [f"billed, and not in the cost ledger: {token}" for token in sorted(missing)]
+    paid = {token for token, state in last.items() if state in {"paid", "billed"}}
+    wrong += [f"in the cost ledger as paid, and never billed: {token}" for token in sorted(paid - {*billed})]
+    return wrong
