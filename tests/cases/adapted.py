@@ -74,6 +74,10 @@ ADAPTED: Final[Mapping[str, Adapted]] = {
         reason="an answer that did not come whole after the first byte is in doubt (contract 6.2), however it failed",
     ),
     "pr-retry-not-in-error": Adapted(exit=4, reason="a refusal before anything is sent is exit 4"),
+    # addresses
+    "ur-form-08": Adapted(
+        code="provider.no_images", reason="an answer whose only address is empty offers no picture, and that is said"
+    ),
     # the lock
     "lf-deleted": Adapted(
         outcome="refuse",

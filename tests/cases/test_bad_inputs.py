@@ -1,4 +1,4 @@
-"""Every bad input of seven areas through the real command line: one clear end, nothing paid twice, nothing leaked.
+"""Every bad input through the real command line: one clear end, nothing paid twice, nothing leaked.
 
 What is looked at for every case: exit code, outcome, dotted code, paid creates in the simulator's ledger, no traceback,
 no unprintable character, no key in any form in any output or file, no host but this machine, no port opened, nothing
@@ -6,21 +6,23 @@ written outside the project, bounded seconds and memory, a lock that parses, and
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.cases import lock_scenes, manifest_scenes, provider_scenes
+from tests.cases import lock_scenes, manifest_scenes, provider_scenes, url_scenes
 from tests.cases.adapted import OPEN, SLOW_MACHINE, START_S, Expected, expected_of
 from tests.cases.project_of import FILE, MANIFEST_AREAS, all_cases
 from tests.cases.scenes import APPLY, PLAN, Scene, play
 from tests.cases.world import Ran, Simulated, World
 
 Case = Mapping[str, Any]
-AREAS = (*MANIFEST_AREAS, "lockfile", "provider-response")
+Sceneries = Mapping[str, Callable[[Case, Case | None], Scene]]
+SCENERIES: Sceneries = {"url": url_scenes.url_scene}
+AREAS = (*MANIFEST_AREAS, "lockfile", "provider-response", *SCENERIES)
 _PROJECTS = frozenset({"manifest", "template", "csv", "output_path", "fs"})
 _ENDS: Mapping[str, frozenset[str]] = {
     "ok": frozenset({"done"}),
@@ -57,6 +59,8 @@ def _params() -> Iterator[Any]:
 
 
 def _scene(case: Case, row: Case | None) -> Scene:
+    if case["area"] in SCENERIES:
+        return SCENERIES[case["area"]](case, row)
     if case["area"] == "lockfile":
         return lock_scenes.lock_scene(case)
     if case["input"]["kind"] == "sequence":

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from urllib.parse import quote
 from imagebatch.cli.main import main
 from imagebatch.simulator.process import SimulatorProcess
 from imagebatch.simulator.state import account_of
+from tests.cases.faraway import Faraway, Net
 from tests.cases.watch import Watch, watching
 
 FACES: Final = ("all-images", "aigne-hub", "openai")
@@ -88,9 +89,10 @@ class Ran:
 
 @dataclass(slots=True)
 class Simulated:
-    """The one simulator of all cases, and the way to make it misbehave."""
+    """The one simulator of all cases, the way to make it misbehave, and the public hosts that it plays."""
 
     process: SimulatorProcess
+    far: Faraway
 
     def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
         """One call to the simulator, past the program."""
@@ -274,6 +276,16 @@ class World:
             rss_mib=rss_mib,
         )  # fmt: skip
 
+    @contextlib.contextmanager
+    def seeing(self, net: Net | None) -> Iterator[None]:
+        """Commands of this process see this net beyond the machine; None leaves the real one."""
+        if net is None:
+            yield
+            return
+        self.environment.setdefault("SSL_CERT_FILE", str(self.simulated.far.trusted))
+        with self.simulated.far.played(net):
+            yield
+
     # What came of it -------------------------------------------------------------------------------------------------
 
     def asked(self, face: str | None = None, op: str | None = None) -> int:
@@ -299,7 +311,7 @@ class World:
 
     def key_sightings(self) -> list[str]:
         """Where a key shows, in any of its forms: in what was printed, and in every file below the case's folder."""
-        forms = {form for face in FACES for form in key_forms(self.key(face))}
+        forms = self.forms()
         found = []
         for ran in self.runs:
             text = f"{ran.out}\n{ran.err}"
@@ -310,6 +322,10 @@ class World:
                 data = path.read_bytes()
                 found += [f"{path.relative_to(self.base)}: {form!r}" for form in encoded if form in data]
         return found
+
+    def forms(self) -> frozenset[str]:
+        """Every form of this case's keys."""
+        return frozenset(form for face in FACES for form in key_forms(self.key(face)))
 
     def copy_from(self, other: "World") -> None:
         """Take over another world's project, lock and memory."""
