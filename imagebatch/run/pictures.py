@@ -41,6 +41,7 @@ class Pictures:
     places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
+    came_to: dict[str, str] = field(default_factory=dict)
 
     def noted(self, generation: str, offers: Sequence[Offer]) -> None:
         """Remember where a generation's pictures can be fetched, so that they need not be asked for again."""
@@ -210,10 +211,16 @@ class Pictures:
         except DownloadError as error:
             raise Trouble(error.code, f"the picture did not arrive: {error}") from error
         if isinstance(taken, Taken):
-            if taken.warnings:
-                self.warnings.setdefault(variant.address, []).extend(taken.warnings)
+            warnings = (*taken.warnings, *self._seen_before(variant.address, taken.facts.sha256))
+            if warnings:
+                self.warnings.setdefault(variant.address, []).extend(warnings)
             return taken.facts
         return taken
+
+    def _seen_before(self, address: str, sha256: str) -> tuple[str, ...]:
+        """What to say of bytes that another address got in this run, too: a provider that mixes pictures up does that."""
+        first = self.came_to.setdefault(sha256, address)
+        return () if first == address else (f"the picture has the same bytes as that of {first}; both are kept",)
 
     def _places(self, lane: Lane) -> asyncio.Semaphore:
         """Room for downloads: as many as are drawn at once, so that fetching keeps up with drawing."""
