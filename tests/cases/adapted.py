@@ -78,6 +78,8 @@ ADAPTED: Final[Mapping[str, Adapted]] = {
     "ur-form-08": Adapted(
         code="provider.no_images", reason="an answer whose only address is empty offers no picture, and that is said"
     ),
+    # pictures
+    "im-duplicate-bytes": Adapted(paid=2, reason="two assets with different prompts are two requests, and two creates"),
     # the lock
     "lf-deleted": Adapted(
         outcome="refuse",

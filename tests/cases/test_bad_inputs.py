@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cases import lock_scenes, manifest_scenes, provider_scenes, url_scenes
+from tests.cases import image_scenes, lock_scenes, manifest_scenes, provider_scenes, url_scenes
 from tests.cases.adapted import OPEN, SLOW_MACHINE, START_S, Expected, expected_of
 from tests.cases.project_of import FILE, MANIFEST_AREAS, all_cases
 from tests.cases.scenes import APPLY, PLAN, Scene, play
@@ -21,7 +21,7 @@ from tests.cases.world import Ran, Simulated, World
 
 Case = Mapping[str, Any]
 Sceneries = Mapping[str, Callable[[Case, Case | None], Scene]]
-SCENERIES: Sceneries = {"url": url_scenes.url_scene}
+SCENERIES: Sceneries = {"url": url_scenes.url_scene, "image": image_scenes.image_scene}
 AREAS = (*MANIFEST_AREAS, "lockfile", "provider-response", *SCENERIES)
 _PROJECTS = frozenset({"manifest", "template", "csv", "output_path", "fs"})
 _ENDS: Mapping[str, frozenset[str]] = {
