@@ -218,7 +218,7 @@ class Pictures:
         return taken
 
     def _seen_before(self, address: str, sha256: str) -> tuple[str, ...]:
-        """What to say of bytes that another address got in this run, too: a provider that mixes pictures up does that."""
+        """What to say of bytes that another address got in this run, too: its provider may mix pictures up."""
         first = self.came_to.setdefault(sha256, address)
         return () if first == address else (f"the picture has the same bytes as that of {first}; both are kept",)
 
