@@ -139,7 +139,8 @@ class Pictures:
             try:
                 answer = await adapter.buy(entry.generation, candidate.id, bought.resolution, lane.wire)
             except (NotSent, OutcomeLost, Unreachable, BadAnswer) as error:
-                raise Trouble("net.unreachable", f"the bought picture cannot be fetched: {error}") from error
+                code = error.code if isinstance(error, NotSent) else NotSent.code
+                raise Trouble(code, f"the bought picture cannot be fetched: {error}") from error
             if isinstance(answer, base.Refused):
                 await self._refuse_gone(lane, entry, answer)
                 raise Trouble(answer.failure.code, f"the bought picture was not sent: {answer.failure.message}")
@@ -257,7 +258,7 @@ class Pictures:
             answer = await adapter.buy(entry.generation, candidate.id, variant.policy.resolution, lane.wire)
         except NotSent as error:
             await self._buy_refused(entry, candidate, str(error))
-            raise Trouble("net.unreachable", f"nothing was bought: {error}") from error
+            raise Trouble(error.code, f"nothing was bought: {error}") from error
         except (OutcomeLost, Unreachable, BadAnswer) as error:
             await self.recorder.record(Doubted(step="buy", token=entry.token, why=str(error), candidate=candidate.id))
             raise Trouble(
