@@ -78,6 +78,13 @@ ADAPTED: Final[Mapping[str, Adapted]] = {
     "ur-form-08": Adapted(
         code="provider.no_images", reason="an answer whose only address is empty offers no picture, and that is said"
     ),
+    # connections and transfers
+    "ht-header-esc": Adapted(
+        outcome="wait",
+        exit=75,
+        code="",
+        reason="a 5xx to a question is asked again until the deadline: what runs is paid for, and is collected later",
+    ),
     # pictures
     "im-duplicate-bytes": Adapted(paid=2, reason="two assets with different prompts are two requests, and two creates"),
     # the lock

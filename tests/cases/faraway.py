@@ -5,6 +5,7 @@ whole program runs as it is: its look-ups, its checks, its TLS, its connections.
 connect to is counted, whether anything answers there or not.
 """
 
+import errno
 import http.client
 import socket
 import ssl
@@ -219,6 +220,26 @@ def _handler(far: Faraway) -> type[BaseHTTPRequestHandler]:
     for method in ("GET", "POST", "PUT", "DELETE"):
         setattr(Handler, f"do_{method}", Handler.answer)
     return Handler
+
+
+@contextmanager
+def refusing(origin: str, times: int) -> Iterator[None]:
+    """The first connections of this process to an origin of this machine are refused."""
+    real_connect, left = socket.socket.connect, times
+    port = int(origin.rpartition(":")[2])
+
+    def connect(self: socket.socket, address: Any) -> None:
+        nonlocal left
+        if address[:2] == ("127.0.0.1", port) and left > 0:
+            left -= 1
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+        return real_connect(self, address)
+
+    socket.socket.connect = connect  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        socket.socket.connect = real_connect  # type: ignore[method-assign]
 
 
 def header_names(requests: Sequence[Asked]) -> frozenset[str]:
