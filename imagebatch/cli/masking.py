@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from imagebatch.model.secret import SHORTEST_MASKED, USUAL_VARIABLES
+
 MASK = "***"
-# Shorter values are no secrets (a simulator takes any key) and would garble ordinary words.
-SHORTEST_MASKED = 8
-USUAL_VARIABLES = ("ALL_IMAGES_API_KEY", "AIGNE_HUB_API_KEY", "OPENAI_API_KEY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from typing import Final
 from urllib.parse import quote
 
 from imagebatch.http.errors import UnreadableAnswer
+from imagebatch.model.secret import SHORTEST_MASKED
 
 PIECE = 64 * 1024
-SHORTEST_MASKED = 8
 MASK = "***"
 BAD: Final = "provider.bad_response"
 

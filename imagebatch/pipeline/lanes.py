@@ -11,6 +11,7 @@ from imagebatch.http.limits import Gate
 from imagebatch.http.trust import PictureRules, Trust, base_of, check_key_target, parse_base, picture_rules
 from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.settings import ProviderSettings
+from imagebatch.pipeline.keys import check_length
 from imagebatch.pipeline.project import Project
 from imagebatch.providers.base import Adapter
 from imagebatch.run.lanes import Lane, Places
@@ -54,6 +55,8 @@ async def open_lane(
             alias=alias,
         )
         key, secret = _key(settings, target.adapter, variables, loopback=base.origin.loopback)
+        if key is not None and secret and not base.origin.loopback:
+            check_length(alias, settings.key_variable or capabilities.key_variable, key)
         if key is not None:
             check_key_target(
                 capabilities=capabilities,
