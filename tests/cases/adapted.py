@@ -87,6 +87,14 @@ ADAPTED: Final[Mapping[str, Adapted]] = {
     ),
     # pictures
     "im-duplicate-bytes": Adapted(paid=2, reason="two assets with different prompts are two requests, and two creates"),
+    # what is said
+    "lg-key-world-readable": Adapted(
+        outcome="ok",
+        exit=0,
+        code="",
+        paid=1,
+        reason="keys come from the environment only (contract 3): there is no file of keys, and none is opened",
+    ),
     # the lock
     "lf-deleted": Adapted(
         outcome="refuse",
