@@ -1,4 +1,9 @@
-"""The one line that says how many bad inputs came to their end; here, so that it is told for processes side by side."""
+"""What the whole run comes to in figures; here, so that it is told for processes side by side.
+
+A test that has a figure of its own gives it by the fixture `figure`.
+"""
+
+from collections.abc import Callable
 
 import pytest
 
@@ -7,7 +12,21 @@ from tests.cases.adapted import OPEN
 _NODE = "test_bad_inputs.py::test_every_bad_input_comes_to_its_end["
 
 
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Has a line printed at the end of the run."""
+    return lambda line: record_property("figure", line)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print each test's figure, then what the bad inputs came to."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, [])]
+    for line in sorted(str(value) for one in reports for name, value in one.user_properties if name == "figure"):
+        terminalreporter.write_line(line)
+    _bad_inputs(terminalreporter)
+
+
+def _bad_inputs(terminalreporter: pytest.TerminalReporter) -> None:
     """Print `bad inputs: N right, N wrong, N open`; a case with several rows is right when all of them are."""
     ends: dict[str, set[str]] = {}
     for kind, reports in terminalreporter.stats.items():
