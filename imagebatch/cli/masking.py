@@ -1,12 +1,9 @@
 """Keys never show: every form in which a key of this process could be printed is replaced by `***`."""
 
-import base64
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
 
-from imagebatch.model.secret import SHORTEST_MASKED, USUAL_VARIABLES
+from imagebatch.model.secret import SHORTEST_MASKED, USUAL_VARIABLES, key_forms
 
 MASK = "***"
 
@@ -24,7 +21,7 @@ class Masks:
         for value in values:
             key = value.strip()
             if len(key) >= SHORTEST_MASKED:
-                forms |= _forms(key)
+                forms |= key_forms(key)
         return cls(forms=tuple(sorted(forms, key=lambda form: (-len(form), form))))
 
     @classmethod
@@ -38,16 +35,3 @@ class Masks:
             if form in text:
                 text = text.replace(form, MASK)
         return text
-
-
-def _forms(key: str) -> set[str]:
-    percent = quote(key, safe="", errors="surrogateescape")
-    forms = {key, percent, percent.lower(), json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1]}
-    raw = key.encode("utf-8", "surrogateescape")
-    for offset in range(3):
-        # Inside a longer text the key starts at one of three offsets; the characters at its edges mix with neighbours.
-        first = -(-offset * 8 // 6)
-        whole = (offset + len(raw)) * 8 // 6
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            forms.add(encode(b"\0" * offset + raw).decode("ascii")[first:whole])
-    return {form for form in forms if len(form) >= SHORTEST_MASKED}
