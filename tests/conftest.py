@@ -4,6 +4,7 @@ A test that has a figure of its own gives it by the fixture `figure`.
 """
 
 from collections.abc import Callable
+from ipaddress import ip_address
 
 import pytest
 
@@ -24,6 +25,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for line in sorted(str(value) for one in reports for name, value in one.user_properties if name == "figure"):
         terminalreporter.write_line(line)
     _bad_inputs(terminalreporter)
+    cases = [one for one in reports if _NODE in one.nodeid]
+    connected = [value for one in cases for name, value in one.user_properties if name == "connected"]
+    said = [value for one in cases for name, value in one.user_properties if name == "said"]
+    denied = sum(not ip_address(address).is_global for addresses in connected for address in addresses)
+    if connected:
+        count = sum(map(len, connected))
+        line = f"addresses: {len(connected)} cases, {count} connections, {denied} of them to no public address"
+        terminalreporter.write_line(line)
+    if said:
+        terminalreporter.write_line(
+            f"output: {sum(said):,} characters of {len(said)} passed cases: 0 control characters, 0 log commands"
+        )
 
 
 def _bad_inputs(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -330,6 +331,17 @@ class World:
     def copy_from(self, other: "World") -> None:
         """Take over another world's project, lock and memory."""
         shutil.copytree(other.project, self.project, symlinks=True, dirs_exist_ok=True)
+
+
+def harm_in(text: str) -> frozenset[str]:
+    """What a text could do to the terminal or the CI that shows it: control characters, and commands in logs.
+
+    GitHub takes what follows `::` at a line's start, blanks skipped, and `##[` anywhere; a carriage return is a line's
+    start, too.
+    """
+    found = {f"U+{ord(char):04X}" for char in text if not (char.isprintable() or char == "\n")}
+    found |= {"a log command" for line in re.split("[\r\n]", text) if line.lstrip().startswith("::") or "##[" in line}
+    return frozenset(found)
 
 
 def key_forms(key: str) -> frozenset[str]:
