@@ -64,8 +64,6 @@ async def open_lane(
         )
         check_filled_target(capabilities=capabilities, base=base, trust=trust, variables=settings.filled, source=source)
         key, secret = _key(settings, target.adapter, variables, loopback=base.origin.loopback)
-        if key is not None and secret and not base.origin.loopback:
-            check_length(alias, settings.key_variable or capabilities.key_variable, key)
         if key is not None:
             check_key_target(
                 capabilities=capabilities,
@@ -75,6 +73,8 @@ async def open_lane(
                 literal=not secret,
                 source=source,
             )
+            if secret and not base.origin.loopback:
+                check_length(alias, settings.key_variable or capabilities.key_variable, key)
         rules = picture_rules(capabilities, base, trust, source=source)
     wire = ProviderWire(
         settings=settings,
