@@ -17,12 +17,12 @@ def secrets_in(names: Iterable[str | None], variables: Mapping[str, str]) -> Map
     return {name: value for name, value in sorted(found.items()) if len(value) >= SHORTEST_MASKED}
 
 
-def keys_in_requests(variants: Iterable[Variant], secrets: Mapping[str, str]) -> Iterator[Problem]:
+def keys_in_requests(variants: Iterable[Variant], keys: Mapping[str, str]) -> Iterator[Problem]:
     """Variants whose request, labels or file names hold a key: it would be sent, drawn and written to the lock.
 
-    `secrets` are the keys by the variables that hold them. The problems name the variable, never the value.
+    `keys` are the values by the variables that hold them. The problems name the variable, never the value.
     """
-    forms = {name: (value, json.dumps(value, ensure_ascii=False)[1:-1]) for name, value in secrets.items()}
+    forms = {name: (value, json.dumps(value, ensure_ascii=False)[1:-1]) for name, value in keys.items()}
     said = 0
     for variant in variants if forms else ():
         texts = [variant.request, variant.labels_body, variant.alt or "", variant.title or ""]

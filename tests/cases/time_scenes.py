@@ -5,10 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
 
+from imagebatch.effects import seams
+from imagebatch.effects.clock import PlainClock
 from imagebatch.run import create
 from tests.cases.bodies import Action, action_of
 from tests.cases.scenes import Scene, fine, rule
@@ -64,24 +67,33 @@ def _shorter_patience(_: World) -> Iterator[None]:
         yield
 
 
-def _jump(by_s: float, start_at: float | None = None) -> Callable[[World], Any]:
-    """This process's wall clock jumps once the create has arrived; the one that deadlines use goes on."""
+class _Jumping(PlainClock):
+    """The machine's clocks, of which the wall clock is `offset` away from the truth."""
+
+    def __init__(self, offset: timedelta) -> None:
+        self.offset = offset
+
+    def wall(self) -> datetime:  # type: ignore[override]  # the plain one has no state
+        return PlainClock.wall() + self.offset
+
+
+def _jump(by_s: float, start_at: datetime | None = None) -> Callable[[World], Any]:
+    """The program's wall clock jumps once the create has arrived; the one that deadlines use goes on."""
 
     @contextmanager
     def jumping(world: World) -> Iterator[None]:
-        real, real_ns, done = time.time, time.time_ns, threading.Event()
-        offset = 0.0 if start_at is None else start_at - real()
+        clock = _Jumping(timedelta() if start_at is None else start_at - PlainClock.wall())
+        real, done = time.time, threading.Event()
 
         def look() -> None:
-            nonlocal offset
             while not done.wait(0.01):
                 if world.asked("all-images", "create"):
-                    offset += by_s
+                    clock.offset += timedelta(seconds=by_s)
                     return
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(time, "time", lambda: real() + offset)
-            patch.setattr(time, "time_ns", lambda: real_ns() + int(offset * 1e9))
+            patch.setattr(seams, "clock", clock)
+            patch.setattr(time, "time", lambda: real() + clock.offset.total_seconds())  # what libraries look at
             looking = threading.Thread(target=look)
             looking.start()
             try:
@@ -93,7 +105,7 @@ def _jump(by_s: float, start_at: float | None = None) -> Callable[[World], Any]:
     return jumping
 
 
-def _clock(by_s: float, *, start_at: float | None = None, zone: str = "UTC") -> Callable[[], Scene]:
+def _clock(by_s: float, *, start_at: datetime | None = None, zone: str = "UTC") -> Callable[[], Scene]:
     def after(world: World, _: Ran) -> None:
         # A lease that looks old, or new from tomorrow, is nobody's: the next command works.
         assert world.run("plan", "--json").code == 0
@@ -111,5 +123,5 @@ CLOCKS: Final[Mapping[str, Callable[[], Scene]]] = {
     "rt-clock-back": _clock(-3600.0),
     "rt-clock-forward": _clock(86_400.0),
     # 25 October 2026, a moment before three o'clock in Berlin becomes two o'clock.
-    "rt-dst": _clock(2.0, start_at=1_792_889_999.0, zone="Europe/Berlin"),
+    "rt-dst": _clock(2.0, start_at=datetime(2026, 10, 25, 0, 59, 59, tzinfo=UTC), zone="Europe/Berlin"),
 }
