@@ -1,4 +1,10 @@
-"""The lines that say what the proofs came to; here, so that they are told once for processes side by side."""
+"""What the whole run comes to in figures; here, so that it is told once for processes side by side.
+
+A test that has a figure of its own gives it by the fixture `figure`.
+"""
+
+from collections.abc import Callable
+from ipaddress import ip_address
 
 import pytest
 
@@ -8,15 +14,35 @@ from tests.figures import figures_of
 _NODE = "test_bad_inputs.py::test_every_bad_input_comes_to_its_end["
 
 
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Has a line printed at the end of the run."""
+    return lambda line: record_property("figure", line)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the proofs of the money promises came to, and how the bad inputs ended."""
-    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    """Print what the proofs of the money promises came to, each test's own figure, and how the bad inputs ended."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.stats.get(kind, [])]
     for line in figures_of(reports).told():
         terminalreporter.write_line(line)
-    _tell_bad_inputs(terminalreporter)
+    for line in sorted(str(value) for one in reports for name, value in one.user_properties if name == "figure"):
+        terminalreporter.write_line(line)
+    _bad_inputs(terminalreporter)
+    cases = [one for one in reports if _NODE in one.nodeid]
+    connected = [value for one in cases for name, value in one.user_properties if name == "connected"]
+    said = [value for one in cases for name, value in one.user_properties if name == "said"]
+    denied = sum(not ip_address(address).is_global for addresses in connected for address in addresses)
+    if connected:
+        count = sum(map(len, connected))
+        line = f"addresses: {len(connected)} cases, {count} connections, {denied} of them to no public address"
+        terminalreporter.write_line(line)
+    if said:
+        terminalreporter.write_line(
+            f"output: {sum(said):,} characters of {len(said)} passed cases: 0 control characters, 0 log commands"
+        )
 
 
-def _tell_bad_inputs(terminalreporter: pytest.TerminalReporter) -> None:
+def _bad_inputs(terminalreporter: pytest.TerminalReporter) -> None:
     """Print `bad inputs: N right, N wrong, N open`; a case with several rows is right when all of them are."""
     ends: dict[str, set[str]] = {}
     for kind, reports in terminalreporter.stats.items():

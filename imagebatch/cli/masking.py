@@ -1,15 +1,11 @@
 """Keys never show: every form in which a key of this process could be printed is replaced by `***`."""
 
-import base64
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
+
+from imagebatch.model.secret import SHORTEST_MASKED, USUAL_VARIABLES, key_forms
 
 MASK = "***"
-# Shorter values are no secrets (a simulator takes any key) and would garble ordinary words.
-SHORTEST_MASKED = 8
-USUAL_VARIABLES = ("ALL_IMAGES_API_KEY", "AIGNE_HUB_API_KEY", "OPENAI_API_KEY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +21,7 @@ class Masks:
         for value in values:
             key = value.strip()
             if len(key) >= SHORTEST_MASKED:
-                forms |= _forms(key)
+                forms |= key_forms(key)
         return cls(forms=tuple(sorted(forms, key=lambda form: (-len(form), form))))
 
     @classmethod
@@ -39,16 +35,3 @@ class Masks:
             if form in text:
                 text = text.replace(form, MASK)
         return text
-
-
-def _forms(key: str) -> set[str]:
-    percent = quote(key, safe="", errors="surrogateescape")
-    forms = {key, percent, percent.lower(), json.dumps(key)[1:-1], json.dumps(key, ensure_ascii=False)[1:-1]}
-    raw = key.encode("utf-8", "surrogateescape")
-    for offset in range(3):
-        # Inside a longer text the key starts at one of three offsets; the characters at its edges mix with neighbours.
-        first = -(-offset * 8 // 6)
-        whole = (offset + len(raw)) * 8 // 6
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            forms.add(encode(b"\0" * offset + raw).decode("ascii")[first:whole])
-    return {form for form in forms if len(form) >= SHORTEST_MASKED}

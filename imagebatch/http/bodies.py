@@ -1,17 +1,14 @@
 """Bodies in bounds: one gzip layer at most, a limit on the decoded size, keys masked by value."""
 
-import base64
-import json
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
 from imagebatch.http.errors import UnreadableAnswer
+from imagebatch.model.secret import SHORTEST_MASKED, key_forms
 
 PIECE = 64 * 1024
-SHORTEST_MASKED = 8
 MASK = "***"
 BAD: Final = "provider.bad_response"
 
@@ -76,18 +73,8 @@ class KeyMask:
         """The mask for one key; None or a short one masks nothing."""
         if key is None or len(key) < SHORTEST_MASKED:
             return cls(forms=())
-        plain = key.encode("utf-8", "surrogateescape")
-        coded = [form for encode in (base64.b64encode, base64.urlsafe_b64encode) for form in _coded(plain, encode)]
-        forms = {
-            plain,
-            quote(key, safe="", errors="surrogateescape").encode(),
-            quote(key, safe="", errors="surrogateescape").lower().encode(),
-            json.dumps(key)[1:-1].encode(),
-            json.dumps(key, ensure_ascii=False)[1:-1].encode("utf-8", "surrogateescape"),
-            *coded,
-            *(form.rstrip(b"=") for form in coded),
-        }
-        return cls(forms=tuple(sorted(forms, key=len, reverse=True)))
+        forms = {form.encode("utf-8", "surrogateescape") for form in key_forms(key)}
+        return cls(forms=tuple(sorted(forms, key=lambda form: (-len(form), form))))
 
     def in_bytes(self, body: bytes) -> bytes:
         """The body without the key."""
@@ -134,14 +121,3 @@ def _overlap(tail: bytes, form: bytes) -> int:
     """How many bytes at the end of `tail` are the beginning of `form`."""
     longest = min(len(tail), len(form))
     return next((size for size in range(longest, 0, -1) if tail.endswith(form[:size])), 0)
-
-
-def _coded(plain: bytes, encode: Callable[[bytes], bytes]) -> Iterator[bytes]:
-    """A key in base64: alone, and inside a longer text, where it starts at one of three offsets."""
-    yield encode(plain)
-    for offset in range(3):
-        # The characters at either end mix with their neighbours.
-        first, end = -(-offset * 8 // 6), (offset + len(plain)) * 8 // 6
-        inner = encode(b"\0" * offset + plain)[first:end]
-        if len(inner) >= SHORTEST_MASKED:
-            yield inner

@@ -28,14 +28,14 @@ import stamina.instrumentation
 from imagebatch.effects import seams
 from imagebatch.errors import ProviderError
 from imagebatch.http.announce import Before
-from imagebatch.http.bodies import CutBody, KeyMask, decoded
+from imagebatch.http.bodies import BAD, CutBody, KeyMask, decoded
 from imagebatch.http.clock import Clock, SystemClock
 from imagebatch.http.errors import AnswerLost, ConnectFailed, GatePaused, LostWhy, NetCode, NoAnswer, UnreadableAnswer
 from imagebatch.http.limits import Gate
 from imagebatch.http.network import network
 from imagebatch.http.retry import MAX_RETRY_AFTER_S, backoff_s, certainly_refused, classify, retry_after_of
 from imagebatch.http.spool import Keeper
-from imagebatch.http.transport import EXCHANGE, Exchange
+from imagebatch.http.transport import EXCHANGE, Exchange, InterimFlood
 from imagebatch.http.trust import Base
 from imagebatch.model.canonical import Json, encoded
 from imagebatch.model.capabilities import Capabilities
@@ -226,6 +226,8 @@ class ProviderWire:
         try:
             response = await self._transport(fresh=call.kind == "create").handle_async_request(sent)
         except httpx.HTTPError as error:
+            if call.kind != "create" and isinstance(error.__cause__, InterimFlood):
+                raise UnreadableAnswer(f"the answer never came: {error}", code=BAD) from error
             raise _lost_or_not_sent(error, exchange) from error
         try:
             exchange.status = response.status_code
@@ -370,12 +372,12 @@ def _lost_or_not_sent(error: httpx.HTTPError, exchange: Exchange) -> NotSent | O
     if exchange.opened is not True and isinstance(error, _NO_CONNECTION):
         causes = list(_causes(error))
         if isinstance(error, httpx.ProxyError):
-            return ConnectFailed("the proxy let no connection through; nothing was sent", code="net.proxy")
+            return ConnectFailed("the proxy let no connection through", code="net.proxy")
         tls = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
         if tls is not None:
             lasting = isinstance(tls, ssl.SSLCertVerificationError)
-            return ConnectFailed(f"no safe connection ({tls}); nothing was sent", code="net.tls", lasting=lasting)
-        return ConnectFailed(f"no connection ({error}); nothing was sent")
+            return ConnectFailed(f"no safe connection ({tls})", code="net.tls", lasting=lasting)
+        return ConnectFailed(f"no connection ({error})")
     why: LostWhy = "timeout" if isinstance(error, httpx.TimeoutException) else "cut"
     return AnswerLost(f"the request left, and no answer came back ({error})", why=why)
 

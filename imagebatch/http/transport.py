@@ -87,11 +87,15 @@ def no_tls() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
+class InterimFlood(aiohttp.ClientPayloadError):
+    """More interim (1xx) answers came than any server has a reason to send."""
+
+
 class BoundedResponse(aiohttp.ClientResponse):
     """An answer that gives up on a server which sends one interim (1xx) answer after the other."""
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        """Read the head; raises ClientPayloadError after too many interim answers."""
+        """Read the head; raises InterimFlood after too many interim answers."""
         protocol = connection.protocol
         if protocol is None:
             return await super().start(connection)
@@ -102,7 +106,7 @@ class BoundedResponse(aiohttp.ClientResponse):
             message, body = await read()
             left -= 1 if 100 <= message.code < 200 else 0
             if left < 0:
-                raise aiohttp.ClientPayloadError("too many interim answers")
+                raise InterimFlood("too many interim answers")
             return message, body
 
         # aiohttp's own loop over 1xx answers has no bound, and no hook but this one.

@@ -165,6 +165,31 @@ def check_key_target(
     )
 
 
+def check_filled_target(
+    *, capabilities: Capabilities, base: Base, trust: Trust, variables: Iterable[str], source: BaseSource = "manifest"
+) -> None:
+    """Refuse to send values of the user's environment where the user did not say that they may go, key or no key.
+
+    `variables` are those whose values the project file put into the address or an option; a host's name alone would
+    tell them to whoever answers for it.
+
+    Raises RefusedError (exit 4) that names neither value nor host.
+    """
+    names = [name for name in variables if name != capabilities.base_variable]
+    origin = base.origin
+    public = capabilities.public_base is not None and parse_base(capabilities.public_base).origin == origin
+    if not names or origin.loopback or public or source == "variable" or trust.names(origin) is not None:
+        return
+    raise RefusedError(
+        "host not trusted",
+        f"The project puts the value of {', '.join(names)} into a provider's address or options, and would send it to "
+        "a host that you did not trust. The repository does not decide which of your variables leave. Nothing was "
+        "looked up and nothing was sent.",
+        hints=("if that is what you want, name the host yourself: imagebatch providers trust HOST",),
+        code="provider.host_not_trusted",
+    )
+
+
 def _key_flag(variable: str | None, capabilities: Capabilities) -> str:
     return "" if variable in {None, capabilities.key_variable} else f" --key {variable}"
 

@@ -100,17 +100,21 @@ def reference(text: str) -> tuple[str, str | None] | None:
 def filled_or_none(text: str, variables: Mapping[str, str]) -> str | None:
     """A text with its `${NAME}` filled in; None where one is not set and has no default."""
     try:
-        return _filled(text, variables)
+        return _filled(text, variables, set())
     except _Unset:
         return None
 
 
-def _filled(text: str, variables: Mapping[str, str]) -> str:
+def _filled(text: str, variables: Mapping[str, str], used: set[str]) -> str:
+    """A text with its `${NAME}` filled in; the names of those that are set go to `used`."""
+
     def value(match: re.Match[str]) -> str:
-        found = variables.get(match[1]) or match[2]
-        if found is None:
+        found = variables.get(match[1])
+        if found:
+            used.add(match[1])
+        elif match[2] is None:
             raise _Unset(match[1])
-        return found
+        return found or match[2]
 
     return _REFERENCE.sub(value, text)
 
@@ -141,6 +145,7 @@ class _ProviderReader:
         self.findings = findings
         self.variables = variables
         self.needed = needed
+        self.filled: set[str] = set()
 
     def read(self) -> ProviderSettings:
         """The provider's settings; faults are noted and replaced by defaults."""
@@ -149,10 +154,11 @@ class _ProviderReader:
             self._note(
                 "id", f"the provider name {quoted(self.alias)} has other characters than letters, digits, . _ -", ()
             )
-        kind = self._text("type", given.type) or (self.alias if self.alias in BUILT_IN_TYPES else None)
+        kind = self._kind() or (self.alias if self.alias in BUILT_IN_TYPES else None)
         if kind is None and given.type is None:
             self._note("required", f"type is missing; write one of {', '.join(BUILT_IN_TYPES)}", ())
-        base_url = self._base_url()
+        base_url, options = self._base_url(), self._options()
+        filled = tuple(sorted(self.filled))  # before rates and prices, which stay here
         variable, default = self._key(base_url)
         window = self._seconds("consistency_window", given.consistency_window)
         return ProviderSettings(
@@ -167,9 +173,20 @@ class _ProviderReader:
             consistency_window_s=60.0 if window is None else window,
             deadline_s=self._seconds("deadline", given.deadline),
             price=self._price(kind),
-            options=self._options(),
+            options=options,
+            filled=filled,
+            base_written=given.base_url if filled else None,
             place=self.document.place(("providers", self.alias), key=True),
         )
+
+    def _kind(self) -> str | None:
+        """The type; one that a variable names has to be built in, because an unknown one would be shown."""
+        kind = self._text("type", self.given.type)
+        if self.filled and kind not in BUILT_IN_TYPES:
+            self._note("variable", f"{self.given.type} names none of {', '.join(BUILT_IN_TYPES)}", ("type",))
+            kind = None
+        self.filled.clear()
+        return kind
 
     def _base_url(self) -> str | None:
         text = self.given.base_url
@@ -236,7 +253,7 @@ class _ProviderReader:
             return None
 
     def _filled(self, text: str) -> str:
-        return _filled(text, self.variables)
+        return _filled(text, self.variables, self.filled)
 
     def _rates(self) -> tuple[RateLimit, ...]:
         made: list[RateLimit] = []
@@ -247,7 +264,7 @@ class _ProviderReader:
             match = _RATE.fullmatch(text.strip())
             if match is None or int(match[1]) == 0 or len(match[1]) > 9 or int(match[2] or 1) == 0:
                 self._note(
-                    "range", f"rate_limit {quoted(text, 40)} has to look like 60/min, 10/s or 600/h", ("rate_limit",)
+                    "range", f"rate_limit {quoted(written, 40)} has to look like 60/min, 10/s or 600/h", ("rate_limit",)
                 )
                 continue
             made.append(RateLimit(count=int(match[1]), per_s=float(int(match[2] or 1) * _RATE_UNITS[match[3]])))
@@ -276,7 +293,8 @@ class _ProviderReader:
             try:
                 made[key] = parse_money(text)
             except ValueError as error:
-                self._note("range", f"price.{key}: {error}", ("price", key))
+                why = str(error) if text == written else f"what {written} gives is no price"
+                self._note("range", f"price.{key}: {why}", ("price", key))
         return made
 
     def _unknown_step(self, key: str) -> None:

@@ -29,7 +29,8 @@ class ProviderSettings:
     environment variable that `api_key` references, None where none is given (the type's usual one then counts);
     `key_default` only ever goes to loopback. Times are seconds. `price` overrides the dated table: `create`, `buy`
     and whatever else the adapter prices. `options` are the keys that only some types know: `mount`, `dialect`,
-    `extra_body`, `capabilities`.
+    `extra_body`, `capabilities`. `filled` names the variables whose values stand in the address or in an option, and
+    `base_written` is the address as it was written then: a value of the environment is nothing to be shown.
     """
 
     alias: str
@@ -44,6 +45,8 @@ class ProviderSettings:
     deadline_s: float | None = None
     price: Mapping[str, Money] = field(default_factory=dict)
     options: Mapping[str, Json] = field(default_factory=dict)
+    filled: tuple[str, ...] = ()
+    base_written: str | None = None
     place: Place | None = None
 
 

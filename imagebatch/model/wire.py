@@ -68,6 +68,8 @@ class Answer:
 class BadAnswer(ValueError):
     """An answer that is not what the API promises; the text says what is wrong, in one sentence."""
 
+    code: str = "provider.bad_response"
+
 
 def parse_json(body: bytes) -> Json:
     """Strict JSON from a stranger: UTF-8 (a BOM is skipped), no equal keys, no NaN, depth at most 32.
@@ -152,6 +154,8 @@ class Wire(Protocol):
 class NotSent(Exception):
     """The request certainly did not reach the provider: no connection was opened. The text says why."""
 
+    code: str = "net.unreachable"
+
 
 class OutcomeLost(Exception):
     """The request may have reached the provider, and its answer did not reach us. The text says why."""
@@ -160,10 +164,16 @@ class OutcomeLost(Exception):
 class Unreachable(Exception):
     """A read (or a repeatable change) found no answer within its tries. The text says why."""
 
+    code: str = "provider.unreachable"
+
 
 class KeyRefused(Unreachable):
     """A read was answered, and the answer is that the key may not ask. The text says so."""
 
+    code = "provider.auth"
+
 
 class Redirected(Unreachable):
     """A read was answered with another address, and no key follows there. The text says so."""
+
+    code = "provider.redirect"

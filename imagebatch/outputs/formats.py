@@ -175,7 +175,11 @@ def avif_head(data: bytes) -> tuple[int, int]:
     brands = data[8 : int.from_bytes(data[:4], "big")]
     if b"avis" in brands[:4]:
         raise BadPicture("image.format", "it is an animated image (AVIF)")
-    boxes = {name: (start, stop) for name, start, stop in _boxes(data, 0, len(data))}
+    boxes: dict[bytes, tuple[int, int]] = {}
+    for name, start, stop in _boxes(data, 0, len(data)):
+        if name in boxes and name in {b"ftyp", b"meta"}:  # a second file begins behind the first
+            raise _trailing("AVIF", len(data) - start + 8)
+        boxes[name] = (start, stop)
     if b"mdat" not in boxes and b"idat" not in data:
         raise BadPicture("image.truncated", "the AVIF holds no picture data")
     if b"meta" not in boxes:

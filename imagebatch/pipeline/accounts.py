@@ -57,6 +57,8 @@ def _facts(project: Project, alias: str, used: int) -> ProviderFacts:
 
 def _base(project: Project, alias: str) -> str:
     target = project.targets[alias]
+    if target.adapter.settings.base_written is not None:
+        return target.adapter.settings.base_written
     try:
         base, _ = base_of(
             capabilities=target.adapter.capabilities,

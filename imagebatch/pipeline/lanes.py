@@ -8,9 +8,18 @@ from imagebatch.errors import ProviderError
 from imagebatch.http.client import ProviderWire
 from imagebatch.http.downloader import Downloader
 from imagebatch.http.limits import Gate
-from imagebatch.http.trust import PictureRules, Trust, base_of, check_key_target, parse_base, picture_rules
+from imagebatch.http.trust import (
+    PictureRules,
+    Trust,
+    base_of,
+    check_filled_target,
+    check_key_target,
+    parse_base,
+    picture_rules,
+)
 from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.settings import ProviderSettings
+from imagebatch.pipeline.keys import check_length
 from imagebatch.pipeline.project import Project
 from imagebatch.providers.base import Adapter
 from imagebatch.run.lanes import Lane, Places
@@ -53,6 +62,7 @@ async def open_lane(
             environ=variables,
             alias=alias,
         )
+        check_filled_target(capabilities=capabilities, base=base, trust=trust, variables=settings.filled, source=source)
         key, secret = _key(settings, target.adapter, variables, loopback=base.origin.loopback)
         if key is not None:
             check_key_target(
@@ -63,6 +73,8 @@ async def open_lane(
                 literal=not secret,
                 source=source,
             )
+            if secret and not base.origin.loopback:
+                check_length(alias, settings.key_variable or capabilities.key_variable, key)
         rules = picture_rules(capabilities, base, trust, source=source)
     wire = ProviderWire(
         settings=settings,

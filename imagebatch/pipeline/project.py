@@ -18,6 +18,7 @@ from imagebatch.model.picks import Picks
 from imagebatch.model.recorded import Recorded
 from imagebatch.model.settings import SIMULATOR_BASE, ProjectSettings, ProviderSettings
 from imagebatch.model.variant import LOST, Draft, Reference, Variant
+from imagebatch.pipeline.keys import keys_in_requests, secrets_in
 from imagebatch.pipeline.targets import Abilities, Targets
 from imagebatch.plan.picking import one_place_only
 from imagebatch.providers import registry
@@ -135,16 +136,25 @@ def wanted(project: Project, recorded: Recorded) -> Wanted:
     """All variants in wire form.
 
     Raises ManifestError where a provider cannot take a request, two variants write one file, an output goes into what
-    it is made from, or picks have no place to go; what is only doubtful is in the result's `problems`.
+    it is made from, picks have no place to go, or a key stands in what would be sent; what is only doubtful is in the
+    result's `problems`.
     """
     found = resolve_wanted(project.loaded.drafts, project.targets, references=project.references, recorded=recorded)
     errors = [problem for problem in found.problems if problem.severity == "error"]
     errors += filled_collisions(found.variants)
     errors += endless(found.variants, project.loaded.tables)
     errors += _picks_without_place(found.variants, project.loaded.picks)
+    errors += keys_in_requests(found.variants, secrets_in(_key_variables(project), project.setup.variables))
     if errors:
         raise ManifestError(errors)
     return found
+
+
+def _key_variables(project: Project) -> Iterator[str | None]:
+    """The variables that hold keys of providers that are declared or used."""
+    yield from (one.key_variable for one in project.settings.providers.values())
+    used = {draft.policy.provider for draft in project.loaded.drafts}
+    yield from (project.targets[alias].adapter.capabilities.key_variable for alias in sorted(used))
 
 
 def _picks_without_place(variants: Iterable[Variant], picks: Picks) -> Iterator[Problem]:

@@ -224,7 +224,7 @@ class Creator:
             await leaving.undo(str(paused))
             return self.paused(this, paused.wait_s)
         except NotSent as error:
-            return await self.not_sent(leaving, str(error))
+            return await self.not_sent(leaving, error)
         except (OutcomeLost, BadAnswer, Unreachable) as error:
             submission = base.Unclear(why=str(error))
         await leaving.sent()
@@ -432,12 +432,12 @@ class Creator:
             generation=generation,
         )
 
-    async def not_sent(self, leaving: Leaving, why: str) -> End:
+    async def not_sent(self, leaving: Leaving, error: NotSent) -> End:
         """No connection was opened: nothing is in doubt, and the provider gets no more creates in this run."""
-        this = leaving.this
+        this, why = leaving.this, str(error)
         await leaving.undo(why)
         this.lane.stop_creates(f"{this.lane.alias} cannot be reached: {why}")
-        return End(token=this.token, status=None, code="net.unreachable", message=f"nothing was sent: {why}")
+        return End(token=this.token, status=None, code=error.code, message=f"nothing was sent: {why}")
 
     async def refused(self, this: Try, step: PaidStep, answer: base.Refused) -> End:
         """A clear no: written down, and the provider's creates stopped where no other would fare better."""

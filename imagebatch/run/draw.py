@@ -193,7 +193,7 @@ class Drawing:
             await leaving.undo(str(paused))
             return self.creator.paused(this, paused.wait_s)
         except NotSent as error:
-            return await self.creator.not_sent(leaving, str(error))
+            return await self.creator.not_sent(leaving, error)
         except (OutcomeLost, BadAnswer, Unreachable) as error:
             answer = base.Unclear(why=str(error))
         await leaving.sent()

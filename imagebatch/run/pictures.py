@@ -45,6 +45,7 @@ class Pictures:
     places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
     offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
+    came_to: dict[str, str] = field(default_factory=dict)
 
     def noted(self, generation: str, offers: Sequence[Offer]) -> None:
         """Remember where a generation's pictures can be fetched, so that they need not be asked for again."""
@@ -142,7 +143,8 @@ class Pictures:
             try:
                 answer = await adapter.buy(entry.generation, candidate.id, bought.resolution, lane.wire)
             except (NotSent, OutcomeLost, Unreachable, BadAnswer) as error:
-                raise Trouble("net.unreachable", f"the bought picture cannot be fetched: {error}") from error
+                code = error.code if isinstance(error, NotSent) else NotSent.code
+                raise Trouble(code, f"the bought picture cannot be fetched: {error}") from error
             if isinstance(answer, base.Refused):
                 await self._refuse_gone(lane, entry, answer)
                 raise Trouble(answer.failure.code, f"the bought picture was not sent: {answer.failure.message}")
@@ -214,10 +216,16 @@ class Pictures:
         except DownloadError as error:
             raise Trouble(error.code, f"the picture did not arrive: {error}") from error
         if isinstance(taken, Taken):
-            if taken.warnings:
-                self.warnings.setdefault(variant.address, []).extend(taken.warnings)
+            warnings = (*taken.warnings, *self._seen_before(variant.address, taken.facts.sha256))
+            if warnings:
+                self.warnings.setdefault(variant.address, []).extend(warnings)
             return taken.facts
         return taken
+
+    def _seen_before(self, address: str, sha256: str) -> tuple[str, ...]:
+        """What to say of bytes that another address got in this run, too: its provider may mix pictures up."""
+        first = self.came_to.setdefault(sha256, address)
+        return () if first == address else (f"the picture has the same bytes as that of {first}; both are kept",)
 
     def _places(self, lane: Lane) -> asyncio.Semaphore:
         """Room for downloads: as many as are drawn at once, so that fetching keeps up with drawing."""
@@ -262,7 +270,7 @@ class Pictures:
             answer = await adapter.buy(entry.generation, candidate.id, variant.policy.resolution, lane.wire)
         except NotSent as error:
             await self._buy_refused(entry, candidate, str(error))
-            raise Trouble("net.unreachable", f"nothing was bought: {error}") from error
+            raise Trouble(error.code, f"nothing was bought: {error}") from error
         except (OutcomeLost, Unreachable, BadAnswer) as error:
             await self.recorder.record(Doubted(step="buy", token=entry.token, why=str(error), candidate=candidate.id))
             raise Trouble(

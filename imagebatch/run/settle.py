@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from imagebatch.http.clock import Clock
 from imagebatch.model.token import TOKEN_PATTERN
-from imagebatch.model.wire import BadAnswer, KeyRefused, OutcomeLost, Redirected, Unreachable
+from imagebatch.model.wire import BadAnswer, OutcomeLost, Unreachable
 from imagebatch.providers.base import CanList, Observation, Page
 from imagebatch.run.lanes import Lane
 
@@ -78,11 +78,7 @@ async def _page(lane: Lane, tag: str, offset: int, limit: int) -> Page:
 
 def code_of_read(error: BadAnswer | Unreachable | OutcomeLost) -> str:
     """The code of a read that brought nothing of use."""
-    if isinstance(error, KeyRefused):
-        return "provider.auth"
-    if isinstance(error, Redirected):
-        return "provider.redirect"
-    return "provider.bad_response" if isinstance(error, BadAnswer) else "provider.unreachable"
+    return Unreachable.code if isinstance(error, OutcomeLost) else error.code
 
 
 class RecentListing:

@@ -201,7 +201,7 @@ class Journal:
         return self._failure
 
 
-def _tell(items: Sequence[_Item], failure: StateError | None) -> None:
+def _tell(items: Sequence[_Item], failure: StateError | RefusedError | None) -> None:
     """Those that wait for these items go on."""
     for item in items:
         if item.future is not None and not item.future.cancelled():

@@ -79,6 +79,27 @@ ADAPTED: Final[Mapping[str, Adapted]] = {
         code="budget.surprise", reason="the code is this program's; one create tells the price, and no other is sent"
     ),
     "bu-resend-counts": Adapted(paid=1, reason="'+1' is one create beside the one that was lost"),
+    # addresses
+    "ur-form-08": Adapted(
+        code="provider.no_images", reason="an answer whose only address is empty offers no picture, and that is said"
+    ),
+    # connections and transfers
+    "ht-header-esc": Adapted(
+        outcome="wait",
+        exit=75,
+        code="",
+        reason="a 5xx to a question is asked again until the deadline: what runs is paid for, and is collected later",
+    ),
+    # pictures
+    "im-duplicate-bytes": Adapted(paid=2, reason="two assets with different prompts are two requests, and two creates"),
+    # what is said
+    "lg-key-world-readable": Adapted(
+        outcome="ok",
+        exit=0,
+        code="",
+        paid=1,
+        reason="keys come from the environment only (contract 3): there is no file of keys, and none is opened",
+    ),
     # the lock
     "lf-deleted": Adapted(
         outcome="refuse",

@@ -1,14 +1,19 @@
 """Named generators of provider answers in `bad-inputs.yaml`: the keys of a scripted action that they stand for."""
 
 import base64
+import gzip
 import io
 import json
 import random
+import struct
+import zlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
 
 from PIL import Image
+
+from tests.cases.pictures import drawn
 
 Action = dict[str, Any]
 
@@ -16,9 +21,7 @@ Action = dict[str, Any]
 @cache
 def png(width: int = 64, height: int = 48) -> bytes:
     """A plain picture."""
-    buffer = io.BytesIO()
-    Image.effect_mandelbrot((width, height), (-2.0, -1.2, 1.0, 1.2), 60).convert("RGB").save(buffer, "PNG")
-    return buffer.getvalue()
+    return drawn("PNG", width, height)
 
 
 @cache
@@ -73,6 +76,22 @@ def json_int_5000_digits() -> Action:
     return {"body": '{"id":"$ID","status":' + "9" * 5_000 + "}"}
 
 
+@cache
+def gzip_bomb(mib: int) -> bytes:
+    """Zeros in gzip: a hundred thousand bytes for each hundred million. The same block stands there `mib` times."""
+    packer = zlib.compressobj(9, wbits=-15)
+    block = packer.compress(bytes(1024 * 1024)) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(mib):
+        checksum = zlib.crc32(bytes(1024 * 1024), checksum)
+    tail = struct.pack("<II", checksum, mib * 1024 * 1024)
+    return b"\x1f\x8b\x08" + bytes(6) + b"\xff" + block * mib + b"\x03\x00" + tail
+
+
+def _body(data: bytes) -> Callable[[], Action]:
+    return lambda: {"body_b64": _b64(data)}
+
+
 ANSWERS: Final[Mapping[str, Callable[[], Action]]] = {
     "id_of_length_10000": id_of_length_10000,
     "b64_with_newlines": b64_with_newlines,
@@ -82,6 +101,12 @@ ANSWERS: Final[Mapping[str, Callable[[], Action]]] = {
     "json_depth_100000": json_depth_100000,
     "json_int_5000_digits": json_int_5000_digits,
     "png_ok": lambda: {"body_b64": _b64(png())},
+    "jpeg_ok": lambda: {"body_b64": _b64(drawn("JPEG"))},
+    "half_png": lambda: {"body_b64": _b64(png()[: len(png()) // 2])},
+    "gzip_cut": lambda: {"body_b64": _b64(gzip.compress(png())[:-20])},
+    "gzip_bomb_300MiB": lambda: {"body_b64": _b64(gzip_bomb(300))},
+    # Brotli of a stream that says nothing sensible; what counts is that nobody asked for the coding.
+    "br_bomb": _body(bytes(64)),
     # These are said by the scene: settings of the simulator, or a picture beside the answer.
     "three_images": dict,
     "five_images": dict,

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tests.cases.faraway import Net
 from tests.cases.world import Ran, World
 
 APPLY: Final = ("apply", "-y", "--json")
@@ -38,6 +39,8 @@ class Scene:
     of the face beyond the usual. `before` runs first, and what it pays counts only with `from_start`. Then `rules` and
     `settings` hold while `command` runs; `reset` undoes the settings. `after` looks at what came of it.
     `act` runs the command where more than one process takes part, or another folder.
+    `net` is what the command sees of the world beyond this machine, `environment` what is laid over its variables,
+    `during` what else is changed while it runs.
     """
 
     face: str = "all-images"
@@ -51,6 +54,9 @@ class Scene:
     command: tuple[str, ...] = APPLY
     apart: bool = False
     act: Callable[[World], Ran] | None = None
+    net: Net | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    during: Callable[[World], AbstractContextManager[object]] = lambda _: nullcontext()
     after: Callable[[World, Ran], None] = lambda _, __: None
 
 
@@ -63,7 +69,8 @@ def play(scene: Scene, world: World) -> Ran:
     if not scene.from_start:
         world.mark()
     rules = scene.rules(world) if callable(scene.rules) else scene.rules
-    with wrong(world, rules, scene.settings, scene.reset):
+    world.environment |= scene.environment
+    with wrong(world, rules, scene.settings, scene.reset), world.seeing(scene.net), scene.during(world):
         return scene.act(world) if scene.act is not None else world.run(*scene.command, apart=scene.apart)
 
 

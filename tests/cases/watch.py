@@ -1,4 +1,4 @@
-"""What the program did to the world beside its files: hosts it turned to, ports it opened, files it opened to write.
+"""What the program did to the world beside its files: hosts it turned to, ports it opened, files it opened.
 
 An audit hook cannot be taken away again, so it is set once and looks only while a `Watch` is on.
 """
@@ -21,6 +21,7 @@ class Watch:
     hosts: set[str] = field(default_factory=set)
     listened: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
+    opened: set[str] = field(default_factory=set)
 
     def foreign_hosts(self) -> set[str]:
         """Hosts other than this machine that were looked up or connected to."""
@@ -59,8 +60,8 @@ def _hook(event: str, given: tuple[Any, ...]) -> None:
         watch.hosts.add(str(given[0] or ""))
     elif event == "socket.bind" and isinstance(given[1], tuple):
         watch.listened.add(str(given[1]))
-    elif event == "open" and isinstance(given[0], str | bytes) and given[2] & _WRITING:
-        watch.written.add(os.fsdecode(given[0]))
+    elif event == "open" and isinstance(given[0], str | bytes):
+        (watch.written if given[2] & _WRITING else watch.opened).add(os.fsdecode(given[0]))
 
 
 @contextmanager

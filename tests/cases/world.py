@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from urllib.parse import quote
 from imagebatch.cli.main import main
 from imagebatch.simulator.process import SimulatorProcess
 from imagebatch.simulator.state import account_of
+from tests.cases.faraway import Faraway, Net
 from tests.cases.watch import Watch, watching
 
 FACES: Final = ("all-images", "aigne-hub", "openai")
@@ -91,9 +92,10 @@ class Ran:
 
 @dataclass(slots=True)
 class Simulated:
-    """The one simulator of all cases, and the way to make it misbehave."""
+    """The one simulator of all cases, the way to make it misbehave, and the public hosts that it plays."""
 
     process: SimulatorProcess
+    far: Faraway
 
     def ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
         """One call to the simulator, past the program."""
@@ -288,6 +290,16 @@ class World:
             rss_mib=rss_mib,
         )  # fmt: skip
 
+    @contextlib.contextmanager
+    def seeing(self, net: Net | None) -> Iterator[None]:
+        """Commands of this process see this net beyond the machine; None leaves the real one."""
+        if net is None:
+            yield
+            return
+        self.environment.setdefault("SSL_CERT_FILE", str(self.simulated.far.trusted))
+        with self.simulated.far.played(net):
+            yield
+
     # What came of it -------------------------------------------------------------------------------------------------
 
     def asked(self, face: str | None = None, op: str | None = None) -> int:
@@ -313,7 +325,7 @@ class World:
 
     def key_sightings(self) -> list[str]:
         """Where a key shows, in any of its forms: in what was printed, and in every file below the case's folder."""
-        forms = {form for face in FACES for form in key_forms(self.key(face))}
+        forms = self.forms()
         found = []
         for ran in self.runs:
             text = f"{ran.out}\n{ran.err}"
@@ -325,9 +337,24 @@ class World:
                 found += [f"{path.relative_to(self.base)}: {form!r}" for form in encoded if form in data]
         return found
 
+    def forms(self) -> frozenset[str]:
+        """Every form of this case's keys."""
+        return frozenset(form for face in FACES for form in key_forms(self.key(face)))
+
     def copy_from(self, other: "World") -> None:
         """Take over another world's project, lock and memory."""
         shutil.copytree(other.project, self.project, symlinks=True, dirs_exist_ok=True)
+
+
+def harm_in(text: str) -> frozenset[str]:
+    """What a text could do to the terminal or the CI that shows it: control characters, and commands in logs.
+
+    GitHub takes what follows `::` at a line's start, blanks skipped, and `##[` anywhere; a carriage return is a line's
+    start, too.
+    """
+    found = {f"U+{ord(char):04X}" for char in text if not (char.isprintable() or char == "\n")}
+    found |= {"a log command" for line in re.split("[\r\n]", text) if line.lstrip().startswith("::") or "##[" in line}
+    return frozenset(found)
 
 
 def key_forms(key: str) -> frozenset[str]:

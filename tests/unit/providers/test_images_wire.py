@@ -4,7 +4,9 @@ import base64
 
 import pytest
 
+from imagebatch.http.trust import PictureRules, check_picture_url, parse_base
 from imagebatch.model.canonical import Json
+from imagebatch.model.transfer import DownloadError
 from imagebatch.model.wire import Answer, Call
 from imagebatch.providers.base import Completed, Offer, Order, Refused, Unclear
 from imagebatch.providers.images_wire import (
@@ -53,10 +55,7 @@ def test_bytes_are_found_under_every_name(entry: Json) -> None:
         {},
         {"type": "local"},
         {"type": "local", "path": "/etc/passwd"},
-        {"url": "file:///etc/passwd"},
-        {"url": "/relative.png"},
         {"url": ""},
-        {"url": "https://h/" + "a" * 9000},
         {"url": "data:text/html,x"},
         {"b64_json": "!!!!"},
         {"b64_json": "abc"},
@@ -68,6 +67,17 @@ def test_bytes_are_found_under_every_name(entry: Json) -> None:
 )
 def test_what_is_no_picture_is_said_and_never_opened(entry: Json) -> None:
     assert isinstance(read_entry(entry), str)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "/relative.png", "//h/x.png", "https://h/" + "a" * 9000])
+def test_an_address_of_any_kind_is_handed_on_and_refused_where_all_addresses_are_judged(url: str) -> None:
+    offer = read_entry({"url": url})
+    assert isinstance(offer, Offer)
+    assert offer.url == url
+    rules = PictureRules(origin=parse_base("https://h").origin, any_public_host=True)
+    with pytest.raises(DownloadError) as error:
+        check_picture_url(offer.url, rules)
+    assert error.value.kind == "blocked"
 
 
 @pytest.mark.parametrize(
