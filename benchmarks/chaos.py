@@ -21,7 +21,7 @@ from shutil import rmtree
 from tempfile import mkdtemp
 
 from measuring import BenchmarkError, Verdicts, machine_line, timed
-from places import cores, requests_at, simulator
+from places import requests_at, simulator
 from projects import write_table_project
 
 from imagebatch.simulator.ledger import Ledger
@@ -44,7 +44,7 @@ TIMES = (
 )
 # Drawn beforehand: what pictures show is the same on every day, and drawing them would slow the simulator down.
 PREMADE = "images: {premade: true}\nrules: {print_quota: 10000000}\n"
-# What holds twenty requests up: the time that pictures take, an answer that waits for its picture, one that never comes.
+# What holds twenty requests up: the time that pictures take, an answer that waits for it, one that never comes.
 HELD = {
     "pictures that take a minute": ("all-images", "job_time: {fast: 60s}\n"),
     "creates that are held open": ("openai", "job_time: {hold: 60s}\n"),
@@ -91,7 +91,7 @@ def main() -> int:
     return verdicts.show()
 
 
-# Drawn in spite of everything ------------------------------------------------------------------------------------------
+# Drawn in spite of everything -----------------------------------------------------------------------------------------
 
 
 def _through_profiles(place: Path, profiles: list[str], variants: int, verdicts: Verdicts) -> None:
@@ -136,7 +136,7 @@ def _told(drawn: Drawn) -> str:
     return f"{drawn.wall_s:6.1f} s, {applies}, {drawn.total:,} requests ({kinds}), {len(drawn.creates):,} paid"
 
 
-# Asked to stop ---------------------------------------------------------------------------------------------------------
+# Asked to stop --------------------------------------------------------------------------------------------------------
 
 
 def _drain(place: Path, verdicts: Verdicts) -> None:
@@ -180,7 +180,7 @@ def _until_in_flight(running: SimulatorProcess, face: str, process: "subprocess.
         time.sleep(0.02)
 
 
-# What both need --------------------------------------------------------------------------------------------------------
+# What both need -------------------------------------------------------------------------------------------------------
 
 
 def _project(root: Path, running: SimulatorProcess, face: str, variants: int) -> None:

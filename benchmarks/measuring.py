@@ -18,7 +18,7 @@ class BenchmarkError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of a command: seconds of wall time and CPU (all its processes together), what it printed, how it ended."""
+    """One run of a command: seconds of wall time and CPU (all its processes together), what it said, how it ended."""
 
     wall_s: float
     cpu_s: float

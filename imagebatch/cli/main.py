@@ -35,7 +35,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "pick": "deciding", "redraw": "deciding", "accept": "deciding", "restore": "deciding", "resolve": "resolving",
         "protect": "keeping", "unprotect": "keeping",
     },
-    "Look": {"status": "looking", "verify": "looking", "history": "looking"},
+    "Look": {"status": "looking", "verify": "looking", "history": "looking", "doctor": "doctor"},
     "Set up": {
         "providers": "providers", "lock": "locks", "schema": "project", "simulate": "project", "completion": "project",
     },

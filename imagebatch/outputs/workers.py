@@ -20,6 +20,7 @@ DEVELOP_S = 120.0
 START_S = 30.0
 END_S = 2.0
 LONGEST_ANSWER = 64 * 1024
+DECODER = (sys.executable, "-s", "-m", "imagebatch.outputs.worker")
 _ENDED = "the run has ended"
 
 Answer = Mapping[str, Any]
@@ -37,7 +38,7 @@ class Workers:
     """
 
     def __init__(self, count: int | None = None, *, command: Sequence[str] | None = None) -> None:
-        self._command = tuple(command or (sys.executable, "-s", "-m", "imagebatch.outputs.worker"))
+        self._command = tuple(command or DECODER)
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._closed = False
@@ -162,6 +163,26 @@ class Workers:
         until = seams.clock.monotonic() + END_S
         for child in children:  # they end side by side, so one patience is enough for all
             child.process.end(max(0.0, until - seams.clock.monotonic()))
+
+
+def try_child(job: Mapping[str, Any], look: Callable[[int], T], *, seconds: float) -> tuple[Answer, T]:
+    """Have one job done by a child that is ended afterwards: its answer, and what `look` makes of its process id.
+
+    Raises OutputError where it does not start or does not answer within `seconds`.
+    """
+    try:
+        child = Child(DECODER)
+    except OSError as error:
+        raise _not_started(str(error)) from None
+    try:
+        child.answer(START_S)
+        return child.ask(job, seconds), look(child.pid)
+    except _Died:
+        raise _not_started("it died over a small picture") from None
+    except TimeoutError:
+        raise _not_started("it did not answer") from None
+    finally:
+        child.end(END_S)
 
 
 class _Died(Exception):

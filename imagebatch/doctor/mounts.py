@@ -1,0 +1,30 @@
+"""Which file system a folder lies on, by Linux's own table of mounts."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+def mount_of(folder: Path) -> tuple[str, str]:
+    """Type and place of the file system that holds `folder`; two empty texts where the system does not tell."""
+    try:
+        table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+        return parse_mounts(table, folder.resolve().as_posix())
+    except OSError:
+        return "", ""
+
+
+def parse_mounts(table: str, path: str) -> tuple[str, str]:
+    """The mount that `path` lies under, of several at one place the last; pure. The form is that of `mountinfo`."""
+    best = ("", "")
+    where = PurePosixPath(path)
+    for line in table.splitlines():
+        left, _, right = line.partition(" - ")
+        fields, kinds = left.split(" "), right.split(" ")
+        if len(fields) < 5 or not kinds[0]:
+            continue
+        place = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), fields[4])
+        if where.is_relative_to(place) and len(place) >= len(best[1]):
+            best = (kinds[0], place)
+    return best
