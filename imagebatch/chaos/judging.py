@@ -12,6 +12,7 @@ from imagebatch.chaos.running import Applied, Bill
 from imagebatch.model.generation import Entry
 from imagebatch.state.journal import read_journal
 from imagebatch.state.lockfile import LOCK_NAME, decode_lock, empty_lock, encode_block
+from imagebatch.state.store import FOLDER, JOURNAL
 
 MOST_APPLIES: Final = 3
 Promise = Literal["paid once", "accounted for", "recovered", "as undisturbed", "clean"]
@@ -22,6 +23,7 @@ PROMISES: Final[Mapping[Promise, str]] = {
     "as undisturbed": "the lock and the files of a run that nobody disturbed, but for declared doubts",
     "clean": "nothing left lying about, no internal error",
 }
+ENDED: Final = frozenset({0, 3})  # well, or with what only a person can decide
 _NEVER_SAID: Final = re.compile(r"Traceback|never retrieved|internal error|ResourceWarning")
 _LEFT_BEHIND: Final = re.compile(r"\.part$|\.ib-tmp|\.torn|^lease\.json$|\.new$|\.answer$")
 
@@ -36,12 +38,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """What a project holds: its lock's bytes, its entries by address, the hash of every output, what lies about."""
+    """What a project holds: its lock's bytes, its entries by address, the hash of every output, files that lie about,
+    and the journal's events, each with its token."""
 
     lock: bytes
     entries: Mapping[str, Entry]
     outputs: Mapping[str, str]
-    leftovers: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    events: tuple[tuple[str, str], ...] = ()
 
     @property
     def doubts(self) -> Mapping[str, tuple[str, ...]]:
@@ -59,13 +63,29 @@ def read_left(project: Path) -> Left:
     data = path.read_bytes() if path.exists() else b""
     lock = decode_lock(data) if data else empty_lock("0" * 32)
     entries = {address: lock.entry(address) for address in lock}
-    return Left(lock=data, entries=entries, outputs=_hashes(project / "outputs"), leftovers=_leftovers(project))
+    events = read_journal(project / FOLDER / JOURNAL).events
+    return Left(
+        lock=data,
+        entries=entries,
+        outputs=_hashes(project / "outputs"),
+        files=tuple(
+            path.relative_to(project).as_posix()
+            for path in sorted(project.rglob("*"))
+            if _LEFT_BEHIND.search(path.name)
+        ),
+        events=tuple((type(event).__name__, str(getattr(event, "token", ""))) for event in events),
+    )
 
 
 def judge(
     yardstick: Left, found: Left, applies: Sequence[Applied], bills: Sequence[Bill] | None, *, can_list: bool
 ) -> tuple[Fault, ...]:
-    """Everything that is wrong after a disturbed run; `applies` are those in good weather, `bills` all there are."""
+    """Everything that is wrong after a disturbed run; `applies` are those in good weather, `bills` all there are.
+
+    Where no apply came to its end, what it left says nothing more.
+    """
+    if any(one.code not in ENDED for one in applies):
+        return (*_paid_once(bills), *_recovered(applies))
     return (
         *_paid_once(bills),
         *_accounted(bills or (), found),
@@ -76,8 +96,8 @@ def judge(
 
 
 def settled(applied: Applied, *, changed: bool) -> bool:
-    """Whether an apply had nothing to do: it ended well or with what only a person can decide, and sent nothing."""
-    return applied.code in {0, 3} and not changed and not applied.creates
+    """Whether an apply had nothing to do: it came to its end, changed nothing and sent no create."""
+    return applied.code in ENDED and not changed and not applied.creates
 
 
 def _paid_once(bills: Sequence[Bill] | None) -> Iterator[Fault]:
@@ -112,7 +132,7 @@ def _recovered(applies: Sequence[Applied]) -> Iterator[Fault]:
         if one.killed:
             yield Fault(promise="recovered", text="an apply did not come to its end")
             return
-        if one.code not in {0, 3}:
+        if one.code not in ENDED:
             yield Fault(promise="recovered", text=f"an apply ended with exit code {one.code}: {_short(one.said)}")
             return
     if last.creates or len(applies) > MOST_APPLIES:
@@ -162,8 +182,12 @@ def _files(found: Left) -> Iterator[Fault]:
 
 
 def _clean(found: Left, applies: Sequence[Applied]) -> Iterator[Fault]:
-    for one in found.leftovers:
-        yield Fault(promise="clean", text=f"left behind: {one}")
+    for path in found.files:
+        yield Fault(promise="clean", text=f"left behind: {path}")
+    open_tokens = {token for tokens in found.doubts.values() for token in tokens}
+    for kind, token in found.events:
+        if token not in open_tokens:  # what is in doubt stays in the journal until somebody decides
+            yield Fault(promise="clean", text=f"the journal still has an event {kind} of {token}")
     for applied in applies:
         if _NEVER_SAID.search(applied.said):
             yield Fault(promise="clean", text=f"an apply said: {_short(applied.said)}")
@@ -180,12 +204,3 @@ def _hashes(folder: Path) -> Mapping[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-
-
-def _leftovers(project: Path) -> tuple[str, ...]:
-    """Files that no finished run may leave, and events that a checkpoint should have emptied."""
-    left = [
-        path.relative_to(project).as_posix() for path in sorted(project.rglob("*")) if _LEFT_BEHIND.search(path.name)
-    ]
-    events = read_journal(project / ".imagebatch" / "journal.db").events
-    return (*left, *(f"journal: {type(event).__name__}" for event in events))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from imagebatch.chaos.judging import MOST_APPLIES, Fault, Left, judge, read_left, settled
+from imagebatch.chaos.judging import ENDED, MOST_APPLIES, Fault, Left, judge, read_left, settled
 from imagebatch.chaos.promises import Judged, judge_promises
 from imagebatch.chaos.running import Applied, apply, bills, scratch, server, write_files
 from imagebatch.chaos.trial import Trial, project_files
@@ -172,6 +172,6 @@ def _settle(project: Path, base: str) -> tuple[Applied, ...]:
     while len(applies) < MOST_APPLIES:
         before = read_left(project).lock
         applies.append(apply(project, base))
-        if applies[-1].code not in {0, 3} or settled(applies[-1], changed=read_left(project).lock != before):
+        if applies[-1].code not in ENDED or settled(applies[-1], changed=read_left(project).lock != before):
             return tuple(applies)
     return (*applies, apply(project, base))

@@ -68,7 +68,10 @@ def _loaded(setup: Setup) -> tuple[Project | None, tuple[Finding, ...]]:
 def _state(setup: Setup) -> Iterator[Finding]:
     """Lock, journal, draw index, lease."""
     yield from examine(setup)
-    yield disk.lease(setup.home)
+    try:
+        yield disk.lease(setup.home)
+    except ImagebatchError as error:
+        yield fault_finding("lease", error)
 
 
 def _machine(setup: Setup, project: Project | None) -> Iterator[Finding]:

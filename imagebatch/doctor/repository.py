@@ -1,5 +1,6 @@
 """What git has of the project: the receipt has to be there, keys and `.imagebatch/` must not be."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from imagebatch.state.lockfile import LOCK_NAME
 from imagebatch.state.store import FOLDER
 
 _LONGEST_S: Final = 30.0
+_NO_REPOSITORY: Final = "not a git repository"
 SHORTEST_KEY: Final = 8  # shorter values are no secrets, and would be found in ordinary words
 _SHOWN: Final = 5
 
@@ -36,7 +38,12 @@ def findings(root: Path, keys: Mapping[str, str]) -> Iterator[Finding]:
             check="git", state="look", text="git is not installed, so nobody keeps the lock", hint="install git"
         )
         return
-    if _git(root, "rev-parse", "--is-inside-work-tree").returncode != 0:
+    inside = _git(root, "rev-parse", "--is-inside-work-tree")
+    if inside.returncode != 0 and _NO_REPOSITORY not in inside.stderr:
+        text = f"git: cannot be asked here: {' '.join(inside.stderr.split())[:300]}"
+        yield Finding(check="git", state="look", text=text, hint="git status")
+        return
+    if inside.returncode != 0:
         text = f"the project is in no git repository; {LOCK_NAME} is the receipt for what you pay"
         yield Finding(check="git", state="look", text=text, hint=f"git init && git add imagebatch.yaml {LOCK_NAME}")
         return
@@ -66,6 +73,7 @@ def _git(root: Path, *words: str, given: str = "") -> "subprocess.CompletedProce
     return subprocess.run(  # noqa: S603 - no shell, fixed words
         ["git", "--no-optional-locks", "-C", str(root), *words],  # noqa: S607 - the user's own git
         input=given,
+        env={**os.environ, "LC_ALL": "C"},  # its words are read
         capture_output=True,
         encoding="utf-8",
         errors="replace",
