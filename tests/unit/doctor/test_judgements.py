@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,8 @@ def test_a_system_that_does_not_tell_its_mounts_is_no_fault() -> None:
 @pytest.mark.parametrize(("name", "check"), [("locks", "lock"), ("replaces", "replace"), ("syncs", "sync")])
 def test_a_disk_that_cannot_keep_state_is_bad(name: str, check: str) -> None:
     assert set(states(judge_abilities(Abilities())).values()) == {"ok"}
-    found = states(judge_abilities(replace(Abilities(), **{name: "no"})))
+    broken: dict[str, Any] = {name: "no"}
+    found = states(judge_abilities(replace(Abilities(), **broken)))
     assert [key for key, state in found.items() if state == "bad"] == [f"disk.{check}"]
 
 
