@@ -1,18 +1,14 @@
-"""What a run left, and what is wrong with it: read once, judged by pure functions."""
+"""What is wrong with what a run left; pure."""
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
-from imagebatch.chaos.running import Applied, Bill
+from imagebatch.chaos.traces import Applied, Bill, Left
 from imagebatch.model.generation import Entry
-from imagebatch.state.journal import read_journal
-from imagebatch.state.lockfile import LOCK_NAME, decode_lock, empty_lock, encode_block
-from imagebatch.state.store import FOLDER, JOURNAL
+from imagebatch.state.lockfile import encode_block
 
 MOST_APPLIES: Final = 3
 Promise = Literal["paid once", "accounted for", "recovered", "as undisturbed", "clean"]
@@ -25,7 +21,6 @@ PROMISES: Final[Mapping[Promise, str]] = {
 }
 ENDED: Final = frozenset({0, 3})  # well, or with what only a person can decide
 _NEVER_SAID: Final = re.compile(r"Traceback|never retrieved|internal error|ResourceWarning")
-_LEFT_BEHIND: Final = re.compile(r"\.part$|\.ib-tmp|\.torn|^lease\.json$|\.new$|\.answer$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,47 +29,6 @@ class Fault:
 
     promise: Promise
     text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """What a project holds: its lock's bytes, its entries by address, the hash of every output, files that lie about,
-    and the journal's events, each with its token."""
-
-    lock: bytes
-    entries: Mapping[str, Entry]
-    outputs: Mapping[str, str]
-    files: tuple[str, ...] = ()
-    events: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def doubts(self) -> Mapping[str, tuple[str, ...]]:
-        """What the lock says is in doubt: the tokens by address."""
-        return {
-            address: tuple(part.token for part in entry.parts if part.status == "in_doubt") or (entry.token,)
-            for address, entry in self.entries.items()
-            if entry.status == "in_doubt"
-        }
-
-
-def read_left(project: Path) -> Left:
-    """Look at a project."""
-    path = project / LOCK_NAME
-    data = path.read_bytes() if path.exists() else b""
-    lock = decode_lock(data) if data else empty_lock("0" * 32)
-    entries = {address: lock.entry(address) for address in lock}
-    events = read_journal(project / FOLDER / JOURNAL).events
-    return Left(
-        lock=data,
-        entries=entries,
-        outputs=_hashes(project / "outputs"),
-        files=tuple(
-            path.relative_to(project).as_posix()
-            for path in sorted(project.rglob("*"))
-            if _LEFT_BEHIND.search(path.name)
-        ),
-        events=tuple((type(event).__name__, str(getattr(event, "token", ""))) for event in events),
-    )
 
 
 def judge(
@@ -196,11 +150,3 @@ def _clean(found: Left, applies: Sequence[Applied]) -> Iterator[Fault]:
 def _short(text: str, most: int = 300) -> str:
     one_line = " ".join(text.split())
     return one_line if len(one_line) <= most else f"…{one_line[-most:]}"
-
-
-def _hashes(folder: Path) -> Mapping[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagebatch.chaos.trial import KEY, Trial
+from imagebatch.effects import seams
 from imagebatch.errors import ImagebatchError
 from imagebatch.http.client import ProviderWire
 from imagebatch.http.limits import Gate
@@ -29,7 +30,7 @@ class Judged:
 
 def judge_promises(trial: Trial, base: str) -> tuple[Judged, ...]:
     """Run every check that concerns the type; a broken promise stops none of the others."""
-    return asyncio.run(_all(trial, base))
+    return seams.clock.run(_all(trial, base))
 
 
 async def _all(trial: Trial, base: str) -> tuple[Judged, ...]:

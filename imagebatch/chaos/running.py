@@ -1,60 +1,33 @@
 """The effects of a proof: servers and real runs in processes of their own, killed from outside; what they left."""
 
+import hashlib
 import json
 import os
+import random
+import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from imagebatch.chaos.traces import Applied, Bill, Left
 from imagebatch.chaos.trial import ORIGIN_VARIABLE
 from imagebatch.http.trust import parse_base
 from imagebatch.simulator.process import SimulatorProcess, start
+from imagebatch.state.journal import read_journal
+from imagebatch.state.lockfile import LOCK_NAME, decode_lock, empty_lock
+from imagebatch.state.store import FOLDER, JOURNAL
 
 LONGEST_S: Final = 90.0
 LOOK_EVERY_S: Final = 0.005
+_LEFT_BEHIND: Final = re.compile(r"\.part$|\.ib-tmp|\.torn|^lease\.json$|\.new$|\.answer$")
 _KEPT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
-    """How one `apply` ended: its exit code (negative for a signal), its summary, what it said on stderr.
-
-    `seconds` is from its plan to its end.
-    """
-
-    code: int
-    seconds: float
-    summary: Mapping[str, Any] = field(default_factory=dict)
-    said: str = ""
-
-    @property
-    def killed(self) -> bool:
-        """Whether we ended it."""
-        return self.code == -signal.SIGKILL
-
-    @property
-    def creates(self) -> int:
-        """How many creates it sent, as far as it could say."""
-        return int(self.summary.get("requests", {}).get("create", 0))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
-    """One thing that the server billed: `operation` is create, retry or buy, `delivered` the pictures of it."""
-
-    operation: str
-    token: str
-    image: str
-    delivered: int
 
 
 @contextmanager
@@ -147,3 +120,36 @@ def _environment(folder: Path, base: str) -> dict[str, str]:
     """No key and no setting of the person who asks for the proof; where plug-ins are found stays as it is."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return {**kept, "HOME": str(folder.parent), "XDG_CONFIG_HOME": str(folder.parent), ORIGIN_VARIABLE: base}
+
+
+def read_left(project: Path) -> Left:
+    """Look at a project."""
+    path = project / LOCK_NAME
+    data = path.read_bytes() if path.exists() else b""
+    lock = decode_lock(data) if data else empty_lock("0" * 32)
+    entries = {address: lock.entry(address) for address in lock}
+    events = read_journal(project / FOLDER / JOURNAL).events
+    return Left(
+        lock=data,
+        entries=entries,
+        outputs=_hashes(project / "outputs"),
+        files=tuple(
+            path.relative_to(project).as_posix()
+            for path in sorted(project.rglob("*"))
+            if _LEFT_BEHIND.search(path.name)
+        ),
+        events=tuple((type(event).__name__, str(getattr(event, "token", ""))) for event in events),
+    )
+
+
+def _hashes(folder: Path) -> Mapping[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def chance(*about: object) -> Callable[[], float]:
+    """Numbers in [0, 1) that are the same again for the same words: a proof can be repeated."""
+    return random.Random(" ".join(map(str, about))).random  # noqa: S311  # no secret

@@ -1,18 +1,18 @@
 """The proof: conformance, then in each weather runs that are killed, recovered and compared with an undisturbed one."""
 
-import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from imagebatch.chaos.judging import ENDED, MOST_APPLIES, Fault, Left, judge, read_left, settled
+from imagebatch.chaos.judging import ENDED, MOST_APPLIES, Fault, judge, settled
 from imagebatch.chaos.promises import Judged, judge_promises
-from imagebatch.chaos.running import Applied, apply, bills, scratch, server, write_files
+from imagebatch.chaos.running import apply, bills, chance, read_left, scratch, server, write_files
+from imagebatch.chaos.traces import Applied, Left
 from imagebatch.chaos.trial import Trial, project_files
 from imagebatch.chaos.weather import AFTERWARDS, profile_text, yardstick
+from imagebatch.effects import seams
 from imagebatch.errors import ProviderError
 from imagebatch.providers import registry
 
@@ -90,7 +90,7 @@ class _Suite:
         self._trial = trial
         self._folder = folder
         self._tell = tell
-        self._until = time.monotonic() + trial.seconds
+        self._until = seams.clock.monotonic() + trial.seconds
         self._yardsticks: dict[tuple[str, int], tuple[Left, float]] = {}
         self._can_list = registry.capabilities(trial.type).witness == "list"
         self._count = 0
@@ -99,7 +99,7 @@ class _Suite:
         for profile in self._trial.profiles:
             runs: list[Disturbed] = []
             for number in range(self._trial.runs):
-                if time.monotonic() >= self._until:
+                if seams.clock.monotonic() >= self._until:
                     break
                 runs.append(self._disturbed(profile, number))
                 wrong = f", {len(runs[-1].faults)} wrong" if runs[-1].faults else ""
@@ -110,13 +110,13 @@ class _Suite:
         """Kill an apply, perhaps the next one, too, in this weather; then apply in good weather until all is done."""
         seed = self._trial.seed + number
         wanted, length_s = self._yardstick(profile, seed)
-        chance = random.Random(f"{self._trial.seed} {profile} {number}")  # noqa: S311  # it has to be the same again
-        moment = (number + chance.random()) / self._trial.runs * length_s  # one from each part of the run's time
+        draw = chance(self._trial.seed, profile, number)
+        moment = (number + draw()) / self._trial.runs * length_s  # one from each part of the run's time
         place = self._place()
         before = len(bills(self._trial.base_url) or ()) if self._trial.base_url is not None else 0
         with _served(self._trial, place.data, profile, seed) as base:
             kills = int(apply(place.project, base, kill_after_s=moment).killed)
-            again = chance.random() * length_s if chance.random() < _SECOND_KILL else None
+            again = draw() * length_s if draw() < _SECOND_KILL else None
             kills += int(apply(place.project, base, kill_after_s=again).killed)
         with _served(self._trial, place.data, AFTERWARDS, seed) as base:
             applies = _settle(place.project, base)

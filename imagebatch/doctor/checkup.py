@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from imagebatch.doctor import children, disk, interpreter, providers, repository, surroundings
+from imagebatch.doctor.probes import scratch
 from imagebatch.errors import ImagebatchError
 from imagebatch.pipeline.doctor import Finding, examine, fault_finding
 from imagebatch.pipeline.project import Project, Setup, load
@@ -77,7 +78,7 @@ def _state(setup: Setup) -> Iterator[Finding]:
 def _machine(setup: Setup, project: Project | None) -> Iterator[Finding]:
     """The disk, and the children that need a file on it."""
     try:
-        with disk.scratch(setup.home) as folder:
+        with scratch(setup.home) as folder:
             yield from disk.findings(setup.home, project, folder)
             yield from children.findings(folder)
     except OSError as error:

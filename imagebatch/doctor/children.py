@@ -1,12 +1,13 @@
 """The child processes that read strangers' bytes and templates: do they start, and do their limits hold?"""
 
 import base64
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from imagebatch.doctor.probes import memory_limit
+from imagebatch.effects import seams
+from imagebatch.effects.files import write_bytes
 from imagebatch.errors import ImagebatchError
 from imagebatch.manifest.templating import MEMORY_BASE, MEMORY_PER_VARIANT, Died, Renderer
 from imagebatch.outputs.worker import MEMORY
@@ -41,14 +42,14 @@ def findings(folder: Path | None) -> Iterator[Finding]:
 
 
 def _tried(name: str, what: str, probe: Callable[[], int | None], wanted: int) -> Finding:
-    began = time.monotonic()
+    began = seams.clock.monotonic()
     try:
         memory = probe()
     except (ImagebatchError, OSError, _NoChild) as error:
         text = f"{name}: the process of its own that reads {what} does not work here: {error}"
         hint = "free memory and processes (ulimit -a shows the limits), or reinstall imagebatch"
         return Finding(check=name, state="bad", text=text, hint=hint)
-    return judge_limit(name, what, memory, wanted, seconds=time.monotonic() - began)
+    return judge_limit(name, what, memory, wanted, seconds=seams.clock.monotonic() - began)
 
 
 def judge_limit(name: str, what: str, memory: int | None, wanted: int, *, seconds: float) -> Finding:
@@ -65,8 +66,8 @@ def judge_limit(name: str, what: str, memory: int | None, wanted: int, *, second
 
 def _decoder(folder: Path) -> int | None:
     path = folder / "probe.png"
-    path.write_bytes(PICTURE)
-    answer, memory = try_child({"do": "check", "path": str(path)}, _memory_limit, seconds=CHECK_S)
+    write_bytes(path, PICTURE)
+    answer, memory = try_child({"do": "check", "path": str(path)}, seconds=CHECK_S)
     if answer.get("width") != SIDE:
         raise _NoChild(str(answer.get("text", "it read a small picture wrongly")))
     return memory
@@ -85,16 +86,4 @@ def _renderer() -> int | None:
                 break
         if texts != ["42"]:
             raise _NoChild("it rendered a small template wrongly")
-        return _memory_limit(renderer.pid)
-
-
-def _memory_limit(pid: int) -> int | None:
-    """Bytes of memory that the system lets a process have, -1 for no limit; None where it does not tell."""
-    if sys.platform != "linux":
-        return None
-    import resource
-
-    try:
-        return resource.prlimit(pid, resource.RLIMIT_AS)[0]
-    except OSError:
-        return None
+        return memory_limit(renderer.pid)

@@ -1,18 +1,12 @@
 """What the file system below `.imagebatch/` can do: what the state's promises rest on, tried with files of our own."""
 
-import errno
-import os
-import secrets
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from imagebatch.doctor.mounts import mount_of
+from imagebatch.doctor.mounts import parse_mounts
+from imagebatch.doctor.probes import Abilities, mount_table, tried
+from imagebatch.effects.files import exists
 from imagebatch.outputs.room import MIB, Room, free_bytes, on_each_disk
 from imagebatch.pipeline.doctor import Finding
 from imagebatch.pipeline.project import Project
@@ -26,53 +20,13 @@ _KINDS: Final[dict[str, Kept]] = {
     "ceph": "network", "glusterfs": "network", "afs": "network", "fuse.sshfs": "network", "fuse.s3fs": "network",
     "overlay": "container", "aufs": "container",
 }  # fmt: skip
-_CHILD_S: Final = 30.0
 _USUAL_IN_FLIGHT: Final = 8
-# Exit code 3 where the lock is held by somebody else, 0 where it was got.
-_LOCKER: Final = (
-    "import sys; from filelock import FileLock, Timeout\n"
-    "try: FileLock(sys.argv[1], fallback_to_soft=False).acquire(timeout=0)\n"
-    "except Timeout: sys.exit(3)\n"
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Abilities:
-    """What was tried in a folder. Texts say why something does not work, None that it does."""
-
-    locks: str | None = None
-    replaces: str | None = None
-    syncs: str | None = None
-    links: str | None = None
-    folds_case: bool = False
-    folds_unicode: bool = False
-
-
-@contextmanager
-def scratch(home: Path) -> Iterator[Path]:
-    """A folder in `.imagebatch/` that is gone afterwards, and `.imagebatch/` with it where it was not there.
-
-    Raises OSError where nothing can be written.
-    """
-    state = home / FOLDER
-    made = not state.exists()
-    if state.is_symlink() or (state.exists() and not state.is_dir()):
-        raise OSError(errno.ENOTDIR, f"{FOLDER} is a link or no folder")
-    folder = state / f".doctor-{secrets.token_hex(4)}"
-    try:
-        state.mkdir(mode=0o700, exist_ok=True)
-        folder.mkdir(mode=0o700)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if made and state.is_dir() and not any(state.iterdir()):
-            state.rmdir()
 
 
 def findings(home: Path, project: Project | None, folder: Path) -> Iterator[Finding]:
     """Everything about the disk; `folder` is a scratch folder on it."""
     yield from judge_abilities(tried(folder))
-    kind, where = mount_of(folder)
+    kind, where = parse_mounts(*mount_table(folder))
     yield judge_kind(kind, where)
     yield _room(home, project)
 
@@ -88,22 +42,10 @@ def lease(home: Path) -> Finding:
     if left is not None:
         text = f"lease: free; {left} ended without giving it back, and the next apply takes it over"
         return Finding(check="lease", state="ok", text=text)
-    if (state / OWNER_NAME).exists():
+    if exists(state / OWNER_NAME):
         text = f"lease: {OWNER_NAME} cannot be read; the system's own lock decides"
         return Finding(check="lease", state="look", text=text, hint="imagebatch lock release")
     return Finding(check="lease", state="ok", text="lease: free")
-
-
-def tried(folder: Path) -> Abilities:
-    """Try out what the state needs, with files in `folder`."""
-    return Abilities(
-        locks=_tried(lambda: _lock(folder)),
-        replaces=_tried(lambda: _replace(folder)),
-        syncs=_tried(lambda: _sync(folder)),
-        links=_tried(lambda: _link(folder)),
-        folds_case=_same_name(folder, "Doctor-Case", "doctor-case"),
-        folds_unicode=_same_name(folder, "doctor-caf\u00e9", "doctor-cafe\u0301"),
-    )
 
 
 def judge_abilities(found: Abilities) -> Iterator[Finding]:
@@ -168,81 +110,3 @@ def _room(home: Path, project: Project | None) -> Finding:
         return Finding(check="disk.room", state="look", text=text)
     text = f"room: {free // MIB:,} MiB are free, and {room.wanted // MIB} MiB have to be before anything is paid for"
     return Finding(check="disk.room", state="ok", text=text)
-
-
-# Tries -----------------------------------------------------------------------------------------------------------
-
-
-def _tried(attempt: Callable[[], str | None]) -> str | None:
-    try:
-        return attempt()
-    except OSError as error:
-        return error.strerror or str(error)
-    except NotImplementedError:
-        return "it has no locks"
-
-
-def _lock(folder: Path) -> str | None:
-    """Hold a lock here, and let another process ask for it: a lock that does not keep it out is none."""
-    from filelock import FileLock
-
-    path = folder / "lock"
-    with FileLock(path, is_singleton=False, fallback_to_soft=False):
-        held = _ask_for_lock(path)
-    freed = _ask_for_lock(path)
-    if held == 3 and freed == 0:
-        return None
-    return "a lock does not keep another process out" if held == 0 else "a lock that was given back stays held"
-
-
-def _ask_for_lock(path: Path) -> int:
-    done = subprocess.run(  # noqa: S603 - our own interpreter, no shell
-        [sys.executable, "-c", _LOCKER, str(path)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        timeout=_CHILD_S,
-        check=False,
-    )
-    return done.returncode
-
-
-def _replace(folder: Path) -> str | None:
-    old, new = folder / "replaced", folder / "replacing"
-    old.write_bytes(b"old")
-    new.write_bytes(b"new")
-    with old.open("rb") as reader:  # as a program may that reads the lock while we write it
-        new.replace(old)
-        seen = reader.read()
-    if seen != b"old" or old.read_bytes() != b"new":
-        return "a file that is replaced is not whole for its readers"
-    return None
-
-
-def _sync(folder: Path) -> str | None:
-    with (folder / "synced").open("wb") as file:
-        file.write(b"x")
-        file.flush()
-        os.fsync(file.fileno())
-    if os.name == "nt":
-        return None
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return None
-
-
-def _link(folder: Path) -> str | None:
-    (folder / "linked").write_bytes(b"x")
-    (folder / "link").hardlink_to(folder / "linked")
-    return None
-
-
-def _same_name(folder: Path, one: str, other: str) -> bool:
-    try:
-        (folder / one).touch()
-        return (folder / other).exists()
-    except OSError:
-        return False

@@ -1,12 +1,10 @@
 """Python and the libraries: are they those that this program was made for, with what was mended in them since?"""
 
-import platform
 import re
-import sqlite3
-import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 
+from imagebatch.doctor.probes import interpreter_versions
 from imagebatch.pipeline.doctor import Finding
 
 Version = tuple[int, ...]
@@ -16,8 +14,7 @@ _BOUND = re.compile(r"(?P<op>>=|<)\s*(?P<version>[0-9][0-9.]*)")
 
 def versions() -> Iterator[Finding]:
     """What is installed, held against the bounds that the package declares: below them are known, mended holes."""
-    text = f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {ssl.OPENSSL_VERSION}"
-    yield Finding(check="python", state="ok", text=text)
+    yield Finding(check="python", state="ok", text=interpreter_versions())
     try:
         wanted = requires("imagebatch") or []
     except PackageNotFoundError:

@@ -1,22 +1,16 @@
 """Which file system a folder lies on, by Linux's own table of mounts."""
 
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
-def mount_of(folder: Path) -> tuple[str, str]:
-    """Type and place of the file system that holds `folder`; two empty texts where the system does not tell."""
-    try:
-        table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
-        return parse_mounts(table, folder.resolve().as_posix())
-    except OSError:
-        return "", ""
-
-
 def parse_mounts(table: str, path: str) -> tuple[str, str]:
-    """The mount that `path` lies under, of several at one place the last; pure. The form is that of `mountinfo`."""
+    """The mount that `path` lies under, of several at one place the last; pure. The form is that of `mountinfo`.
+
+    Two empty texts where the table does not tell.
+    """
     best = ("", "")
     where = PurePosixPath(path)
     for line in table.splitlines():

@@ -1,18 +1,16 @@
 """What git has of the project: the receipt has to be there, keys and `.imagebatch/` must not be."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from imagebatch.doctor.probes import Said, git, has_git
+from imagebatch.effects.files import exists
 from imagebatch.pipeline.doctor import Finding
 from imagebatch.state.lockfile import LOCK_NAME
 from imagebatch.state.store import FOLDER
 
-_LONGEST_S: Final = 30.0
 _NO_REPOSITORY: Final = "not a git repository"
 SHORTEST_KEY: Final = 8  # shorter values are no secrets, and would be found in ordinary words
 _SHOWN: Final = 5
@@ -33,17 +31,17 @@ class Repository:
 
 def findings(root: Path, keys: Mapping[str, str]) -> Iterator[Finding]:
     """Ask git; `keys` are values by the names of their variables, looked for in what is committed."""
-    if shutil.which("git") is None:
+    if not has_git():
         yield Finding(
             check="git", state="look", text="git is not installed, so nobody keeps the lock", hint="install git"
         )
         return
-    inside = _git(root, "rev-parse", "--is-inside-work-tree")
-    if inside.returncode != 0 and _NO_REPOSITORY not in inside.stderr:
-        text = f"git: cannot be asked here: {' '.join(inside.stderr.split())[:300]}"
+    inside = git(root, "rev-parse", "--is-inside-work-tree")
+    if inside.code != 0 and _NO_REPOSITORY not in inside.err:
+        text = f"git: cannot be asked here: {' '.join(inside.err.split())[:300]}"
         yield Finding(check="git", state="look", text=text, hint="git status")
         return
-    if inside.returncode != 0:
+    if inside.code != 0:
         text = f"the project is in no git repository; {LOCK_NAME} is the receipt for what you pay"
         yield Finding(check="git", state="look", text=text, hint=f"git init && git add imagebatch.yaml {LOCK_NAME}")
         return
@@ -52,12 +50,12 @@ def findings(root: Path, keys: Mapping[str, str]) -> Iterator[Finding]:
 
 def _seen(root: Path, keys: Mapping[str, str]) -> Repository:
     return Repository(
-        lock=(root / LOCK_NAME).exists(),
-        ignored=_git(root, "check-ignore", "-q", LOCK_NAME).returncode == 0,
-        tracked=_git(root, "ls-files", "--error-unmatch", LOCK_NAME).returncode == 0,
-        changed=bool(_git(root, "status", "--porcelain", "--", LOCK_NAME).stdout.strip()),
-        private=_lines(_git(root, "ls-files", "-z", "--", FOLDER)),
-        environments=_lines(_git(root, "ls-files", "-z", "--", ".env", ".env.*", "*.env")),
+        lock=exists(root / LOCK_NAME),
+        ignored=git(root, "check-ignore", "-q", LOCK_NAME).code == 0,
+        tracked=git(root, "ls-files", "--error-unmatch", LOCK_NAME).code == 0,
+        changed=bool(git(root, "status", "--porcelain", "--", LOCK_NAME).out.strip()),
+        private=_lines(git(root, "ls-files", "-z", "--", FOLDER)),
+        environments=_lines(git(root, "ls-files", "-z", "--", ".env", ".env.*", "*.env")),
         keys=tuple((name, path) for name, value in keys.items() for path in _committed(root, value)),
     )
 
@@ -66,24 +64,11 @@ def _committed(root: Path, value: str) -> tuple[str, ...]:
     """Tracked files that hold this value. It goes to git by its standard input: everybody can read command lines."""
     if len(value) < SHORTEST_KEY or "\n" in value:
         return ()
-    return _lines(_git(root, "grep", "-z", "-l", "-F", "-f", "-", given=value + "\n"))
+    return _lines(git(root, "grep", "-z", "-l", "-F", "-f", "-", given=value + "\n"))
 
 
-def _git(root: Path, *words: str, given: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(  # noqa: S603 - no shell, fixed words
-        ["git", "--no-optional-locks", "-C", str(root), *words],  # noqa: S607 - the user's own git
-        input=given,
-        env={**os.environ, "LC_ALL": "C"},  # its words are read
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=_LONGEST_S,
-        check=False,
-    )
-
-
-def _lines(done: "subprocess.CompletedProcess[str]") -> tuple[str, ...]:
-    return tuple(path for path in done.stdout.split("\0") if path) if done.returncode == 0 else ()
+def _lines(done: Said) -> tuple[str, ...]:
+    return tuple(path for path in done.out.split("\0") if path) if done.code == 0 else ()
 
 
 def judge_repository(seen: Repository) -> Iterator[Finding]:

@@ -1,12 +1,14 @@
 """The clock, the environment and the terminal that a run finds itself in."""
 
 import difflib
-import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
+from imagebatch.doctor.probes import clock_step_s
+from imagebatch.effects import seams
+from imagebatch.effects.files import exists
 from imagebatch.pipeline.doctor import Finding
 
 USUAL_KEYS: Final = ("AIGNE_HUB_API_KEY", "ALL_IMAGES_API_KEY", "OPENAI_API_KEY")
@@ -22,17 +24,16 @@ _PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP
 _READINGS: Final = 1000
 _COARSE_S: Final = 0.1
 # When this was written; a clock that stands before it is wrong.
-_YOUNGEST: Final = 1_790_000_000
+_YOUNGEST: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def clock() -> Iterator[Finding]:
     """Whether the clock that deadlines hang on goes, forward only, and whether the wall clock stands after 1970."""
-    readings = [time.monotonic() for _ in range(_READINGS)]
-    resolution = time.get_clock_info("monotonic").resolution
-    yield judge_clock(readings, resolution, time.time())
+    readings = [seams.clock.monotonic() for _ in range(_READINGS)]
+    yield judge_clock(readings, clock_step_s(), seams.clock.wall())
 
 
-def judge_clock(readings: list[float], resolution_s: float, wall: float) -> Finding:
+def judge_clock(readings: list[float], resolution_s: float, wall: datetime) -> Finding:
     """What the clocks say; pure."""
     back = any(later < earlier for earlier, later in pairwise(readings))
     if back or resolution_s > _COARSE_S:
@@ -40,9 +41,7 @@ def judge_clock(readings: list[float], resolution_s: float, wall: float) -> Find
         text = f"clock: the monotonic clock {what}; deadlines and pauses cannot be kept"
         return Finding(check="clock", state="bad", text=text, hint="tell whoever runs this machine")
     if wall < _YOUNGEST:
-        text = (
-            f"clock: the wall clock says {time.strftime('%Y-%m-%d', time.gmtime(wall))}. Nothing here hangs on it, but"
-        )
+        text = f"clock: the wall clock says {wall:%Y-%m-%d}. Nothing here hangs on it, but"
         text += " certificates will be refused as not valid yet"
         return Finding(check="clock", state="look", text=text, hint="set the clock: timedatectl set-ntp true")
     return Finding(check="clock", state="ok", text=f"clock: goes forward, in steps of {resolution_s:g} s")
@@ -60,7 +59,7 @@ def environment(variables: Mapping[str, str], known: frozenset[str]) -> Iterator
     if ours and not strange:
         yield Finding(check="variables", state="ok", text=f"variables: {', '.join(ours)} in force")
     for name in _AUTHORITIES:
-        if variables.get(name) and not Path(variables[name]).exists():
+        if variables.get(name) and not exists(variables[name]):
             text = f"{name} names a place that is not there, so no certificate can be checked"
             yield Finding(check="certificates", state="bad", text=text, hint=f"unset {name}, or correct it")
     proxies = [name for name in _PROXIES if variables.get(name)]

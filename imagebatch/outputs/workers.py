@@ -165,24 +165,25 @@ class Workers:
             child.process.end(max(0.0, until - seams.clock.monotonic()))
 
 
-def try_child(job: Mapping[str, Any], look: Callable[[int], T], *, seconds: float) -> tuple[Answer, T]:
-    """Have one job done by a child that is ended afterwards: its answer, and what `look` makes of its process id.
+def try_child(job: Mapping[str, Any], *, seconds: float) -> tuple[Answer, int | None]:
+    """Have one job done by a child that is ended afterwards.
 
-    Raises OutputError where it does not start or does not answer within `seconds`.
+    Gives its answer, and how many bytes of memory it may use: -1 for no limit, None where its system has none. Raises
+    OutputError where it does not start or does not answer within `seconds`.
     """
     try:
         child = Child(DECODER)
     except OSError as error:
         raise _not_started(str(error)) from None
     try:
-        child.answer(START_S)
-        return child.ask(job, seconds), look(child.pid)
+        memory = child.answer(START_S).get("memory")
+        return child.ask(job, seconds), memory
     except _Died:
         raise _not_started("it died over a small picture") from None
     except TimeoutError:
         raise _not_started("it did not answer") from None
     finally:
-        child.end(END_S)
+        child.process.end(END_S)
 
 
 class _Died(Exception):

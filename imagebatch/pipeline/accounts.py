@@ -1,8 +1,7 @@
 """Providers of a project: what each can do, where its key comes from, and whether the key works."""
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -92,16 +91,14 @@ class _Timed:
     """Passes calls on, and notes how long the first took and what the server's clock said then."""
 
     wire: Wire
-    now: Callable[[], float]
-    wall: Callable[[], float]
     seconds: float | None = None
     ahead_s: float | None = None
 
     async def send(self, call: Call) -> Answer:
-        began, wall = self.now(), self.wall()
+        began, wall = seams.clock.monotonic(), seams.clock.wall().timestamp()
         answer = await self.wire.send(call)
         if self.seconds is None:
-            self.seconds = self.now() - began
+            self.seconds = seams.clock.monotonic() - began
             date = http_date(answer.headers.get("date", ""))
             self.ahead_s = wall + self.seconds / 2 - date if date is not None else None
         return answer
@@ -137,7 +134,7 @@ async def _checked(project: Project, alias: str) -> Checked:
             )
             if not isinstance(lane.adapter, CanCheck):
                 return Checked(alias=alias, checked=False)
-            timed = _Timed(wire=lane.wire, now=time.monotonic, wall=time.time)
+            timed = _Timed(wire=lane.wire)
             facts = await lane.adapter.check(timed)
     except (ImagebatchError, Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
         return Checked(alias=alias, trouble=str(error))

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from imagebatch.chaos.judging import Fault, Left, judge, settled
-from imagebatch.chaos.running import Applied, Bill
+from imagebatch.chaos.judging import Fault, judge, settled
+from imagebatch.chaos.traces import Applied, Bill, Left
 from imagebatch.model.generation import Candidate, Entry, Output
 from imagebatch.state.lockfile import LOCK_NAME
 from tests.unit.state.worlds import DRAW, REQUEST, TOKEN, sha

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from imagebatch.doctor.children import judge_limit
-from imagebatch.doctor.disk import Abilities, judge_abilities, judge_kind
+from imagebatch.doctor.disk import judge_abilities, judge_kind
 from imagebatch.doctor.interpreter import judge_libraries, parse_requirements, parse_version
 from imagebatch.doctor.mounts import parse_mounts
+from imagebatch.doctor.probes import Abilities
 from imagebatch.doctor.providers import judge_checked
 from imagebatch.doctor.repository import Repository, judge_repository
 from imagebatch.doctor.surroundings import environment, judge_clock, terminal
@@ -22,7 +24,7 @@ MOUNTS = """\
 31 22 0:40 / /srv/pictures\\040here rw shared:6 - nfs4 server:/export rw,vers=4.2
 32 22 0:41 / /home rw - overlay overlay rw,lowerdir=/x
 """
-NOW = 1_800_000_000.0
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 def states(found: Iterable[Finding]) -> dict[str, str]:
@@ -104,7 +106,7 @@ def test_a_clock_that_goes_backwards_or_in_strides_is_bad_and_one_in_the_past_is
     assert judge_clock([1.0, 1.0, 2.0], 1e-9, NOW).state == "ok"
     assert judge_clock([1.0, 2.0, 1.5], 1e-9, NOW).state == "bad"
     assert judge_clock([1.0, 2.0], 1.0, NOW).state == "bad"
-    assert judge_clock([1.0, 2.0], 1e-9, 0.0).state == "look"
+    assert judge_clock([1.0, 2.0], 1e-9, datetime(1970, 1, 1, tzinfo=UTC)).state == "look"
 
 
 def test_a_variable_of_ours_that_means_nothing_is_told_with_the_one_that_was_meant() -> None:
