@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from imagebatch.cli.opening import open_setup
-from imagebatch.cli.options import Shell, command, flag
+from imagebatch.cli.options import DURATION, Shell, command, flag
 from imagebatch.cli.views.findings import finding_lines, finding_object
 from imagebatch.cli.views.foreign import json_text
 from imagebatch.errors import EXIT_ERROR, EXIT_OK, UsageError
@@ -28,7 +28,7 @@ _FACES = ("all-images", "aigne-hub", "openai")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Only this weather; several are allowed.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The same seed, the same kills.")
 @click.option("--runs", type=click.IntRange(1, 1000), default=3, show_default=True, help="Killed runs of each profile.")
-@click.option("--seconds", type=click.FloatRange(min=1), default=900.0, show_default=True, help="Begin no run after S.")
+@click.option("--seconds", type=DURATION, default=900.0, metavar="S", help="Begin no run after S.  [default: 15m]")
 def doctor(
     shell: Shell,
     *,
