@@ -1,17 +1,22 @@
 """`doctor --chaos`: a provider that keeps its promises passes, and one that breaks any of them is found."""
 
+import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from imagebatch.simulator.process import start
 from tests.chaos import plugins
 from tests.cli.conftest import ENTRY, bare_environment
 
@@ -71,6 +76,43 @@ def proved(tmp_path: Path, site: Path, type_: str, *profiles: str, runs: int = 1
     return asked(tmp_path, site, "--chaos", type_, *weather, "--runs", str(runs), "--seed", str(seed))
 
 
+@contextmanager
+def silent_about_bills(origin: str) -> Iterator[str]:
+    """A server that passes everything on to another one but the question for its ledger."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._pass_on()
+
+        def do_POST(self) -> None:
+            self._pass_on()
+
+        def _pass_on(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            headers = {
+                name: value for name, value in self.headers.items() if name.lower() not in {"host", "connection"}
+            }
+            path = "/nothing" if self.path.startswith("/_simulator") else self.path
+            answer = httpx.request(self.command, origin + path, headers=headers, content=body, timeout=60)
+            self.send_response_only(answer.status_code)
+            self.send_header("content-type", answer.headers.get("content-type", "application/json"))
+            self.send_header("content-length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_a_plug_in_that_keeps_its_promises_passes(tmp_path: Path, site: Path) -> None:
     found = proved(tmp_path, site, "faithful", "lossy", "storm")
     assert found.code == 0, found.err + json.dumps(found.proof)
@@ -87,7 +129,7 @@ def test_a_plug_in_that_keeps_its_promises_passes(tmp_path: Path, site: Path) ->
         ("insists", "Statuses of creates mean what the table says", "paid once"),
         ("says-no", "Statuses of creates mean what the table says", "paid once"),
         ("mixes-up", "Generations are found by tag, page by page", "as undisturbed"),
-        ("unmarked", "Generations are found by tag, page by page", "accounted for"),
+        ("unmarked", "Generations are found by tag, page by page", "paid once"),
     ],
 )
 def test_a_planted_fault_is_found_by_the_kit_and_by_killed_runs(
@@ -99,3 +141,18 @@ def test_a_planted_fault_is_found_by_the_kit_and_by_killed_runs(
     assert found.proof["verdict"] == "broken"
     assert sentence in found.broken
     assert promise in found.found_in_runs
+
+
+def test_a_server_of_the_authors_own_is_tried_and_has_to_tell_its_bills(tmp_path: Path, site: Path) -> None:
+    words = ("--chaos", "openai", "--param", "model=gpt-image-2", "--param", "quality=low", "--runs", "1")
+    with start(tmp_path / "own", "fast") as running:
+        told = asked(tmp_path, site, *words, "--base-url", running.openai_url)
+        with silent_about_bills(running.origin) as origin:
+            untold = asked(tmp_path, site, *words, "--base-url", f"{origin}/openai/v1")
+    assert (told.code, told.proof["verdict"]) == (0, "kept"), told.err + json.dumps(told.proof)
+    assert (untold.code, untold.found_in_runs) == (1, {"paid once"}), untold.err + json.dumps(untold.proof)
+
+
+def test_a_proof_without_time_for_all_its_runs_is_unfinished_and_no_success(tmp_path: Path, site: Path) -> None:
+    found = asked(tmp_path, site, "--chaos", "openai", "--seconds", "0", "--profile", "calm")
+    assert (found.code, found.proof["verdict"]) == (1, "unfinished")
