@@ -18,11 +18,12 @@ class BenchmarkError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of a command: seconds of wall time and CPU (all its processes together), and what it printed."""
+    """One run of a command: seconds of wall time and CPU (all its processes together), what it said, how it ended."""
 
     wall_s: float
     cpu_s: float
     output: str
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ def timed(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], codes: S
         output = out.read().decode("utf-8", "replace")
     if process.returncode not in codes:
         raise BenchmarkError(f"{' '.join(command)} ended with {process.returncode}:\n{output[-2000:]}")
-    return Run(wall_s=wall, cpu_s=usage.ru_utime + usage.ru_stime, output=output)
+    return Run(wall_s=wall, cpu_s=usage.ru_utime + usage.ru_stime, output=output, code=process.returncode)
 
 
 def peak_of(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], codes: Sequence[int] = (0,)) -> Peak:

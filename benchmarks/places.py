@@ -26,11 +26,11 @@ def pin(pid: int, core: int) -> None:
 
 
 @contextmanager
-def simulator(place: Path, settings: str = "") -> Iterator[SimulatorProcess]:
-    """A simulator of the `bench` profile on its core; `settings` is YAML that is laid over the profile."""
+def simulator(place: Path, settings: str = "", *, base: str = "bench") -> Iterator[SimulatorProcess]:
+    """A simulator of the profile `base` on its core; `settings` is YAML that is laid over the profile."""
     place.mkdir(parents=True, exist_ok=True)
     profile = place / "profile.yaml"
-    profile.write_text(f"extends: bench\n{settings}", encoding="utf-8")
+    profile.write_text(f"extends: {base}\n{settings}", encoding="utf-8")
     with start(place / "data", profile) as running:
         pin(running.pid, cores()[0])
         yield running

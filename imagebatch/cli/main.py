@@ -35,7 +35,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "pick": "deciding", "redraw": "deciding", "accept": "deciding", "restore": "deciding", "resolve": "resolving",
         "protect": "keeping", "unprotect": "keeping",
     },
-    "Look": {"status": "looking", "verify": "looking", "history": "looking", "report": "reporting"},
+    "Look": {
+        "status": "looking", "verify": "looking", "history": "looking", "report": "reporting", "doctor": "doctor",
+    },
     "Set up": {
         "providers": "providers", "lock": "locks", "schema": "project", "simulate": "project", "completion": "project",
     },

@@ -91,6 +91,11 @@ class Renderer:
         self._timed_out = False
         self._at: int | None = None
 
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
     def limit(self, *, variants: int, renders: int, templates: int = 0) -> None:
         """Tell the child its limits; has to come before the first job.
 

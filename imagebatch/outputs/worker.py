@@ -30,7 +30,7 @@ def main() -> None:
     _load_pillow()
     with os.fdopen(os.dup(1), "wb", buffering=0) as answers:
         os.dup2(2, 1)  # what a decoder's C code prints is no answer
-        answers.write(b'{"ready": true}\n')
+        answers.write(json.dumps({"ready": True, "memory": _memory()}).encode() + b"\n")
         for line in sys.stdin.buffer:
             job = json.loads(line)
             answer = _answered(job) | {"job": job["job"]}
@@ -145,6 +145,15 @@ def _limit_memory() -> None:
     ):
         hard = resource.getrlimit(what)[1]
         resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _memory() -> int | None:
+    """How many bytes of memory this process may use, -1 for no limit; None where the system has no such limits."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_AS)[0]
 
 
 def _limit_cpu(seconds: int) -> None:

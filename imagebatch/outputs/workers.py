@@ -20,6 +20,7 @@ DEVELOP_S = 120.0
 START_S = 30.0
 END_S = 2.0
 LONGEST_ANSWER = 64 * 1024
+DECODER = (sys.executable, "-s", "-m", "imagebatch.outputs.worker")
 _ENDED = "the run has ended"
 
 Answer = Mapping[str, Any]
@@ -37,7 +38,7 @@ class Workers:
     """
 
     def __init__(self, count: int | None = None, *, command: Sequence[str] | None = None) -> None:
-        self._command = tuple(command or (sys.executable, "-s", "-m", "imagebatch.outputs.worker"))
+        self._command = tuple(command or DECODER)
         self._idle: list[Child] = []
         self._busy: set[Child] = set()
         self._closed = False
@@ -162,6 +163,27 @@ class Workers:
         until = seams.clock.monotonic() + END_S
         for child in children:  # they end side by side, so one patience is enough for all
             child.process.end(max(0.0, until - seams.clock.monotonic()))
+
+
+def try_child(job: Mapping[str, Any], *, seconds: float) -> tuple[Answer, int | None]:
+    """Have one job done by a child that is ended afterwards.
+
+    Gives its answer, and how many bytes of memory it may use: -1 for no limit, None where its system has none. Raises
+    OutputError where it does not start or does not answer within `seconds`.
+    """
+    try:
+        child = Child(DECODER)
+    except OSError as error:
+        raise _not_started(str(error)) from None
+    try:
+        memory = child.answer(START_S).get("memory")
+        return child.ask(job, seconds), memory
+    except _Died:
+        raise _not_started("it died over a small picture") from None
+    except TimeoutError:
+        raise _not_started("it did not answer") from None
+    finally:
+        child.process.end(END_S)
 
 
 class _Died(Exception):

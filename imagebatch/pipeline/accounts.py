@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from imagebatch.effects import seams
 from imagebatch.errors import ImagebatchError
+from imagebatch.http.retry import http_date
 from imagebatch.http.trust import base_of
 from imagebatch.http.trustfile import read_trust
 from imagebatch.model.capabilities import Capabilities
-from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
+from imagebatch.model.wire import Answer, BadAnswer, Call, NotSent, OutcomeLost, Unreachable, Wire
 from imagebatch.pipeline.lanes import open_lane
 from imagebatch.pipeline.project import Project, key_of
 from imagebatch.providers.base import CanCheck
@@ -73,13 +74,42 @@ def _base(project: Project, alias: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What a key check told; `trouble` says why it did not work."""
+    """What a key check told; `trouble` says why it did not work.
+
+    `seconds` is how long the call took, `ahead_s` by how much our clock is ahead of the server's; None for unknown.
+    """
 
     alias: str
     account: str | None = None
     balances: Mapping[str, str | None] = field(default_factory=dict)
     trouble: str = ""
     checked: bool = True
+    seconds: float | None = None
+    ahead_s: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Timed:
+    """Passes calls on, and notes how long the first took and what the server's clock said then."""
+
+    wire: Wire
+    seconds: float | None = None
+    ahead_s: float | None = None
+
+    async def send(self, call: Call) -> Answer:
+        began, wall = seams.clock.monotonic(), seams.clock.wall().timestamp()
+        answer = await self.wire.send(call)
+        if self.seconds is None:
+            self.seconds = seams.clock.monotonic() - began
+            date = http_date(answer.headers.get("date", ""))
+            self.ahead_s = wall + self.seconds / 2 - date if date is not None else None
+        return answer
+
+    def recall(self, key: str) -> str | None:
+        return self.wire.recall(key)
+
+    def remember(self, key: str, value: str) -> None:
+        self.wire.remember(key, value)
 
 
 def check_providers(project: Project, aliases: Sequence[str]) -> tuple[Checked, ...]:
@@ -106,7 +136,14 @@ async def _checked(project: Project, alias: str) -> Checked:
             )
             if not isinstance(lane.adapter, CanCheck):
                 return Checked(alias=alias, checked=False)
-            facts = await lane.adapter.check(lane.wire)
+            timed = _Timed(wire=lane.wire)
+            facts = await lane.adapter.check(timed)
     except (ImagebatchError, Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
         return Checked(alias=alias, trouble=str(error))
-    return Checked(alias=alias, account=facts.account, balances=facts.balances)
+    return Checked(
+        alias=alias,
+        account=facts.account,
+        balances=facts.balances,
+        seconds=timed.seconds,
+        ahead_s=timed.ahead_s,
+    )

@@ -3,21 +3,24 @@
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from imagebatch.errors import ImagebatchError
+from imagebatch.errors import ImagebatchError, Problem
 from imagebatch.pipeline.project import Setup
+from imagebatch.state.draws import DrawIndex
 from imagebatch.state.journal_file import read_journal
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import LOCK_NAME, Lock
 from imagebatch.state.lockfile_io import read_lock
-from imagebatch.state.store import FOLDER, JOURNAL, PlanView, StateStore
+from imagebatch.state.store import DRAWS, FOLDER, JOURNAL, NO_LINEAGE, PlanView, StateStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at: whether it is well, what was seen, and what to do where it is not."""
+    """One thing that was looked at (`check` names it): is it well, what was seen, what to do where it is not."""
 
+    check: str
     state: Literal["ok", "look", "bad"]
     text: str
     hint: str | None = None
@@ -33,25 +36,29 @@ def _findings(setup: Setup) -> Iterator[Finding]:
     try:
         found = read_lock(setup.home)
         if found is not None:
-            yield Finding(state="ok", text=f"{LOCK_NAME}: {len(found.lock)} entries, every block can be told apart")
+            yield Finding(
+                check="lock", state="ok", text=f"{LOCK_NAME}: {len(found.lock)} entries, every block can be told apart"
+            )
             yield from _blocks(found.lock)
         else:
-            yield Finding(state="look", text=f"{LOCK_NAME} is not there")
+            yield Finding(check="lock", state="look", text=f"{LOCK_NAME} is not there")
     except ImagebatchError as error:
         sound = False
-        yield _fault(error)
+        yield fault_finding("lock", error)
     try:
         journal = read_journal(setup.home / FOLDER / JOURNAL)
         torn = f", {journal.torn} torn records left out" if journal.torn else ""
-        yield Finding(state="ok", text=f"journal: {len(journal.events)} events since the last checkpoint{torn}")
+        yield Finding(
+            check="journal", state="ok", text=f"journal: {len(journal.events)} events since the last checkpoint{torn}"
+        )
     except ImagebatchError as error:
         sound = False
-        yield _fault(error)
+        yield fault_finding("journal", error)
     if sound:
         try:
-            yield from _together(StateStore(setup.home).open_for_plan(lineage=None))
+            yield from _together(setup.home / FOLDER, StateStore(setup.home).open_for_plan(lineage=None))
         except ImagebatchError as error:
-            yield _fault(error)
+            yield fault_finding("state", error)
 
 
 def _blocks(lock: Lock) -> Iterator[Finding]:
@@ -59,28 +66,40 @@ def _blocks(lock: Lock) -> Iterator[Finding]:
         try:
             lock.entry(address)
         except ImagebatchError as error:
-            yield _fault(error)
+            yield fault_finding("lock", error)
 
 
-def _together(view: PlanView) -> Iterator[Finding]:
+def _together(folder: Path, view: PlanView) -> Iterator[Finding]:
     """What lock and journal say when they are laid over each other."""
     if view.running is not None:
-        yield Finding(state="look", text=f"a run is under way: {view.running}")
+        yield Finding(check="lease", state="look", text=f"a run is under way: {view.running}")
     for refusal in view.refusals:
-        yield _fault(refusal)
+        yield fault_finding("state", refusal)
+    index = DrawIndex(folder / DRAWS, lineage=view.lineage or NO_LINEAGE)
+    try:
+        text = f"draw index: {len(index.every())} attempts of this project, every one can be read"
+    finally:
+        index.close()
+    yield Finding(check="draw index", state="ok", text=text)
     ledger = view.ledger
     lacking = [address for address in ledger if address not in ledger.lock]
     if lacking:
         text = f"the journal knows {len(lacking)} entries that the lock lacks, such as {lacking[0]}"
-        yield Finding(state="look", text=text, hint="imagebatch apply")
+        yield Finding(check="state", state="look", text=text, hint="imagebatch apply")
     yield from _open(ledger)
 
 
 def _open(ledger: Ledger) -> Iterator[Finding]:
     for token, step in sorted(ledger.open_steps().items()):
         text = f"{step.address}: a {step.step} at {step.provider} was begun and never settled ({token})"
-        yield Finding(state="look", text=text, hint=f"imagebatch resolve --list {shlex.quote(step.address)}")
+        yield Finding(
+            check="journal", state="look", text=text, hint=f"imagebatch resolve --list {shlex.quote(step.address)}"
+        )
 
 
-def _fault(error: ImagebatchError) -> Finding:
-    return Finding(state="bad", text=f"{error.summary}: {error.detail}", hint=error.hints[0] if error.hints else None)
+def fault_finding(check: str, error: ImagebatchError | Problem) -> Finding:
+    """What an error says, as a finding."""
+    problem = error.problems[0] if isinstance(error, ImagebatchError) else error
+    place = f"{problem.place}: " if problem.line is not None else ""  # without a line the detail names the file
+    text = f"{place}{problem.summary}: {problem.detail}"
+    return Finding(check=check, state="bad", text=text, hint=problem.hint)

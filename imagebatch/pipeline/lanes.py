@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Mapping, MutableMapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from imagebatch.errors import ProviderError
 from imagebatch.http.client import ProviderWire
 from imagebatch.http.downloader import Downloader
 from imagebatch.http.limits import Gate
 from imagebatch.http.trust import (
+    Base,
     PictureRules,
     Trust,
     base_of,
@@ -28,6 +30,47 @@ SIMULATOR_KEY = "simulator"
 SIMULATOR_PATHS = {"all-images": "/all-images/v1", "aigne-hub": "/aigne-hub", "openai": "/openai/v1"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where a provider's calls go: the address, the key (None for none; a default in the project file is no secret),
+    and where pictures may come from."""
+
+    base: Base
+    key: str | None
+    secret: bool
+    rules: PictureRules
+
+
+def destination_of(project: Project, alias: str, trust: Trust) -> Destination:
+    """Where the calls of a provider that is not simulated go, its key checked.
+
+    Raises ProviderError where the key or the base address is missing, RefusedError where the key may not go there.
+    """
+    adapter = project.targets[alias].adapter
+    settings, capabilities, variables = adapter.settings, adapter.capabilities, project.setup.variables
+    base, source = base_of(
+        capabilities=capabilities,
+        base_url=_given_base(settings, capabilities, variables),
+        environ=variables,
+        alias=alias,
+    )
+    check_filled_target(capabilities=capabilities, base=base, trust=trust, variables=settings.filled, source=source)
+    key, secret = _key(settings, adapter, variables, loopback=base.origin.loopback)
+    if key is not None:
+        check_key_target(
+            capabilities=capabilities,
+            base=base,
+            trust=trust,
+            variable=settings.key_variable,
+            literal=not secret,
+            source=source,
+        )
+        if secret and not base.origin.loopback:
+            check_length(alias, settings.key_variable or capabilities.key_variable, key)
+    rules = picture_rules(capabilities, base, trust, source=source)
+    return Destination(base=base, key=key, secret=secret, rules=rules)
+
+
 async def open_lane(
     stack: AsyncExitStack,
     project: Project,
@@ -45,48 +88,25 @@ async def open_lane(
     """
     target = project.targets[alias]
     settings = target.adapter.settings
-    variables = project.setup.variables
     gate = Gate(settings.rate_limits)
     if target.simulated:
         if simulator is None:
             raise ValueError(f"the simulator does not run, and {alias} needs it")
         base = parse_base(simulator + SIMULATOR_PATHS[target.adapter.capabilities.type])
-        key: str | None = SIMULATOR_KEY
-        rules = PictureRules(origin=base.origin)
-        secret = False
+        to = Destination(base=base, key=SIMULATOR_KEY, secret=False, rules=PictureRules(origin=base.origin))
     else:
-        capabilities = target.adapter.capabilities
-        base, source = base_of(
-            capabilities=capabilities,
-            base_url=_given_base(settings, capabilities, variables),
-            environ=variables,
-            alias=alias,
-        )
-        check_filled_target(capabilities=capabilities, base=base, trust=trust, variables=settings.filled, source=source)
-        key, secret = _key(settings, target.adapter, variables, loopback=base.origin.loopback)
-        if key is not None:
-            check_key_target(
-                capabilities=capabilities,
-                base=base,
-                trust=trust,
-                variable=settings.key_variable,
-                literal=not secret,
-                source=source,
-            )
-            if secret and not base.origin.loopback:
-                check_length(alias, settings.key_variable or capabilities.key_variable, key)
-        rules = picture_rules(capabilities, base, trust, source=source)
+        to = destination_of(project, alias, trust)
     wire = ProviderWire(
         settings=settings,
         capabilities=target.adapter.capabilities,
-        base=base,
-        key=key,
+        base=to.base,
+        key=to.key,
         gate=gate,
         memory=memory,
-        secret=secret,
+        secret=to.secret,
     )
     await stack.enter_async_context(wire)
-    downloader = await stack.enter_async_context(Downloader(rules, gate=gate))
+    downloader = await stack.enter_async_context(Downloader(to.rules, gate=gate))
     return Lane(
         alias=alias,
         type=target.type,

@@ -47,6 +47,11 @@ def types() -> tuple[str, ...]:
     return tuple(sorted({*_BUILT_IN, *_plugins()}))
 
 
+def built_in_class(type_: str) -> str:
+    """The full name of a built-in type's adapter class; nothing is imported for it."""
+    return ".".join(_BUILT_IN[type_])
+
+
 def capabilities(type_: str) -> Capabilities:
     """What a type can do at its public address; an instance may differ (`build(…).capabilities`)."""
     return _adapter_class(_plain(type_)).declared

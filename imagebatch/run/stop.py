@@ -10,7 +10,7 @@ from imagebatch.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
 
 # Together with saving at most five seconds: providers are asked for so long, and then what is on its way may arrive.
 COLLECT_S = 3.0
-DRAIN_S = 4.5
+DRAIN_S = 4.0
 LAST_WORD = "left at once; every id that a provider gave is in the journal; to go on: imagebatch apply"
 
 

@@ -19,7 +19,7 @@ from imagebatch.model.canonical import Json
 from imagebatch.state.attempts import Attempt
 from imagebatch.state.entries import STATUSES, candidate_json, decode_candidates, decode_failure, failure_json
 from imagebatch.state.files import disk_error, refuse_link
-from imagebatch.state.journal_file import journal_error, make_private
+from imagebatch.state.journal_file import connect_to_read, journal_error, make_private
 from imagebatch.state.records import pack, unpack
 from imagebatch.state.strict import Fields, compact, parse_json
 
@@ -119,7 +119,7 @@ class DrawIndex:
                 self._absent = True
                 return None
             with self._translated():
-                self._connection = seams.databases.connect_read_only(self._path)
+                self._connection = connect_to_read(self._path)
                 version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise _newer(self._path, version)

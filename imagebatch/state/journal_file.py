@@ -77,7 +77,7 @@ def read_journal(path: Path) -> JournalText:
         return JournalText(notes={})
     try:
         try:
-            with contextlib.closing(seams.databases.connect_read_only(path)) as connection:
+            with contextlib.closing(connect_to_read(path)) as connection:
                 return _load(connection, path)
         except sqlite3.DatabaseError as error:
             _raise_unless_cut(error)
@@ -127,6 +127,32 @@ def _opened(path: Path, lineage: str) -> tuple[sqlite3.Connection, JournalText]:
         connection.close()
         raise
     return connection, text
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that changes nothing that was committed.
+
+    A process that was killed in the middle of a commit leaves what it had overwritten beside the file, and whoever
+    opens the file next has to put that back, which a connection for reading alone is not allowed to do. Raises
+    sqlite3.Error.
+    """
+    connection = seams.databases.connect_read_only(path)
+    try:
+        return _looked_into(connection)
+    except sqlite3.Error as error:
+        if not (getattr(error, "sqlite_errorname", "") or "").startswith("SQLITE_READONLY"):
+            raise
+    return _looked_into(seams.databases.connect(path))
+
+
+def _looked_into(connection: sqlite3.Connection) -> sqlite3.Connection:
+    try:
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("PRAGMA user_version").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _raise_unless_cut(error: sqlite3.DatabaseError) -> None:

@@ -47,7 +47,7 @@ LINEAGE: Final = "lineage"
 _GITIGNORE: Final = b"# written by imagebatch: what is below belongs to this checkout, not to git\n*\n"
 _KEPT: Final = ("inbox", "store")  # what other stages keep paid pictures in, so their names are durable before that
 _TRASH: Final = "trash"
-_NO_LINEAGE: Final = "0" * 32
+NO_LINEAGE: Final = "0" * 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,10 +132,10 @@ class StateStore:
         except RefusedError as refusal:
             refusals.append(refusal)
             text = JournalText(notes={})
-        index = DrawIndex(self.folder / DRAWS, lineage=chosen or _NO_LINEAGE)
+        index = DrawIndex(self.folder / DRAWS, lineage=chosen or NO_LINEAGE)
         if found is None and not refusals and (missing := _missing_lock(text, index)) is not None:
             refusals.append(missing)
-        lock = found.lock if found is not None else empty_lock(chosen or _NO_LINEAGE)
+        lock = found.lock if found is not None else empty_lock(chosen or NO_LINEAGE)
         return PlanView(
             ledger=Ledger(lock, text.events, past=index),
             lineage=chosen,

@@ -4,6 +4,7 @@ import click
 
 from imagebatch.cli.opening import open_project, open_setup
 from imagebatch.cli.options import FlagGroup, Shell, command, complete_addresses, locking, naming
+from imagebatch.cli.views.findings import finding_lines, finding_object
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
 from imagebatch.cli.views.wording import counted
 from imagebatch.errors import EXIT_ERROR, EXIT_OK
@@ -88,18 +89,10 @@ def doctor(shell: Shell) -> int:
     found = examine(open_setup(shell))
     bad, here = any(one.state == "bad" for one in found), shell.screen.from_here
     if shell.json:
-        findings = [
-            without_absent({"state": one.state, "text": one.text, "hint": here(one.hint or "")}) for one in found
-        ]
         head = {"format": "imagebatch-lock-doctor", "format_version": "1.0"}
-        shell.screen.json_line(json_text({**head, "findings": findings}))
+        shell.screen.json_line(json_text({**head, "findings": [finding_object(one, here) for one in found]}))
         return EXIT_ERROR if bad else EXIT_OK
-    paint = shell.screen.out_paint
-    colours = {"ok": "green", "look": "yellow", "bad": "red"}
-    lines = []
-    for one in found:
-        lines.append(f"{paint(one.state.ljust(5), colours[one.state])} {shown(one.text, 2000)}")
-        lines += [f"      next: {shown(here(one.hint), 2000)}"] if one.hint else []
+    lines = [line for one in found for line in finding_lines(one, shell.screen.out_paint, here)]
     shell.screen.data("".join(f"{line}\n" for line in lines))
     return EXIT_ERROR if bad else EXIT_OK
 

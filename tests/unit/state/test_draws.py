@@ -81,6 +81,30 @@ def test_looking_makes_no_file_and_writing_one_for_its_owner(path: Path) -> None
     index.close()
 
 
+def test_a_commit_that_a_kill_cut_off_is_taken_back_by_whoever_looks_next(path: Path) -> None:
+    index = DrawIndex(path, lineage=LINEAGE)
+    index.put([ATTEMPT])
+    index.close()
+    before = path.read_bytes()
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("PRAGMA cache_size=1")  # so that pages reach the file before the commit
+    writer.execute("BEGIN IMMEDIATE")
+    writer.execute("DELETE FROM draw")
+    writer.executemany("INSERT INTO draw (draw, token, record) VALUES (?, 1, zeroblob(900))", [(n,) for n in range(50)])
+    killed = path.parent / "killed"
+    killed.mkdir()
+    for name in (path.name, f"{path.name}-journal"):  # what the disk holds at this moment
+        (killed / name).write_bytes((path.parent / name).read_bytes())
+    writer.execute("ROLLBACK")
+    writer.close()
+    assert (killed / path.name).read_bytes() != before
+    after = DrawIndex(killed / path.name, lineage=LINEAGE)
+    assert after.by_draw(DRAW) == (ATTEMPT,)
+    after.put([DONE])
+    assert after.by_draw(DRAW) == (DONE,)
+    after.close()
+
+
 def test_a_damaged_record_is_passed_over(path: Path) -> None:
     index = DrawIndex(path, lineage=LINEAGE)
     index.put([ATTEMPT])
