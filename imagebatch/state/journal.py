@@ -7,7 +7,7 @@ The rules, which everything about money leans on:
 3. An event that is not durable rides along with the next commit, at the latest after half a second. Commits that
    follow closely on each other are 3 ms apart, so that many creates at once share a sync and its pages.
 4. A commit that failed is final. Nothing is accepted afterwards, because a disk that lost one write may lose others.
-   So is one after another run has opened the journal: a process that was stopped meanwhile writes nothing into it.
+   So is one after another run wrote into the journal: a process that was stopped meanwhile writes nothing into it.
 5. A torn or NUL tail was never promised to anyone and is left out; damage before a record that can be read stops.
 6. `clear` empties it in one transaction, but for the events that have to go on; then it shrinks to a few pages before
    anything is copied from the WAL, so that an event is written to disk once and not twice.
@@ -27,14 +27,13 @@ from imagebatch.effects import seams
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.event import Event
 from imagebatch.state.journal_file import (
+    Claim,
     JournalText,
-    claim,
     insert_batch,
     journal_error,
     note_down,
     open_journal,
     read_journal,
-    refuse_robbed,
     transaction,
 )
 from imagebatch.state.records import Packer, encode_event
@@ -61,7 +60,7 @@ class Journal:
         self.torn = text.torn
         self._events = text.events
         self._connection = connection
-        self._mark = claim(connection)
+        self._claim = Claim(connection)
         self._packer = Packer()
         self._committed_at = 0.0
         self._database = Lock()
@@ -136,7 +135,7 @@ class Journal:
         try:
             with self._database:
                 with transaction(self._connection):
-                    refuse_robbed(self._connection, self._mark)
+                    self._claim.hold()
                     self._connection.execute("DELETE FROM batch")
                     note_down(self._connection, notes or {})
                     self._packer = Packer()
@@ -181,7 +180,7 @@ class Journal:
                 lines = [encode_event(event) for event in events]
                 self._committed_at = seams.clock.monotonic()
                 with self._database, transaction(self._connection):
-                    refuse_robbed(self._connection, self._mark)
+                    self._claim.hold()
                     insert_batch(self._connection, self._packer, lines)
             except sqlite3.Error as error:
                 failure = self._failed(error)

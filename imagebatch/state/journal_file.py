@@ -20,7 +20,7 @@ from imagebatch.state.records import Packer, Unpacker, decode_event, encode_even
 
 SCHEMA_VERSION: Final = 1
 PAGE_BYTES: Final = 512
-WRITER: Final = "writer"
+_WRITER: Final = "writer"
 _APPLICATION: Final = 0x69624A31  # "ibJ1"
 _DISK_CODES: Final = {
     "SQLITE_FULL": ("disk.full", "the disk is full"),
@@ -296,28 +296,42 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def claim(connection: sqlite3.Connection) -> str:
-    """Make this process the journal's writer; whoever was it before writes no more (see `refuse_robbed`)."""
-    writer = seams.chance.hex(8)
-    with transaction(connection):
-        note_down(connection, {WRITER: writer})
-    return writer
-
-
-def refuse_robbed(connection: sqlite3.Connection, writer: str) -> None:
-    """Raise RefusedError (`lock.lost`) where another process has become the writer; inside a transaction.
+class Claim:
+    """This process's claim to be the one that writes a journal; made with its first commit, held with each.
 
     A process may be stopped for hours and go on when somebody has broken its lease and another run is under way: what
-    it would write then would tear the other's records, and what it would send was not written down.
+    it would write then would tear the other's records, and what it would send nobody would know of.
     """
-    if connection.execute("SELECT value FROM note WHERE name = ?", (WRITER,)).fetchone() == (writer,):
-        return
-    raise RefusedError(
-        "the lease of this run was taken away",
-        "Another run has opened the journal since. This run stops sending; what was sent is recorded.",
-        hints=("Run the same command again once the other run has ended",),
-        code="lock.lost",
-    )
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._found = self._state()
+        self._writer: str | None = None
+
+    def hold(self) -> None:
+        """Inside a transaction: nobody else has written since the journal was opened, or since our own last commit.
+
+        Raises RefusedError (`lock.lost`) where somebody has.
+        """
+        if self._writer is None:
+            if self._state() == self._found:
+                self._writer = seams.chance.hex(8)
+                note_down(self._connection, {_WRITER: self._writer})
+                return
+        elif self._state()[0] == self._writer:
+            return
+        raise RefusedError(
+            "the lease of this run was taken away",
+            "Another run has written into the journal since. This run stops sending; what was sent is recorded.",
+            hints=("Run the same command again once the other run has ended",),
+            code="lock.lost",
+        )
+
+    def _state(self) -> tuple[str | None, int | None]:
+        """Who wrote last, and the last record."""
+        query = "SELECT (SELECT value FROM note WHERE name = ?), (SELECT max(seq) FROM batch)"
+        writer, last = self._connection.execute(query, (_WRITER,)).fetchone()
+        return writer, last
 
 
 def insert_batch(connection: sqlite3.Connection, packer: Packer, lines: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ from imagebatch.outputs import worker
 from imagebatch.pipeline import recording
 from imagebatch.providers import all_images_wire
 from imagebatch.run import create, leaving, settle
-from imagebatch.state import files, journal, lockfile_io
+from imagebatch.state import files, journal_file, lockfile_io
 from tests.simulation.disk import File, Folder, SimulatedDisk
 from tests.simulation.world import World
 
@@ -198,7 +198,7 @@ def lock_not_read_again() -> Iterator[None]:
 
     with (
         patch.object(recording.Recording, "_check_lease", believed),
-        patch.object(journal, "refuse_robbed", believed),
+        patch.object(journal_file.Claim, "hold", believed),
     ):
         yield
 

@@ -24,7 +24,9 @@ class SimulatedDatabases:
         """Whether a commit reaches the disk; False plants a bug."""
 
     def connect(self, path: Path) -> sqlite3.Connection:
-        return self._opened(path)
+        database = self._opened(path)
+        database.execute("PRAGMA query_only=OFF")  # there is one connection for all, and a reader may have had it
+        return database
 
     def connect_read_only(self, path: Path) -> sqlite3.Connection:
         return self._opened(path)

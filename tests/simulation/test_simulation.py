@@ -85,6 +85,6 @@ def test_every_scenario_is_ended_at_every_effect_by_every_policy() -> None:
     assert all(count >= 40 for count in places.values()), places
     wanted = sum(count * 4 for count in places.values())
     chosen = {
-        (one.scenario.name, one.crash_at, one.policy) for one in map(disturbance, range(4 * len(SCENARIOS) * 120))
+        (one.scenario.name, one.crash_at, one.policy) for one in map(disturbance, range(4 * len(SCENARIOS) * 150))
     }
     assert len(chosen) == wanted
