@@ -328,6 +328,12 @@ class SimulatedDisk:
         folder.names[name] = folder.synced[name] = file
         self._touch(file)
 
+    def drop(self, path: str) -> None:
+        """Take a file away, durably, as a person would; one that is not there is fine."""
+        folder, name, _ = self._parent(path, None)
+        folder.names.pop(name, None)
+        folder.synced.pop(name, None)
+
     def cut(self, policy: Policy, chance: Random) -> None:
         """The process ends, and but for the first policy the power goes too: what is there then is durable."""
         self._handles.clear()

@@ -83,6 +83,7 @@ class Providers:
     requests: "Counter[str]" = field(default_factory=Counter)
     generations: dict[str, Generation] = field(default_factory=dict)
     images: dict[str, str] = field(default_factory=dict)
+    shown_at: dict[str, float] = field(default_factory=dict)
     calls: list[dict[str, Any]] = field(default_factory=list)
     bought: set[str] = field(default_factory=set)
 
@@ -213,6 +214,8 @@ class Providers:
 
     def _picture(self, image: str) -> Reply:
         self.requests["picture"] += 1
+        if self.clock.now > self.shown_at.get(image, self.clock.now) + self.ways.links_live_s:
+            return Reply(403, {"message": "the link has expired"})
         return Reply(200, body=drawn(self.images[image])) if image in self.images else _unknown(image)
 
     def _known(self, name: str) -> Generation | None:
@@ -222,7 +225,10 @@ class Providers:
     def _status(self, one: Generation) -> int:
         if self.clock.now < one.done_at:
             return 2
-        return 4 if "fails" in str(one.body["prompt"]) and one.attempt < 2 else 3
+        return 4 if "fails" in str(one.body["prompt"]) and one.attempt < 2 and self._is_first(one) else 3
+
+    def _is_first(self, one: Generation) -> bool:
+        return next(other for other in self.generations.values() if other.body["prompt"] == one.body["prompt"]) is one
 
     def _shown(self, one: Generation) -> dict[str, Any]:
         status = self._status(one)
@@ -232,6 +238,7 @@ class Providers:
                 image = f"{one.id}-{one.attempt}-{at}"
                 # A picture's bytes follow from what was asked for, not from who asked first.
                 self.images[image] = f"{one.token}/{one.attempt}/{at}"
+                self.shown_at[image] = self.clock.now  # whoever asks gets a fresh link
                 images.append({"id": image, "url": f"{ORIGIN}/studio/images/preview/{image}.jpg"})
         keys = ("prompt", "name", "tags", "metaData")
         shown = {key: one.body[key] for key in keys if key in one.body}

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from imagebatch.effects import Seams, seams
+from imagebatch.effects.processes import PlainProcesses
 from imagebatch.pipeline.project import Project, Setup, load
 from tests.simulation.disk import SimulatedDisk
 from tests.simulation.providers import ORIGIN
@@ -99,15 +100,38 @@ assets:
 )
 
 
+class _NoRenderer(PlainProcesses):
+    """No template has to be rendered, so there is no child to do it."""
+
+    @staticmethod
+    def pipe_child(*_: object) -> Any:
+        class Nobody:
+            stdin = stdout = None
+
+            def kill(self) -> None:
+                """It never began."""
+
+            def wait(self, timeout: float | None = None) -> int:
+                del timeout
+                return 0
+
+        return Nobody()
+
+
 @cache
-def loaded(manifest: str) -> Project:
-    """The project with this manifest, read by the real loader from a disk in memory."""
+def loaded(manifest: str, *, rendered: bool = True) -> Project:
+    """The project with this manifest, read by the real loader from a disk in memory.
+
+    `rendered` False where it has no template, so that no child has to be started for it.
+    """
     disk = SimulatedDisk(lambda *_: None)
     disk.put(str(HOME / "imagebatch.yaml"), PROJECT.encode())
     disk.put(str(HOME / "manifests" / "all.yaml"), manifest.encode())
     before = {name: getattr(seams, name) for name in Seams.__slots__}
     Seams.__init__(seams)  # templates are rendered by a real child, in real time
     seams.disk = disk
+    if not rendered:
+        seams.processes = _NoRenderer()
     try:
         return load(Setup(root=HOME, variables={}))
     finally:
