@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check setup setup-dev clean
+.PHONY: demo test chaos check setup setup-dev clean
 
 demo: setup
 	@# CI says that nothing may be simulated by accident; the demo is meant to be.
@@ -11,6 +11,13 @@ demo: setup
 
 test: setup-dev
 	$(BIN)/pytest -n auto --dist worksteal
+
+# As many disturbed runs as are wanted, every kill point, every system call: `make chaos RUNS=1000000`.
+RUNS ?= 100000
+SEED ?= 100000
+chaos: setup-dev
+	IMAGEBATCH_CHAOS_RUNS=$(RUNS) IMAGEBATCH_CHAOS_SEED=$(SEED) IMAGEBATCH_MACHINE_EXAMPLES=$$(( $(RUNS) / 100 )) \
+	IMAGEBATCH_CRASH_PLACES=all $(BIN)/pytest -n auto --dist worksteal tests/simulation tests/planted tests/crash tests/shared
 
 check: setup-dev
 	$(BIN)/ruff format --check

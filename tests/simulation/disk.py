@@ -435,8 +435,14 @@ def _device(path: str) -> bool:
     return path.startswith("/tmp/")  # a name in memory
 
 
+_TEXTS: Final = {
+    number: os.strerror(number)
+    for number in (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EXDEV)
+}
+
+
 def _error(number: int, path: str) -> OSError:
-    return OSError(number, os.strerror(number), path)
+    return OSError(number, _TEXTS[number], path)
 
 
 def _files(folder: Folder, at: str) -> Iterator[tuple[str, bytes]]:

@@ -22,6 +22,8 @@ from tests.simulation.world import HOME, World
 
 MOST_APPLIES = 3
 WINDOW_S = 3.0
+JOB_S = 0.05
+SLOW_JOB_S = 80.0  # longer than the deadline of the scenarios' provider
 _TIMES = tuple(LATENCIES)
 
 
@@ -38,7 +40,7 @@ class Disturbance:
     latency: str
     losses: Losses
     list_lag_s: float
-    job_s: float = 0.2
+    job_s: float = JOB_S
     robbed: bool = False
     """Not a crash: the run is stopped there, another one takes its lease and does everything, and then it goes on."""
 
@@ -91,7 +93,7 @@ def reference(scenario: Scenario) -> Undisturbed:
 def _before(scenario: Scenario) -> World:
     world = World(0)
     world.disk.put(f"{HOME}/imagebatch.yaml", PROJECT.encode())
-    world.providers.ways.job_s = 0.2
+    world.providers.ways.job_s = JOB_S
     if scenario.before is not None:
         with world.installed():
             apply(world, loaded(scenario.before))
@@ -105,7 +107,7 @@ def started(scenario: Scenario, seed: int) -> World:
     world.disk.put("/tmp/of-somebody-else", b"")  # a name in memory
     if scenario.before is not None:
         world.take_over(_before(scenario))
-    world.providers.ways.job_s = 0.2
+    world.providers.ways.job_s = JOB_S
     return world
 
 
@@ -135,7 +137,7 @@ def disturbance(number: int, scenarios: tuple[Scenario, ...] = SCENARIOS) -> Dis
             errors_after=paid if 0.2 <= fate < 0.26 else none,
         ),
         list_lag_s=chance.random() * (WINDOW_S - 0.1) if chance.random() < 0.3 else 0.0,
-        job_s=2400.0 if chance.random() < 0.03 else 0.2,
+        job_s=SLOW_JOB_S if chance.random() < 0.03 else JOB_S,
         robbed=chance.random() < 0.03,
     )
 

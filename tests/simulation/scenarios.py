@@ -18,7 +18,7 @@ PROJECT = f"""\
 version: 1
 lineage: {LINEAGE}
 providers:
-  studio: {{type: all-images, base_url: "{ORIGIN}/studio", consistency_window: 3s, max_concurrency: 3}}
+  studio: {{type: all-images, base_url: "{ORIGIN}/studio", consistency_window: 3s, deadline: 60s, max_concurrency: 3}}
   hub: {{type: aigne-hub, base_url: "{ORIGIN}/hub", max_concurrency: 2, mount: "", dialect: hub}}
   plain: {{type: openai, base_url: "{ORIGIN}/plain/v1", max_concurrency: 2}}
 """
