@@ -50,6 +50,11 @@ class Failure:
         return self.kind == "expired" or self.provider_code == "image.not_image"
 
 
+def disputed(why: str) -> Failure:
+    """What stands with a draw in doubt that its provider does not list and that was paid by all appearances."""
+    return Failure(kind="gone", message=why)
+
+
 @made_in_bulk
 class PictureFacts:
     """What the checked bytes of a picture are; `sha256` is `sha256:` and 64 hex digits, `bytes` their number."""

@@ -92,7 +92,9 @@ def adopt(project: Project, address: str, generation: str, *, lock_timeout_s: fl
         events: list[Event] = [Accepted(step=kind, token=doubt.token, attempt=doubt.attempt, generation=generation)]
         entry = session.ledger.current(address)
         if entry is not None and entry.token == doubt.token:
-            events.append(Kept(address=address, entry=replace(entry, status="pending", generation=generation)))
+            events.append(
+                Kept(address=address, entry=replace(entry, status="pending", generation=generation, failure=None))
+            )
         record(session, events)
 
 
