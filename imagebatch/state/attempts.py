@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.event import (
@@ -15,7 +15,7 @@ from imagebatch.model.event import (
     Observed,
     Refused,
 )
-from imagebatch.model.generation import DELETED, Bought, Candidate, Failure, Part, Status, disputed
+from imagebatch.model.generation import DELETED, Bought, Candidate, Failure, Part, Status, disputed, worst_status
 from imagebatch.model.money import Cost, Money, parse_money, totals
 from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
 from imagebatch.model.token import make_token
@@ -23,7 +23,6 @@ from imagebatch.state.entries import RESOLUTIONS
 from imagebatch.state.machine import Phase, advance
 
 TokenEvent = Intended | Accepted | Refused | Doubted | Abandoned | Observed | Fetched | BoughtStored
-_WORST: Final[tuple[Status, ...]] = ("in_doubt", "pending", "blocked", "failed", "succeeded")
 
 
 @made_in_bulk
@@ -218,7 +217,7 @@ def known_draw(parts: Sequence[Attempt], lineage: str, recorded: KnownDraw | Non
     told = [_part_of(index, by_part.get(index), first, lineage, recorded) for index in range(count)]
     whole = tuple(part for part, _ in told)
     candidates = [candidate for _, delivered in told for candidate in delivered]
-    status = min((part.status for part in whole), key=_WORST.index)
+    status = worst_status(part.status for part in whole)
     failure = next((attempt.failure for attempt in parts if attempt.failure is not None), None)
     if status == "failed" and failure is None:
         failure = Failure(kind="provider", message=PARTS_MISSING)
@@ -275,7 +274,7 @@ def completed(known: KnownDraw, older: Sequence[KnownDraw]) -> KnownDraw:
             parts[index], delivered[index] = source.parts[index], delivered_by(source, index)
     if tuple(parts) == known.parts:
         return known
-    status = min((part.status for part in parts), key=_WORST.index)
+    status = worst_status(part.status for part in parts)
     candidates = [candidate for one in delivered for candidate in one]
     return replace(
         known,
