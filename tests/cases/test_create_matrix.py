@@ -22,6 +22,7 @@ from imagebatch.providers.aigne_hub import AigneHub
 from imagebatch.providers.all_images import AllImages
 from imagebatch.providers.openai import OpenAI
 from imagebatch.simulator.process import start
+from tests.cases.faraway import Faraway
 from tests.cases.provider_scenes import NOTHING_LISTED
 from tests.cases.scenes import APPLY, HERO, Rule, rule, wrong
 from tests.cases.world import Ran, Simulated, World
@@ -204,7 +205,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulated]:
     folder = tmp_path_factory.mktemp("small")
     (folder / "profile.yaml").write_text(PROFILE, encoding="utf-8")
     with start(folder / "data", folder / "profile.yaml") as process:
-        yield Simulated(process)
+        far = Faraway(tmp_path_factory.mktemp("faraway"), process.origin)
+        yield Simulated(process, far)
+        far.close()
 
 
 @contextmanager

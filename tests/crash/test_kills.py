@@ -120,9 +120,11 @@ def test_providers_that_cannot_list_leave_declared_doubts_at_most(
     reference, places, runs = sweep.undisturbed(tmp_path / "first.trace")
     assert [run.code for run in runs] == [0, 0], runs[0].out + runs[0].err
     assert set(reference.bills.values()) == {1}
-    spread, around = chosen(places, SPREAD), chosen(places, 0, around=(HUB_CREATE,))
-    even = sweep.run(reference, spread)
-    report("Blind", [*even, *sweep.run(reference, [one for one in around if one not in spread])], began)
+    spread = chosen(places, SPREAD)
+    every = list(dict.fromkeys([*spread, *chosen(places, 0, around=(HUB_CREATE,))]))
+    recoveries = sweep.run(reference, every)
+    report("Blind", recoveries, began)
+    even = recoveries[: len(spread)]
     doubtful = sum(1 for one in even if one.doubts)
     share = doubtful / len(even)
     record_property("figure", f"in doubt, blind providers: {doubtful} of {len(even)} kill points ({share:.0%})")
