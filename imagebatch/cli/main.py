@@ -158,7 +158,11 @@ def main(arguments: Sequence[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a user
         known = ctx.obj if ctx is not None and isinstance(ctx.obj, Shell) else None
         shell = known or _guessed_shell(arguments)
-        code = _leave(error, shell)
+        try:
+            code = _leave(error, shell)
+        except (ImportError, OSError) as other:  # this machine gives nothing any more, not even our own words
+            shell.screen.error(f"error: {type(error).__name__}, and it cannot be shown: {other}")
+            return EXIT_ERROR
         if ctx is not None and ctx.meta.get(STREAMING) and not isinstance(error, BrokenPipeError):
             from imagebatch.cli.views.events_json import summary_line
 
