@@ -79,7 +79,7 @@ providers:
 defaults: {provider: hub}
 """
 
-# One that tells nothing about a lost create, asked for one picture after the other.
+# One that tells nothing about a lost create, asked for one picture after the other: each refers to the one before.
 SERIAL = """\
 version: 1
 lineage: 5f0c1d9a5e0b3f4826a1c7e2d94f60b8
@@ -95,10 +95,19 @@ defaults: {provider: retouch}
 THREE = """\
 assets:
   pen:
-    prompt: "A pen in {{ colour }}"
-    matrix: {colour: [red, green, blue]}
+    prompt: "A pen"
     params: {model: gpt-image-2, size: 1024x640, quality: low, output_format: jpeg}
-    output: "outputs/pen-{{ colour }}.jpg"
+    output: "outputs/pen.jpg"
+  desk:
+    prompt: "The pen on a desk"
+    params: {model: gpt-image-2, size: 1024x640, quality: low, output_format: jpeg}
+    references: ["asset:pen"]
+    output: "outputs/desk.jpg"
+  room:
+    prompt: "The desk in a room"
+    params: {model: gpt-image-2, size: 1024x640, quality: low, output_format: jpeg}
+    references: ["asset:desk"]
+    output: "outputs/room.jpg"
 """
 
 # Providers that answer at once and cannot list: two pictures of one request, bytes and addresses of pictures, an edit

@@ -137,6 +137,17 @@ def test_a_newer_or_broken_index_is_told_by_name(path: Path) -> None:
         DrawIndex(path, lineage=LINEAGE).put([ATTEMPT])
 
 
+def test_an_index_that_was_never_committed_knows_nothing_and_can_be_written(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as begun:
+        begun.execute("PRAGMA page_size=2048")
+        begun.execute("VACUUM")
+    assert path.stat().st_size > 0
+    index = DrawIndex(path, lineage=LINEAGE)
+    assert index.by_draw(DRAW) == ()
+    index.put([ATTEMPT])
+    assert index.by_token(TOKEN) == ATTEMPT
+
+
 def test_an_index_whose_writer_died_in_the_middle_of_a_commit_is_read_as_it_was_before(
     path: Path, tmp_path: Path
 ) -> None:
