@@ -71,8 +71,8 @@ FAULTS: Final[Mapping[str, tuple[str, ...]]] = {
     "recvfrom": ("ECONNRESET", "EIO"),
     "openat": ("EMFILE", "EACCES", "ENOSPC", "EINTR"),
 }
-# Whoever is interrupted asks again, for ever if need be.
-_SPANS: Final = {False: (False, True), True: (False,)}
+# One dies once, and whoever is interrupted asks again, for ever if need be.
+_ONCE: Final = frozenset({"KILL", "EINTR"})
 _CALL: Final = re.compile(r"(?P<process>\d+) +(?P<name>\w+)\(")
 
 
@@ -178,10 +178,8 @@ def every_point(calls: Mapping[str, Sequence[int]]) -> dict[tuple[str, str, bool
     ways = [
         (call, fault, lasting)
         for call in sorted(FAULTS.keys() & calls.keys())
-        for fault, lasting in (
-            ("KILL", False),
-            *((one, more) for one in FAULTS[call] for more in _SPANS[one == "EINTR"]),
-        )
+        for fault in ("KILL", *FAULTS[call])
+        for lasting in ((False,) if fault in _ONCE else (False, True))
     ]
     return {
         way: [Point(call=way[0], number=number, fault=way[1], lasting=way[2]) for number in calls[way[0]]]
