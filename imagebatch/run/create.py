@@ -482,7 +482,9 @@ class Creator:
         if this.lane.stopped is not None:
             message = f"not sent: {this.lane.stopped}"
             return End(token=this.token, status=None, code=this.lane.stopped_as, message=message)
-        over = self.spending.lacking(this.price, create=True)
+        # It is asked once more when the intent is written: by then this one is counted itself.
+        counted = self.spending.counts(this.token)
+        over = None if counted else self.spending.lacking(this.price, create=True)
         if over is not None:
             return End(token=this.token, status=None, code=OVER, message=f"not sent: {over}")
         lacking = self.lacking()
