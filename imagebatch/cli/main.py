@@ -158,7 +158,11 @@ def main(arguments: Sequence[str]) -> int:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a user
         known = ctx.obj if ctx is not None and isinstance(ctx.obj, Shell) else None
         shell = known or _guessed_shell(arguments)
-        code = _leave(error, shell)
+        try:
+            code = _leave(error, shell)
+        except (ImportError, OSError) as other:  # this machine gives nothing any more, not even our own words
+            shell.screen.error(f"error: {type(error).__name__}, and it cannot be shown: {other}")
+            return EXIT_ERROR
         if ctx is not None and ctx.meta.get(STREAMING) and not isinstance(error, BrokenPipeError):
             from imagebatch.cli.views.events_json import summary_line
 
@@ -195,7 +199,8 @@ def _leave(error: BaseException, shell: Shell) -> int:
         return UsageError.exit_code
     if isinstance(error, click.ClickException):
         return _show(_usage(error), shell)
-    code = _show(error if isinstance(error, ImagebatchError) else _internal(error), shell)
+    told = _refused_by_system(error) if isinstance(error, OSError) and error.errno else _internal(error)
+    code = _show(error if isinstance(error, ImagebatchError) else told, shell)
     if shell.verbose > 1:
         _traceback(error, shell)
     return code
@@ -265,6 +270,21 @@ def _internal(error: BaseException) -> ImagebatchError:
         f"{shown(str(error), 200)}. What was learnt before it is saved.",
         hints=("report it with the lines above, your command, and the output of the same command with -vv",),
         code="internal",
+    )
+
+
+def _refused_by_system(error: OSError) -> ImagebatchError:
+    """What the machine could not do, where nobody had better words for it."""
+    from imagebatch.cli.views.foreign import shown
+
+    what = f" ({shown(str(error.filename), 200)})" if error.filename is not None else ""
+    return ImagebatchError(
+        "the system refused",
+        f"{error.strerror or type(error).__name__}{what}, at {_place(error)}. What was learnt before it is saved.",
+        hints=(
+            "see to it that this machine has room, rights and open files left (ulimit -n), then run the same command",
+        ),
+        code="system.error",
     )
 
 

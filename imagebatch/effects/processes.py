@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import IO, Protocol
+from typing import IO, Final, Protocol
 
 
 class ChildGone(Exception):
@@ -65,6 +65,10 @@ class Processes(Protocol):
         """How many cores there are."""
         ...
 
+    def handles(self) -> int | None:
+        """How many files and connections this process may have open, once as many as allowed; None for no limit."""
+        ...
+
     def is_alive(self, pid: int) -> bool | None:
         """Whether a process of this host runs; None where the system cannot be asked without harm."""
         ...
@@ -104,6 +108,9 @@ class Processes(Protocol):
         ...
 
 
+MOST_HANDLES: Final = 65_536
+
+
 class PlainProcesses:
     """The operating system's."""
 
@@ -114,6 +121,20 @@ class PlainProcesses:
     @staticmethod
     def cores() -> int:
         return os.cpu_count() or 2
+
+    @staticmethod
+    def handles() -> int | None:
+        try:
+            import resource  # there is none on Windows
+        except ImportError:
+            return None
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MOST_HANDLES if hard == resource.RLIM_INFINITY else min(hard, MOST_HANDLES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+                soft = wanted
+        return None if soft == resource.RLIM_INFINITY else soft
 
     @staticmethod
     def is_alive(pid: int) -> bool | None:

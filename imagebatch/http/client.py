@@ -145,14 +145,18 @@ class ProviderWire:
     async def _create(
         self, call: Call, request: "_Draft", spool: Path | None = None, before: Before | None = None
     ) -> Answer:
-        for attempt in range(1, CREATE_TRIES + 1):
-            try:
-                return await self._once(call, request, spool, before)
-            except ConnectFailed as error:
-                if error.lasting or attempt == CREATE_TRIES:
-                    raise
-            await self._clock.sleep(backoff_s(attempt, first_s=0.5, cap_s=4.0, chance=self._chance()))
-        raise AssertionError("the last try either answers or raises")
+        keeper = Keeper(spool)
+        try:
+            for attempt in range(1, CREATE_TRIES + 1):
+                try:
+                    return await self._once(call, request, keeper, before)
+                except ConnectFailed as error:
+                    if error.lasting or attempt == CREATE_TRIES:
+                        raise
+                await self._clock.sleep(backoff_s(attempt, first_s=0.5, cap_s=4.0, chance=self._chance()))
+            raise AssertionError("the last try either answers or raises")
+        finally:
+            keeper.end()
 
     async def _repeat(self, call: Call, request: "_Draft") -> Answer:
         started = self._clock.now()
@@ -178,7 +182,7 @@ class ProviderWire:
                     if pause_s > 0:
                         await self._clock.sleep(pause_s)
                     try:
-                        answer = await self._once(call, request, None)
+                        answer = await self._once(call, request, Keeper(None))
                     except OutcomeLost as error:
                         lost = error
                         raise
@@ -189,14 +193,14 @@ class ProviderWire:
             raise _given_up(call, error, lost) from error
         raise AssertionError("stamina either runs the last try or raises")
 
-    async def _once(self, call: Call, request: "_Draft", spool: Path | None, before: Before | None = None) -> Answer:
+    async def _once(self, call: Call, request: "_Draft", keeper: Keeper, before: Before | None = None) -> Answer:
         """One exchange: the answer, or NotSent, OutcomeLost, BadAnswer (never for a create)."""
         turn = await self.gate.enter(MAX_RETRY_AFTER_S if call.kind == "create" else self._budget_s)
         exchange = Exchange(before=before, departing=partial(self.gate.departed, turn))
         sent = 1
         try:
             async with asyncio.timeout(call.timeout_s):
-                return await self._exchange(call, request, exchange, spool)
+                return await self._exchange(call, request, exchange, keeper)
         except ConnectFailed:
             sent = 0
             raise
@@ -213,7 +217,7 @@ class ProviderWire:
             wait = retry_after_of(exchange.headers)
             self.gate.leave(turn, exchange.status, wait)
 
-    async def _exchange(self, call: Call, draft: "_Draft", exchange: Exchange, spool: Path | None) -> Answer:
+    async def _exchange(self, call: Call, draft: "_Draft", exchange: Exchange, keeper: Keeper) -> Answer:
         sent = httpx.Request(
             call.method,
             _parsed(draft.url),
@@ -232,14 +236,14 @@ class ProviderWire:
         try:
             exchange.status = response.status_code
             exchange.headers = self._masked(response.headers.multi_items())
-            return await self._whole(call, exchange.status, exchange.headers, response, spool)
+            return await self._whole(call, exchange.status, exchange.headers, response, keeper)
         finally:
             await response.aclose()
 
     async def _whole(
-        self, call: Call, status: int, headers: Mapping[str, str], response: httpx.Response, spool: Path | None
+        self, call: Call, status: int, headers: Mapping[str, str], response: httpx.Response, keeper: Keeper
     ) -> Answer:
-        keeper = Keeper(spool if 200 <= status < 300 else None, status, headers)
+        keeper.begin(status, headers)
         masking = self.mask.masking()  # before anything is written: the spool is a file, too
         try:
             coding, pieces = _body_of(response, headers)

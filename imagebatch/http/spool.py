@@ -26,24 +26,29 @@ LONGEST_HEAD = 64 * 1024
 class Keeper:
     """Collects one answer's body: on disk where `path` is given and the disk plays along, else in memory.
 
-    A disk that fails under a paid answer must not lose it: what was written is read back, and memory takes the rest.
+    The file is opened before the request leaves: then less happens between a paid answer and its place on disk. A disk
+    that fails under a paid answer must not lose it: what was written is read back, and memory takes the rest.
     """
 
-    def __init__(self, path: Path | None, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
         self._memory = io.BytesIO()
         self._handle: int | None = None
+        self._head = b""
         self._start = 0
         if path is not None:
-            head = {"status": status, "headers": {name: headers[name] for name in sorted(KEPT & headers.keys())}}
-            line = json.dumps(head).encode() + b"\n"
-            try:
-                make_folders(path.parent)
+            with suppress(OSError):
                 self._handle = seams.disk.open(_part(path), OVER, 0o600)
-                write_whole(self._handle, line)
-                self._start = len(line)
-            except OSError:
-                self.close()
+
+    def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """The answer's head has come; what is no success is not worth a file."""
+        if self._handle is None or self._path is None:
+            return
+        if not 200 <= status < 300:
+            self.end()
+            return
+        head = {"status": status, "headers": {name: headers[name] for name in sorted(KEPT & headers.keys())}}
+        self._head = json.dumps(head).encode() + b"\n"
 
     @property
     def on_disk(self) -> bool:
@@ -51,10 +56,13 @@ class Keeper:
         return self._handle is not None
 
     def write(self, piece: bytes) -> None:
-        """Add a piece of the decoded body."""
+        """Add a piece of the decoded body; the head goes with the first, because every call is a place to die at."""
         rest = memoryview(piece)
         if self._handle is not None:
             try:
+                if self._head:
+                    write_whole(self._handle, self._head + piece)
+                    self._start, self._head, rest = len(self._head), b"", rest[:0]
                 while rest:
                     rest = rest[seams.disk.write(self._handle, rest) :]
             except OSError:
@@ -67,6 +75,10 @@ class Keeper:
         if handle is None or path is None:
             return self._memory.getvalue()
         try:
+            if self._head:
+                self.write(b"")
+                if self._handle is None:
+                    return self._memory.getvalue()
             seams.disk.fsync(handle)
             seams.disk.replace(_part(path), path)
             sync_folder(path.parent)
@@ -84,12 +96,20 @@ class Keeper:
             with suppress(OSError):
                 seams.disk.close(handle)
 
+    def end(self) -> None:
+        """No answer comes any more: a file that nothing was written to goes, too."""
+        empty = self._handle is not None and self._start == 0
+        self.close()
+        if empty and self._path is not None:
+            with suppress(OSError):
+                remove(_part(self._path))
+
     def _read(self, handle: int) -> bytes:
         seams.disk.lseek(handle, self._start, 0)
         return read_rest(handle)
 
     def _fall_back(self) -> None:
-        if self._handle is not None:
+        if self._handle is not None and not self._head:  # else nothing of the body is there, or not to be told apart
             with suppress(OSError):
                 self._memory.write(self._read(self._handle))
         self.close()
@@ -120,6 +140,7 @@ class Inbox:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._made = False
 
     def path(self, token: str) -> Path:
         """Where the whole answer of `token` stands.
@@ -131,7 +152,14 @@ class Inbox:
         return self._folder / f"{token}.answer"
 
     def wire(self, token: str, wire: Wire) -> Wire:
-        """A wire that spools the create's answer under `token`, synced, before anyone reads it."""
+        """A wire that spools the create's answer under `token`, synced, before anyone reads it.
+
+        The folder is made now: once the answer comes, everything that happens before it is on disk leaves a doubt.
+        """
+        if not self._made:
+            self._made = True
+            with suppress(OSError):
+                make_folders(self._folder)
         return SpoolingWire(wire, self.path(token)) if isinstance(wire, Spools) else wire
 
     def answer(self, token: str) -> Answer | None:

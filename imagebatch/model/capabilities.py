@@ -19,6 +19,7 @@ class Capabilities:
     `answers` tells whether a create brings the pictures (`now`) or an id to ask about (`later`). `witness` tells
     what can settle a lost create: a listing by our token, a billing record that carries it, or nothing. `offers` is
     how many candidates one create usually brings, 0 where the request says. `resolutions` are those that cost extra.
+    `tells_left` that the balance which creates are paid from is told without delay: a second witness of a lost create.
     `key_header` and `key_prefix` say how the key travels; `key_optional` that a server may want none, so that a missing
     variable is no error; `public_base` is None where every user has another host.
     `picture_hosts` are host globs that bytes may come from besides the base address's origin; `any_public_host` where
@@ -38,6 +39,7 @@ class Capabilities:
     can_check: bool = False
     can_balance: bool = False
     balance_unit: str | None = None
+    tells_left: bool = False
     offers: int = 0
     max_prompt: int | None = None
     resolutions: tuple[Resolution, ...] = ("preview",)

@@ -65,12 +65,16 @@ class Refused:
 
 @made_in_bulk
 class Doubted:
-    """Nobody can know whether the provider took it; only a listing, a record or a person closes this."""
+    """Nobody can know whether the provider took it; only a listing, a record or a person closes this.
+
+    `disputed` where absence from the listing proves nothing any more, because another witness speaks of a payment.
+    """
 
     step: PaidStep
     token: str
     why: str
     candidate: str | None = None
+    disputed: bool = False
 
 
 @made_in_bulk

@@ -1,8 +1,8 @@
 """What exists: candidates, outputs, failures, and the lock's entry for one address."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
-from typing import Literal
+from typing import Final, Literal
 
 from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.canonical import Json
@@ -18,6 +18,7 @@ FailureKind = Literal[
     "bad_image",  # bytes came that are no allowed picture
     "expired",  # the link died before we could fetch
 ]
+WORST_FIRST: Final[tuple[Status, ...]] = ("in_doubt", "pending", "blocked", "failed", "succeeded")
 OnRemove = Literal["keep", "trash", "delete"]
 OnReplace = Literal["keep", "delete"]
 Resolution = Literal["preview", "full", "upscale", "uhd"]
@@ -48,6 +49,16 @@ class Failure:
     def dead_link(self) -> bool:
         """Whether a fresh link may bring the picture: a page of text in its place is how many dead links look."""
         return self.kind == "expired" or self.provider_code == "image.not_image"
+
+
+def worst_status(statuses: Iterable[Status]) -> Status:
+    """The status that names a draw of several creates."""
+    return min(statuses, key=WORST_FIRST.index)
+
+
+def disputed(why: str) -> Failure:
+    """What stands with a draw in doubt that its provider does not list and that was paid by all appearances."""
+    return Failure(kind="gone", message=why)
 
 
 @made_in_bulk

@@ -13,7 +13,7 @@ from imagebatch.http.clock import SystemClock
 from imagebatch.http.spool import Inbox
 from imagebatch.http.trustfile import read_trust
 from imagebatch.model.bulk import seldom_collected
-from imagebatch.model.event import Event, Intended, Told
+from imagebatch.model.event import Accepted, Event, Intended, Told
 from imagebatch.model.token import lineage_tag
 from imagebatch.model.variant import Reference, Variant
 from imagebatch.outputs.develop import Outputs
@@ -29,7 +29,7 @@ from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.recording import Recording
 from imagebatch.pipeline.resolving import without_doubt
 from imagebatch.pipeline.shared import remote_of
-from imagebatch.pipeline.space import room_for
+from imagebatch.pipeline.space import at_once, room_for
 from imagebatch.pipeline.unlooked import Unlooked
 from imagebatch.pipeline.world import (
     STORE,
@@ -272,6 +272,7 @@ class _Run:
             with seldom_collected():
                 seams.clock.run(self._carry_out(planned, stop, executor_outcomes, requests))
         finally:
+            self._tell_unsaved()
             if self._begun:  # a run that was refused before its first step begins no lock
                 if not self.session.sharing.active:
                     self._unlooked.drew(executor_outcomes, planned.variants)
@@ -287,6 +288,13 @@ class _Run:
             left_bad=left_bad(planned.plan.changes, executor_outcomes),
             duplicates=len(self.duplicates.tokens),
         )
+
+    def _tell_unsaved(self) -> None:
+        """What was paid for and could not be written down anywhere is said: then a person may know of it."""
+        for event in self.session.unsaved:
+            if isinstance(event, Accepted):
+                text = f"not written down, keep this line: {event.token} was taken as generation {event.generation}"
+                self.tell(Told(kind="warning", message=text))
 
     async def _settle(self, aliases: Iterable[str], steps: Mapping[str, Intended]) -> None:
         reopened = Reopened(
@@ -417,7 +425,8 @@ class _Run:
     async def _executor(
         self, stack: AsyncExitStack, planned: Planned, stop: Stop, outcomes: list[Outcome]
     ) -> tuple[Executor, Mapping[str, Lane], Mapping[str, Poller]]:
-        shared = asyncio.Semaphore(self.options.jobs) if self.options.jobs else None
+        jobs = at_once(self.options.jobs)
+        shared = asyncio.Semaphore(jobs) if jobs else None
         lanes = await self._lanes(stack, _aliases(planned.plan), shared)
         clock = SystemClock()
         tag = lineage_tag(self.session.lineage)
@@ -429,7 +438,7 @@ class _Run:
         max_cost = options.max_cost if options.max_cost is not None else self.project.settings.brakes.max_cost
         self.spending.hold(limits_of(self.funds, options, max_cost), options.max_creates)
         turns = Turns()
-        room = room_for(self.home, planned.plan, lanes.values(), self.options.jobs)
+        room = room_for(self.home, planned.plan, lanes.values(), jobs)
         pictures = Pictures(
             store=self.store,
             workers=workers,

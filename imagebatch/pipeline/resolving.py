@@ -7,8 +7,9 @@ from pathlib import Path
 
 from imagebatch.errors import PlanError
 from imagebatch.model.event import Abandoned, Accepted, Dropped, Event, Intended, Kept, Observed
-from imagebatch.model.generation import Candidate, Entry, PictureFacts
+from imagebatch.model.generation import Candidate, Entry, Failure, PictureFacts, worst_status
 from imagebatch.model.money import Cost
+from imagebatch.model.recorded import PARTS_MISSING
 from imagebatch.pipeline.lockwork import leased, record
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Project
@@ -92,7 +93,9 @@ def adopt(project: Project, address: str, generation: str, *, lock_timeout_s: fl
         events: list[Event] = [Accepted(step=kind, token=doubt.token, attempt=doubt.attempt, generation=generation)]
         entry = session.ledger.current(address)
         if entry is not None and entry.token == doubt.token:
-            events.append(Kept(address=address, entry=replace(entry, status="pending", generation=generation)))
+            events.append(
+                Kept(address=address, entry=replace(entry, status="pending", generation=generation, failure=None))
+            )
         record(session, events)
 
 
@@ -110,7 +113,8 @@ def abandon(project: Project, address: str, *, lock_timeout_s: float) -> None:
 def supply(project: Project, address: str, path: Path, *, lock_timeout_s: float) -> PictureFacts:
     """It was drawn, and this file is what came of it (downloaded by hand): the file goes into the store.
 
-    Raises OutputError where the file is no allowed picture.
+    Of a draw of several creates it stands for the first that is in doubt; what the others brought stays. Raises
+    OutputError where the file is no allowed picture.
     """
     from imagebatch.pipeline.intake import take_file
 
@@ -119,21 +123,43 @@ def supply(project: Project, address: str, path: Path, *, lock_timeout_s: float)
     candidate = Candidate(id="1", facts=facts)
     with leased(project, lock_timeout_s) as session:
         entry = session.ledger.current(address)
-        step = _step(session.ledger.open_steps(), doubt)
+        mine = entry if entry is not None and entry.token == doubt.token else None
+        token = _tokens(mine, doubt)[0]
+        step = session.ledger.open_steps().get(token)
         kind = step.step if step is not None and step.step != "buy" else "create"
-        generation = (entry.generation if entry is not None and entry.token == doubt.token else None) or doubt.token
+        generation = (mine.generation if mine is not None and not mine.parts else None) or token
         events: list[Event] = [
-            Accepted(step=kind, token=doubt.token, attempt=doubt.attempt, generation=generation),
-            Observed(token=doubt.token, status="succeeded", candidates=(candidate,)),
+            Accepted(step=kind, token=token, attempt=doubt.attempt, generation=generation),
+            Observed(token=token, status="succeeded", candidates=(candidate,)),
         ]
         # Without an entry of this attempt the next plan finds the draw by its fingerprint, and adopts it.
-        if entry is not None and entry.token == doubt.token:
-            drawn = replace(
-                entry, status="succeeded", generation=generation, candidates=(candidate,), picked=(), parts=()
-            )
-            events.append(Kept(address=address, entry=drawn))
+        if mine is not None:
+            events.append(Kept(address=address, entry=_with_picture(mine, token, generation, candidate)))
         record(session, events)
     return facts
+
+
+def _with_picture(entry: Entry, token: str, generation: str, candidate: Candidate) -> Entry:
+    """The entry once the create `token` of its draw has brought `candidate`."""
+    if not entry.parts:
+        return replace(
+            entry, status="succeeded", generation=generation, candidates=(candidate,), picked=(), failure=None
+        )
+    at = next(index for index, part in enumerate(entry.parts) if part.token == token)
+    start = sum(part.candidates for part in entry.parts[:at])
+    candidates = (*entry.candidates[:start], candidate, *entry.candidates[start:])
+    settled = replace(entry.parts[at], status="succeeded", generation=generation, candidates=1)
+    parts = (*entry.parts[:at], settled, *entry.parts[at + 1 :])
+    status = worst_status(part.status for part in parts)
+    return replace(
+        entry,
+        status=status,
+        generation=None if status == "in_doubt" else parts[0].generation,
+        candidates=tuple(replace(one, id=str(index)) for index, one in enumerate(candidates, start=1)),
+        picked=(),
+        parts=parts,
+        failure=Failure(kind="provider", message=PARTS_MISSING) if status == "failed" else None,
+    )
 
 
 def _only(project: Project, address: str) -> Doubt:

@@ -1,13 +1,40 @@
-"""How much room a run needs on the disks that it writes to."""
+"""How much room a run has: on the disks that it writes to, and for what it holds open at once."""
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
+from imagebatch.effects import seams
+from imagebatch.errors import StateError
 from imagebatch.outputs.room import Room, on_each_disk
 from imagebatch.plan.types import PAID_ACTIONS, Action, Plan
 from imagebatch.run.lanes import Lane
 
 _MAY_PAY: frozenset[Action] = PAID_ACTIONS | {"wait", "defer"}  # what is in doubt may be sent again
+
+
+# Streams, the journal, the lease, the event loop, the decoders' pipes while one is started, a listing, pictures on
+# their way; then for each generation its create's connection, a picture's, and the file that it goes to.
+_HELD: Final = 34
+_EACH: Final = 3
+
+
+def at_once(jobs: int | None) -> int | None:
+    """How many generations may be in flight over all providers: what the user says, and what the system lets us open.
+
+    None where neither sets a limit. Raises StateError where not even one could be: better now than when it is paid.
+    """
+    handles = seams.processes.handles()
+    most = None if handles is None else (handles - _HELD) // _EACH
+    if most is not None and most < 1:
+        raise StateError(
+            "too few files may be open at once",
+            f"The system lets a process have {handles} files and connections open; a run needs {_HELD + _EACH}. "
+            "Nothing was sent.",
+            hints=("raise the limit: ulimit -n 1024",),
+            code="system.handles",
+        )
+    return min((one for one in (jobs, most) if one is not None), default=None)
 
 
 def room_for(home: Path, plan: Plan, lanes: Iterable[Lane], jobs: int | None) -> Room:

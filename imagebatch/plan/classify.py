@@ -285,13 +285,15 @@ def _unfinished(case: Case, variant: Variant, draw: KnownDraw) -> Change:
 def _in_doubt(
     case: Case, variant: Variant, draw: KnownDraw, other: str, updates: tuple[Action, ...], *, known: KnownDraw | None
 ) -> Change:
-    if case.world.abilities(draw.type).witness == "list":
+    disputed = draw.failure if draw.generation is None else None
+    if case.world.abilities(draw.type).witness == "list" and disputed is None:
         detail = other or "the provider's listing settles it; what it does not show is sent"
         return waiting(case, variant, "in_doubt", detail, also=updates, known=known, costs=(variant.price,))
     if case.world.options.in_doubt == "resend":
         detail = "sent again although the first may have been paid"
         return drawing(case, variant, "retry", "in_doubt", detail, attempt=draw.attempt + 1, known=known)
-    detail = other or "it may have been paid: settle it with `imagebatch resolve`"
+    why = f"{disputed.message}: " if disputed is not None else ""
+    detail = other or f"{why}it may have been paid: settle it with `imagebatch resolve`"
     return outcome(case, "keep", "in_doubt", detail, also=updates, known=known)
 
 

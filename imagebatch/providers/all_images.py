@@ -1,6 +1,7 @@
 """The All-Images.ai provider: asynchronous generations of four images each, listed by tag, bought one by one."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import ClassVar
 
 from imagebatch.model.canonical import Json
@@ -42,6 +43,7 @@ class AllImages:
         can_check=True,
         can_balance=True,
         balance_unit=CREDIT,
+        tells_left=True,
         offers=4,
         max_prompt=all_images_params.MAX_PROMPT,
         resolutions=("preview", "full", "upscale", "uhd"),
@@ -126,6 +128,10 @@ class AllImages:
         except (BadAnswer, Unreachable):
             return AccountFacts(account=account)  # the balance is a courtesy: no page documents it
         return AccountFacts(account=account, balances=balances, left=all_images_account.credits_left(balances))
+
+    async def creates_left(self, wire: Wire) -> Decimal | None:
+        """What is left of the quota of generations; None where the account has none, or one without end."""
+        return all_images_account.parse_creates_left(await wire.send(all_images_account.build_credit()))
 
     @property
     def _base(self) -> str | None:

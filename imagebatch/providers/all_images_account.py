@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 from imagebatch.model.event import PaidStep
 from imagebatch.model.money import CREDIT, Money
 from imagebatch.model.wire import Answer, BadAnswer, Call
 from imagebatch.providers.all_images_wire import is_list, read_call
 from imagebatch.providers.answers import clean_text, read_json
+
+CREATES: Final = "f_images_print"
+"""The bucket of generations; what is bought of them is taken from others."""
 
 
 def build_check() -> Call:
@@ -64,6 +68,17 @@ def credits_left(balances: Mapping[str, str | None]) -> dict[PaidStep, Money]:
     """What a purchase can be paid with; from which bucket a create is paid, if from any, is documented nowhere."""
     images = balances.get("images")
     return {"buy": Money(amount=Decimal(images), currency=CREDIT)} if images is not None else {}
+
+
+def parse_creates_left(answer: Answer) -> Decimal | None:
+    """What is left of the quota that a generation takes one from; None where there is none or it has no end."""
+    value = read_json(answer, "the balance")
+    buckets = value.get("credits") if isinstance(value, Mapping) else None
+    for bucket in buckets if is_list(buckets) else ():
+        if isinstance(bucket, Mapping) and bucket.get("type") == CREATES and bucket.get("unlimited") is not True:
+            amount = bucket.get("credit")
+            return Decimal(str(amount)) if isinstance(amount, int | float) and not isinstance(amount, bool) else None
+    return None
 
 
 def _plain(amount: float) -> str:

@@ -7,6 +7,7 @@ that. `submit` is the one required call; every other ability is an optional prot
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from imagebatch.model.bulk import made_in_bulk
@@ -230,6 +231,15 @@ class CanWitness(Protocol):
     """Finds the billing record of a lost create by our token."""
 
     async def billing_record(self, token: str, wire: Wire) -> BillingRecord | None: ...
+
+
+@runtime_checkable
+class CanTellLeft(Protocol):
+    """Tells without delay what creates are paid from: one that was taken shows in the next answer."""
+
+    async def creates_left(self, wire: Wire) -> Decimal | None:
+        """What is left there, counted in creates; None where the account has no such balance, or one without end."""
+        ...
 
 
 @runtime_checkable

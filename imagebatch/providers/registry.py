@@ -19,6 +19,7 @@ from imagebatch.providers.base import (
     CanList,
     CanObserve,
     CanRetry,
+    CanTellLeft,
     CanUpdate,
     CanWitness,
 )
@@ -86,6 +87,7 @@ def disagreements(adapter: Adapter) -> tuple[str, ...]:
         ("can_buy", told.can_buy, isinstance(adapter, CanBuy), "buy"),
         ("can_check", told.can_check, isinstance(adapter, CanCheck), "check"),
         ("answers: later", told.answers == "later", isinstance(adapter, CanObserve), "observe"),
+        ("tells_left", told.tells_left, isinstance(adapter, CanTellLeft), "creates_left"),
         ("witness: billing", told.witness == "billing", isinstance(adapter, CanWitness), "billing_record"),
     )
     found = [

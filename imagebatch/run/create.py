@@ -20,7 +20,7 @@ from imagebatch.http.errors import GatePaused
 from imagebatch.http.retry import backoff_s
 from imagebatch.http.spool import Inbox, Replay
 from imagebatch.model.event import Abandoned, Accepted, Doubted, Intended, Observed, PaidStep, Refused, Told
-from imagebatch.model.generation import Candidate, Failure, PictureFacts, Status
+from imagebatch.model.generation import Candidate, Failure, PictureFacts, Status, disputed
 from imagebatch.model.token import lineage_tag
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable, Wire
@@ -31,7 +31,7 @@ from imagebatch.run.ends import End, Try
 from imagebatch.run.entries import cost_text
 from imagebatch.run.leaving import Halted, Leaving, Recorder, at_once, intent
 from imagebatch.run.poll import Poller, PollFailed
-from imagebatch.run.settle import ListingFailed, Listings
+from imagebatch.run.settle import READINGS, ListingFailed, Listings
 from imagebatch.run.spending import OVER, Spending
 from imagebatch.run.stop import Stop
 from imagebatch.run.trouble import Trouble
@@ -116,7 +116,7 @@ class Creator:
             end = await self._send(this)
             if end.code != "create.unclear":
                 return end
-            settled = await self._settle(this, end.message)
+            settled = await self._settle(this, end.message, sent=True)
             if settled is not None:
                 return settled
         return self._doubt(this, "the provider never answered clearly, though nothing of ours is found there")
@@ -182,6 +182,7 @@ class Creator:
 
     async def _send(self, this: Try) -> End:
         order, waits = self.order(this), Waits()
+        await this.lane.balance.begin()
         async with this.lane.places:
             await self.turns.to_draw()
             while True:
@@ -192,7 +193,7 @@ class Creator:
                     await this.lane.gate.wait_open()  # before the intent: what waits here is not in doubt
                 except GatePaused as paused:
                     return self.paused(this, paused.wait_s)
-                async with self._turn(this, order):
+                async with self._turn(this, order), this.lane.balance.on_its_way():
                     submission = await self._submitted(this, order)
                 if isinstance(submission, End):
                     return submission
@@ -241,6 +242,7 @@ class Creator:
         if isinstance(submission, base.Completed):
             return await self._completed(this, submission)
         generation = submission.generation
+        this.lane.balance.taken()
         await self.recorder.record(
             Accepted(step="create", token=this.token, attempt=this.attempt, generation=generation)
         )
@@ -357,8 +359,11 @@ class Creator:
 
     # Doubt --------------------------------------------------------------------------------------------------------
 
-    async def _settle(self, this: Try, why: str) -> End | None:
-        """What became of an unclear create; None where it certainly was not taken and may be sent again."""
+    async def _settle(self, this: Try, why: str, *, sent: bool = False) -> End | None:
+        """What became of an unclear create; None where it certainly was not taken and may be sent again.
+
+        `sent` says that this run has sent it.
+        """
         witness = this.lane.capabilities.witness
         self.tell(Told(kind="settling", address=this.variant.address, message=why))
         if witness == "list":
@@ -367,7 +372,11 @@ class Creator:
             except ListingFailed as error:
                 return self._doubt(this, f"{why}; {error}")
             if found is not None:
+                if sent:
+                    this.lane.balance.taken()
                 return await self._adopt(this, found, intended=True)
+            if await this.lane.balance.fell():
+                return await self._disputed(this, why)
             await self._close(this, "not in the listing for the whole consistency window", absent=True)
             return None
         adapter = this.lane.adapter
@@ -389,6 +398,11 @@ class Creator:
         """Why a create stays in doubt, by the provider's billing record; None where that says that it failed."""
         try:
             record = await adapter.billing_record(this.token, this.lane.wire)
+            for _ in range(READINGS):  # it may end yet, and perhaps as one that failed
+                if record is None or record.state != "processing":
+                    break
+                await self.clock.sleep(this.lane.settings.consistency_window_s / READINGS)
+                record = await adapter.billing_record(this.token, this.lane.wire)
         except (Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
             return f"{why}; its billing record cannot be read: {error}"
         if record is None:
@@ -400,6 +414,12 @@ class Creator:
 
     async def _close(self, this: Try, why: str, *, absent: bool) -> None:
         await self.recorder.record(Abandoned(token=this.token, why=why, absent=absent))
+
+    async def _disputed(self, this: Try, why: str) -> End:
+        """Two witnesses disagree, which a later run must know: then the listing may show it, or a person decide."""
+        why = f"{why}; the listing shows nothing of it, and yet the balance fell by more than the known creates cost"
+        await self.recorder.record(Doubted(step="create", token=this.token, why=why, disputed=True))
+        return replace(self._doubt(this, why), failure=disputed(why))
 
     async def _adopt(self, this: Try, found: Observation, *, intended: bool) -> End:
         """A generation of ours that exists already: written down as if its answer had reached us."""
@@ -462,7 +482,9 @@ class Creator:
         if this.lane.stopped is not None:
             message = f"not sent: {this.lane.stopped}"
             return End(token=this.token, status=None, code=this.lane.stopped_as, message=message)
-        over = self.spending.lacking(this.price, create=True)
+        # It is asked once more when the intent is written: by then this one is counted itself.
+        counted = self.spending.counts(this.token)
+        over = None if counted else self.spending.lacking(this.price, create=True)
         if over is not None:
             return End(token=this.token, status=None, code=OVER, message=f"not sent: {over}")
         lacking = self.lacking()

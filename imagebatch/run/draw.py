@@ -170,9 +170,12 @@ class Drawing:
                 found = await self._looked_at(this, generation, answer.why)
                 if found is None:
                     continue
+                if found.status != "in_doubt":
+                    this.lane.balance.taken()
                 answer = found
             elif isinstance(answer, base.Accepted):
                 this.lane.answered_clearly()
+                this.lane.balance.taken()
                 answer = await self._taken(this, generation)
             end = answer
             break
@@ -185,7 +188,8 @@ class Drawing:
         leaving = self.creator.leaving(this, "retry", generation=generation)
         answer: base.Accepted | base.Refused | base.Unclear
         try:
-            answer = await adapter.retry(generation, AnnouncedWire(this.lane.wire, leaving))
+            async with this.lane.balance.on_its_way():
+                answer = await adapter.retry(generation, AnnouncedWire(this.lane.wire, leaving))
         except Halted as halted:
             await leaving.undo(str(halted))
             return halted.end
@@ -209,16 +213,19 @@ class Drawing:
     async def _looked_at(self, this: Try, generation: str, why: str) -> End | None:
         """What became of an unclear retry: once it was taken, the generation is in error no more.
 
-        None where it still is after the consistency window: then it was not taken, or has ended in error again.
+        None where it still is by three readings through the consistency window: then it was not taken, or has ended in
+        error again.
         """
         self.creator.tell(Told(kind="settling", address=this.variant.address, message=why))
-        found = None
-        for _ in range(READINGS):
+        unread = agreeing = 0
+        while agreeing < READINGS and unread < READINGS:
             await self.creator.clock.sleep(this.lane.settings.consistency_window_s / READINGS)
             found = await _observed(this.lane, generation)
             if found is not None and found.state not in {"failed", "blocked"}:
                 return await self._taken(this, generation)
-        if found is None:
+            agreeing += found is not None
+            unread += found is None
+        if agreeing < READINGS:
             message = f"whether the retry was taken cannot be known: {why}"
             return End(
                 token=this.token, status="in_doubt", generation=generation, code="retry.in_doubt", message=message

@@ -5,14 +5,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 from imagebatch.model.bulk import made_in_bulk
-from imagebatch.model.generation import Candidate, Failure, Part, Status
+from imagebatch.model.generation import WORST_FIRST, Candidate, Failure, Part, Status
 from imagebatch.model.money import Cost, Money, parse_money, totals
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.run.entries import Drawn
 from imagebatch.run.lanes import Lane
 
-_WORST: tuple[Status, ...] = ("in_doubt", "pending", "blocked", "failed", "succeeded")
 _PAID: frozenset[Status] = frozenset({"succeeded", "pending", "in_doubt"})
 
 
@@ -110,7 +109,7 @@ def together(ends: Sequence[End], *, attempt: int) -> Drawn:
     if not known:
         first = ends[0]
         return Drawn(token=first.token, attempt=attempt, status=None, code=first.code, message=first.message)
-    worst = min(known, key=lambda end: _WORST.index(end.status or "failed"))
+    worst = min(known, key=lambda end: WORST_FIRST.index(end.status or "failed"))
     unsent = next((end for end in ends if end.status is None), None)
     if unsent is not None and worst.status == "succeeded":
         # Some parts are there and some were never sent: as a whole it failed, and a later apply draws what is missing.

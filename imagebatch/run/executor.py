@@ -387,8 +387,9 @@ class Executor:
             progress.entry = entry = await self.pictures.fetch(variant, self._lane(variant), entry, missing)
         if entry.status == "succeeded" and planned and self.pictures.to_buy(variant, entry):
             entry = await self.pictures.buy(variant, self._lane(variant), entry, progress.bought)
-        if entry.status == "succeeded" and bought:
-            entry = await self.pictures.fetch_bought(variant, self._lane(variant), entry, bought)
+        unstored = self.pictures.missing_bought(entry, bought)
+        if entry.status == "succeeded" and unstored:
+            entry = await self.pictures.fetch_bought(variant, self._lane(variant), entry, unstored)
         return entry
 
     async def _labelled(self, variant: Variant, entry: Entry) -> list[str]:

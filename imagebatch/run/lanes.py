@@ -12,6 +12,7 @@ from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.money import Cost, Money
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.providers.base import Adapter
+from imagebatch.run.balance import Balance
 
 DOUBTS_BEFORE_STOP = 3
 # Tables of prices are written with three decimals, and providers round: only what is more than that is a surprise.
@@ -65,6 +66,11 @@ class Lane:
     doubts: int = 0
     max_blocked: int = 5
     blocked: int = 0
+    balance: Balance = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Watch the balance, where the provider tells one."""
+        self.balance = Balance(self.adapter, self.wire)
 
     @property
     def capabilities(self) -> Capabilities:

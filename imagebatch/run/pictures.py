@@ -59,6 +59,15 @@ class Pictures:
         """Those of the candidates (from 1) whose bytes are not in the store."""
         return tuple(index for index in indexes if not self._here(entry.candidates[index - 1]))
 
+    def missing_bought(self, entry: Entry, indexes: Sequence[int]) -> tuple[int, ...]:
+        """Those of the candidates (from 1) that were bought and whose bought bytes are not in the store."""
+        bought = ((index, entry.candidates[index - 1].bought) for index in indexes)
+        return tuple(
+            index
+            for index, one in bought
+            if one is not None and (one.facts is None or not self.store.has(one.facts.sha256))
+        )
+
     def to_buy(self, variant: Variant, entry: Entry) -> tuple[int, ...]:
         """The picks that are not there in the resolution that the variant asks for."""
         resolution = variant.policy.resolution
@@ -128,15 +137,15 @@ class Pictures:
         return entry
 
     async def fetch_bought(self, variant: Variant, lane: Lane, entry: Entry, indexes: Sequence[int]) -> Entry:
-        """The entry with the bytes of what was bought before (candidates from 1) in the store.
+        """The entry with the bytes of what was bought before (candidates from 1) and is not here in the store.
 
         Asking for a purchase again is documented as free: it is billed once an image. Raises Trouble.
         """
         for index in indexes:
             candidate = entry.candidates[index - 1]
             bought = candidate.bought
-            if bought is None or (bought.facts is not None and self.store.has(bought.facts.sha256)):
-                continue
+            if bought is None:
+                raise ValueError(f"candidate {index} of {variant.address} was never bought")
             adapter = lane.adapter
             if not isinstance(adapter, CanBuy) or entry.generation is None:
                 raise Trouble("picture.unavailable", f"{lane.alias} cannot send a bought picture again")

@@ -14,7 +14,6 @@ from imagebatch.errors import (
     EXIT_UNPICKED,
 )
 from imagebatch.model.money import Money
-from imagebatch.outputs.room import LOW
 from imagebatch.plan.types import Action, Change
 from imagebatch.run.spending import OVER
 
@@ -118,7 +117,7 @@ def exit_code(result: RunResult, *, require_picks: bool = False) -> int:
     if result.stopped_by is not None:
         return result.stopped_by
     held = set()
-    if any(one.code == LOW for one in result.outcomes):
+    if any(one.code is not None and one.code.startswith("disk.") for one in result.outcomes):
         held.add(EXIT_ERROR)  # this machine's trouble, and no picture's
     if result.count("pending"):
         held.add(EXIT_PENDING)

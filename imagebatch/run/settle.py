@@ -196,20 +196,21 @@ class Listings:
     async def find(self, lane: Lane, token: str) -> Observation | None:
         """Look for `token` through the whole consistency window: None only after three readings without it.
 
-        Raises ListingFailed where no reading succeeded at the end of the window.
+        A reading that fails is made up for at the end of the window. Raises ListingFailed where the third fails: then
+        nothing is concluded from what the others did not show.
         """
         pause = lane.settings.consistency_window_s / READINGS
-        failed: ListingFailed | None = None
-        for _ in range(READINGS):
+        failures = agreeing = 0
+        while agreeing < READINGS:
             await self._clock.sleep(pause)
             try:
                 found = (await self._listed(lane)).by_token.get(token)
-            except ListingFailed as error:
-                failed = error
+            except ListingFailed:
+                failures += 1
+                if failures == READINGS:
+                    raise
                 continue
-            failed = None
             if found is not None:
                 return found
-        if failed is not None:
-            raise failed
+            agreeing += 1
         return None

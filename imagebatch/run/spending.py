@@ -65,6 +65,10 @@ class Spending:
             case _:
                 pass
 
+    def counts(self, token: str) -> bool:
+        """Whether a create or retry of this token is counted already, and is on its way."""
+        return any((token, step, "") in self._open for step in ("create", "retry"))
+
     def lacking(self, cost: Cost, *, create: bool) -> str | None:
         """Why one more paid step of this cost may not be sent, or None. An unknown cost is the plan's to refuse."""
         if create and self._max_creates is not None and self._creates >= self._max_creates:

@@ -41,8 +41,9 @@ class Stop:
 def on_signals(stop: Stop, tell: Callable[[str], None], last_word: str = LAST_WORD) -> Iterator[None]:
     """Turn SIGINT, SIGTERM and SIGHUP into `stop`, but for those that are ignored; a second ends the process at once.
 
-    Leaving at once is safe: every id that we were told is durable in the journal before anything else is done with it.
-    `last_word` is what is said then.
+    One that comes while the run saves what it learnt lets it finish, and counts as the first. Leaving at once is safe:
+    every id that we were told is durable in the journal before anything else is done with it. `last_word` is what is
+    said then.
     """
     codes = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED, signal.SIGHUP: EXIT_INTERRUPTED}
     # What the caller switched off stays off: `nohup` is there to outlive a terminal.
@@ -58,9 +59,14 @@ def on_signals(stop: Stop, tell: Callable[[str], None], last_word: str = LAST_WO
         stop.ask(codes[number])
         tell("stopping: nothing new is sent, what runs is collected for up to 5 s; once more to leave at once")
 
+    def late(number: int) -> None:
+        if stop.asked:
+            leave(number)
+        stop.ask(codes[signal.Signals(number)])  # in silence: it may come in the middle of a line
+
     seams.processes.on_signals(tuple(codes), asked)
     try:
         yield
     finally:
         # Between the loop's end and the process's end a late signal must not print a traceback.
-        seams.processes.after_signals(tuple(codes), leave)
+        seams.processes.after_signals(tuple(codes), late)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.event import (
@@ -15,7 +15,7 @@ from imagebatch.model.event import (
     Observed,
     Refused,
 )
-from imagebatch.model.generation import DELETED, Bought, Candidate, Failure, Part, Status
+from imagebatch.model.generation import DELETED, Bought, Candidate, Failure, Part, Status, disputed, worst_status
 from imagebatch.model.money import Cost, Money, parse_money, totals
 from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
 from imagebatch.model.token import make_token
@@ -23,7 +23,6 @@ from imagebatch.state.entries import RESOLUTIONS
 from imagebatch.state.machine import Phase, advance
 
 TokenEvent = Intended | Accepted | Refused | Doubted | Abandoned | Observed | Fetched | BoughtStored
-_WORST: Final[tuple[Status, ...]] = ("in_doubt", "pending", "blocked", "failed", "succeeded")
 
 
 @made_in_bulk
@@ -32,7 +31,8 @@ class Attempt:
 
     `phase` is where the machine stands; `steps` are the paid steps that were begun and never settled, each its
     `Intended`. `accepted` tells that the provider took it at some time: then it belongs in the draw index. `before` is
-    what was known before a retry that is open: a retry that was not taken never happened.
+    what was known before a retry that is open: a retry that was not taken never happened. `doubt` is the last word on a
+    step that is in doubt.
     """
 
     token: str
@@ -49,7 +49,7 @@ class Attempt:
     failure: Failure | None = None
     cost: tuple[str, ...] = ()
     steps: tuple[Intended, ...] = ()
-    doubt: str | None = None
+    doubt: Doubted | None = None
     accepted: bool = False
     before: "Attempt | None" = None
 
@@ -67,7 +67,7 @@ class Attempt:
                     self, phase=phase, steps=_without(self.steps, event.step, event.candidate), doubt=None
                 )
             case Doubted():
-                return replace(self, phase=phase, doubt=event.why)
+                return replace(self, phase=phase, doubt=event)
             case Abandoned():
                 grown = replace(self, phase=phase) if self.before is None else self.before
                 return replace(grown, steps=(), doubt=None)
@@ -217,7 +217,7 @@ def known_draw(parts: Sequence[Attempt], lineage: str, recorded: KnownDraw | Non
     told = [_part_of(index, by_part.get(index), first, lineage, recorded) for index in range(count)]
     whole = tuple(part for part, _ in told)
     candidates = [candidate for _, delivered in told for candidate in delivered]
-    status = min((part.status for part in whole), key=_WORST.index)
+    status = worst_status(part.status for part in whole)
     failure = next((attempt.failure for attempt in parts if attempt.failure is not None), None)
     if status == "failed" and failure is None:
         failure = Failure(kind="provider", message=PARTS_MISSING)
@@ -232,7 +232,7 @@ def known_draw(parts: Sequence[Attempt], lineage: str, recorded: KnownDraw | Non
         candidates=tuple(replace(one, id=str(at)) for at, one in enumerate(candidates, start=1)),
         cost=_summed(attempt.cost for attempt in parts if attempt.phase != "closed"),
         parts=whole,
-        failure=failure if status in {"failed", "blocked"} else None,
+        failure=failure if status in {"failed", "blocked"} else _disputed(parts),
         open_intent=any(attempt.steps for attempt in parts),
         salt=first.salt,
     )
@@ -274,7 +274,7 @@ def completed(known: KnownDraw, older: Sequence[KnownDraw]) -> KnownDraw:
             parts[index], delivered[index] = source.parts[index], delivered_by(source, index)
     if tuple(parts) == known.parts:
         return known
-    status = min((part.status for part in parts), key=_WORST.index)
+    status = worst_status(part.status for part in parts)
     candidates = [candidate for one in delivered for candidate in one]
     return replace(
         known,
@@ -347,10 +347,16 @@ def _single(attempt: Attempt) -> KnownDraw:
         status=status,
         candidates=attempt.candidates,
         cost=attempt.cost,
-        failure=attempt.failure if status in {"failed", "blocked", "succeeded"} else None,
+        failure=attempt.failure if status in {"failed", "blocked", "succeeded"} else _disputed((attempt,)),
         open_intent=bool(attempt.steps),
         salt=attempt.salt,
     )
+
+
+def _disputed(parts: Iterable[Attempt]) -> Failure | None:
+    """Why a draw in doubt is not settled by its absence from a listing, where another witness speaks of a payment."""
+    doubts = (one.doubt for one in parts if one.steps and one.doubt is not None)
+    return next((disputed(doubt.why) for doubt in doubts if doubt.disputed), None)
 
 
 def _status(attempt: Attempt) -> Status:

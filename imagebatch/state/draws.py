@@ -123,6 +123,9 @@ class DrawIndex:
                 version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
                 raise _newer(self._path, version)
+            if version == 0:  # its first commit was undone: it has no tables yet
+                self.close()
+                self._absent = True
         return self._connection
 
     def _writing(self) -> sqlite3.Connection:

@@ -143,7 +143,7 @@ def encode_event(event: Event) -> str:
             value |= {"failure": failure_json(event.failure)} | _present(candidate=event.candidate)
         case Doubted():
             value = {"event": "doubted", "step": event.step, "token": event.token, "why": event.why}
-            value |= _present(candidate=event.candidate)
+            value |= _present(candidate=event.candidate) | ({"disputed": True} if event.disputed else {})
         case Abandoned():
             value = {"event": "abandoned", "token": event.token, "why": event.why}
             value |= {"absent": True} if event.absent else {}
@@ -219,6 +219,7 @@ def _doubted(fields: Fields) -> Event:
         token=fields.text("token"),
         why=fields.text("why"),
         candidate=fields.optional_text("candidate"),
+        disputed=fields.flag("disputed"),
     )
 
 

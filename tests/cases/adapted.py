@@ -129,6 +129,15 @@ ADAPTED: Final[Mapping[str, Adapted]] = {
     "ci-summary-1MiB": Adapted(
         paid=0, reason="a plan writes the whole summary; to draw 5,000 pictures for it shows nothing more"
     ),
+    # crashes and disks
+    "di-emfile": Adapted(
+        outcome="env_error",
+        exit=1,
+        code="system.handles",
+        paid=0,
+        reason="32 handles do not hold a run's own journal, decoders and connections: that is said before anything is "
+        "paid; with a few more the same project is drawn with less at once, which the scene shows",
+    ),
 }
 
 # Cases that the program does not pass yet: id -> why. They are reported by id at the end of every run.
@@ -137,12 +146,12 @@ OPEN: Final[Mapping[str, str]] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """What a case has to come to here."""
+    """What a case has to come to here; `paid` is None where as much is paid as was sent."""
 
     outcome: str
     exit: int
     code: str | None
-    paid: int
+    paid: int | None
     raw: Mapping[str, Any]
 
 
@@ -159,4 +168,5 @@ def expected_of(case: Mapping[str, Any], row: Mapping[str, Any] | None = None) -
         exit_code = exit_code if change.exit is None else change.exit
         paid = paid if change.paid is None else change.paid
         code = code if change.code is None else (change.code or None)
-    return Expected(outcome=outcome, exit=exit_code, code=code, paid=paid, raw=raw)
+    as_sent = None if paid in {"as sent", "0..1"} else paid
+    return Expected(outcome=outcome, exit=exit_code, code=code, paid=as_sent, raw=raw)

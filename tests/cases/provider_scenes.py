@@ -16,6 +16,7 @@ _PNG: Final = base64.b64encode(png()).decode()
 _FACES: Final = {"aigne": "aigne-hub", "openai-compatible": "openai"}
 _LOST: Final = {"accept": True, "then": "close"}
 _PNG_HERO: Final = {"hero": {"prompt": "a fox", "output": "out/hero.png"}}
+NOTHING_LISTED: Final = {"filteredResults": 0, "prints": []}
 _ONE_IMAGE: Final = {"id": "$ID", "status": 3, "images": [{"id": "img-1"}]}
 _PNG_BYTES: Final = rule("download", {"status": 200, "headers": {"content-type": "image/png"}, "body_b64": _PNG})
 
@@ -50,7 +51,22 @@ def ambiguous_scene(case: Mapping[str, Any], row: Mapping[str, Any]) -> Scene:
         # The hub takes it, fails to draw, bills nothing and says so in its record.
         action["accept"] = True
         hero["prompt"] = "a fox [fail once]"
-    return Scene(face=face, assets={"hero": hero}, rules=[rule("create", action, face=face, times=1)])
+    lost = rule("create", action, face=face, times=1)
+    if "list" in row:
+        return Scene(rules=[lost, rule("list", {"status": 200, "json": NOTHING_LISTED})], after=_still_in_doubt)
+    return Scene(face=face, assets={"hero": hero}, rules=[lost])
+
+
+def _still_in_doubt(world: World, ran: Ran) -> None:
+    """However often the listing shows nothing, it is not sent again; once it shows the generation, that is adopted."""
+    assert "balance fell" in ran.of_type("outcome")[-1]["message"]
+    with wrong(world, [rule("list", {"status": 200, "json": NOTHING_LISTED})]):
+        again = world.run(*APPLY)
+    assert again.code == 3, str(again)
+    assert len(world.billed("create")) == 1, "two witnesses disagree, and it was sent again"
+    assert fine(world).code == 0
+    assert world.entries()["hero"]["status"] == "succeeded"
+    assert len(world.billed("create")) == 1
 
 
 def sim_scene(case: Mapping[str, Any]) -> Scene:

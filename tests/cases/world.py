@@ -254,13 +254,19 @@ class World:
         )  # fmt: skip
 
     def ended(self, process: "subprocess.Popen[bytes]", *arguments: str) -> Ran:
-        """Wait for a command that was started with these arguments."""
+        """Wait for a command that was started with these arguments; it is killed where it has no end."""
         began = time.monotonic()
-        out, err = process.communicate(timeout=HANG_S)
-        ran = Ran(
-            arguments=arguments, code=process.returncode, out=out.decode(), err=err.decode(),
-            seconds=time.monotonic() - began,
-        )  # fmt: skip
+        try:
+            out, err = process.communicate(timeout=HANG_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise AssertionError(f"{arguments} did not end within {HANG_S:.0f} s") from None
+        return self.came_of(arguments, process.returncode, (out or b"").decode(), err.decode(), began)
+
+    def came_of(self, arguments: Sequence[str], code: int, out: str, err: str, began: float) -> Ran:
+        """A command that ran elsewhere, looked at like all others; it began at this time of `time.monotonic`."""
+        ran = Ran(arguments=tuple(arguments), code=code, out=out, err=err, seconds=time.monotonic() - began)
         self.runs.append(ran)
         return ran
 

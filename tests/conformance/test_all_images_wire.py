@@ -30,7 +30,8 @@ def test_a_create_carries_every_param_and_its_marker_three_times(shop: Shop, sim
     )  # fmt: skip
     ran = shop.apply()
     assert ran.code == 0, str(ran)
-    listing, create, *_ = simulated.tap.requests()
+    listing, balance, create, *_ = simulated.tap.requests()
+    assert (balance.method, balance.target) == ("GET", "/all-images/v1/credit")
     token = shop.lock["hero"]["token"]
     assert listing.target == f"{API}?limit=100&offset=0&tag={shop.tag}"
     assert json.dumps(create.json, ensure_ascii=False, separators=(",", ":")).encode() == create.body

@@ -126,7 +126,7 @@ def test_no_wait_pays_and_leaves_and_wait_collects_without_paying(shop: Shop, si
     shop.assets(hero=foxes(3))
     ran = shop.apply("--no-wait")
     assert (ran.code, set(ran.ends.values())) == (75, {"pending"})
-    assert [one.method for one in simulated.tap.requests()] == ["GET", "POST", "POST", "POST"]
+    assert [one.method for one in simulated.tap.requests()] == ["GET", "GET", "POST", "POST", "POST"]
     assert shop.run("wait").code == 0
     assert {one.method for one in simulated.tap.requests()} == {"GET"}
     assert shop.plan() == {}

@@ -79,6 +79,37 @@ providers:
 defaults: {provider: hub}
 """
 
+# One that tells nothing about a lost create, asked for one picture after the other: each refers to the one before.
+SERIAL = """\
+version: 1
+lineage: 5f0c1d9a5e0b3f4826a1c7e2d94f60b8
+providers:
+  retouch:
+    type: openai
+    base_url: "${ORIGIN}/openai/v1"
+    api_key: "${KEY:-local}"
+    max_concurrency: 1
+    capabilities: {base64: false}
+defaults: {provider: retouch}
+"""
+THREE = """\
+assets:
+  pen:
+    prompt: "A pen"
+    params: {model: gpt-image-2, size: 1024x640, quality: low, output_format: jpeg}
+    output: "outputs/pen.jpg"
+  desk:
+    prompt: "The pen on a desk"
+    params: {model: gpt-image-2, size: 1024x640, quality: low, output_format: jpeg}
+    references: ["asset:pen"]
+    output: "outputs/desk.jpg"
+  room:
+    prompt: "The desk in a room"
+    params: {model: gpt-image-2, size: 1024x640, quality: low, output_format: jpeg}
+    references: ["asset:desk"]
+    output: "outputs/room.jpg"
+"""
+
 # Providers that answer at once and cannot list: two pictures of one request, bytes and addresses of pictures, an edit
 # of a file, an edit of another variant's picture.
 SIX = """\

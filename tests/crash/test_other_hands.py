@@ -355,3 +355,16 @@ def test_a_run_that_was_redrawn_and_whose_lock_was_lost_is_not_drawn_again(bench
     other = one_shot(bench, "A goose")
     assert other.code == 0, other.out + other.err
     assert bench.billed() == {"create": 4}
+
+
+def test_a_deleted_file_of_a_bought_picture_is_made_from_the_store_and_nobody_is_asked(bench: Bench) -> None:
+    applied(bench, ONE.replace("    output", "    resolution: full\n    output"), 1)
+    output = bench.folder / "outputs" / "fox.jpg"
+    picture = output.read_bytes()
+    output.unlink()
+    asked = bench.asked("paid_download"), bench.asked("poll")
+    run = bench.apply()
+    assert run.code == 0, run.out + run.err
+    assert output.read_bytes() == picture
+    assert (bench.asked("paid_download"), bench.asked("poll")) == asked
+    bench.settled()

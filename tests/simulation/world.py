@@ -222,6 +222,9 @@ class SimulatedProcesses:
     def cores(self) -> int:
         return 2
 
+    def handles(self) -> int | None:
+        return None
+
     def is_alive(self, pid: int) -> bool | None:
         return pid == self.number and not self._world.dead
 

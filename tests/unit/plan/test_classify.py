@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagebatch.model.generation import DELETED, Entry, Failure, FailureKind
+from imagebatch.model.generation import DELETED, Entry, Failure, FailureKind, disputed
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.settings import Redo
@@ -384,6 +384,16 @@ def test_doubt_is_settled_by_a_listing_and_waits_for_a_person_elsewhere(provider
     resent = world.one(wanted, in_doubt="resend")
     if provider == "hub":
         assert (resent.action, resent.attempt, resent.costs) == ("retry", 2, (wanted.price,))
+
+
+@pytest.mark.parametrize("policy", ["skip", "stop", "resend"])
+def test_a_doubt_that_another_witness_disputes_is_not_settled_by_a_listing(policy: Any) -> None:
+    wanted = variant(provider="studio")
+    doubtful = entry_of(wanted, status="in_doubt", generation=None, candidates=(), picked=(), outputs=())
+    world = World().have("hero", replace(doubtful, failure=disputed("the balance fell")))
+    change = world.one(wanted, in_doubt=policy)
+    assert (change.action, change.reason) == (("retry" if policy == "resend" else "keep"), "in_doubt")
+    assert policy == "resend" or "the balance fell" in change.detail
 
 
 def test_a_deferred_variant_keeps_what_is_protected_and_waits_for_what_runs() -> None:

@@ -14,11 +14,11 @@ from imagebatch.errors import ImagebatchError, RefusedError, StateError
 from imagebatch.http.errors import GatePaused
 from imagebatch.http.spool import Inbox
 from imagebatch.model.capabilities import Capabilities
-from imagebatch.model.event import Abandoned, Accepted, Event, Intended, Observed, Refused
+from imagebatch.model.event import Abandoned, Accepted, Doubted, Event, Intended, Observed, Refused
 from imagebatch.model.generation import Failure, PictureFacts
 from imagebatch.model.money import UNKNOWN_COST, Money
 from imagebatch.model.variant import Place, Policy, Variant
-from imagebatch.model.wire import Answer, Call, NotSent, OutcomeLost, Wire
+from imagebatch.model.wire import Answer, BadAnswer, Call, NotSent, OutcomeLost, Wire
 from imagebatch.providers import base
 from imagebatch.providers.base import BillingRecord, Observation, Offer, Page
 from imagebatch.run.create import Creator, Rules
@@ -124,7 +124,17 @@ class Listing(Blind):
     async def list_page(self, tag: str | None, offset: int, limit: int, wire: object) -> Page:
         del tag, offset, limit, wire
         shown = self.shows.pop(0) if len(self.shows) > 1 else self.shows[0]
+        if isinstance(shown, Exception):
+            raise shown
         return Page(observations=shown, total=len(shown))
+
+
+class Prompt(Listing):
+    """One that lists nothing, and whose balance falls with every create."""
+
+    async def creates_left(self, wire: object) -> Decimal | None:
+        del wire
+        return Decimal(10 - self.sent)
 
 
 class Billing(Blind):
@@ -327,6 +337,49 @@ async def test_a_billing_record_decides_where_there_is_one(
     )
     end = await bench.run()
     assert (bench.adapter.sent, end.status) == (sent, status)
+
+
+async def test_a_reading_that_fails_is_made_up_for_and_never_taken_for_absence(tmp_path: Path) -> None:
+    failed = BadAnswer("no JSON")
+    shows = ((), failed, failed, (), (), ())  # the first is the one before the create
+    bench = Bench(
+        tmp_path, lambda journal: Listing(journal, OutcomeLost("reset"), base.Accepted(generation="g1"), shows=shows)
+    )
+    end = await bench.run()
+    assert (bench.adapter.sent, end.status) == (2, "succeeded")
+    assert sum(bench.clock.slept) == pytest.approx(100.0), "five readings, three of which agree"
+
+
+async def test_two_readings_that_agree_prove_no_absence(tmp_path: Path) -> None:
+    failed = BadAnswer("no JSON")
+    shows = ((), failed, (), failed, (), failed)
+    bench = Bench(tmp_path, lambda journal: Listing(journal, OutcomeLost("reset"), shows=shows))
+    end = await bench.run()
+    assert (bench.adapter.sent, end.status) == (1, "in_doubt")
+
+
+async def test_two_witnesses_that_disagree_leave_a_doubt_that_later_runs_know_of(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda journal: Prompt(journal, OutcomeLost("reset")))
+    end = await bench.run()
+    assert (bench.adapter.sent, end.status, end.code) == (1, "in_doubt", "create.in_doubt")
+    assert end.failure is not None
+    assert [event.disputed for event in bench.journal.events if isinstance(event, Doubted)] == [False, True]
+    assert "Abandoned" not in bench.journal.kinds()
+
+
+async def test_a_billing_record_that_is_open_is_read_again_through_the_window(tmp_path: Path) -> None:
+    class Slow(Billing):
+        async def billing_record(self, token: str, wire: object) -> BillingRecord | None:
+            seen = await super().billing_record(token, wire)
+            self.record = BillingRecord(id="m1", state="failed")
+            return seen
+
+    record = BillingRecord(id="m1", state="processing")
+    bench = Bench(
+        tmp_path, lambda journal: Slow(journal, OutcomeLost("x"), base.Accepted(generation="g1"), record=record)
+    )
+    end = await bench.run()
+    assert (bench.adapter.sent, end.status) == (2, "succeeded")
 
 
 async def test_what_never_left_is_no_doubt(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from imagebatch.model.variant import Place, Policy, Variant
 from imagebatch.model.wire import Unreachable
 from imagebatch.providers import base
 from imagebatch.providers.base import Observation
+from imagebatch.run.balance import Balance
 from imagebatch.run.draw import Drawing
 from imagebatch.run.ends import End, Try
 from imagebatch.run.leaving import Leaving
@@ -109,6 +110,7 @@ async def _retried(seen: Observation | Exception | None) -> tuple[_Provider, _Cr
     provider, creator = _Provider(seen), _Creator()
     lane: Any = SimpleNamespace(
         alias="studio", type="all-images", adapter=provider, wire=SimpleNamespace(), places=asyncio.Semaphore(1),
+        balance=Balance(provider, SimpleNamespace()),  # type: ignore[arg-type]  # small stand-ins
         answered_clearly=lambda: None, answered_unclearly=lambda: None,
     )  # fmt: skip
     drawing = Drawing(creator=creator)  # type: ignore[arg-type]  # a small stand-in

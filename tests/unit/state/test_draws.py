@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,3 +135,35 @@ def test_a_newer_or_broken_index_is_told_by_name(path: Path) -> None:
     path.symlink_to(path.parent / "elsewhere")
     with pytest.raises(StateError, match="link"):
         DrawIndex(path, lineage=LINEAGE).put([ATTEMPT])
+
+
+def test_an_index_that_was_never_committed_knows_nothing_and_can_be_written(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as begun:
+        begun.execute("PRAGMA page_size=2048")
+        begun.execute("VACUUM")
+    assert path.stat().st_size > 0
+    index = DrawIndex(path, lineage=LINEAGE)
+    assert index.by_draw(DRAW) == ()
+    index.put([ATTEMPT])
+    assert index.by_token(TOKEN) == ATTEMPT
+
+
+def test_an_index_whose_writer_died_in_the_middle_of_a_commit_is_read_as_it_was_before(
+    path: Path, tmp_path: Path
+) -> None:
+    index = DrawIndex(path, lineage=LINEAGE)
+    index.put([replace(ATTEMPT, token=f"ib-{number}", part=0) for number in range(300)])
+    index.close()
+    before = path.read_bytes()
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA cache_size=1")  # what it changes goes to the file before it is committed
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE draw SET record = zeroblob(3000)")
+        dead = tmp_path / "dead"
+        dead.mkdir()
+        for one in tmp_path.glob("draws.db*"):
+            (dead / one.name).write_bytes(one.read_bytes())
+    assert (dead / "draws.db").read_bytes() != before, "nothing of the open transaction is in the file"
+    assert (dead / "draws.db-journal").exists()
+    assert len(DrawIndex(dead / "draws.db", lineage=LINEAGE).every()) == 300
+    assert not (dead / "draws.db-journal").exists()

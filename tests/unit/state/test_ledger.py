@@ -24,6 +24,7 @@ from imagebatch.model.token import make_token
 from imagebatch.state.attempts import Attempt
 from imagebatch.state.ledger import KnownHere, Ledger
 from imagebatch.state.lockfile import Lock, empty_lock, glance_of
+from imagebatch.state.records import decode_event, encode_event
 from tests.unit.state.worlds import DRAW, LINEAGE, REQUEST, TOKEN, drawn, entry, facts, intended, sha
 
 ACCEPTED = Accepted(step="create", token=TOKEN, attempt=1, generation="g1")
@@ -115,6 +116,14 @@ def test_a_doubt_that_only_the_lock_knows_is_open_too() -> None:
 def test_a_removed_doubt_is_still_open_in_the_journal() -> None:
     events: list[Event] = [intended(), Doubted(step="create", token=TOKEN, why="reset")]
     assert TOKEN in ledger(*events, lock=locked(other=drawn("other"))).open_steps()
+
+
+@pytest.mark.parametrize("disputed", [True, False])
+def test_the_journal_tells_whether_another_witness_disputes_a_listing(disputed: bool) -> None:
+    events: list[Event] = [intended(), Doubted(step="create", token=TOKEN, why="the balance fell", disputed=disputed)]
+    (known,) = ledger(*(decode_event(encode_event(event)) for event in events)).known(DRAW)
+    assert known.status == "in_doubt"
+    assert (known.failure is not None and known.failure.message == "the balance fell") is disputed
 
 
 def test_only_the_doubtful_part_of_an_entry_is_open() -> None:

@@ -1,0 +1,170 @@
+"""A doubt blocks one address and is settled without a terminal: every way out, at every class of provider, in CI."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import imagebatch
+from tests.cases.bodies import png
+from tests.cases.provider_scenes import NOTHING_LISTED
+from tests.cases.scenes import APPLY, HERO, fine, rule, wrong
+from tests.cases.world import Simulated, World
+
+FACES: Final = ("all-images", "aigne-hub", "openai")
+OTHER: Final = {"prompt": "an owl", "output": "out/owl.jpg"}
+_TOLD_TWICE: Final = re.compile(
+    r"try (?:it |that |this )?again|(?:send|run|apply|create|draw) (?:it |them )?once more\b", re.IGNORECASE
+)
+
+
+def doubtful(face: str, tmp_path: Path, simulated: Simulated, hero: Mapping[str, Any] | None = None) -> World:
+    """A project in CI whose hero is in doubt although it was drawn, and whose owl is there."""
+    world = World(name=f"{tmp_path.name}", base=tmp_path, simulated=simulated, environment={"CI": "true"})
+    world.settings[face] = {"price": {"create": "0.10 EUR"}}
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
+    world.assets({"hero": hero or HERO[face], "owl": OTHER})
+    lost = rule("create", {"accept": True, "then": "close"}, face=face, match={"prompt": "a fox"})
+    with wrong(world, [{**lost, "times": 1}, rule("list", {"status": 200, "json": NOTHING_LISTED})]):
+        ran = world.run(*APPLY)
+    assert ran.code == 3, str(ran)
+    assert ran.ends == {"hero": "in_doubt", "owl": "done"}, "a doubt blocked another address"
+    world.mark()
+    return world
+
+
+def listed(world: World) -> tuple[Mapping[str, Any], ...]:
+    """What `resolve --list --json` names."""
+    ran = fine(world, "resolve", "--list", "--json")
+    return ran.lines
+
+
+def _adopt(world: World) -> None:
+    listing = world.simulated.ask(
+        "GET", "/all-images/v1/image-generations?limit=50&offset=0", None, {"api-key": world.key("all-images")}
+    )
+    (found,) = [one["id"] for one in listing["prints"] if one["prompt"] == "a fox"]
+    fine(world, "resolve", "hero", "--adopt", found)
+
+
+def _abandon(world: World) -> None:
+    fine(world, "resolve", "hero", "--abandon")
+
+
+def _file(world: World) -> None:
+    fine(world, "resolve", "hero", "--file", str(world.write("saved.png", png())))
+
+
+def _resend(world: World) -> None:
+    fine(world, "resolve", "hero", "--resend", "-y", "--json")
+
+
+WAYS: Final[Mapping[str, tuple[Callable[[World], None], int]]] = {
+    "adopt": (_adopt, 0), "abandon": (_abandon, 1), "file": (_file, 0), "resend": (_resend, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_out_of_a_doubt_ends_it_without_asking_anybody(
+    face: str, way: str, tmp_path: Path, simulated: Simulated
+) -> None:
+    world = doubtful(face, tmp_path, simulated)
+    (doubt,) = listed(world)
+    assert (doubt["address"], doubt["possible_cost"]) == ("hero", "0.10 EUR (estimated)")
+    step, paid = WAYS[way]
+    if way == "adopt" and face != "all-images":
+        refused = world.run("resolve", "hero", "--adopt", "some-id")
+        assert (refused.code, "[resolve.no_id]" in refused.err) == (4, True) or refused.code == 1, str(refused)
+        assert listed(world)
+        return
+    step(world)
+    ran = world.run(*APPLY)
+    assert ran.code == 0, str(ran)
+    entry = world.entries()["hero"]
+    assert (entry["status"], "failure" in entry) == ("succeeded", False)
+    # The listing shows again what it had hidden: nothing is sent for what is there, whatever was asked for.
+    assert len(world.billed("create")) == (0 if face == "all-images" else paid)
+    assert not listed(world)
+    assert not fine(world, "plan", "--json").lines[0]["changes"]
+    assert not any(
+        "?" in one.err or "[y/N]" in one.err + one.out for one in world.runs if one.arguments[0] == "resolve"
+    )
+
+
+@pytest.mark.parametrize("policy", ["stop", "skip", "resend"])
+@pytest.mark.parametrize("face", FACES)
+def test_each_policy_comes_to_its_end_in_ci(face: str, policy: str, tmp_path: Path, simulated: Simulated) -> None:
+    world = doubtful(face, tmp_path, simulated)
+    world.assets({"hero": HERO[face], "owl": OTHER, "jar": {"prompt": "a jar", "output": "out/jar.jpg"}})
+    with wrong(world, [rule("list", {"status": 200, "json": NOTHING_LISTED})]):
+        ran = world.run(*APPLY, "--in-doubt", policy)
+    creates = len(world.billed("create"))
+    expected = {"stop": (4, 0), "skip": (3, 1), "resend": (0, 2)}[policy]
+    assert (ran.code, creates) == expected, str(ran)
+
+
+def test_a_limit_counts_what_is_sent_again(tmp_path: Path, simulated: Simulated) -> None:
+    world = doubtful("openai", tmp_path, simulated)
+    for limit in (("--max-creates", "0"), ("--max-cost", "0.05 EUR")):
+        refused = world.run("resolve", "hero", "--resend", "-y", "--json", *limit)
+        assert (refused.code, "budget.exceeded" in refused.codes) == (4, True), str(refused)
+    world.assets(
+        {"hero": HERO["openai"], "owl": OTHER, "jar": {**HERO["openai"], "prompt": "a jar"} | {"output": "out/jar.png"}}
+    )
+    with wrong(world, [rule("create", {"accept": True, "then": "close"}, face="openai", match={"prompt": "a jar"})]):
+        ran = world.run(*APPLY, "--in-doubt", "resend", "--max-creates", "3")
+    assert ran.ends == {"hero": "done", "jar": "in_doubt"}, str(ran)
+    assert len(world.billed("create")) == 3, "more was paid than the limit allows"
+    assert any("--max-creates" in one.get("message", "") for one in ran.of_type("outcome"))
+
+
+TWO: Final = {
+    **HERO["aigne-hub"],
+    "params": {"model": "openai/gpt-image-1.5", "size": "1024x1024", "n": 2},
+    "pick": "all",
+    "output": "out/hero-{{ candidate }}.png",
+}
+
+
+@pytest.mark.parametrize("way", ["abandon", "resend"])
+def test_of_a_draw_of_two_creates_only_the_doubtful_one_is_sent_again(
+    way: str, tmp_path: Path, simulated: Simulated
+) -> None:
+    world = doubtful("aigne-hub", tmp_path, simulated, TWO)
+    before = [part["status"] for part in world.entries()["hero"]["parts"]]
+    assert sorted(before) == ["in_doubt", "succeeded"]
+    (doubt,) = listed(world)
+    assert doubt["possible_cost"] == "0.10 EUR (estimated)"
+    WAYS[way][0](world)
+    assert world.run(*APPLY).code == 0
+    entry = world.entries()["hero"]
+    assert (entry["status"], len(entry["candidates"])) == ("succeeded", 2)
+    assert len(world.billed("create")) == 1
+
+
+def test_a_file_takes_the_place_of_the_doubtful_create_alone(tmp_path: Path, simulated: Simulated) -> None:
+    world = doubtful("aigne-hub", tmp_path, simulated, TWO)
+    kept = {one["sha256"] for one in world.entries()["hero"]["candidates"]}
+    _file(world)
+    assert world.run(*APPLY).code == 0
+    entry = world.entries()["hero"]
+    assert len(entry["candidates"]) == 2
+    assert kept < {one["sha256"] for one in entry["candidates"]}, "a picture that was paid for left the lock"
+    assert not world.billed("create")
+    assert not fine(world, "plan", "--json").lines[0]["changes"]
+
+
+def test_no_message_of_the_package_tells_to_try_again() -> None:
+    root = Path(imagebatch.__file__).parent
+    found = [
+        f"{path.relative_to(root)}:{number}: {line.strip()}"
+        for path in sorted(root.rglob("*.py"))
+        if "simulator" not in path.parts
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if _TOLD_TWICE.search(line) and not line.lstrip().startswith("#")
+    ]
+    assert not found, json.dumps(found, indent=1)
