@@ -28,7 +28,7 @@ from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.recording import Recording
 from imagebatch.pipeline.resolving import without_doubt
-from imagebatch.pipeline.shared import remote_of
+from imagebatch.pipeline.shared import may_be_elsewhere, remote_of
 from imagebatch.pipeline.space import at_once, room_for
 from imagebatch.pipeline.unlooked import Unlooked
 from imagebatch.pipeline.world import (
@@ -274,7 +274,7 @@ class _Run:
         finally:
             self._tell_unsaved()
             if self._begun:  # a run that was refused before its first step begins no lock
-                if not self.session.sharing.active:
+                if not self.session.sharing.active and may_be_elsewhere(self.project.setup):
                     self._unlooked.drew(executor_outcomes, planned.variants)
                 self.session.checkpoint()
         return RunResult(

@@ -37,6 +37,15 @@ def remote_of_setup(setup: Setup) -> tuple[Remote, str] | None:
     return _opened(setup.root, shared, setup.variables), lineage
 
 
+def may_be_elsewhere(setup: Setup) -> bool:
+    """Whether this is a checkout of a repository with a remote, of which other machines may have one, too."""
+    try:
+        seams.git(setup.root, "origin", setup.variables)
+    except GitFailed:
+        return False
+    return True
+
+
 def unshared_warning(project: Project) -> Problem | None:
     """That two runners can pay twice: in CI, where the repository has a remote and no lease is shared."""
     setup = project.setup
@@ -45,9 +54,7 @@ def unshared_warning(project: Project) -> Problem | None:
     used = {draft.policy.provider for draft in project.loaded.drafts}
     if all(project.targets[alias].simulated for alias in used):
         return None
-    try:
-        seams.git(setup.root, "origin", setup.variables)
-    except GitFailed:
+    if not may_be_elsewhere(setup):
         return None
     return Problem(
         code="state.not_shared",

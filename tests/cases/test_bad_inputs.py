@@ -168,7 +168,7 @@ def _stays_the_same(case: Case, expected: Expected, ran: Ran, world: World) -> N
     """A plan afterwards sends nothing and says the same as often as it is asked; the lock parses."""
     before = world.simulated.counts()
     first = world.run(*PLAN)
-    if ran.arguments == PLAN:  # it was a plan that counted: once more is enough
+    if ran.arguments == PLAN and case["area"] != "concurrency":  # it was a plan that counted: once more is enough
         assert (first.code, first.out) == (ran.code, ran.out), "the plan is not stable"
     elif expected.outcome == "reject":
         assert first.of_type("diagnostic") == ran.of_type("diagnostic"), "the plan refuses otherwise than the apply"

