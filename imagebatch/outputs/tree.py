@@ -184,14 +184,15 @@ class Tree:
                     seams.disk.link(name, free, src_dir_fd=folder, dst_dir_fd=into, follow_symlinks=False)
                 except FileExistsError:
                     if not _is_same(folder, name, into, free):
-                        continue
-                    seams.disk.unlink(name, dir_fd=folder)  # a killed run had put it there and came no further
+                        continue  # otherwise a killed run had put it there and came no further
                 except OSError:
                     seams.disk.replace(name, free, src_dir_fd=folder, dst_dir_fd=into)
-                else:
-                    seams.disk.unlink(name, dir_fd=folder)
-                # Once the lock has let go of it, nobody would look for it at its old place any more.
+                    seams.disk.fsync(into)
+                    seams.disk.fsync(folder)
+                    return
+                # The new name is durable before the old one goes, else a power cut could leave neither.
                 seams.disk.fsync(into)
+                seams.disk.unlink(name, dir_fd=folder)
                 seams.disk.fsync(folder)
                 return
             raise OutputError("the trash is full", f"{path} was removed a thousand times today.", path=path)
@@ -297,6 +298,8 @@ def _put(folder: int, temp: str, name: str, path: str, *, clobber: bool, source:
         except OSError:
             pass  # a file system without hard links: the check a moment ago has to do
         else:
+            if source is not None:
+                seams.disk.fsync(folder)  # the new name is durable before the old one goes
             seams.disk.unlink(temp, dir_fd=origin)
             return
     seams.disk.replace(temp, name, src_dir_fd=origin, dst_dir_fd=folder)

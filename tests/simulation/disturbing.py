@@ -17,7 +17,7 @@ from tests.simulation.checking import Undisturbed, doubts, undisturbed, wrong
 from tests.simulation.disk import POLICIES, Policy
 from tests.simulation.network import LATENCIES, Losses
 from tests.simulation.running import Ran, apply
-from tests.simulation.scenarios import PROJECT, SCENARIOS, Scenario, loaded
+from tests.simulation.scenarios import PROJECT, ROTATION, Scenario, loaded
 from tests.simulation.world import HOME, World
 
 MOST_APPLIES = 3
@@ -111,11 +111,12 @@ def started(scenario: Scenario, seed: int) -> World:
     return world
 
 
-def disturbance(number: int, scenarios: tuple[Scenario, ...] = SCENARIOS) -> Disturbance:
+def disturbance(number: int, scenarios: tuple[Scenario, ...] = ROTATION) -> Disturbance:
     """The disturbance with this number: every place of each scenario by every policy, then the same again otherwise."""
     chance = Random(number)  # noqa: S311  # it has to be the same again
     scenario = scenarios[number % len(scenarios)]
-    rest = number // len(scenarios)
+    # How often this scenario has come before: each time another place, and by another policy when all have come.
+    rest = number // len(scenarios) * scenarios.count(scenario) + scenarios[: number % len(scenarios)].count(scenario)
     places = reference(scenario).effects
     crash_at = rest % places + 1
     policy = POLICIES[rest // places % len(POLICIES)]

@@ -80,6 +80,22 @@ assets:
 """,
     ),
     Scenario(
+        name="one at the hub",
+        kind="ledger",
+        now="""\
+assets:
+  mug: {prompt: a mug, provider: hub, params: {model: openai/gpt-image-2, output_format: jpeg}}
+""",
+    ),
+    Scenario(
+        name="one that nobody can tell of",
+        kind="blind",
+        now="""\
+assets:
+  pen: {prompt: a pen, provider: plain, params: {model: gpt-image-2, size: 1024x1024, output_format: jpeg}}
+""",
+    ),
+    Scenario(
         name="hub",
         kind="ledger",
         now="""\
@@ -98,6 +114,13 @@ assets:
 """,
     ),
 )
+
+
+_BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+_SMALL = ("one", "one at the hub", "one that nobody can tell of")
+_LARGE = ("two", "verbs", "shared", "hub", "plain")
+ROTATION: tuple[Scenario, ...] = tuple(_BY_NAME[name] for large in _LARGE for name in (*_SMALL, large))
+"""In which order they are disturbed: the small ones more often, for most of what can go wrong needs no more."""
 
 
 class _NoRenderer(PlainProcesses):

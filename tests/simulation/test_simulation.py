@@ -15,7 +15,7 @@ import pytest
 
 from tests.figures import SEEN
 from tests.simulation.disturbing import Verdict, disturbance, disturbed, reference
-from tests.simulation.scenarios import SCENARIOS
+from tests.simulation.scenarios import ROTATION, SCENARIOS
 
 RUNS = int(os.environ.get("IMAGEBATCH_CHAOS_RUNS", "20000"))
 SEED = int(os.environ.get("IMAGEBATCH_CHAOS_SEED", "0"))
@@ -84,7 +84,5 @@ def test_every_scenario_is_ended_at_every_effect_by_every_policy() -> None:
     places = {scenario.name: reference(scenario).effects for scenario in SCENARIOS}
     assert all(count >= 40 for count in places.values()), places
     wanted = sum(count * 4 for count in places.values())
-    chosen = {
-        (one.scenario.name, one.crash_at, one.policy) for one in map(disturbance, range(4 * len(SCENARIOS) * 150))
-    }
+    chosen = {(one.scenario.name, one.crash_at, one.policy) for one in map(disturbance, range(4 * len(ROTATION) * 150))}
     assert len(chosen) == wanted
