@@ -7,7 +7,7 @@ ITU T.81 B.1 and B.2, RFC 9649 (WebP), ISO 14496-12 and the AVIF specification 1
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from imagebatch.outputs.bad_picture import BadPicture
 
@@ -15,6 +15,8 @@ MAX_CHUNKS = 1000
 MAX_DATA_CHUNKS = 16_384
 MAX_TEXT = 1024 * 1024
 MAX_PROFILE = 4 * 1024 * 1024
+PIECE = 1024 * 1024
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
 def png_head(data: bytes) -> tuple[int, int]:
@@ -44,6 +46,44 @@ def png_head(data: bytes) -> tuple[int, int]:
     if size is None or not parts:
         raise BadPicture("image.truncated", "the PNG holds no picture data")
     return size
+
+
+def check_png_pixels(data: bytes) -> None:
+    """Refuse a PNG, sound in every chunk, whose pixels end early: decoders leave the rest black and say nothing.
+
+    Its size was found fit before. Raises BadPicture.
+    """
+    header = data[16:29]
+    wanted = _png_bytes(header)
+    parts = [(start, stop) for name, start, stop in _png_chunks(data) if name == b"IDAT"]
+    if _png_inflated(data, parts, wanted) < wanted:
+        raise BadPicture("image.truncated", "the PNG's pixels end before the picture does")
+
+
+def _png_bytes(header: bytes) -> int:
+    """How many bytes the pixels of a PNG with this header have, each row with its filter byte (11.2, 7.2, 8.2)."""
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
+    bits = depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 1)
+    passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    total = 0
+    for left, top, across, down in passes:
+        columns, rows = -(-max(width - left, 0) // across), -(-max(height - top, 0) // down)
+        total += rows * (1 + (columns * bits + 7) // 8) if columns else 0
+    return total
+
+
+def _png_inflated(data: bytes, parts: Sequence[tuple[int, int]], most: int) -> int:
+    """How many bytes the picture data unpacks to; no more than `most` are looked for."""
+    stream, count = zlib.decompressobj(), 0
+    try:
+        for start, stop in parts:
+            packed = data[start:stop]
+            while packed and count < most and not stream.eof:
+                count += len(stream.decompress(packed, min(most - count, PIECE)))
+                packed = stream.unconsumed_tail
+    except zlib.error:
+        raise BadPicture("image.truncated", "the PNG's pixels cannot be unpacked") from None
+    return count
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

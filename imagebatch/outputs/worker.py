@@ -61,10 +61,13 @@ def check(job: Mapping[str, Any]) -> Answer:
     from PIL import Image
 
     from imagebatch.outputs.bad_picture import BadPicture
+    from imagebatch.outputs.formats import check_png_pixels
     from imagebatch.outputs.picture import check_bytes
 
     data = Path(job["path"]).read_bytes()
     head = check_bytes(data)
+    if head.media_type == "image/png":
+        check_png_pixels(data)
     try:
         with Image.open(Path(job["path"]), formats=(_pillow_name(head.media_type),)) as image:
             if sorted(image.size) != sorted((head.width, head.height)):  # a turned AVIF swaps them

@@ -1,5 +1,6 @@
 """What a stranger's bytes are, before anything decodes them."""
 
+import io
 import struct
 import time
 import zlib
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from imagebatch.outputs.bad_picture import BadPicture
+from imagebatch.outputs.formats import check_png_pixels
 from imagebatch.outputs.picture import check_bytes, sniff
 
 FORMATS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "AVIF": "image/avif"}
@@ -180,3 +183,30 @@ def test_no_mutation_crashes_the_check(draw: Any, kind: str, where: float, value
 def test_noise_behind_a_magic_number_is_never_a_picture(noise: bytes, magic: bytes) -> None:
     with pytest.raises(BadPicture):
         check_bytes(magic + noise)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16"])
+def test_a_png_whose_pixels_end_before_the_picture_does_is_truncated(mode: str) -> None:
+    out = io.BytesIO()
+    Image.new(mode, (61, 37)).save(out, "PNG")
+    check_png_pixels(out.getvalue())
+    for share in (0.0, 0.5, 0.98):
+        fewer = _with_fewer_rows(out.getvalue(), share)
+        assert check_bytes(fewer).width == 61
+        with pytest.raises(BadPicture) as caught:
+            check_png_pixels(fewer)
+        assert caught.value.code == "image.truncated"
+
+
+def _with_fewer_rows(data: bytes, share: float) -> bytes:
+    """The same PNG, sound in every chunk, with a part of its pixels only."""
+    made, at = data[:8], 8
+    while at < len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        kind, body = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
+        if kind == b"IDAT":
+            whole = zlib.decompress(body)
+            body = zlib.compress(whole[: int(len(whole) * share)])
+        made += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        at += 12 + length
+    return made
