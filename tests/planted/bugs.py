@@ -6,14 +6,14 @@ The package knows nothing of them. Each names the level of the proof that has to
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 from unittest.mock import patch
 
 import aiohttp
-from PIL import ImageFile
+from PIL import ImageFile, WebPImagePlugin
 
 from imagebatch.effects import seams
 from imagebatch.effects.disk import OVER
@@ -258,7 +258,11 @@ def verify_without_load() -> Iterator[None]:
     def load(self: ImageFile.ImageFile) -> None:
         self.verify()
 
-    with patch.object(ImageFile.ImageFile, "load", load), patch.object(worker, "_notes", lambda _: []):
+    kinds = (ImageFile.ImageFile, WebPImagePlugin.WebPImageFile)
+    with ExitStack() as stack:
+        for kind in kinds:
+            stack.enter_context(patch.object(kind, "load", load))
+        stack.enter_context(patch.object(worker, "_notes", lambda _: []))
         yield
 
 
