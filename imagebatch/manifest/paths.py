@@ -90,6 +90,8 @@ def _check_odd(part: str, path: str) -> None:
         names = {"\\": "a backslash", ":": "a colon"}
         word = names.get(forbidden[0], f"the character {forbidden[0]}")
         raise BadPath("component", f"{quoted(path)} holds {word}, which not every file system can keep")
+    if "'" in bare:
+        raise BadPath("component", f"{quoted(path)} holds an apostrophe, which shells and web pages read as a quote")
     if bare.startswith("~"):
         raise BadPath("component", f"{quoted(path)} starts a name with ~, which shells read as a home folder")
     if bare.startswith("-"):

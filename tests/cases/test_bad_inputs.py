@@ -20,6 +20,7 @@ from tests.cases import (
     concurrency_scenes,
     crash_scenes,
     disk_scenes,
+    gallery_scenes,
     http_scenes,
     image_scenes,
     lock_scenes,
@@ -46,12 +47,13 @@ SCENERIES: Sceneries = {
     "http": http_scenes.http_scene,
     "retry-time": time_scenes.time_scene,
     "logs": log_scenes.log_scene,
+    "gallery": gallery_scenes.gallery_scene,
     "benign": benign_scenes.benign_scene,
     "crash": lambda case, _: crash_scenes.SCENES[case["id"]](),
     "disk": lambda case, _: disk_scenes.SCENES[case["id"]](),
     "signals": lambda case, _: signal_scenes.SCENES[case["id"]](),
 }
-AREAS = (*MANIFEST_AREAS, "lockfile", "provider-response", *SCENERIES)
+AREAS = (*MANIFEST_AREAS, "lockfile", "provider-response", "archive", *SCENERIES)
 _PROJECTS = frozenset({"manifest", "template", "csv", "output_path", "fs"})
 _KEYS_ONLY = frozenset({"secret.too_short"})  # a plan needs no key, and judges none
 _ENDS: Mapping[str, frozenset[str]] = {

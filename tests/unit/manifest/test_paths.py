@@ -34,6 +34,8 @@ TROUBLE = {
         "x\ufe0f\u202e.png",
         "a?.png",
         "a|b.png",
+        "a' onload='x.png",
+        "it's/a.png",
         "",
         " a.png",
         "C:/x.png",
