@@ -31,7 +31,7 @@ from tests.crash.sweeping import MOST_APPLIES, NOTHING, Case
 
 pytestmark = pytest.mark.slow
 
-POINTS: Final = 30
+POINTS: Final = 12
 LONGEST_S: Final = 90.0
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 # One of each class of provider, a ladder of files, a purchase.
