@@ -27,6 +27,7 @@ from imagebatch.state.files import (
     read_regular,
     refuse_no_folder,
     remove_dead_temps,
+    remove_leftovers,
     sync_made_folder,
     write_atomic,
 )
@@ -100,6 +101,7 @@ class StateStore:
                 # run would believe in it, and empty the journal that knows how it came there.
                 seams.disk.sync()
             remove_dead_temps(self.folder)
+            remove_leftovers(self.root / LOCK_NAME)
             if remote is None or lineage is None:
                 return self._opened(lease, lineage, force_new_lock=force_new_lock)
             left_s = max(0.0, deadline - seams.clock.monotonic())

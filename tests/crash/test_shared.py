@@ -143,6 +143,7 @@ def test_a_holder_that_was_stopped_and_lost_its_lease_sends_nothing_when_it_wake
     first = bench.start("apply", "-y")
     bench.until("create", 3)
     first.signal(signal.SIGSTOP)
+    time.sleep(2.0)  # what it had sent arrives: on another machine only the listing tells of it
     assert machines.run(second, other, "lock", "release", "ffffffff").code == 4
     assert machines.run(second, other, "lock", "release", lease_id(machines, second, other)).code == 0
     run = machines.run(second, other, "apply", "-y")
