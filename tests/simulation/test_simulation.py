@@ -1,6 +1,6 @@
 """The real planner, executor and state in a simulated world, ended anywhere: nothing is paid twice, nothing is lost.
 
-`make test` disturbs 20,000 runs; `IMAGEBATCH_CHAOS_RUNS=N` (or `make chaos RUNS=N`) as many as are wanted, and
+`make test` disturbs 10,000 runs; `IMAGEBATCH_CHAOS_RUNS=N` (or `make chaos RUNS=N`) as many as are wanted, and
 `IMAGEBATCH_CHAOS_SEED=N` begins at another number: what went wrong at disturbance N goes wrong again with
 `IMAGEBATCH_CHAOS_RUNS=1 IMAGEBATCH_CHAOS_SEED=N`.
 """
@@ -17,7 +17,7 @@ from tests.figures import SEEN
 from tests.simulation.disturbing import Verdict, disturbance, disturbed, reference
 from tests.simulation.scenarios import ROTATION, SCENARIOS
 
-RUNS = int(os.environ.get("IMAGEBATCH_CHAOS_RUNS", "20000"))
+RUNS = int(os.environ.get("IMAGEBATCH_CHAOS_RUNS", "10000"))
 SEED = int(os.environ.get("IMAGEBATCH_CHAOS_SEED", "0"))
 AT_ONCE = 1000
 MOST_SHOWN = 5
