@@ -117,8 +117,8 @@ def no_adopting() -> Iterator[None]:
     async def looked_up(self: create.Creator, this: Any) -> None:
         del self, this
 
-    async def settled(self: create.Creator, this: Any, why: str) -> None:
-        del self, this, why
+    async def settled(self: create.Creator, *given: Any, **named: Any) -> None:
+        del self, given, named
 
     with patch.object(create.Creator, "_looked_up", looked_up), patch.object(create.Creator, "_settle", settled):
         yield
