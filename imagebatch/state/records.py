@@ -71,12 +71,14 @@ class Packer:
     """Packs batches of lines, each record going on where the last one ended."""
 
     def __init__(self) -> None:
-        self._stream = zlib.compressobj(level=6, wbits=-15, zdict=_WORDS)
+        self._stream: Any = None  # the type that zlib.compressobj returns has no public name
         self._kind = _BEGINS
 
     def pack(self, lines: Iterable[str]) -> bytes:
         """The next record of the stream."""
-        body = self._stream.compress("\n".join(lines).encode()) + self._stream.flush(zlib.Z_SYNC_FLUSH)
+        if self._stream is None:  # a run with nothing to do packs nothing, and a stream is a quarter of a megabyte
+            self._stream = zlib.compressobj(level=6, wbits=-15, zdict=_WORDS)
+        body: bytes = self._stream.compress("\n".join(lines).encode()) + self._stream.flush(zlib.Z_SYNC_FLUSH)
         record = bytes([self._kind]) + zlib.crc32(body).to_bytes(4, "big") + body
         self._kind = _GOES_ON
         return record

@@ -176,7 +176,9 @@ class StateStore:
 
     def remember(self, key: str, facts: Mapping[str, Json]) -> None:
         """Remember facts about a provider's address. Raises StateError."""
-        self.prepare()
+        refuse_no_folder(self.folder)
+        if not exists(self.folder):
+            self.prepare()
         memory.remember(self.folder, key, facts)
 
     def owner(self) -> Owner | None:

@@ -93,7 +93,7 @@ def _power_loss(*policies: str) -> Callable[[], Scene]:
         while ran < POWER_LOSSES:
             number += 97  # far apart, so that all scenarios and places come
             one: Disturbance = disturbance(number)
-            if one.policy not in policies or one.scenario.name == "verbs":
+            if one.policy not in policies or one.life.scenario.name == "verbs":
                 continue
             ran += 1
             verdict = disturbed(one)

@@ -25,12 +25,12 @@ class Undisturbed:
 
 def undisturbed(world: World, effects: int) -> Undisturbed:
     """What stands in a world after such a run."""
-    return Undisturbed(lock=_lock(world), files=_kept(world), bills=dict(world.providers.billed()), effects=effects)
+    return Undisturbed(lock=lock_of(world), files=_kept(world), bills=dict(world.providers.billed()), effects=effects)
 
 
 def entries(world: World) -> Mapping[str, Entry]:
     """The lock's blocks by address."""
-    data = _lock(world)
+    data = lock_of(world)
     if not data:
         return {}
     lock = decode_lock(data)
@@ -39,9 +39,14 @@ def entries(world: World) -> Mapping[str, Entry]:
 
 def doubts(world: World) -> frozenset[str]:
     """The tokens that the lock declares in doubt."""
+    return in_doubt(entries(world))
+
+
+def in_doubt(known: Mapping[str, Entry]) -> frozenset[str]:
+    """The tokens that blocks of a lock declare in doubt."""
     return frozenset(
         token
-        for entry in entries(world).values()
+        for entry in known.values()
         if entry.status == "in_doubt"
         for token in ([part.token for part in entry.parts if part.status == "in_doubt"] or [entry.token])
     )
@@ -51,9 +56,10 @@ def wrong(world: World, reference: Undisturbed, kind: Kind) -> list[str]:
     """In words, what does not hold; empty where everything does."""
     found = [f"billed {count} times: {bill}" for bill, count in world.providers.billed().items() if count > 1]
     found += [f"left behind: {path}" for path in world.disk.files(HOME) if _LEFT_BEHIND.search(path)]
-    if not _lock(world):
+    if not lock_of(world):
         return [*found, "there is no lock"]
     known = entries(world)
+    declared = in_doubt(known)
     kept = {token for entry in known.values() for token in _tokens(entry)}
     if kind != "blind":  # a blind provider's bill carries no token of ours
         found += [
@@ -61,12 +67,11 @@ def wrong(world: World, reference: Undisturbed, kind: Kind) -> list[str]:
             for bill in world.providers.billed()
             if bill.step != "buy" and bill.token not in kept and bill not in reference.bills
         ]
-    declared = doubts(world)
     if declared:
         return found if kind != "listable" else [*found, f"in doubt, though the provider lists: {sorted(declared)}"]
     found += [f"never billed: {bill}" for bill in reference.bills if bill not in world.providers.billed()]
     found += [f"nobody asked for it: {bill}" for bill in world.providers.billed() if bill not in reference.bills]
-    if _lock(world) != reference.lock:
+    if lock_of(world) != reference.lock:
         found.append("the lock differs")
     here = _kept(world)
     found += [
@@ -77,8 +82,9 @@ def wrong(world: World, reference: Undisturbed, kind: Kind) -> list[str]:
     return found
 
 
-def _lock(world: World) -> bytes:
-    return world.disk.files(HOME).get("imagebatch.lock", b"")
+def lock_of(world: World) -> bytes:
+    """The lock's bytes; none where there is none."""
+    return world.disk.bytes_of(HOME / "imagebatch.lock")
 
 
 def _kept(world: World) -> Mapping[str, bytes]:

@@ -1,16 +1,16 @@
-"""SQLite in memory, as durable as SQLite says: a transaction that was committed with `synchronous=FULL` survives.
+"""Databases as durable as SQLite says: a transaction that was committed with `synchronous=FULL` survives.
 
-The statements are the program's own, run by the real SQLite. What a power cut takes is modelled: where commits are not
-synced (a planted bug), those since the last synced one are gone.
+What a power cut takes is modelled: where commits are not synced (a planted bug), all of them are gone.
 """
 
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from tests.simulation.disk import Policy, SimulatedDisk
+from tests.simulation.tables import Answer, Tables, changes, said
 
 
 class SimulatedDatabases:
@@ -19,45 +19,42 @@ class SimulatedDatabases:
     def __init__(self, disk: SimulatedDisk, effect: Callable[[str, str], None]) -> None:
         self._disk = disk
         self._effect = effect
-        self._kept: dict[int, _Database] = {}
+        self._kept: dict[int, Database] = {}
         self.synced = True
         """Whether a commit reaches the disk; False plants a bug."""
 
     def connect(self, path: Path) -> sqlite3.Connection:
         database = self._opened(path)
-        database.execute("PRAGMA query_only=OFF")  # there is one connection for all, and a reader may have had it
-        return database
+        database.reads_only = False  # there is one connection for all, and a reader may have had it
+        return cast("sqlite3.Connection", database)
 
     def connect_read_only(self, path: Path) -> sqlite3.Connection:
-        return self._opened(path)
+        return cast("sqlite3.Connection", self._opened(path))
 
     def cut(self, policy: Policy, chance: Random) -> None:
         """The process ends: what was not committed is rolled back, and with the power what was not synced."""
         for database in self._kept.values():
-            database.cut(lost=policy == "only what was synced" or (policy != "as it is" and chance.random() < 0.5))
+            lost = policy == "only what was synced" or (policy != "as it is" and chance.random() < 0.5)
+            database.close()
+            if lost and not self.synced:
+                # The planted bug never syncs, so nothing at all is durable but the tables.
+                database.tables = Tables(version=database.tables.version)
 
     def take_over(self, other: "SimulatedDatabases") -> None:
         """Begin with what another world's databases hold; the files keep their numbers."""
-        for number, database in other._kept.items():
-            self._kept[number] = sqlite3.connect(":memory:", isolation_level=None, factory=_Database)
-            database.backup(self._kept[number])
+        self._kept = {number: Database(one.committed.copy()) for number, one in other._kept.items()}
 
-    def close(self) -> None:
-        """Let all memory go."""
-        for database in self._kept.values():
-            database.really_close()
+    def contents(self) -> dict[int, Tables]:
+        """What is committed, by the number of the file."""
+        return {number: one.committed for number, one in self._kept.items()}
 
-    def _opened(self, path: Path) -> "_Database":
+    def _opened(self, path: Path) -> "Database":
         number = self._disk.stat(path).st_ino  # renamed, it is the same database
         database = self._kept.get(number)
         if database is None:
-            database = sqlite3.connect(":memory:", isolation_level=None, factory=_Database)
-            self._kept[number] = database
+            database = self._kept[number] = Database(Tables())
 
         fresh = [True]
-
-        def committed(verb: str) -> None:
-            self._effect(verb, str(path))
 
         def done() -> None:
             if self.synced:
@@ -66,9 +63,8 @@ class SimulatedDatabases:
                     self._disk.settle_folder_of(path)
                 self._disk.fill(path, b"SQLite")
 
-        database.on_commit = committed
+        database.on_commit = lambda verb: self._effect(verb, str(path))
         database.on_committed = done
-        database.synced = self.synced
         return database
 
 
@@ -77,32 +73,59 @@ class SimulatedDatabases:
 _VERBS = {"BEGIN IMMEDIATE": "commit", "VACUUM": "vacuum"}
 
 
-class _Database(sqlite3.Connection):
-    on_commit: Callable[[str], None] = staticmethod(lambda _: None)
-    on_committed: Callable[[], None] = staticmethod(lambda: None)
-    synced = True
+class Database:
+    """One connection, as far as the program knows `sqlite3.Connection`."""
 
-    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+    __slots__ = ("before", "on_commit", "on_committed", "reads_only", "tables")
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.before: Tables | None = None
+        """What is committed, while a transaction is open."""
+        self.reads_only = False
+        self.on_commit: Callable[[str], None] = lambda _: None
+        self.on_committed: Callable[[], None] = lambda: None
+
+    @property
+    def committed(self) -> Tables:
+        """What is committed."""
+        return self.before if self.before is not None else self.tables
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open."""
+        return self.before is not None
+
+    def execute(self, sql: str, given: tuple[Any, ...] = (), /) -> Answer:
+        if self.reads_only and changes(sql):
+            raise sqlite3.OperationalError("attempt to write a readonly database")
         verb = _VERBS.get(sql)
         if verb is not None:
             self.on_commit(verb)
-        done = super().execute(sql, *parameters)
-        if sql == "COMMIT":
+        if sql == "BEGIN IMMEDIATE":
+            assert self.before is None, "a transaction within a transaction"
+            self.before = self.tables
+            self.tables = self.tables.copy()
+        elif sql == "COMMIT":
+            self.before = None
             self.on_committed()
-        return done
+        elif sql == "ROLLBACK":
+            assert self.before is not None, "no transaction is open"
+            self.tables, self.before = self.before, None
+        else:
+            if sql == "PRAGMA query_only=ON":
+                self.reads_only = True
+            return Answer(said(sql, self.tables, given))
+        return Answer([])
+
+    def executescript(self, script: str, /) -> Answer:
+        """Its statements one by one, for a transaction in it is an effect like any other."""
+        *others, last = (sql.strip() for sql in script.split(";") if sql.strip())
+        for sql in others:
+            self.execute(sql)
+        return self.execute(last)
 
     def close(self) -> None:
-        """A program that ends leaves the database where it is."""
-        if self.in_transaction:
-            super().execute("ROLLBACK")
-
-    def cut(self, *, lost: bool) -> None:
-        if self.in_transaction:
-            super().execute("ROLLBACK")
-        if lost and not self.synced:
-            # The planted bug never syncs, so nothing at all is durable but the tables.
-            for (name,) in super().execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                super().execute(f"DELETE FROM {name}")  # noqa: S608  # a name of our own schema
-
-    def really_close(self) -> None:
-        super().close()
+        """A program that ends leaves the database where it is, without what it had not committed."""
+        if self.before is not None:
+            self.tables, self.before = self.before, None

@@ -4,7 +4,6 @@ Bytes of a file are durable when the file was synced, names in a folder when the
 there after a cut, or not, in any order, and a file that was cut may end early. A rename is whole: it happened or not.
 """
 
-import copy
 import errno
 import os
 import stat
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from imagebatch.effects.disk import PathLike
 from imagebatch.effects.locks import SystemLock
@@ -314,6 +313,13 @@ class SimulatedDisk:
             return {}
         return dict(_files(top, "")) if isinstance(top, Folder) else {}
 
+    def bytes_of(self, path: PathLike) -> bytes:
+        """A file's bytes; none where it is not there."""
+        try:
+            return cast("File", self._node(path)).data
+        except OSError:
+            return b""
+
     def put(self, path: str, data: bytes) -> None:
         """Put a durable file there, as a person would; no effect of the program."""
         folder = self.root
@@ -347,8 +353,8 @@ class SimulatedDisk:
         _settled(self.root)
 
     def take_over(self, other: "SimulatedDisk") -> None:
-        """Begin with what another disk holds."""
-        self.root = copy.deepcopy(other.root)
+        """Begin with what another disk holds; nobody has anything of it open."""
+        self.root = cast("Folder", _copied(other.root, {}))
         self._numbers, self._moves = other._numbers, other._moves
 
     # Inside ----------------------------------------------------------------------------------------------------------
@@ -376,20 +382,20 @@ class SimulatedDisk:
         folder.since.append((self._moves, name, None))
 
     def _parent(self, path: PathLike, dir_fd: int | None) -> tuple[Folder, str, str]:
-        text = os.fspath(path)
-        folder: Node = self.root
-        full = text
-        if not text.startswith("/"):
-            opened = self._handles[dir_fd] if dir_fd is not None else Opened(self.root, "")
+        text = full = path if isinstance(path, str) else os.fspath(path)
+        folder: Any = self.root
+        if dir_fd is not None and not text.startswith("/"):
+            opened = self._handles[dir_fd]
             folder, full = opened.node, f"{opened.path}/{text}"
         folders, name = _split(text)
-        for part in folders:
-            inner = folder.names.get(part) if isinstance(folder, Folder) else None
-            if inner is None:
-                raise _error(errno.ENOENT, full)
-            folder = inner
-        if not isinstance(folder, Folder):
-            raise _error(errno.ENOTDIR, full)
+        try:
+            for part in folders:
+                folder = folder.names[part]
+            folder.names  # noqa: B018  # a file has none
+        except KeyError:
+            raise _error(errno.ENOENT, full) from None
+        except AttributeError:
+            raise _error(errno.ENOTDIR, full) from None
         return folder, name, full
 
     def _node(self, path: PathLike, dir_fd: int | None = None) -> Node:
@@ -443,6 +449,22 @@ _TEXTS: Final = {
 
 def _error(number: int, path: str) -> OSError:
     return OSError(number, _TEXTS[number], path)
+
+
+def _copied(node: Node, known: dict[int, Node]) -> Node:
+    """The same again, for a node that has two names (before and after a rename, say) once."""
+    there = known.get(node.number)
+    if there is not None:
+        return there
+    if isinstance(node, File):
+        file = known[node.number] = File(node.number, node.data, node.synced, node.mode, node.changed)
+        return file
+    made = Folder(node.number, mode=node.mode)
+    known[node.number] = made
+    made.names = {name: _copied(one, known) for name, one in node.names.items()}
+    made.synced = {name: _copied(one, known) for name, one in node.synced.items()}
+    made.since = [(move, name, one and _copied(one, known)) for move, name, one in node.since]
+    return made
 
 
 def _files(folder: Folder, at: str) -> Iterator[tuple[str, bytes]]:

@@ -1,25 +1,32 @@
 """One disturbance after the other: where a run dies, what the disk keeps, what the network loses, how time goes by.
 
-A disturbance is a number. It chooses the scenario, the effect before which the run dies, what of the disk survives, the
-latencies; what is left to chance follows from it too. So `disturbed(number)` is the same today and tomorrow.
+A disturbance is a number. Forty in a row disturb the same life: one run of the real program by one scenario, with its
+latencies and losses, which is ended at twenty places. Each end comes twice: an even number goes on undisturbed, the odd
+one after it dies a second time. The number chooses places and what of the disk survives; what is left to chance follows
+from it too. So `disturbed(disturbance(number))` is the same today and tomorrow, alone or in a row.
+
+A run is made once for all that end it somewhere, and what the world was there is kept, for a process that is killed
+does nothing more: only what it did to the world remains.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from random import Random
 
 from imagebatch.errors import ImagebatchError
-from imagebatch.pipeline.project import Project
 from imagebatch.state.lease import read_owner, release_lease
 from imagebatch.state.store import FOLDER
-from tests.simulation.checking import Undisturbed, doubts, undisturbed, wrong
+from tests.simulation.checking import Undisturbed, doubts, lock_of, undisturbed, wrong
 from tests.simulation.disk import POLICIES, Policy
 from tests.simulation.network import LATENCIES, Losses
 from tests.simulation.running import Ran, apply
 from tests.simulation.scenarios import PROJECT, ROTATION, Scenario, loaded
 from tests.simulation.world import HOME, World
 
+ENDS_OF_A_LIFE = 20
+WAYS_ON = 2
 MOST_APPLIES = 3
 WINDOW_S = 3.0
 JOB_S = 0.05
@@ -28,19 +35,28 @@ _TIMES = tuple(LATENCIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Disturbance:
-    """What is done to one world."""
+class Life:
+    """What a run goes through until it ends: the project, and how network and providers are meanwhile."""
 
     number: int
     scenario: Scenario
+    latency: str
+    losses: Losses
+    list_lag_s: float
+    job_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disturbance:
+    """What is done to one world: how its first life ends, and what comes after."""
+
+    number: int
+    life: Life
     crash_at: int
     policy: Policy
     second_crash_at: int | None
     second_policy: Policy
-    latency: str
-    losses: Losses
-    list_lag_s: float
-    job_s: float = JOB_S
+    latency_after: str
     robbed: bool = False
     """Not a crash: the run is stopped there, another one takes its lease and does everything, and then it goes on."""
 
@@ -48,16 +64,20 @@ class Disturbance:
     def alone(self) -> bool:
         """Whether it is one `kill -9` and nothing else: the disk goes on, nothing is lost, no lease is broken."""
         return (
-            self.policy == "as it is" and self.second_crash_at is None and self.losses == Losses() and not self.robbed
+            self.policy == "as it is"
+            and self.second_crash_at is None
+            and self.life.losses == Losses()
+            and not self.robbed
         )
 
     def __str__(self) -> str:
         second = f", again at {self.second_crash_at} ({self.second_policy})" if self.second_crash_at else ""
         dies = "loses its lease" if self.robbed else "dies"
+        life = self.life
         return (
-            f"disturbance {self.number}: {self.scenario.name}, {dies} at effect {self.crash_at}{second}, "
-            f"{self.policy}, {self.latency}, {self.losses}, jobs of {self.job_s:.1f} s, listing late by "
-            f"{self.list_lag_s:.1f} s"
+            f"disturbance {self.number}: {life.scenario.name}, {dies} at effect {self.crash_at}{second}, "
+            f"{self.policy}, {life.latency} and then {self.latency_after}, {life.losses}, jobs of {life.job_s:.1f} s, "
+            f"listing late by {life.list_lag_s:.1f} s"
         )
 
 
@@ -113,24 +133,36 @@ def started(scenario: Scenario, seed: int) -> World:
 
 def disturbance(number: int, scenarios: tuple[Scenario, ...] = ROTATION) -> Disturbance:
     """The disturbance with this number: every place of each scenario by every policy, then the same again otherwise."""
-    chance = Random(number)  # noqa: S311  # it has to be the same again
-    scenario = scenarios[number % len(scenarios)]
-    # How often this scenario has come before: each time another place, and by another policy when all have come.
-    rest = number // len(scenarios) * scenarios.count(scenario) + scenarios[: number % len(scenarios)].count(scenario)
-    places = reference(scenario).effects
-    crash_at = rest % places + 1
-    policy = POLICIES[rest // places % len(POLICIES)]
-    second = chance.randrange(1, places) if chance.random() < 0.4 else None
+    end, way = divmod(number, WAYS_ON)
+    turn, nth = divmod(end, ENDS_OF_A_LIFE)
+    life = _life(turn, scenarios)
+    # How many ends of this scenario have come before: each another place, and by another policy when all have come.
+    at = turn % len(scenarios)
+    lives = turn // len(scenarios) * scenarios.count(life.scenario) + scenarios[:at].count(life.scenario)
+    places = reference(life.scenario).effects
+    round_, place = divmod(lives * ENDS_OF_A_LIFE + nth, places)
+    chance = Random(end)  # noqa: S311  # it has to be the same again
+    return Disturbance(
+        number=number,
+        life=life,
+        crash_at=place + 1,
+        policy=POLICIES[round_ % len(POLICIES)],
+        latency_after=chance.choice(_TIMES),
+        robbed=chance.random() < 0.06 and way == 0,
+        second_crash_at=chance.randrange(1, places) if way == 1 else None,
+        second_policy=chance.choice(POLICIES),
+    )
+
+
+@cache
+def _life(number: int, scenarios: tuple[Scenario, ...]) -> Life:
+    chance = Random(-number)  # noqa: S311  # it has to be the same again
     paid = frozenset({chance.randrange(1, 4)})
     none: frozenset[int] = frozenset()
     fate = chance.random()
-    return Disturbance(
+    return Life(
         number=number,
-        scenario=scenario,
-        crash_at=crash_at,
-        policy=policy,
-        second_crash_at=second,
-        second_policy=chance.choice(POLICIES),
+        scenario=scenarios[number % len(scenarios)],
         latency=chance.choice(_TIMES),
         losses=Losses(
             lost_before=paid if fate < 0.08 else none,
@@ -139,63 +171,114 @@ def disturbance(number: int, scenarios: tuple[Scenario, ...] = ROTATION) -> Dist
         ),
         list_lag_s=chance.random() * (WINDOW_S - 0.1) if chance.random() < 0.3 else 0.0,
         job_s=SLOW_JOB_S if chance.random() < 0.03 else JOB_S,
-        robbed=chance.random() < 0.03,
     )
 
 
 def disturbed(one: Disturbance, prepare: Callable[[World], None] | None = None) -> Verdict:
-    """Let it happen, apply until everything is settled, and look."""
-    project = loaded(one.scenario.now)
-    world = started(one.scenario, seed=one.number)
-    world.network.latency = LATENCIES[one.latency]
-    world.network.losses = one.losses
-    world.providers.ways.list_lag_s = one.list_lag_s
-    world.providers.ways.job_s = one.job_s
+    """Let it happen, apply until everything is settled, and look. `prepare` is told of each world that is made."""
+    (verdict,) = all_disturbed([one], prepare)
+    return verdict
+
+
+def all_disturbed(row: Sequence[Disturbance], prepare: Callable[[World], None] | None = None) -> Iterator[Verdict]:
+    """The same for many; those of one life that stand next to each other share its run."""
+    for life, ends in groupby(row, key=lambda one: one.life):
+        wanted = list(ends)
+        copies = ended(life, frozenset(one.crash_at for one in wanted if not one.robbed), prepare)
+        for (crash_at, robbed), ways in groupby(wanted, key=lambda one: (one.crash_at, one.robbed)):
+            if robbed or crash_at not in copies:  # it comes to its end before that effect
+                for one in ways:
+                    world = born(life, prepare)
+                    yield _judged(world, one, _robbed(world, one) if robbed else [_applied(world, one)])
+            else:
+                yield from _went_on(copies.pop(crash_at), list(ways), prepare)
+
+
+def born(life: Life, prepare: Callable[[World], None] | None) -> World:
+    """A world in which a life may begin."""
+    world = started(life.scenario, seed=life.number)
+    world.network.latency = LATENCIES[life.latency]
+    world.network.losses = life.losses
+    world.providers.ways.list_lag_s = life.list_lag_s
+    world.providers.ways.job_s = life.job_s
     if prepare is not None:
         prepare(world)
-    runs: list[Ran] = []
+    return world
+
+
+def ended(life: Life, places: frozenset[int], prepare: Callable[[World], None] | None) -> dict[int, World]:
+    """The worlds that are left when a life ends before each of these effects; it may not come to all."""
+    if not places:
+        return {}
+    world = born(life, prepare)
+    world.watched = places
     with world.installed():
-        if one.robbed:
-            runs += _robbed(world, one, project)
-        for crash_at, policy in ((one.crash_at, one.policy), (one.second_crash_at, one.second_policy)):
-            if crash_at is not None and not one.robbed:
-                runs.append(apply(world, project, crash_at=crash_at))
-                if runs[-1].code is not None:
-                    break
-                world.reboot(policy)
-        died_at = world.died_at
-        recoveries, settled = 0, False
-        while recoveries < MOST_APPLIES + 1 and not settled:
-            bills, lock = len(world.providers.bills), world.disk.files("/project").get("imagebatch.lock")
-            runs.append(apply(world, project))
-            recoveries += 1
-            settled = (
-                runs[-1].code in {0, 3}
-                and len(world.providers.bills) == bills
-                and world.disk.files("/project").get("imagebatch.lock") == lock
-            )
+        apply(world, loaded(life.scenario.now), crash_at=max(places))
+    if prepare is not None:
+        for copy in world.copies.values():
+            prepare(copy)
+    return world.copies
+
+
+def _went_on(world: World, ways: list[Disturbance], prepare: Callable[[World], None] | None) -> Iterator[Verdict]:
+    """What came of the ways on from one death, each of them one of those that begin alike."""
+    first = ways[0]
+    died = Ran(code=None, error=world.died_at, effects=first.crash_at, shared=True)
+    places = [one.second_crash_at for one in ways if one.second_crash_at is not None]
+    world.reseed(first.number // WAYS_ON)
+    world.network.latency = LATENCIES[first.latency_after]
+    world.reboot(first.policy)
+    world.watched = frozenset(places)
+    ran = _applied(world, first, crash_at=max(places) if len(places) == len(ways) else None)
+    copies, world.watched = world.copies, frozenset()
+    for one in ways:
+        again = copies.get(one.second_crash_at or 0)
+        if again is None:
+            yield _judged(world, one, [died, ran])
+            continue
+        if prepare is not None:
+            prepare(again)
+        again.reseed(one.number)
+        again.reboot(one.second_policy)
+        died_again = Ran(code=None, error=again.died_at, effects=one.second_crash_at or 0, shared=True)
+        yield _judged(again, one, [died, died_again])
+
+
+def _applied(world: World, one: Disturbance, *, crash_at: int | None = None) -> Ran:
+    with world.installed():
+        return apply(world, loaded(one.life.scenario.now), crash_at=crash_at)
+
+
+def _judged(world: World, one: Disturbance, runs: list[Ran]) -> Verdict:
+    """Apply until everything is settled, and look."""
+    scenario, died_at = one.life.scenario, runs[0].error if runs[0].code is None else ""
+    runs = list(runs)
+    recoveries, settled = 0, False
+    while recoveries < MOST_APPLIES + 1 and not settled:
+        bills, lock = len(world.providers.bills), lock_of(world)
+        runs.append(_applied(world, one))
+        recoveries += 1
+        settled = runs[-1].code in {0, 3} and len(world.providers.bills) == bills and lock_of(world) == lock
     try:
-        found = wrong(world, reference(one.scenario), one.scenario.kind)
+        found = wrong(world, reference(scenario), scenario.kind)
     except ImagebatchError as error:
         found = [f"what is left cannot be read: {error}"]
     if not settled:
         found.append(f"not settled after {recoveries} applies")
-    twice = sum(count - 1 for count in world.providers.billed().values())
-    verdict = Verdict(
+    return Verdict(
         disturbance=one,
         died_at=died_at,
         applies=tuple(runs),
         wrong=tuple(found),
         doubts=0 if found else len(doubts(world)),
-        double_pays=twice,
+        double_pays=sum(count - 1 for count in world.providers.billed().values()),
     )
-    world.close()
-    return verdict
 
 
-def _robbed(world: World, one: Disturbance, project: Project) -> list[Ran]:
+def _robbed(world: World, one: Disturbance) -> list[Ran]:
     """A run is stopped; somebody thinks that it is dead, breaks its lease and applies; then it goes on."""
     runs: list[Ran] = []
+    project = loaded(one.life.scenario.now)
 
     def meanwhile() -> None:
         owner = read_owner(HOME / FOLDER)
@@ -204,6 +287,6 @@ def _robbed(world: World, one: Disturbance, project: Project) -> list[Ran]:
             runs.append(apply(world, project))
 
     world.meanwhile = (one.crash_at, meanwhile)
-    runs.append(apply(world, project))
+    runs.append(_applied(world, one))
     world.meanwhile = None
     return runs

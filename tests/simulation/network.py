@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,17 @@ class Losses:
     """These are done, and answered with 502."""
 
 
+@dataclass(slots=True, eq=False)
+class UnderWay:
+    """A request that has left; its reply once it has arrived."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes
+    reply: Reply | None = None
+
+
 _PAID = ("image-generations", "images/generations", "image/generations", "retry/")
 
 
@@ -55,6 +66,8 @@ class SimulatedNetwork:
         self.latency: Latency = LATENCIES["constant"]
         self.losses = Losses()
         self.paid_calls = 0
+        self.late: list[UnderWay] = []
+        """What may still arrive when the process is gone."""
 
     def transport(self, origin: Origin, *, fresh: bool) -> httpx.AsyncBaseTransport:
         del fresh
@@ -75,23 +88,37 @@ class SimulatedNetwork:
         if paid:
             self.paid_calls += 1
             number = self.paid_calls
-        arrived: list[Reply] = []
-
-        def arrive() -> None:
-            if not arrived:
-                arrived.append(self.world.providers.handle(method, url, headers, content))
-
+        under_way = UnderWay(method, url, headers, content)
         if number not in self.losses.lost_before:
-            self.world.late.append(arrive)
+            self.late.append(under_way)
         await self.wait()
         if number in self.losses.lost_before:
             raise httpx.RemoteProtocolError("the connection broke")
-        arrive()
-        self.world.late.remove(arrive)
+        reply = self.arrive(under_way)
+        self.late.remove(under_way)
         await self.wait()
         if number in self.losses.lost_after:
             raise httpx.RemoteProtocolError("the connection broke")
-        return Reply(502, {"error": "bad gateway"}) if number in self.losses.errors_after else arrived[0]
+        return Reply(502, {"error": "bad gateway"}) if number in self.losses.errors_after else reply
+
+    def arrive(self, under_way: "UnderWay") -> Reply:
+        """A request arrives where it was sent to, once."""
+        if under_way.reply is None:
+            one = under_way
+            under_way.reply = self.world.providers.handle(one.method, one.url, one.headers, one.content)
+        return under_way.reply
+
+    def cut(self, chance: Random) -> None:
+        """The process ends: of what is under way some still arrives."""
+        late, self.late = self.late, []
+        for under_way in late:
+            if chance.random() < 0.5:
+                self.arrive(under_way)
+
+    def take_over(self, other: "SimulatedNetwork") -> None:
+        """Begin with another network's ways and with what is under way in it."""
+        self.latency, self.losses, self.paid_calls = other.latency, other.losses, other.paid_calls
+        self.late = [replace(one) for one in other.late]
 
 
 class _Transport(httpx.AsyncBaseTransport):

@@ -100,8 +100,10 @@ class Providers:
     def take_over(self, other: "Providers") -> None:
         """Begin with what others know and have charged."""
         self.bills = list(other.bills)
-        self.generations = copy.deepcopy(other.generations)
+        self.requests = Counter(other.requests)
+        self.generations = {name: copy.copy(one) for name, one in other.generations.items()}  # bodies are replaced
         self.images, self.calls, self.bought = dict(other.images), list(other.calls), set(other.bought)
+        self.shown_at = dict(other.shown_at)
 
     def billed(self) -> "Counter[Bill]":
         """How often each thing was charged."""

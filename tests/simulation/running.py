@@ -19,7 +19,8 @@ class Ran:
     planned: int = 0
     error: str = ""
     effects: int = 0
-    in_doubt: int = 0
+    shared: bool = False
+    """Whether it stands for a run that was made once for several that end it."""
     ends: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -292,8 +292,6 @@ class Project(RuleBasedStateMachine):
             self.here = at
             self._comes_to_rest(clone)
         self.nothing_is_paid_twice()
-        for clone in self.clones:
-            clone.world.close()
 
     def _comes_to_rest(self, clone: Clone) -> None:
         ways = clone.world.providers.ways

@@ -2,9 +2,11 @@
 
 import asyncio
 from asyncio import base_events
+from collections import deque
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from heapq import heappop
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -56,12 +58,11 @@ class VirtualClock:
 
 
 class VirtualLoop(base_events.BaseEventLoop):
-    """An event loop without a selector: there is nothing to select from."""
+    """An event loop without a selector: there is nothing to select from, and nobody else's thread to be woken by."""
 
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__()
         self._virtual = clock
-        self._selector = self  # the base class asks it for events
         self.tasks: list[asyncio.Task[Any]] = []
         """All that were begun here. asyncio knows them too, but looks through those of all loops, dead ones as well."""
         self.set_task_factory(_remembering)
@@ -69,15 +70,32 @@ class VirtualLoop(base_events.BaseEventLoop):
     def time(self) -> float:
         return self._virtual.now
 
-    def select(self, timeout: float | None) -> tuple[()]:
-        """Nobody can go on before `timeout` seconds have passed, so they pass."""
-        if timeout is None:
-            raise Hung("everybody waits for somebody else")
-        self._virtual.now += timeout
-        return ()
+    def call_soon(  # type: ignore[override]  # as the base class, which says the same more exactly
+        self, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.Handle:
+        """As the base class does, without its questions."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[attr-defined]  # the base class's own
+        return handle
 
-    def _process_events(self, events: tuple[()]) -> None:
-        """There are none."""
+    def _run_once(self) -> None:
+        """Let everybody who can go on do so; where nobody can before the next alarm, the time until then passes."""
+        ready: deque[Any] = self._ready  # type: ignore[attr-defined]  # as above
+        alarms: list[Any] = self._scheduled  # type: ignore[attr-defined]  # as above
+        while alarms and alarms[0]._cancelled:
+            heappop(alarms)._scheduled = False
+        if not ready and not self._stopping:  # type: ignore[attr-defined]  # as above
+            if not alarms:
+                raise Hung("everybody waits for somebody else")
+            self._virtual.now = max(self._virtual.now, alarms[0]._when)
+        while alarms and alarms[0]._when <= self._virtual.now:
+            alarm = heappop(alarms)
+            alarm._scheduled = False
+            ready.append(alarm)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
 
     def _write_to_self(self) -> None:
         """Nobody sleeps who would have to be woken."""

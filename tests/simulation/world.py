@@ -54,8 +54,9 @@ class World:
         self.died_at = ""
         self.meanwhile: tuple[int, Callable[[], None]] | None = None
         """What somebody else does at the n-th effect of the run, while it stands still."""
-        self.late: list[Callable[[], None]] = []
-        """What is under way in the network: it may still arrive when the process is gone."""
+        self.watched: frozenset[int] = frozenset()
+        """Before which effects of the run a copy of the world is kept."""
+        self.copies: dict[int, World] = {}
 
     def effect(self, verb: str, what: str) -> None:
         """Something is about to change the world; the process may die before it."""
@@ -68,6 +69,8 @@ class World:
             # Not between a request's last check and its first byte: that nobody can prevent (docs/reliability.md).
             (_, others), self.meanwhile = self.meanwhile, None
             self._standing_still(others)
+        if self.effects in self.watched:
+            self.copies[self.effects] = self._copy(f"{verb} {place(what)}")
         if self.effects == self.crash_at:
             self.died_at = f"{verb} {place(what)}"
             self.dead = True
@@ -75,8 +78,8 @@ class World:
 
     def _standing_still(self, others: Callable[[], None]) -> None:
         """Let somebody else do something while this process is stopped in the middle of everything."""
-        for arrive in list(self.late):
-            arrive()  # the network does not stand still
+        for under_way in self.network.late:
+            self.network.arrive(under_way)  # the network does not stand still
         loop, number, effects = asyncio._get_running_loop(), self.processes.number, self.effects
         asyncio._set_running_loop(None)
         self.processes.number += 100
@@ -91,10 +94,7 @@ class World:
         """After the process ended: what the disk kept is what there is; what was under way arrives or does not."""
         self.disk.cut(policy, self.random)
         self.databases.cut(policy, self.random)
-        under_way, self.late = self.late, []
-        for arrive in under_way:
-            if self.random.random() < 0.5:
-                arrive()
+        self.network.cut(self.random)
         self.dead = False
         self.processes.number += 1
 
@@ -117,20 +117,30 @@ class World:
                 setattr(seams, name, one)
 
     def take_over(self, other: "World") -> None:
-        """Begin where another world stands: its disk, its databases, and what its providers know."""
+        """Begin where another world stands: its disk, its databases, its network, and what its providers know."""
         self.disk.take_over(other.disk)
         self.databases.take_over(other.databases)
         self.providers.take_over(other.providers)
+        self.network.take_over(other.network)
         self.clock.now = other.clock.now
+
+    def _copy(self, died_at: str) -> "World":
+        """This world as it is now, in which the process died."""
+        other = World(self.seed)
+        other.take_over(self)
+        other.providers.ways = self.providers.ways
+        other.dead, other.died_at = True, died_at
+        return other
+
+    def reseed(self, seed: int) -> None:
+        """What is left to chance from now on follows from `seed`."""
+        self.random.seed(seed)
+        self.providers.random.seed(seed + 1)
 
     def git(self, root: Path, remote: str, variables: Mapping[str, str]) -> Git:
         """There is no repository here."""
         del root, remote, variables
         raise GitFailed("unusable", "no repository")
-
-    def close(self) -> None:
-        """Let its memory go."""
-        self.databases.close()
 
 
 class SimulatedChance:
