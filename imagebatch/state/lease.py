@@ -8,7 +8,7 @@ without sharing locks: there a counter that still moves means a living owner. No
 import contextlib
 import errno
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -169,7 +169,16 @@ def read_owner(folder: Path) -> Owner | None:
 
 def encode_owner(owner: Owner) -> str:
     """An owner as one line of JSON."""
-    return json.dumps({**asdict(owner), "started": owner.started or ""})
+    return json.dumps(
+        {
+            "id": owner.id,
+            "host": owner.host,
+            "pid": owner.pid,
+            "started": owner.started or "",
+            "command": owner.command,
+            "beat": owner.beat,
+        }
+    )
 
 
 def decode_owner(text: str) -> Owner:

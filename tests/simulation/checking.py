@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from imagebatch.model.generation import Entry
 from imagebatch.state.lockfile import decode_lock
@@ -30,7 +31,12 @@ def undisturbed(world: World, effects: int) -> Undisturbed:
 
 def entries(world: World) -> Mapping[str, Entry]:
     """The lock's blocks by address."""
-    data = lock_of(world)
+    return _entries(lock_of(world))
+
+
+@lru_cache(256)
+def _entries(data: bytes) -> Mapping[str, Entry]:
+    """Most locks are those of a run that nobody disturbed."""
     if not data:
         return {}
     lock = decode_lock(data)

@@ -399,11 +399,17 @@ class SimulatedDisk:
         return folder, name, full
 
     def _node(self, path: PathLike, dir_fd: int | None = None) -> Node:
-        folder, name, full = self._parent(path, dir_fd)
-        node = folder.names.get(name) if name else folder
-        if node is None:
-            raise _error(errno.ENOENT, full)
-        return node
+        text = path if isinstance(path, str) else os.fspath(path)
+        node: Any = self._handles[dir_fd].node if dir_fd is not None and not text.startswith("/") else self.root
+        folders, name = _split(text)
+        try:
+            for part in folders:
+                node = node.names[part]
+            return cast("Node", node.names[name] if name else node)
+        except KeyError:
+            raise _error(errno.ENOENT, text) from None
+        except AttributeError:
+            raise _error(errno.ENOTDIR, text) from None
 
 
 class _Lock:

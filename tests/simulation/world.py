@@ -10,9 +10,9 @@ import signal
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PosixPath
 from random import Random
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 from imagebatch.effects import seams
 from imagebatch.effects.git import Git, GitFailed
@@ -29,7 +29,38 @@ from tests.simulation.virtual_time import Crash, VirtualClock
 P = ParamSpec("P")
 T = TypeVar("T")
 
-HOME = Path("/project")
+
+class SteadyPath(PosixPath):
+    """A path that knows what it was joined to: a run joins the same names again and again."""
+
+    __slots__ = ("_joined", "_text")
+    _joined: dict[str, Self]
+    _text: str
+
+    def __truediv__(self, name: Any) -> Self:
+        if not isinstance(name, str):
+            return super().__truediv__(name)
+        try:
+            known = self._joined
+        except AttributeError:
+            known = self._joined = {}
+        made = known.get(name)
+        if made is None:
+            if len(known) == _MOST_NAMES:
+                known.clear()
+            made = known[name] = super().__truediv__(name)
+        return made
+
+    def __fspath__(self) -> str:
+        try:
+            return self._text
+        except AttributeError:
+            self._text = super().__fspath__()
+            return self._text
+
+
+_MOST_NAMES = 1000
+HOME: Path = SteadyPath("/project")
 
 
 class World:
