@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imagebatch.doctor import children, disk, interpreter, providers, repository, surroundings
+from imagebatch.doctor import children, disk, interpreter, providers, repository, sharing, surroundings
 from imagebatch.doctor.probes import scratch
 from imagebatch.errors import ImagebatchError
 from imagebatch.pipeline.doctor import Finding, examine, fault_finding
@@ -36,6 +36,7 @@ def check_up(wanted: Checkup) -> Iterator[Finding]:
     project, told = _loaded(setup)
     yield from told
     yield from _state(setup)
+    yield from sharing.findings(setup, online=wanted.online)
     yield from _machine(setup, project)
     if project is not None:
         yield from providers.findings(project)
@@ -67,7 +68,7 @@ def _loaded(setup: Setup) -> tuple[Project | None, tuple[Finding, ...]]:
 
 
 def _state(setup: Setup) -> Iterator[Finding]:
-    """Lock, journal, draw index, lease."""
+    """Lock, journal, draw index, cost ledger, lease."""
     yield from examine(setup)
     try:
         yield disk.lease(setup.home)

@@ -8,6 +8,8 @@ from typing import Literal
 
 from imagebatch.errors import ImagebatchError, Problem
 from imagebatch.pipeline.project import Setup
+from imagebatch.state.cost_file import COST_LEDGER, read_costs
+from imagebatch.state.costs import CostText
 from imagebatch.state.draws import DrawIndex
 from imagebatch.state.journal_file import read_journal
 from imagebatch.state.ledger import Ledger
@@ -54,11 +56,24 @@ def _findings(setup: Setup) -> Iterator[Finding]:
     except ImagebatchError as error:
         sound = False
         yield fault_finding("journal", error)
+    try:
+        yield judge_costs(read_costs(setup.home / FOLDER / COST_LEDGER))
+    except ImagebatchError as error:
+        yield fault_finding("costs", error)
     if sound:
         try:
             yield from _together(setup.home / FOLDER, StateStore(setup.home).open_for_plan(lineage=None))
         except ImagebatchError as error:
             yield fault_finding("state", error)
+
+
+def judge_costs(costs: CostText) -> Finding:
+    """What the cost ledger looks like; pure."""
+    if costs.unreadable:
+        text = f"cost ledger: {costs.unreadable} of its lines cannot be read, and count for no budget and in no report"
+        hint = f"look at {FOLDER}/{COST_LEDGER}; a line that was changed by hand can be put back"
+        return Finding(check="costs", state="look", text=text, hint=hint)
+    return Finding(check="costs", state="ok", text=f"cost ledger: {len(costs.lines)} lines, every one can be read")
 
 
 def _blocks(lock: Lock) -> Iterator[Finding]:

@@ -14,9 +14,12 @@ from imagebatch.doctor.mounts import parse_mounts
 from imagebatch.doctor.probes import Abilities
 from imagebatch.doctor.providers import judge_checked
 from imagebatch.doctor.repository import Repository, judge_repository
+from imagebatch.doctor.sharing import judge_holder, judge_unshared
 from imagebatch.doctor.surroundings import environment, judge_clock, terminal
 from imagebatch.pipeline.accounts import Checked
-from imagebatch.pipeline.doctor import Finding
+from imagebatch.pipeline.doctor import Finding, judge_costs
+from imagebatch.state.costs import CostText
+from imagebatch.state.lease import Owner
 
 MOUNTS = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw
@@ -142,3 +145,19 @@ def test_a_provider_that_does_not_answer_is_bad_and_one_that_cannot_be_asked_is_
     assert states(judge_checked(good)) == {"online": "ok"}
     for ahead in (-3600.0, 3600.0):
         assert states(judge_checked(replace(good, ahead_s=ahead))) == {"online": "ok", "clock": "look"}
+
+
+def test_lines_of_the_cost_ledger_that_cannot_be_read_are_worth_a_look() -> None:
+    assert judge_costs(CostText()).state == "ok"
+    found = judge_costs(CostText(unreadable=2))
+    assert (found.state, "2 of its lines" in found.text) == ("look", True)
+
+
+def test_a_project_with_a_remote_and_no_shared_lease_is_worth_a_look_and_so_is_a_holder() -> None:
+    assert judge_unshared(elsewhere=False).state == "ok"
+    assert judge_unshared(elsewhere=True).state == "look"
+    assert judge_holder("origin", None).state == "ok"
+    held = judge_holder("origin", Owner(id="ab12", host="runner", pid=7, started=None, command="apply"))
+    assert held.state == "look"
+    assert "runner" in held.text
+    assert "ab12" in str(held.hint)
