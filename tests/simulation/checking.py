@@ -22,11 +22,18 @@ class Undisturbed:
     files: Mapping[str, bytes]
     bills: Mapping[Bill, int]
     effects: int
+    paid_calls: int
 
 
 def undisturbed(world: World, effects: int) -> Undisturbed:
     """What stands in a world after such a run."""
-    return Undisturbed(lock=lock_of(world), files=_kept(world), bills=dict(world.providers.billed()), effects=effects)
+    return Undisturbed(
+        lock=lock_of(world),
+        files=_kept(world),
+        bills=dict(world.providers.billed()),
+        effects=effects,
+        paid_calls=world.network.paid_calls,
+    )
 
 
 def entries(world: World) -> Mapping[str, Entry]:

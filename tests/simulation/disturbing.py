@@ -128,6 +128,7 @@ def started(scenario: Scenario, seed: int) -> World:
     if scenario.before is not None:
         world.take_over(_before(scenario))
     world.providers.ways.job_s = JOB_S
+    world.network.paid_calls = 0
     return world
 
 
@@ -157,17 +158,18 @@ def disturbance(number: int, scenarios: tuple[Scenario, ...] = ROTATION) -> Dist
 @cache
 def _life(number: int, scenarios: tuple[Scenario, ...]) -> Life:
     chance = Random(-number)  # noqa: S311  # it has to be the same again
-    paid = frozenset({chance.randrange(1, 4)})
+    scenario = scenarios[number % len(scenarios)]
+    paid = frozenset({chance.randrange(1, reference(scenario).paid_calls + 1)})
     none: frozenset[int] = frozenset()
     fate = chance.random()
     return Life(
         number=number,
-        scenario=scenarios[number % len(scenarios)],
+        scenario=scenario,
         latency=chance.choice(_TIMES),
         losses=Losses(
-            lost_before=paid if fate < 0.08 else none,
-            lost_after=paid if 0.08 <= fate < 0.2 else none,
-            errors_after=paid if 0.2 <= fate < 0.26 else none,
+            lost_before=paid if fate < 0.1 else none,
+            lost_after=paid if 0.1 <= fate < 0.25 else none,
+            errors_after=paid if 0.25 <= fate < 0.35 else none,
         ),
         list_lag_s=chance.random() * (WINDOW_S - 0.1) if chance.random() < 0.3 else 0.0,
         job_s=SLOW_JOB_S if chance.random() < 0.03 else JOB_S,

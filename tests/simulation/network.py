@@ -34,7 +34,7 @@ LATENCIES: Mapping[str, Latency] = {
 
 @dataclass(slots=True)
 class Losses:
-    """What the network does to paid calls: by the number of the call, from 1, in the life of the world."""
+    """What the network does to paid calls (creates, retries, purchases), by their number in a run's life, from 1."""
 
     lost_before: frozenset[int] = frozenset()
     """These never arrive, and the program cannot know."""
@@ -55,7 +55,7 @@ class UnderWay:
     reply: Reply | None = None
 
 
-_PAID = ("image-generations", "images/generations", "image/generations", "retry/")
+_PAID = ("image-generations", "images/generations", "image/generations", "images/download", "images/buy")
 
 
 class SimulatedNetwork:
