@@ -142,14 +142,17 @@ class _NoRenderer(PlainProcesses):
 
 
 @cache
-def loaded(manifest: str, *, rendered: bool = True) -> Project:
+def loaded(manifest: str, *, table: str | None = None, rendered: bool = True) -> Project:
     """The project with this manifest, read by the real loader from a disk in memory.
 
-    `rendered` False where it has no template, so that no child has to be started for it.
+    `table` is what stands in `data/table.csv`. `rendered` False where there is no template, so that no child has to be
+    started.
     """
     disk = SimulatedDisk(lambda *_: None)
     disk.put(str(HOME / "imagebatch.yaml"), PROJECT.encode())
     disk.put(str(HOME / "manifests" / "all.yaml"), manifest.encode())
+    if table is not None:
+        disk.put(str(HOME / "data" / "table.csv"), table.encode())
     before = {name: getattr(seams, name) for name in Seams.__slots__}
     Seams.__init__(seams)  # templates are rendered by a real child, in real time
     seams.disk = disk

@@ -1,7 +1,8 @@
 """What people do to a project, in any order, between runs that die anywhere: nothing is paid twice, nothing is lost.
 
-A hypothesis state machine over the simulated world. Its model is small: what the manifest asks for, how often each
-prompt may have been paid for, and what a commit of git holds. `IMAGEBATCH_MACHINE_EXAMPLES` makes it longer.
+Hypothesis state machines over the simulated world: one whose people change assets, one whose people change the data of
+a table. The model is small: what is asked for, how often each prompt may have been paid for, and what a commit of git
+holds. `IMAGEBATCH_MACHINE_EXAMPLES` makes them longer.
 """
 
 import os
@@ -29,6 +30,17 @@ from tests.simulation.world import HOME, World
 
 NAMES = ("ant", "bee", "cat", "dog")
 PROMPTS = ("a red barn", "a blue barn", "it fails once", "a green barn", "a white barn")
+COLOURS = ("red", "blue", "green")
+TABLE = """\
+assets:
+  tile:
+    prompt: "a {{ row.colour }} tile"
+    for_each: data/table.csv
+    key: name
+    provider: studio
+    params: {format: 1:1}
+    output: "outputs/tile-{{ row.name }}.jpg"
+"""
 FOLDERS = ("outputs", "outputs/deep/er")
 LOCK = "imagebatch.lock"
 PLAN = HOME / "saved.plan"
@@ -65,8 +77,8 @@ class Clone:
     edited: bool = False
 
 
-class Project(RuleBasedStateMachine):
-    """One project, one provider that lists, one or two checkouts."""
+class Machine(RuleBasedStateMachine):
+    """One project, one provider that lists, one or two checkouts; what people change in it is for others to say."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,11 +90,6 @@ class Project(RuleBasedStateMachine):
 
     # The project -----------------------------------------------------------------------------------------------------
 
-    @initialize()
-    def begin(self) -> None:
-        world = _fresh(1)
-        self.clones = [Clone(world=world, specs={"ant": Spec(prompt=PROMPTS[0])})]
-
     @property
     def clone(self) -> Clone:
         return self.clones[self.here]
@@ -90,35 +97,6 @@ class Project(RuleBasedStateMachine):
     @property
     def world(self) -> World:
         return self.clone.world
-
-    @rule(name=st.sampled_from(NAMES), prompt=st.sampled_from(PROMPTS))
-    def add_or_edit(self, name: str, prompt: str) -> None:
-        self.clone.specs[name] = replace(self.clone.specs.get(name, Spec(prompt=prompt)), prompt=prompt)
-
-    @rule(name=st.sampled_from(NAMES))
-    def remove(self, name: str) -> None:
-        assume(len(self.clone.specs) > 1)
-        self.clone.specs.pop(name, None)
-
-    @rule(old=st.sampled_from(NAMES), new=st.sampled_from(NAMES))
-    def rename(self, old: str, new: str) -> None:
-        assume(old in self.clone.specs and new not in self.clone.specs)
-        self.clone.specs[new] = self.clone.specs.pop(old)
-
-    @rule(name=st.sampled_from(NAMES), tag=st.sampled_from(("", "shop", "web")))
-    def label(self, name: str, tag: str) -> None:
-        assume(name in self.clone.specs)
-        self.clone.specs[name] = replace(self.clone.specs[name], tag=tag)
-
-    @rule(name=st.sampled_from(NAMES), folder=st.sampled_from(FOLDERS))
-    def move_output(self, name: str, folder: str) -> None:
-        assume(name in self.clone.specs)
-        self.clone.specs[name] = replace(self.clone.specs[name], folder=folder)
-
-    @rule(name=st.sampled_from(NAMES))
-    def keep_when_removed(self, name: str) -> None:
-        assume(name in self.clone.specs)
-        self.clone.specs[name] = replace(self.clone.specs[name], keep=not self.clone.specs[name].keep)
 
     # Runs ------------------------------------------------------------------------------------------------------------
 
@@ -131,13 +109,6 @@ class Project(RuleBasedStateMachine):
         ran = self._runs(lambda: apply(self.world, self._project(), crash_at=at))
         if ran.code is None:
             self.world.reboot(policy)
-
-    @rule(name=st.sampled_from(NAMES))
-    def redraw(self, name: str) -> None:
-        assume(name in self.clone.specs)
-        prompt = self.clone.specs[name].prompt
-        self.asked_again[prompt] = self.asked_again.get(prompt, 0) + 1
-        self._runs(lambda: _applied(self.world, self._project(), PlanRequest(redraw=(name,))))
 
     @rule()
     def save_a_plan(self) -> None:
@@ -308,13 +279,12 @@ class Project(RuleBasedStateMachine):
         assert clone.world.disk.files(HOME).get(LOCK) == lock, "an apply with nothing to do changed the lock"
         assert again.code in {0, 3}
         known = entries(clone.world)
-        for name, spec in clone.specs.items():
-            assert name in known, f"{name} is asked for and not in the lock"
-            assert known[name].status == "succeeded", f"{name}: {known[name].status} {known[name].failure}"
+        for address, (prompt, path) in self._wanted(clone).items():
+            assert address in known, f"{address} is asked for and not in the lock"
+            assert known[address].status == "succeeded", f"{address}: {known[address].status} {known[address].failure}"
             if clone.edited:
                 continue  # a file that was edited by hand keeps its address as it is
-            assert spec.prompt in known[name].request, f"{name} shows another prompt"
-            path = f"{spec.folder}/{name}.jpg"
+            assert prompt in known[address].request, f"{address} shows another prompt"
             assert path in clone.world.disk.files(HOME), f"{path} is missing"
         self._all_accounted()
 
@@ -338,7 +308,11 @@ class Project(RuleBasedStateMachine):
         return ran
 
     def _project(self) -> Any:
-        return loaded(_manifest(self.clone.specs), rendered=False)
+        raise NotImplementedError("what the manifest of this checkout says")
+
+    def _wanted(self, clone: Clone) -> dict[str, tuple[str, str]]:
+        """The prompt and the path of each address that a checkout asks for."""
+        raise NotImplementedError("what the manifest of this checkout asks for")
 
     def _take(self, commit: Commit) -> None:
         self.clone.specs = dict(commit.specs)
@@ -348,6 +322,92 @@ class Project(RuleBasedStateMachine):
         found = sorted(path for path in self.world.disk.files(HOME) if path.startswith(start))
         assume(found)
         return str(data.draw(st.sampled_from(found)))
+
+
+class Assets(Machine):
+    """People add, edit, remove, rename and redraw assets."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.clones = [Clone(world=_fresh(1), specs={"ant": Spec(prompt=PROMPTS[0])})]
+
+    @rule(name=st.sampled_from(NAMES), prompt=st.sampled_from(PROMPTS))
+    def add_or_edit(self, name: str, prompt: str) -> None:
+        self.clone.specs[name] = replace(self.clone.specs.get(name, Spec(prompt=prompt)), prompt=prompt)
+
+    @rule(name=st.sampled_from(NAMES))
+    def remove(self, name: str) -> None:
+        assume(len(self.clone.specs) > 1)
+        self.clone.specs.pop(name, None)
+
+    @rule(old=st.sampled_from(NAMES), new=st.sampled_from(NAMES))
+    def rename(self, old: str, new: str) -> None:
+        assume(old in self.clone.specs and new not in self.clone.specs)
+        self.clone.specs[new] = self.clone.specs.pop(old)
+
+    @rule(name=st.sampled_from(NAMES), tag=st.sampled_from(("", "shop", "web")))
+    def label(self, name: str, tag: str) -> None:
+        assume(name in self.clone.specs)
+        self.clone.specs[name] = replace(self.clone.specs[name], tag=tag)
+
+    @rule(name=st.sampled_from(NAMES), folder=st.sampled_from(FOLDERS))
+    def move_output(self, name: str, folder: str) -> None:
+        assume(name in self.clone.specs)
+        self.clone.specs[name] = replace(self.clone.specs[name], folder=folder)
+
+    @rule(name=st.sampled_from(NAMES))
+    def keep_when_removed(self, name: str) -> None:
+        assume(name in self.clone.specs)
+        self.clone.specs[name] = replace(self.clone.specs[name], keep=not self.clone.specs[name].keep)
+
+    @rule(name=st.sampled_from(NAMES))
+    def redraw(self, name: str) -> None:
+        assume(name in self.clone.specs)
+        prompt = self.clone.specs[name].prompt
+        self.asked_again[prompt] = self.asked_again.get(prompt, 0) + 1
+        self._runs(lambda: _applied(self.world, self._project(), PlanRequest(redraw=(name,))))
+
+    def _project(self) -> Any:
+        return loaded(_manifest(self.clone.specs), rendered=False)
+
+    def _wanted(self, clone: Clone) -> dict[str, tuple[str, str]]:
+        return {name: (spec.prompt, f"{spec.folder}/{name}.jpg") for name, spec in clone.specs.items()}
+
+
+class Table(Machine):
+    """People add, change and remove rows of a table that an asset ranges over; a row is a name and a colour."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.clones = [Clone(world=_fresh(1), specs={"ant": Spec(prompt=COLOURS[0])})]
+
+    @rule(name=st.sampled_from(NAMES[:3]), colour=st.sampled_from(COLOURS))
+    def add_or_change_a_row(self, name: str, colour: str) -> None:
+        self.clone.specs[name] = Spec(prompt=colour)
+
+    @rule(name=st.sampled_from(NAMES[:3]))
+    def remove_a_row(self, name: str) -> None:
+        assume(len(self.clone.specs) > 1)
+        self.clone.specs.pop(name, None)
+
+    @rule(name=st.sampled_from(NAMES[:3]))
+    def redraw_a_row(self, name: str) -> None:
+        assume(name in self.clone.specs)
+        prompt = _tile(self.clone.specs[name].prompt)
+        self.asked_again[prompt] = self.asked_again.get(prompt, 0) + 1
+        self._runs(lambda: _applied(self.world, self._project(), PlanRequest(redraw=(f"tile[{name}]",))))
+
+    def _project(self) -> Any:
+        # In one order, so that few projects have to be loaded: a table's order means nothing.
+        rows = [f"{name},{spec.prompt}" for name, spec in sorted(self.clone.specs.items())]
+        return loaded(TABLE, table="\n".join(["name,colour", *rows, ""]))
+
+    def _wanted(self, clone: Clone) -> dict[str, tuple[str, str]]:
+        return {f"tile[{name}]": (_tile(spec.prompt), f"outputs/tile-{name}.jpg") for name, spec in clone.specs.items()}
+
+
+def _tile(colour: str) -> str:
+    return f"a {colour} tile"
 
 
 def _fresh(seed: int) -> World:
@@ -390,11 +450,16 @@ def _applied(world: World, project: Any, request: PlanRequest, *, saved: Any = N
     return Ran(code=applied.exit_code)
 
 
-Project.TestCase.settings = settings(
-    max_examples=EXAMPLES,
-    stateful_step_count=40,
-    deadline=None,
-    derandomize="IMAGEBATCH_MACHINE_EXAMPLES" not in os.environ,
-    suppress_health_check=list(HealthCheck),
-)
-TestProject = Project.TestCase
+def _tested(machine: type[Machine], examples: int) -> Any:
+    machine.TestCase.settings = settings(
+        max_examples=examples,
+        stateful_step_count=40,
+        deadline=None,
+        derandomize="IMAGEBATCH_MACHINE_EXAMPLES" not in os.environ,
+        suppress_health_check=list(HealthCheck),
+    )
+    return machine.TestCase
+
+
+TestAssets = _tested(Assets, EXAMPLES)
+TestTable = _tested(Table, max(1, EXAMPLES // 3))
