@@ -5,15 +5,14 @@ import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from imagebatch.chaos.traces import Applied, Bill, Left
@@ -30,14 +29,9 @@ _LEFT_BEHIND: Final = re.compile(r"\.part$|\.ib-tmp|\.torn|^lease\.json$|\.new$|
 _KEPT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
 
-@contextmanager
-def scratch() -> Iterator[Path]:
+def scratch() -> TemporaryDirectory[str]:
     """A folder that is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="imagebatch-chaos-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return TemporaryDirectory(prefix="imagebatch-chaos-", ignore_cleanup_errors=True)
 
 
 @contextmanager

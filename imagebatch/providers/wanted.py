@@ -303,13 +303,10 @@ class _Work:
             f"params.{problem.name}", problem.name, *_STANDS_IN.get(problem.name, ("params",))
         )
         self.problems.append(
-            Problem(
-                code=problem.code,
-                summary=_SUMMARIES.get(problem.name, _PARAM)[problem.severity == "warning"],
-                detail=f"{draft.address}: {problem.name}: {problem.message}",
-                path=place.path,
-                line=place.line,
-                column=place.column,
+            place.problem(
+                problem.code,
+                _SUMMARIES.get(problem.name, _PARAM)[problem.severity == "warning"],
+                f"{draft.address}: {problem.name}: {problem.message}",
                 address=draft.address,
                 hint=problem.hint,
                 severity=problem.severity,
