@@ -126,7 +126,7 @@ def read_left(project: Path) -> Left:
     return Left(
         lock=data,
         entries=entries,
-        outputs=_hashes(project / "outputs"),
+        outputs=hashes_below(project / "outputs"),
         files=tuple(
             path.relative_to(project).as_posix()
             for path in sorted(project.rglob("*"))
@@ -136,7 +136,8 @@ def read_left(project: Path) -> Left:
     )
 
 
-def _hashes(folder: Path) -> Mapping[str, str]:
+def hashes_below(folder: Path) -> Mapping[str, str]:
+    """The hash of each file below a folder, by its path there."""
     return {
         path.relative_to(folder).as_posix(): "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))

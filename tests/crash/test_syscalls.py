@@ -24,10 +24,10 @@ import pytest
 
 from imagebatch.simulator.process import start
 from tests.crash.benches import PROJECT
-from tests.crash.checking import Snapshot, bills, differences, doubts, entries, leftovers, snapshot, troubled
+from tests.crash.checking import Snapshot, bills, differences, doubts, leftovers, snapshot, troubled, unaccounted
 from tests.crash.projects import LINEAGE, write_project
 from tests.crash.running import Run, Server, environment
-from tests.crash.sweeping import MOST_APPLIES, NOTHING, Case
+from tests.crash.sweeping import MOST_APPLIES, NOTHING, Case, decided
 
 pytestmark = pytest.mark.slow
 
@@ -242,12 +242,13 @@ class Sweep:
             wrong.append("it hung")
         there = (case.folder / "imagebatch.lock").exists()
         declared = doubts(case.folder) if there else {}
-        lost = unaccounted(case, declared) if there else []
+        lost = unaccounted(case.folder, case.simulator) if there else []
         wrong += lost
         if not there:
             wrong += ["there is no lock", *(f"exit {run.code}: {(run.out + run.err)[-600:]}" for run in applies)]
         elif declared:
-            wrong += _resolved(server, case, declared, apply)
+            wrong += [f"{address} is in doubt, though its provider lists" for address in declared if address == "fox"]
+            wrong += decided(server, case, declared)[1]
         else:
             now = snapshot(case.folder, case.simulator)
             wrong += differences(self._reference, now) + leftovers(case.folder)
@@ -258,32 +259,6 @@ class Sweep:
             point=point, disturbed=disturbed, applies=tuple(applies), wrong=tuple(wrong), doubts=len(declared),
             double=double, lost=len(lost),
         )  # fmt: skip
-
-
-def unaccounted(case: Case, declared: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Bills of which neither the lock's pictures nor its doubts know."""
-    kept = {one for entry in entries(case.folder).values() for one in (entry.token, *(p.token for p in entry.parts))}
-    known = kept | {token for tokens in declared.values() for token in tokens}
-    return [f"billed and not accounted for: {bill}" for bill in bills(case.simulator) if bill[1] not in known]
-
-
-def _resolved(
-    server: Server, case: Case, declared: Mapping[str, tuple[str, ...]], apply: Callable[[], Run]
-) -> list[str]:
-    """A person looks at the bill and decides; then all is there."""
-    wrong = [f"{address} is in doubt, though its provider lists" for address in declared if address == "fox"]
-    paid = {
-        address
-        for address, tokens in declared.items()
-        if any(("create", one, "") in bills(case.simulator) for one in tokens)
-    }
-    for address in declared:
-        way = ("--resend", "-y") if address in paid else ("--abandon",)
-        server.run(case.folder, "resolve", address, *way, environ=case.environ)
-    last = [apply() for _ in range(2)]
-    wrong += [f"after resolve, exit {run.code}: {(run.out + run.err)[-900:]}" for run in last if run.code != 0]
-    wrong += [] if NOTHING in last[-1].out else ["after resolve and an apply there is still something to do"]
-    return wrong + leftovers(case.folder)
 
 
 def test_a_call_that_kills_or_fails_costs_no_picture_twice_and_loses_none(
