@@ -49,15 +49,18 @@ from imagebatch.plan.options import InDoubt
 from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
 from imagebatch.plan.types import Action, Plan
 from imagebatch.providers.base import CanList, CanObserve, CanWitness, ReferenceImage
-from imagebatch.run.create import Creator, Rules
+from imagebatch.run.create import Creator
 from imagebatch.run.cut_off import cut_off
+from imagebatch.run.doubts import Doubts
 from imagebatch.run.draw import Drawing
 from imagebatch.run.duplicates import Duplicates
 from imagebatch.run.executor import Executor, new_doubt
 from imagebatch.run.files import Files
 from imagebatch.run.lanes import Lane
+from imagebatch.run.paid_steps import PaidSteps
 from imagebatch.run.pictures import Pictures
 from imagebatch.run.poll import Poller
+from imagebatch.run.receiving import Receiving
 from imagebatch.run.removal import Removal
 from imagebatch.run.reopened import Reopened
 from imagebatch.run.result import Outcome, RunResult, exit_code, left_bad
@@ -325,7 +328,7 @@ class _Run:
             if "cost" not in planned.options.forces:
                 await refuse_short(planned.plan, lanes.values(), self.tell)
             await self._refuse_known(
-                lanes, executor.drawing.creator.listings, lambda listed: self._lock_is_lost(listed, planned)
+                lanes, executor.drawing.creator.doubts.listings, lambda listed: self._lock_is_lost(listed, planned)
             )
             self._begun = True
             with on_signals(stop, lambda text: self.tell(Told(kind="stopping", message=text)), self.last_word):
@@ -457,23 +460,27 @@ class _Run:
             forces=planned.options.forces,
             day=seams.clock.wall().date().isoformat(),
         )
-        creator = Creator(
+        steps = PaidSteps(
             lineage=self.session.lineage,
             recorder=recorder,
-            listings=Listings(tag, clock, self.duplicates.look),
-            pollers=pollers,
             inbox=self._inbox,
-            intake=pictures,
             clock=clock,
             stop=stop,
-            rules=Rules(in_doubt=self.options.in_doubt, wait=self.options.wait),
             tell=self.tell,
-            open_steps=self.session.ledger.open_steps(),
             reference_images=self._reference_images,
-            turns=turns,
             lacking=room.lacking,
             cleared=recorder.cleared,
             spending=self.spending,
+        )
+        listings = Listings(tag, clock, self.duplicates.look)
+        creator = Creator(
+            steps=steps,
+            receiving=Receiving(steps=steps, intake=pictures),
+            doubts=Doubts(steps=steps, listings=listings, in_doubt=self.options.in_doubt),
+            pollers=pollers,
+            open_steps=self.session.ledger.open_steps(),
+            turns=turns,
+            wait=self.options.wait,
         )
         removal = Removal(lineage=self.session.lineage, lanes=lanes, recorder=recorder, trash=files.put_away_all)
         executor = Executor(

@@ -395,7 +395,7 @@ class Executor:
     async def _labelled(self, variant: Variant, entry: Entry) -> list[str]:
         """Tell the provider of new labels, where it keeps labels and knows this generation; with what is to be said."""
         lane = self.lanes.get(variant.provider)
-        said = await update_labels(variant, lane, entry, self.drawing.creator) if lane is not None else None
+        said = await update_labels(variant, lane, entry, self.drawing.steps) if lane is not None else None
         return [said] if said is not None else []
 
 
