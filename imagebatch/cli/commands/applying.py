@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from imagebatch.cli.progress import Progress
     from imagebatch.cli.screen import Paint
     from imagebatch.model.event import Event, Told
-    from imagebatch.pipeline.applying import Applied, ApplyOptions
+    from imagebatch.pipeline.applying import Applied
+    from imagebatch.pipeline.opened import ApplyOptions
     from imagebatch.pipeline.planning import Planned, PlanRequest
     from imagebatch.pipeline.project import Project
     from imagebatch.plan.saved import SavedPlan
@@ -99,7 +100,7 @@ def refresh_project(
     lock_timeout: float = 0.0,
 ) -> int:
     """Ask about what is being drawn and what is in doubt, for at most `REFRESH_S`; still open is no failure here."""
-    from imagebatch.pipeline.applying import ApplyOptions
+    from imagebatch.pipeline.opened import ApplyOptions
 
     options = ApplyOptions(timeout_s=REFRESH_S, lock_timeout_s=lock_timeout, in_doubt="stop")
     code = collect(shell, project, options, ("pending", "in-doubt"), select=select, exclude=exclude)
@@ -181,7 +182,7 @@ def run_options(
     **flags: Any,  # noqa: ANN401  # what is left belongs to the plan
 ) -> tuple["ApplyOptions", dict[str, Any]]:
     """How the run goes, and the flags that are the planner's."""
-    from imagebatch.pipeline.applying import ApplyOptions
+    from imagebatch.pipeline.opened import ApplyOptions
 
     doubt = "skip" if in_doubt == "skip" else "resend" if in_doubt == "resend" else "stop"
     options = ApplyOptions(
