@@ -95,11 +95,10 @@ def judge_kind(kind: str, where: str) -> Finding:
 
 
 def _room(home: Path, project: Project | None) -> Finding:
-    paths: list[str] = []
     in_flight = _USUAL_IN_FLIGHT
     if project is not None:
         in_flight = sum(one.max_concurrency for one in project.settings.providers.values() if one.place) or in_flight
-    room = Room(folders=on_each_disk(home, paths or ["outputs/x"]), in_flight=in_flight)
+    room = Room(folders=on_each_disk(home, ["outputs/x"]), in_flight=in_flight)
     lacking = room.lacking()
     if lacking is not None:
         return Finding(check="disk.room", state="bad", text=f"room: {lacking}", hint="df -h .")

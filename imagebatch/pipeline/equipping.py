@@ -57,15 +57,13 @@ async def equip(
     """
     jobs = at_once(run.options.jobs)
     lanes = await run.lanes(stack, planned.plan.asked, asyncio.Semaphore(jobs) if jobs else None)
-    clock = SystemClock()
-    pollers = {alias: Poller(lane, run.tag, clock) for alias, lane in lanes.items()}
+    pollers = {alias: Poller(lane, run.tag, SystemClock()) for alias, lane in lanes.items()}
     workers = await stack.enter_async_context(Workers())
     tree = Tree(run.home)
     stack.callback(tree.close)
     options = planned.options
     max_cost = options.max_cost if options.max_cost is not None else run.project.settings.brakes.max_cost
     run.spending.hold(limits_of(funds, options, max_cost), options.max_creates)
-    turns = Turns()
     room = room_for(run.home, planned.plan, lanes.values(), jobs)
     listings = run.listings()
     pictures = Pictures(
@@ -73,7 +71,7 @@ async def equip(
         workers=workers,
         recorder=run.recording,
         tell=run.tell,
-        turns=turns,
+        turns=Turns(),
         lacking=room.lacking,
         cleared=run.recording.cleared,
         spending=run.spending,
@@ -86,30 +84,9 @@ async def equip(
         forces=options.forces,
         day=seams.clock.wall().date().isoformat(),
     )
-    steps = PaidSteps(
-        lineage=run.session.lineage,
-        recorder=run.recording,
-        inbox=run.inbox,
-        clock=clock,
-        stop=stop,
-        tell=run.tell,
-        reference_images=lambda variant: _reference_images(run, variant),
-        lacking=room.lacking,
-        cleared=run.recording.cleared,
-        spending=run.spending,
-    )
-    creator = Creator(
-        steps=steps,
-        receiving=Receiving(steps=steps, intake=pictures),
-        doubts=Doubts(steps=steps, listings=listings, in_doubt=run.options.in_doubt),
-        pollers=pollers,
-        open_steps=run.session.ledger.open_steps(),
-        turns=turns,
-        wait=run.options.wait,
-    )
     executor = Executor(
         lanes=lanes,
-        drawing=Drawing(creator=creator),
+        drawing=Drawing(creator=_creator(run, pictures, listings, pollers, stop=stop)),
         pictures=pictures,
         files=files,
         removal=Removal(lineage=run.session.lineage, lanes=lanes, recorder=run.recording, trash=files.put_away_all),
@@ -120,6 +97,33 @@ async def equip(
         outcomes=outcomes,
     )
     return Equipped(executor=executor, lanes=lanes, pollers=pollers, listings=listings)
+
+
+def _creator(
+    run: Opened, pictures: Pictures, listings: Listings, pollers: Mapping[str, Poller], *, stop: Stop
+) -> Creator:
+    """The paid-call protocol of this run."""
+    steps = PaidSteps(
+        lineage=run.session.lineage,
+        recorder=run.recording,
+        inbox=run.inbox,
+        clock=SystemClock(),
+        stop=stop,
+        tell=run.tell,
+        reference_images=lambda variant: _reference_images(run, variant),
+        lacking=pictures.lacking,
+        cleared=run.recording.cleared,
+        spending=run.spending,
+    )
+    return Creator(
+        steps=steps,
+        receiving=Receiving(steps=steps, intake=pictures),
+        doubts=Doubts(steps=steps, listings=listings, in_doubt=run.options.in_doubt),
+        pollers=pollers,
+        open_steps=run.session.ledger.open_steps(),
+        turns=pictures.turns,
+        wait=run.options.wait,
+    )
 
 
 def _reference_images(run: Opened, variant: Variant) -> tuple[ReferenceImage, ...]:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from imagebatch.model.money import Money, decimal_text, totals
 from imagebatch.model.settings import Brakes, Threshold
-from imagebatch.plan.budget import Funds, over_budget
+from imagebatch.plan.budget import NO_FUNDS, Funds, over_budget
 from imagebatch.plan.options import Force, PlanOptions
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Blocker, Change, Plan
 
 PERCENT_BITES_FROM = 10
-NO_FUNDS = Funds()
 _REMOVALS: frozenset[Action] = frozenset({"forget", "delete"})
 
 

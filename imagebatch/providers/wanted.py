@@ -318,8 +318,3 @@ def request_prompt(request: str) -> str:
     """The prompt inside a request's canonical JSON; empty where it has none."""
     value = json.loads(request).get("prompt")
     return value if isinstance(value, str) else ""
-
-
-def money_of(costs: Iterable[Cost]) -> tuple[Money, ...]:
-    """The known sums among `costs`, in their order."""
-    return tuple(cost.money for cost in costs if cost.money is not None)

@@ -64,7 +64,6 @@ class RunResult:
     requests: Mapping[str, int] = field(default_factory=dict)
     stopped_by: int | None = None
     simulated: int = 0
-    notes: tuple[str, ...] = ()
     left_unpicked: tuple[str, ...] = ()
     left_kept: tuple[str, ...] = ()
     left_bad: tuple[Outcome, ...] = ()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imagebatch.pipeline.opened import ApplyOptions
     from imagebatch.pipeline.planning import Planned, PlanRequest
     from imagebatch.pipeline.project import Project
+    from imagebatch.plan.options import InDoubt
     from imagebatch.plan.saved import SavedPlan
     from imagebatch.plan.states import State
     from imagebatch.plan.types import Blocker
@@ -174,7 +175,7 @@ def destroy(shell: Shell, *, selectors: tuple[str, ...], everything: bool, **fla
 def run_options(
     *,
     jobs: int | None,
-    in_doubt: str,
+    in_doubt: "InDoubt",
     no_wait: bool,
     timeout: float | None,
     lock_timeout: float,
@@ -184,10 +185,9 @@ def run_options(
     """How the run goes, and the flags that are the planner's."""
     from imagebatch.pipeline.opened import ApplyOptions
 
-    doubt = "skip" if in_doubt == "skip" else "resend" if in_doubt == "resend" else "stop"
     options = ApplyOptions(
         jobs=jobs,
-        in_doubt=doubt,  # type: ignore[arg-type]  # one of three words
+        in_doubt=in_doubt,
         wait=not no_wait,
         timeout_s=timeout,
         lock_timeout_s=lock_timeout,
