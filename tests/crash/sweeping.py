@@ -11,8 +11,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from imagebatch.simulator.process import start
 from tests.crash.checking import Snapshot, bills, differences, leftovers, snapshot, troubled
-from tests.crash.running import Place, Run, Server
+from tests.crash.projects import write_project
+from tests.crash.running import Place, Run, Server, environment
 
 AT_ONCE = 2
 MOST_APPLIES = 3
@@ -46,6 +48,15 @@ class Recovery:
         head = f"killed before {json.dumps(self.place)}: {self.killed.code}, then {codes}"
         said = [f"apply {number} said: {run.out}" for number, run in enumerate(self.applies, start=1)]
         return "\n    ".join([head, *(line for one in (*self.wrong, *said) for line in one.splitlines())])
+
+
+@contextmanager
+def served(base: Path, home: Path, name: str, *, project: str, manifest: str) -> Iterator[Case]:
+    """A fresh project, and a provider of its own that lives through all its runs."""
+    folder = write_project(base / name, project, manifest)
+    data = base / f"{name}-provider"
+    with start(data, folder / "profile.yaml") as provider:
+        yield Case(folder=folder, environ=environment(home, ORIGIN=provider.origin), simulator=data)
 
 
 MakeCase = Callable[[str], AbstractContextManager[Case]]

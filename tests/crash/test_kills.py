@@ -7,11 +7,11 @@ points of the state. `IMAGEBATCH_CRASH_PLACES=all` takes each of them.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from imagebatch.simulator.process import start
 from imagebatch.state.lockfile import decode_lock
 from tests.crash.checking import Snapshot, bills, costs_of, differences, doubts, entries, snapshot, unaccounted
 from tests.crash.projects import (
@@ -29,7 +29,7 @@ from tests.crash.projects import (
     write_project,
 )
 from tests.crash.running import Place, Run, Server, environment
-from tests.crash.sweeping import KILLED, NOTHING, Case, Recovery, Sweep, as_undisturbed, chosen, decided
+from tests.crash.sweeping import KILLED, NOTHING, Case, Recovery, Sweep, as_undisturbed, chosen, decided, served
 
 pytestmark = pytest.mark.slow
 
@@ -110,14 +110,7 @@ def test_providers_that_cannot_list_leave_declared_doubts_at_most(
     servers: list[Server], tmp_path: Path, home: Path
 ) -> None:
     began = time.monotonic()
-
-    @contextmanager
-    def make(name: str) -> Iterator[Case]:
-        folder = write_project(tmp_path / name, BLIND, SIX)
-        data = tmp_path / f"{name}-provider"
-        with start(data, folder / "profile.yaml") as provider:
-            yield Case(folder=folder, environ=environment(home, ORIGIN=provider.origin), simulator=data)
-
+    make = partial(served, tmp_path, home, project=BLIND, manifest=SIX)
     sweep = Sweep(servers=servers, make=make, check=settled)
     reference, places, runs = sweep.undisturbed(tmp_path / "first.trace")
     assert [run.code for run in runs] == [0, 0], runs[0].out + runs[0].err
@@ -130,14 +123,7 @@ def test_a_blind_provider_leaves_doubts_at_few_places(
 ) -> None:
     """Of the places of a run that draws one picture after the other, spread evenly, at most 15 % leave one in doubt."""
     began = time.monotonic()
-
-    @contextmanager
-    def make(name: str) -> Iterator[Case]:
-        folder = write_project(tmp_path / name, SERIAL, THREE)
-        data = tmp_path / f"{name}-provider"
-        with start(data, folder / "profile.yaml") as provider:
-            yield Case(folder=folder, environ=environment(home, ORIGIN=provider.origin), simulator=data)
-
+    make = partial(served, tmp_path, home, project=SERIAL, manifest=THREE)
     sweep = Sweep(servers=servers, make=make, check=settled)
     reference, places, runs = sweep.undisturbed(tmp_path / "first.trace")
     assert [run.code for run in runs] == [0, 0], runs[0].out + runs[0].err

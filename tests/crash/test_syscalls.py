@@ -13,27 +13,26 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from imagebatch.simulator.process import start
 from tests.crash.benches import PROJECT
 from tests.crash.checking import Snapshot, bills, differences, doubts, leftovers, snapshot, troubled, unaccounted
-from tests.crash.projects import LINEAGE, write_project
-from tests.crash.running import Run, Server, environment
-from tests.crash.sweeping import MOST_APPLIES, NOTHING, Case, decided
+from tests.crash.projects import LINEAGE
+from tests.crash.running import Run, Server
+from tests.crash.sweeping import MOST_APPLIES, NOTHING, Case, decided, served
 
 pytestmark = pytest.mark.slow
 
 POINTS: Final = 12
 LONGEST_S: Final = 90.0
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
+SETTINGS: Final = PROJECT.replace("LINEAGE", LINEAGE)
 # One of each class of provider, a ladder of files, a purchase.
 MANIFEST: Final = """\
 assets:
@@ -142,15 +141,6 @@ def traced(case: Case, *options: str) -> Run:
     return Run(code=process.returncode, out=out, err=err)
 
 
-@contextmanager
-def project(base: Path, home: Path, name: str) -> Iterator[Case]:
-    """A fresh project and a fresh provider for it."""
-    folder = write_project(base / name, PROJECT.replace("LINEAGE", LINEAGE), MANIFEST)
-    data = base / f"{name}-provider"
-    with start(data, folder / "profile.yaml") as provider:
-        yield Case(folder=folder, environ=environment(home, ORIGIN=provider.origin), simulator=data)
-
-
 def calls_of(trace: str) -> Mapping[str, list[int]]:
     """How often each call was made in a thread once the program had begun to read its project.
 
@@ -218,7 +208,7 @@ class Sweep:
         with self._lock:
             server = self._free.pop()
         try:
-            with project(self._base, self._home, f"point-{number}") as case:
+            with served(self._base, self._home, f"point-{number}", project=SETTINGS, manifest=MANIFEST) as case:
                 verdict = self._verdict(server, case, point)
             if not verdict.wrong:
                 shutil.rmtree(case.folder)
@@ -269,7 +259,7 @@ def test_a_call_that_kills_or_fails_costs_no_picture_twice_and_loses_none(
         pytest.skip(refusal)
     began = time.monotonic()
     trace = tmp_path / "trace"
-    with project(tmp_path, home, "undisturbed") as case:
+    with served(tmp_path, home, "undisturbed", project=SETTINGS, manifest=MANIFEST) as case:
         run = traced(case, "-o", str(trace), "-e", f"trace={','.join(FAULTS)}")
         assert run.code == 0, run.out + run.err
         again = servers[0].run(case.folder, "apply", "-y", environ=case.environ)
