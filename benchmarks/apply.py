@@ -9,20 +9,19 @@ target is missed.
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from journal_bytes import written_for_state
-from measuring import BenchmarkError, Verdicts, machine_line
+from measuring import BenchmarkError, Verdicts, chosen_of, environment, machine_line
 from places import cores, requests_at, simulator
 from projects import write_table_project
 
@@ -47,8 +46,8 @@ def main() -> int:
     measures = {"run": _run, "state": _state, "lag": _lag, "held": _held, "limits": _limits}
     for name in SECTIONS:
         if name in options.only:
-            with _folder() as place:
-                measures[name](place, options.variants, verdicts)
+            with TemporaryDirectory(prefix="imagebatch-apply-", ignore_cleanup_errors=True) as place:
+                measures[name](Path(place), options.variants, verdicts)
             print()
     return verdicts.show()
 
@@ -272,13 +271,10 @@ def _driven(
 
 
 def _finished(command: list[str], place: Path, more: Mapping[str, str] | None = None) -> None:
-    dropped = ("IMAGEBATCH_", "PYTHON", "ALL_IMAGES_", "AIGNE_", "OPENAI_", "GITHUB_")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(dropped) and name != "CI"}
-    env |= more or {}
     with (place / "output.txt").open("w+", encoding="utf-8") as out:
         done = subprocess.run(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, check=False,
-            timeout=LONGEST_S,
+            command, env=environment(**(more or {})), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+            check=False, timeout=LONGEST_S,
         )  # fmt: skip
         out.seek(0)
         said = out.read()
@@ -308,27 +304,11 @@ def _share(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
-@contextmanager
-def _folder() -> Iterator[Path]:
-    place = Path(tempfile.mkdtemp(prefix="imagebatch-apply-"))
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--variants", type=int, default=1000, help="generations of the large runs (default 1000)")
-    parser.add_argument("--only", type=_sections, default=SECTIONS, help=f"some of {','.join(SECTIONS)}")
+    parser.add_argument("--only", type=chosen_of(SECTIONS), default=SECTIONS, help=f"some of {','.join(SECTIONS)}")
     return parser.parse_args()
-
-
-def _sections(text: str) -> tuple[str, ...]:
-    chosen = tuple(text.split(","))
-    if not set(chosen) <= set(SECTIONS):
-        raise argparse.ArgumentTypeError(f"sections are {', '.join(SECTIONS)}")
-    return chosen
 
 
 if __name__ == "__main__":

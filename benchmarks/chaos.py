@@ -8,19 +8,16 @@ Then runs with twenty requests in flight are interrupted. Exit code 1 where a ta
 """
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import rmtree
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 
-from measuring import BenchmarkError, Verdicts, machine_line, timed
+from measuring import BenchmarkError, Verdicts, chosen_of, environment, machine_line, timed
 from places import requests_at, simulator
 from projects import write_table_project
 
@@ -51,7 +48,6 @@ HELD = {
     "creates that nobody answers": ("all-images", "latency: {create: 60s}\n"),
 }
 _LEFT_OVER = (0, 1, 3, 75)
-_DROPPED = ("IMAGEBATCH_", "PYTHON", "ALL_IMAGES_", "AIGNE_", "OPENAI_", "GITHUB_")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +78,11 @@ def main() -> int:
     print(machine_line())
     print(f"{options.variants} variants, {CONCURRENCY} generations at once\n")
     stormy = [name for name in options.only if name != "drain"]
-    if stormy:
-        with _folder() as place:
-            _through_profiles(place, stormy, options.variants, verdicts)
-    if "drain" in options.only:
-        with _folder() as place:
-            _drain(place, verdicts)
+    with TemporaryDirectory(prefix="imagebatch-chaos-", ignore_cleanup_errors=True) as place:
+        if stormy:
+            _through_profiles(Path(place), stormy, options.variants, verdicts)
+        if "drain" in options.only:
+            _drain(Path(place) / "drain", verdicts)
     return verdicts.show()
 
 
@@ -127,7 +122,7 @@ def _drawn(place: Path, profile: str, variants: int) -> Drawn:
 
 
 def _apply(root: Path) -> int:
-    return timed(_command(root), cwd=root, env=_environment(), codes=_LEFT_OVER).code
+    return timed(_command(root), cwd=root, env=environment(), codes=_LEFT_OVER).code
 
 
 def _told(drawn: Drawn) -> str:
@@ -154,7 +149,7 @@ def _drained(place: Path, face: str, settings: str, later_s: float) -> float:
         _project(root, running, face, 2 * CONCURRENCY)
         with (place / "output.txt").open("w+", encoding="utf-8") as out:
             process = subprocess.Popen(
-                _command(root), cwd=root, env=_environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                _command(root), cwd=root, env=environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
             try:
                 _until_in_flight(running, face, process)
@@ -197,31 +192,11 @@ def _command(root: Path) -> list[str]:
     return [sys.executable, "-c", ENTRY, "-C", str(root), "apply", "-y"]
 
 
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED) and name != "CI"}
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    place = Path(mkdtemp(prefix="imagebatch-chaos-"))
-    try:
-        yield place
-    finally:
-        rmtree(place, ignore_errors=True)
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--variants", type=int, default=500, help="pictures of the batch (default 500)")
-    parser.add_argument("--only", type=_sections, default=SECTIONS, help=f"some of {','.join(SECTIONS)}")
+    parser.add_argument("--only", type=chosen_of(SECTIONS), default=SECTIONS, help=f"some of {','.join(SECTIONS)}")
     return parser.parse_args()
-
-
-def _sections(text: str) -> tuple[str, ...]:
-    chosen = tuple(text.split(","))
-    if not set(chosen) <= set(SECTIONS):
-        raise argparse.ArgumentTypeError(f"sections are {', '.join(SECTIONS)}")
-    return chosen
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """Running a command and knowing what it took: wall time, CPU, and the peak memory of it and of each of its children."""
 
+import argparse
 import os
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 LOOK_EVERY_S = 0.005
 LONGEST_S = 900.0
+# What would change the ways of the program, or of one that it is measured beside.
+_DROPPED = ("IMAGEBATCH_", "PYTHON", "TF_", "ALL_IMAGES_", "AIGNE_", "OPENAI_", "GITHUB_")
 
 
 class BenchmarkError(RuntimeError):
@@ -59,6 +62,24 @@ class Timings:
     def cpu(self) -> float:
         """The least CPU seconds."""
         return min(run.cpu_s for run in self.runs)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The variables of a measured command: what a shell has, without anybody's keys and settings; and `more`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED) and name != "CI"}
+    return kept | more
+
+
+def chosen_of(sections: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """A type for an argument that names some of a benchmark's sections, separated by commas."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        chosen = tuple(text.split(","))
+        if not set(chosen) <= set(sections):
+            raise argparse.ArgumentTypeError(f"sections are {', '.join(sections)}")
+        return chosen
+
+    return parse
 
 
 def timed(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], codes: Sequence[int] = (0,)) -> Run:

@@ -8,17 +8,15 @@ target is missed.
 """
 
 import argparse
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import peers
-from measuring import BenchmarkError, Peak, Timings, Verdicts, machine_line, peak_of, timed
+from measuring import BenchmarkError, Peak, Timings, Verdicts, environment, machine_line, peak_of, timed
 from projects import write_done_project
 
 HERE = Path(__file__).resolve().parent
@@ -82,7 +80,7 @@ def _subjects(place: Path, size: int) -> Iterator[Subject]:
         name="floor",
         command=[sys.executable, str(HERE / "floor.py"), str(ours.cwd)],
         cwd=ours.cwd,
-        env=_environment(),
+        env=environment(),
         says=f"{size} blocks, {size} with",
     )
     for make in (peers.doit, peers.terraform):
@@ -103,10 +101,10 @@ def _ours(place: Path, size: int) -> Subject:
         name="imagebatch plan",
         command=[str(program), "-C", str(root), "plan"],
         cwd=root,
-        env=_environment(),
+        env=environment(),
         says=f"Plan: {size} unchanged.",
     )
-    timed(["sleep", str(NEW_OUTPUTS_S)], cwd=root, env=_environment())
+    timed(["sleep", str(NEW_OUTPUTS_S)], cwd=root, env=environment())
     timed(subject.command, cwd=root, env=subject.env)  # hashes every output once: the stat cache is warm from now on
     return subject
 
@@ -118,12 +116,6 @@ def _measured(subjects: list[Subject], rounds: int) -> list[Subject]:
     for subject in subjects:
         subject.weigh()
     return subjects
-
-
-def _environment() -> dict[str, str]:
-    """What a shell has, without what would change the program's ways or a peer's."""
-    dropped = ("IMAGEBATCH_", "PYTHON", "TF_", "ALL_IMAGES_", "AIGNE_", "OPENAI_", "GITHUB_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(dropped) and name != "CI"}
 
 
 def _figures(subject: Subject) -> str:
@@ -185,11 +177,8 @@ def _workplace(keep: Path | None) -> Iterator[Path]:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep.resolve()
         return
-    place = Path(tempfile.mkdtemp(prefix="imagebatch-plan-"))
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    with TemporaryDirectory(prefix="imagebatch-plan-", ignore_cleanup_errors=True) as place:
+        yield Path(place)
 
 
 def _options() -> argparse.Namespace:

@@ -20,7 +20,7 @@ PROMISES: Final[Mapping[Promise, str]] = {
     "clean": "nothing left lying about, no internal error",
 }
 ENDED: Final = frozenset({0, 3})  # well, or with what only a person can decide
-_NEVER_SAID: Final = re.compile(r"Traceback|never retrieved|internal error|ResourceWarning")
+NEVER_SAID: Final = re.compile(r"Traceback|never retrieved|internal error|ResourceWarning")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,19 +65,13 @@ def _paid_once(bills: Sequence[Bill] | None) -> Iterator[Fault]:
 
 
 def _accounted(bills: Sequence[Bill], found: Left) -> Iterator[Fault]:
-    known = {token for entry in found.entries.values() for token in _tokens(entry)}
+    known = found.tokens
     for one in bills:
         if one.operation == "create" and not one.token:
             yield Fault(promise="accounted for", text="a create was billed that carried no token")
         elif one.delivered and one.token not in known:
             text = f"{one.token}: a {one.operation} was billed, and the lock knows nothing of it"
             yield Fault(promise="accounted for", text=text)
-
-
-def _tokens(entry: Entry) -> Iterator[str]:
-    yield entry.token
-    yield from (part.token for part in entry.parts)
-    yield from (one.token for one in entry.earlier)
 
 
 def _recovered(applies: Sequence[Applied]) -> Iterator[Fault]:
@@ -143,7 +137,7 @@ def _clean(found: Left, applies: Sequence[Applied]) -> Iterator[Fault]:
         if token not in open_tokens:  # what is in doubt stays in the journal until somebody decides
             yield Fault(promise="clean", text=f"the journal still has an event {kind} of {token}")
     for applied in applies:
-        if _NEVER_SAID.search(applied.said):
+        if NEVER_SAID.search(applied.said):
             yield Fault(promise="clean", text=f"an apply said: {_short(applied.said)}")
 
 

@@ -5,15 +5,14 @@ import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from imagebatch.chaos.traces import Applied, Bill, Left
@@ -30,14 +29,9 @@ _LEFT_BEHIND: Final = re.compile(r"\.part$|\.ib-tmp|\.torn|^lease\.json$|\.new$|
 _KEPT: Final = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
 
-@contextmanager
-def scratch() -> Iterator[Path]:
+def scratch() -> TemporaryDirectory[str]:
     """A folder that is gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="imagebatch-chaos-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return TemporaryDirectory(prefix="imagebatch-chaos-", ignore_cleanup_errors=True)
 
 
 @contextmanager
@@ -132,7 +126,7 @@ def read_left(project: Path) -> Left:
     return Left(
         lock=data,
         entries=entries,
-        outputs=_hashes(project / "outputs"),
+        outputs=hashes_below(project / "outputs"),
         files=tuple(
             path.relative_to(project).as_posix()
             for path in sorted(project.rglob("*"))
@@ -142,7 +136,8 @@ def read_left(project: Path) -> Left:
     )
 
 
-def _hashes(folder: Path) -> Mapping[str, str]:
+def hashes_below(folder: Path) -> Mapping[str, str]:
+    """The hash of each file below a folder, by its path there."""
     return {
         path.relative_to(folder).as_posix(): "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))

@@ -75,7 +75,8 @@ def prove(trial: Trial, tell: Tell) -> Proof:
 
     Raises ProviderError where not even an undisturbed run draws the project.
     """
-    with scratch() as folder:
+    with scratch() as name:
+        folder = Path(name)
         tell(f"conformance of {trial.type}")
         with _served(trial, folder / "conformance", AFTERWARDS, trial.seed) as base:
             promises = judge_promises(trial, base)

@@ -60,3 +60,12 @@ class Left:
             for address, entry in self.entries.items()
             if entry.status == "in_doubt"
         }
+
+    @property
+    def tokens(self) -> frozenset[str]:
+        """Every token that the lock knows: of pictures, of parts, of what was current before."""
+        return frozenset(
+            token
+            for entry in self.entries.values()
+            for token in (entry.token, *(part.token for part in entry.parts), *(one.token for one in entry.earlier))
+        )

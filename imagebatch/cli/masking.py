@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from imagebatch.model.secret import SHORTEST_MASKED, USUAL_VARIABLES, key_forms
-
-MASK = "***"
+from imagebatch.model.secret import MASK, SHORTEST_MASKED, USUAL_VARIABLES, key_forms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from imagebatch.errors import Problem
 if TYPE_CHECKING:
     from imagebatch.pipeline.planning import Planned, PlanRequest
     from imagebatch.pipeline.project import Project
+    from imagebatch.plan.options import InDoubt
 
 
 def plan_request(
@@ -18,7 +19,7 @@ def plan_request(
     force: tuple[str, ...] = (),
     max_cost: tuple[Any, ...] = (),
     max_creates: int | None = None,
-    in_doubt: str = "skip",
+    in_doubt: "InDoubt" = "skip",
     **more: Any,  # noqa: ANN401  # retry, redraw, destroy, detail as PlanRequest has them
 ) -> "PlanRequest":
     """The planner's request from the flags."""
@@ -31,7 +32,7 @@ def plan_request(
         force=frozenset(name for name in FORCES if name in force),
         max_cost=max_cost,
         max_creates=max_creates,
-        in_doubt="skip" if in_doubt == "skip" else "resend" if in_doubt == "resend" else "stop",
+        in_doubt=in_doubt,
         **more,
     )
 

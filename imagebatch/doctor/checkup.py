@@ -7,6 +7,7 @@ from imagebatch.doctor import children, disk, interpreter, providers, repository
 from imagebatch.doctor.probes import scratch
 from imagebatch.errors import ImagebatchError
 from imagebatch.pipeline.doctor import Finding, examine, fault_finding
+from imagebatch.pipeline.keys import secrets_in
 from imagebatch.pipeline.project import Project, Setup, load
 
 _MOST_PROBLEMS = 20
@@ -89,8 +90,6 @@ def _machine(setup: Setup, project: Project | None) -> Iterator[Finding]:
 
 
 def _keys(project: Project | None, variables: Mapping[str, str]) -> Mapping[str, str]:
-    """The keys that the environment holds, by the names of their variables."""
-    names = set(surroundings.USUAL_KEYS)
-    if project is not None:
-        names |= {one.key_variable for one in project.settings.providers.values() if one.key_variable is not None}
-    return {name: variables[name].strip() for name in sorted(names) if variables.get(name, "").strip()}
+    """The keys that the environment holds and that could be told from ordinary words, by their variables' names."""
+    declared = project.settings.providers.values() if project is not None else ()
+    return secrets_in((one.key_variable for one in declared), variables)

@@ -11,7 +11,6 @@ from imagebatch.effects import seams
 from imagebatch.effects.files import exists
 from imagebatch.pipeline.doctor import Finding
 
-USUAL_KEYS: Final = ("AIGNE_HUB_API_KEY", "ALL_IMAGES_API_KEY", "OPENAI_API_KEY")
 PREFIX: Final = "IMAGEBATCH_"
 # Not flags, and all the same ours.
 OTHER_VARIABLES: Final = frozenset({"IMAGEBATCH_ALLOWED_HOSTS", "IMAGEBATCH_SIMULATOR_PROFILE"})
@@ -28,7 +27,7 @@ _YOUNGEST: Final = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def clock() -> Iterator[Finding]:
-    """Whether the clock that deadlines hang on goes, forward only, and whether the wall clock stands after 1970."""
+    """Whether the clock that deadlines hang on goes, forward only, and whether the wall clock may be right."""
     readings = [seams.clock.monotonic() for _ in range(_READINGS)]
     yield judge_clock(readings, clock_step_s(), seams.clock.wall())
 

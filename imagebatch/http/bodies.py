@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagebatch.http.errors import UnreadableAnswer
-from imagebatch.model.secret import SHORTEST_MASKED, key_forms
+from imagebatch.model.secret import MASK, SHORTEST_MASKED, key_forms
 
 PIECE = 64 * 1024
-MASK = "***"
 BAD: Final = "provider.bad_response"
 
 

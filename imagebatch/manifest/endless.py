@@ -44,14 +44,11 @@ def _own_references(variants: Sequence[Variant]) -> Iterator[Problem]:
     for circle in circles(edges)[:MAX_SAID]:
         variant = by_address[circle[0]]
         place = variant.policy.place_of("references.0", "references")
-        yield Problem(
-            code="manifest.cycle",
-            summary="references go round in a circle",
-            detail=f"{' -> '.join(circle)}: an output file is a reference of what it is drawn from, so every apply "
+        yield place.problem(
+            "manifest.cycle",
+            "references go round in a circle",
+            f"{' -> '.join(circle)}: an output file is a reference of what it is drawn from, so every apply "
             "would change it and draw again.",
-            path=place.path,
-            line=place.line,
-            column=place.column,
             address=variant.address,
             hint="write the output to another path",
         )
@@ -68,14 +65,11 @@ def _own_rows(variants: Sequence[Variant], globs: dict[str, str]) -> Iterator[Pr
             continue
         del patterns[variant.policy.asset]
         place = variant.policy.place_of("outputs", "output")
-        yield Problem(
-            code="manifest.cycle",
-            summary="an asset ranges over its own outputs",
-            detail=f"the output {quoted(path)} is matched by the asset's own for_each "
+        yield place.problem(
+            "manifest.cycle",
+            "an asset ranges over its own outputs",
+            f"the output {quoted(path)} is matched by the asset's own for_each "
             f"{quoted(globs[variant.policy.asset])}, so every apply would find more files and draw more pictures.",
-            path=place.path,
-            line=place.line,
-            column=place.column,
             address=variant.address,
             hint="write outputs to another folder, or leave them out with where",
         )

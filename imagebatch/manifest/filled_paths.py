@@ -32,13 +32,10 @@ def filled_collisions(variants: Sequence[Variant]) -> Iterator[Problem]:
                 return
             who = f"twice by {other}" if other == variant.address else f"by {other} and by {variant.address}"
             place = variant.policy.place_of("outputs", "output")
-            yield Problem(
-                code="path.collision",
-                summary="output path cannot be used",
-                detail=f"{quoted(path)} is wanted {who}: on some file systems it is one file.",
-                path=place.path,
-                line=place.line,
-                column=place.column,
+            yield place.problem(
+                "path.collision",
+                "output path cannot be used",
+                f"{quoted(path)} is wanted {who}: on some file systems it is one file.",
                 address=variant.address,
             )
 

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 USUAL_VARIABLES: Final = ("ALL_IMAGES_API_KEY", "AIGNE_HUB_API_KEY", "OPENAI_API_KEY")
+MASK: Final = "***"
 SHORTEST_MASKED: Final = 8
 """Shorter values are no secrets (a simulator takes any key), and masking them would garble ordinary words."""
 _ESCAPED: Final = re.compile("%[0-9A-F]{2}")

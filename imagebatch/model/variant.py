@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from imagebatch.errors import Problem, Severity
 from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.canonical import Json
 from imagebatch.model.generation import OnRemove, OnReplace, Resolution
@@ -20,6 +21,29 @@ class Place:
     path: str
     line: int
     column: int
+
+    def problem(
+        self,
+        code: str,
+        summary: str,
+        detail: str,
+        *,
+        address: str | None = None,
+        hint: str | None = None,
+        severity: Severity = "error",
+    ) -> Problem:
+        """A problem that stands here; the words are those of `Problem`."""
+        return Problem(
+            code=code,
+            summary=summary,
+            detail=detail,
+            path=self.path,
+            line=self.line,
+            column=self.column,
+            address=address,
+            hint=hint,
+            severity=severity,
+        )
 
 
 @made_in_bulk

@@ -37,14 +37,11 @@ def keys_in_requests(variants: Iterable[Variant], keys: Mapping[str, str]) -> It
 def _told(variant: Variant, name: str) -> Problem:
     place = variant.policy.place_of("prompt", "template")
     row = f" (from {variant.row})" if variant.row is not None else ""
-    return Problem(
-        code="secret.in_prompt",
-        summary="a key stands in what would be sent",
-        detail=f"The request of {variant.address.partition('[')[0]}{row} holds the value of {name}. It would go to the "
+    return place.problem(
+        "secret.in_prompt",
+        "a key stands in what would be sent",
+        f"The request of {variant.address.partition('[')[0]}{row} holds the value of {name}. It would go to the "
         "provider as text, and into the lock and the plan, where everybody can read it.",
-        path=place.path,
-        line=place.line,
-        column=place.column,
         address=variant.address,
         hint=f"take it out of the manifest or its table, and change the key where it was committed; {name} is enough",
     )

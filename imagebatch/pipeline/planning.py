@@ -15,20 +15,19 @@ from imagebatch.pipeline.costs import read_funds
 from imagebatch.pipeline.policy import untrusted_job
 from imagebatch.pipeline.project import Project, wanted
 from imagebatch.pipeline.world import World, read_world, stat_disk
-from imagebatch.plan.brakes import NO_FUNDS
-from imagebatch.plan.budget import Funds
+from imagebatch.plan.budget import NO_FUNDS, Funds
 from imagebatch.plan.diff import make_plan as compare
 from imagebatch.plan.following import followed_picks
 from imagebatch.plan.options import Force, InDoubt, PlanOptions
 from imagebatch.plan.saved import SavedPlan, decode_saved, encode_saved, is_saved
 from imagebatch.plan.select import Subject, files_of, select, uses_states
 from imagebatch.plan.states import states_of
-from imagebatch.plan.types import Action, Blocker, Plan, Reason
+from imagebatch.plan.types import DRAW_ACTIONS, Action, Blocker, Plan, Reason
 from imagebatch.state.cost_file import Now, utc_now
 from imagebatch.state.files import read_regular, write_atomic
 from imagebatch.state.store import StateStore
 
-_DRAWS: frozenset[Action] = frozenset({"create", "redraw", "retry", "adopt", "share", "defer"})
+_DRAWS: frozenset[Action] = DRAW_ACTIONS | {"adopt", "share", "defer"}
 _FAILED: frozenset[Reason] = frozenset({"failed", "paid_failure", "blocked", "in_doubt", "unavailable"})
 
 

@@ -167,14 +167,11 @@ def _picks_without_place(variants: Iterable[Variant], picks: Picks) -> Iterator[
         path = one_place_only(output.spec for output in variant.outputs)
         if path is not None:
             place = variant.policy.place_of("outputs", "output")
-            yield Problem(
-                code="manifest.candidate",
-                summary="several picks and one path",
-                detail=f"{PICKS_PATH} chooses {len(pick.use)} pictures of {variant.address}, and its output path "
+            yield place.problem(
+                "manifest.candidate",
+                "several picks and one path",
+                f"{PICKS_PATH} chooses {len(pick.use)} pictures of {variant.address}, and its output path "
                 "has no {{ candidate }}, so they would overwrite each other.",
-                path=place.path,
-                line=place.line,
-                column=place.column,
                 address=variant.address,
                 hint=f"put {{{{ candidate }}}} into the path, or: imagebatch pick {shlex.quote(variant.address)} N",
             )

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from imagebatch.model.variant import Variant
-from imagebatch.plan.types import Action
+from imagebatch.plan.types import DRAW_ACTIONS
 from imagebatch.providers.base import CanList
 from imagebatch.providers.wanted import Target
 from imagebatch.run.result import Outcome
 from imagebatch.state.store import StateStore
 
 _KEY = "unlooked"
-_DRAWS: frozenset[Action] = frozenset({"create", "redraw", "retry"})
 
 
 class Unlooked:
@@ -35,7 +34,7 @@ class Unlooked:
 
     def drew(self, outcomes: Iterable[Outcome], variants: Mapping[str, Variant]) -> None:
         """Remember where these outcomes were drawn; what is simulated was paid by nobody. Raises StateError."""
-        drawn = (variants.get(one.address) for one in outcomes if one.action in _DRAWS and not one.adopted)
+        drawn = (variants.get(one.address) for one in outcomes if one.action in DRAW_ACTIONS and not one.adopted)
         aliases = {variant.provider for variant in drawn if variant is not None}
         listable = sorted(alias for alias in aliases if self._can_list(alias))
         if listable:

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 from imagebatch.model.money import Money, decimal_text, totals
 from imagebatch.model.settings import Brakes, Threshold
-from imagebatch.plan.budget import Funds, over_budget
+from imagebatch.plan.budget import NO_FUNDS, Funds, over_budget
 from imagebatch.plan.options import Force, PlanOptions
-from imagebatch.plan.types import Action, Blocker, Change, Plan
+from imagebatch.plan.types import DRAW_ACTIONS, Action, Blocker, Change, Plan
 
 PERCENT_BITES_FROM = 10
-NO_FUNDS = Funds()
 _REMOVALS: frozenset[Action] = frozenset({"forget", "delete"})
-_DRAWS: frozenset[Action] = frozenset({"create", "redraw", "retry"})
 
 
 def blockers(
@@ -107,7 +105,7 @@ def _counted(count: int, noun: str) -> str:
 
 def _sends(change: Change) -> int:
     parts = change.variant.parts if change.variant is not None else 1
-    if change.action in _DRAWS:
+    if change.action in DRAW_ACTIONS:
         return 1 if change.in_place else parts
     if change.action == "defer" and change.costs:
         return parts
@@ -150,7 +148,7 @@ def _price_lines(change: Change, currency: str) -> list[str]:
     variant = change.variant
     if variant is None or not any(cost.money is None for cost in change.costs):
         return []
-    draws = change.action in _DRAWS or change.action in {"defer", "wait"}
+    draws = change.action in DRAW_ACTIONS or change.action in {"defer", "wait"}
     names = [
         name
         for name, cost in (("create", variant.price), ("buy", variant.buy_price.get(variant.policy.resolution)))

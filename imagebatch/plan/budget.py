@@ -1,15 +1,13 @@
 """What the project's budget says to a plan: the most that one run may spend, and one calendar month (UTC)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from imagebatch.model.money import Cost, Money, decimal_text, totals
 from imagebatch.model.settings import Budget
 from imagebatch.plan.options import PlanOptions
 from imagebatch.plan.types import Blocker, Plan
-
-NO_BUDGET = Budget()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +20,7 @@ class Funds:
     nothing.
     """
 
-    budget: Budget = NO_BUDGET
+    budget: Budget = field(default_factory=Budget)
     run: tuple[Money, ...] = ()
     month: tuple[Money, ...] = ()
     month_name: str = ""
@@ -50,6 +48,9 @@ class Funds:
                 "cannot be counted"
             )
         return tuple(found)
+
+
+NO_FUNDS = Funds()
 
 
 def over_budget(plan: Plan, funds: Funds, options: PlanOptions) -> list[Blocker]:

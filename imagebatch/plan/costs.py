@@ -8,7 +8,7 @@ from imagebatch.model.money import UNKNOWN_COST, Basis, Cost, Money, totals
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.picking import picks_by_rule
-from imagebatch.plan.types import Action, Plan
+from imagebatch.plan.types import DRAW_ACTIONS, Action, Plan
 
 # The words of the last line, in its order.
 _TERMS: tuple[tuple[Action, str], ...] = (
@@ -31,7 +31,7 @@ _TERMS: tuple[tuple[Action, str], ...] = (
 )
 
 # Their first figure is that of the draw; what follows, and all figures of the others, are those of purchases.
-_PAYS_FIRST: frozenset[Action] = frozenset({"create", "redraw", "retry", "defer"})
+_PAYS_FIRST: frozenset[Action] = DRAW_ACTIONS | {"defer"}
 
 
 def bought_price(variant: Variant) -> Cost:

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from imagebatch.model.generation import Entry
 from imagebatch.model.variant import Variant
-from imagebatch.plan.types import Action, Change
+from imagebatch.plan.types import DRAW_ACTIONS, Action, Change
 
 ASSET_REFERENCE = "asset:"
-_BRINGS_ANOTHER_PICTURE: frozenset[Action] = frozenset({"create", "redraw", "retry", "wait", "adopt", "share", "defer"})
+_BRINGS_ANOTHER_PICTURE: frozenset[Action] = DRAW_ACTIONS | {"wait", "adopt", "share", "defer"}
 _STAYS: frozenset[Action] = frozenset({"wait", "keep", "forget", "delete"})
 
 

@@ -13,8 +13,8 @@ from imagebatch.model.recorded import Disk, Known, KnownDraw, Recorded
 from imagebatch.model.settings import Brakes, Moved
 from imagebatch.model.token import make_token
 from imagebatch.model.variant import Variant
-from imagebatch.plan.brakes import NO_FUNDS, blockers
-from imagebatch.plan.budget import Funds
+from imagebatch.plan.brakes import blockers
+from imagebatch.plan.budget import NO_FUNDS, Funds
 from imagebatch.plan.case import Case, Elsewhere, World
 from imagebatch.plan.classify import classify
 from imagebatch.plan.defer import defer_dependents

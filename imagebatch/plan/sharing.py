@@ -6,10 +6,9 @@ aliases draw get numbers of their own, because the token knows no alias.
 
 from dataclasses import replace
 
-from imagebatch.plan.types import Action, Change
+from imagebatch.plan.types import DRAW_ACTIONS, Action, Change
 
-_DRAWS: frozenset[Action] = frozenset({"create", "redraw", "retry", "wait"})
-_SENDS: frozenset[Action] = frozenset({"create", "redraw", "retry"})
+_DRAWS: frozenset[Action] = DRAW_ACTIONS | {"wait"}
 
 
 def share_draws(changes: dict[str, Change]) -> None:
@@ -25,7 +24,7 @@ def share_draws(changes: dict[str, Change]) -> None:
         for change in members:
             if change.address != leader.address and not _runs_apart(change, leader):
                 changes[change.address] = _following(change, leader.address)
-        if leader.action in _SENDS and not leader.in_place:
+        if leader.action in DRAW_ACTIONS and not leader.in_place:
             attempt = max(leader.attempt, attempts.get(draw, 0) + 1)
             attempts[draw] = attempt
             if attempt != leader.attempt:

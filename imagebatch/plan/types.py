@@ -20,7 +20,10 @@ Reason = Literal[
 ]  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = Action.__args__  # type: ignore[attr-defined]  # typing has no public way to list a Literal
-PAID_ACTIONS: frozenset[Action] = frozenset({"create", "redraw", "retry", "buy"})
+DRAW_ACTIONS: frozenset[Action] = frozenset({"create", "redraw", "retry"})
+PAID_ACTIONS: frozenset[Action] = DRAW_ACTIONS | {"buy"}
+# What is only developed, moved or forgotten needs no provider, and so no key.
+_ASKS: frozenset[Action] = PAID_ACTIONS | {"wait", "fetch", "adopt", "share", "update", "delete", "defer"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,3 +98,11 @@ class Plan:
     def empty(self) -> bool:
         """Whether applying this plan would do nothing."""
         return all(change.action in {"noop", "keep"} and not change.also for change in self.changes)
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The providers that applying this plan has to ask, sorted."""
+        asking = [change for change in self.changes if _ASKS & {change.action, *change.also}]
+        found = {change.provider for change in asking}
+        found |= {change.entry.provider for change in asking if change.entry is not None}
+        return tuple(sorted(found))

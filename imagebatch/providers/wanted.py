@@ -303,13 +303,10 @@ class _Work:
             f"params.{problem.name}", problem.name, *_STANDS_IN.get(problem.name, ("params",))
         )
         self.problems.append(
-            Problem(
-                code=problem.code,
-                summary=_SUMMARIES.get(problem.name, _PARAM)[problem.severity == "warning"],
-                detail=f"{draft.address}: {problem.name}: {problem.message}",
-                path=place.path,
-                line=place.line,
-                column=place.column,
+            place.problem(
+                problem.code,
+                _SUMMARIES.get(problem.name, _PARAM)[problem.severity == "warning"],
+                f"{draft.address}: {problem.name}: {problem.message}",
                 address=draft.address,
                 hint=problem.hint,
                 severity=problem.severity,
@@ -321,8 +318,3 @@ def request_prompt(request: str) -> str:
     """The prompt inside a request's canonical JSON; empty where it has none."""
     value = json.loads(request).get("prompt")
     return value if isinstance(value, str) else ""
-
-
-def money_of(costs: Iterable[Cost]) -> tuple[Money, ...]:
-    """The known sums among `costs`, in their order."""
-    return tuple(cost.money for cost in costs if cost.money is not None)

@@ -12,11 +12,12 @@ from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.providers import base
 from imagebatch.providers.base import CanObserve, CanRetry, CanUpdate, Observation
-from imagebatch.run.create import MAX_SENDS, Creator, Waits
+from imagebatch.run.create import Creator
 from imagebatch.run.ends import End, Try, kept_part, part_cost, running_part, together
 from imagebatch.run.entries import Drawn, cost_text
 from imagebatch.run.lanes import Lane
 from imagebatch.run.leaving import Halted, intent
+from imagebatch.run.paid_steps import MAX_SENDS, PaidSteps, Waits
 from imagebatch.run.settle import READINGS
 from imagebatch.run.trouble import Trouble
 
@@ -26,6 +27,11 @@ class Drawing:
     """Draws variants, one create for each part."""
 
     creator: Creator
+
+    @property
+    def steps(self) -> PaidSteps:
+        """What a retry shares with a create."""
+        return self.creator.steps
 
     async def draw(self, variant: Variant, lane: Lane, attempt: int, known: KnownDraw | None = None) -> Drawn:
         """Draw `variant` as attempt number `attempt`.
@@ -78,7 +84,7 @@ class Drawing:
         doubts = [part.token for part in known.parts if part.status == "in_doubt"] if known.parts else [known.token]
         for token in doubts:
             why = "sent again because --in-doubt resend says so"
-            await self.creator.recorder.record(Abandoned(token=token, why=why))
+            await self.steps.recorder.record(Abandoned(token=token, why=why))
 
     async def settle(self, variant: Variant, lane: Lane, known: KnownDraw) -> Drawn:
         """Find out what became of an open step for another request than the wanted one, without sending it again."""
@@ -100,12 +106,12 @@ class Drawing:
             return await self.draw(variant, lane, attempt, None if changed else known)
         this = Try(variant=variant, lane=lane, token=known.token, attempt=attempt)
         async with lane.places:
-            end = self.creator.unsent(this)
+            end = self.steps.unsent(this)
             before, known_there = await _read(lane, generation) if end is None else (None, True)
             if before is not None:
                 self._refuse_foreign(before, known.token)
                 if not changed and before.state in {"pending", "succeeded"}:
-                    await self.creator.recorder.record(intent(this, "retry", generation=generation, paid=False))
+                    await self.steps.recorder.record(intent(this, "retry", generation=generation, paid=False))
                     return together([await self._taken(this, generation, cost=())], attempt=attempt)
             if end is None and changed and known_there and isinstance(adapter, CanUpdate):
                 this = self._try(variant, lane, attempt, 0)
@@ -118,7 +124,7 @@ class Drawing:
 
     def _refuse_foreign(self, found: Observation, token: str) -> None:
         """Raise Trouble for a generation that is not ours: an edited lock must not make us change or pay another's."""
-        if found.token not in {None, token} and lineage_tag(self.creator.lineage) not in found.tags:
+        if found.token not in {None, token} and lineage_tag(self.steps.lineage) not in found.tags:
             raise Trouble("provider.token_mismatch", f"generation {found.generation} does not carry our token")
 
     async def retry_begun(self, variant: Variant, lane: Lane, step: Intended, *, send: bool) -> Drawn:
@@ -139,7 +145,7 @@ class Drawing:
 
     async def _updated(self, this: Try, adapter: CanUpdate, generation: str) -> End | None:
         """Change the request of a failed generation; None where that is done."""
-        order = self.creator.order(this)
+        order = self.steps.order(this)
         try:
             refused = await adapter.update(generation, order, request=True, wire=this.lane.wire)
         except (Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
@@ -157,16 +163,16 @@ class Drawing:
         for _ in range(MAX_SENDS):
             answer = await self._restarted(this, adapter, generation)
             while isinstance(answer, base.Refused) and answer.wait_s is not None:
-                too_long = await self.creator.rest(this, "retry", answer, waits)
+                too_long = await self.steps.rest(this, "retry", answer, waits)
                 answer = too_long or await self._restarted(this, adapter, generation)
             if isinstance(answer, base.Refused):
                 # It never happened: the generation stays what it was, and so does the number of attempts.
                 this.lane.answered_clearly()
-                refused = replace(await self.creator.refused(this, "retry", answer), generation=generation)
+                refused = replace(await self.steps.refused(this, "retry", answer), generation=generation)
                 return together([refused], attempt=max(1, this.attempt - 1))
             if isinstance(answer, base.Unclear):
                 this.lane.answered_unclearly()
-                await self.creator.recorder.record(Doubted(step="retry", token=this.token, why=answer.why))
+                await self.steps.recorder.record(Doubted(step="retry", token=this.token, why=answer.why))
                 found = await self._looked_at(this, generation, answer.why)
                 if found is None:
                     continue
@@ -185,7 +191,7 @@ class Drawing:
         self, this: Try, adapter: CanRetry, generation: str
     ) -> base.Accepted | base.Refused | base.Unclear | End:
         """Send the retry once."""
-        leaving = self.creator.leaving(this, "retry", generation=generation)
+        leaving = self.steps.leaving(this, "retry", generation=generation)
         answer: base.Accepted | base.Refused | base.Unclear
         try:
             async with this.lane.balance.on_its_way():
@@ -195,19 +201,19 @@ class Drawing:
             return halted.end
         except GatePaused as paused:
             await leaving.undo(str(paused))
-            return self.creator.paused(this, paused.wait_s)
+            return self.steps.paused(this, paused.wait_s)
         except NotSent as error:
-            return await self.creator.not_sent(leaving, error)
+            return await self.steps.not_sent(leaving, error)
         except (OutcomeLost, BadAnswer, Unreachable) as error:
             answer = base.Unclear(why=str(error))
         await leaving.sent()
         return answer
 
     async def _taken(self, this: Try, generation: str, *, cost: tuple[str, ...] | None = None) -> End:
-        await self.creator.recorder.record(
+        await self.steps.recorder.record(
             Accepted(step="retry", token=this.token, attempt=this.attempt, generation=generation)
         )
-        self.creator.tell(Told(kind="accepted", address=this.variant.address, data={"generation": generation}))
+        self.steps.tell(Told(kind="accepted", address=this.variant.address, data={"generation": generation}))
         return await self.creator.polled(this, generation, cost_text(this.price) if cost is None else cost)
 
     async def _looked_at(self, this: Try, generation: str, why: str) -> End | None:
@@ -216,10 +222,10 @@ class Drawing:
         None where it still is by three readings through the consistency window: then it was not taken, or has ended in
         error again.
         """
-        self.creator.tell(Told(kind="settling", address=this.variant.address, message=why))
+        self.steps.tell(Told(kind="settling", address=this.variant.address, message=why))
         unread = agreeing = 0
         while agreeing < READINGS and unread < READINGS:
-            await self.creator.clock.sleep(this.lane.settings.consistency_window_s / READINGS)
+            await self.steps.clock.sleep(this.lane.settings.consistency_window_s / READINGS)
             found = await _observed(this.lane, generation)
             if found is not None and found.state not in {"failed", "blocked"}:
                 return await self._taken(this, generation)
@@ -230,13 +236,11 @@ class Drawing:
             return End(
                 token=this.token, status="in_doubt", generation=generation, code="retry.in_doubt", message=message
             )
-        await self.creator.recorder.record(Abandoned(token=this.token, why="still in error after the whole window"))
+        await self.steps.recorder.record(Abandoned(token=this.token, why="still in error after the whole window"))
         return None
 
     def _try(self, variant: Variant, lane: Lane, attempt: int, part: int) -> Try:
-        token = make_token(
-            lineage=self.creator.lineage, draw=variant.draw, attempt=attempt, part=part, salt=variant.salt
-        )
+        token = make_token(lineage=self.steps.lineage, draw=variant.draw, attempt=attempt, part=part, salt=variant.salt)
         return Try(variant=variant, lane=lane, token=token, attempt=attempt, part=part)
 
 

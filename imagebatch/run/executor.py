@@ -17,7 +17,7 @@ from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.picking import wanted_picks
 from imagebatch.plan.schedule import schedule
-from imagebatch.plan.types import Action, Change, Plan
+from imagebatch.plan.types import DRAW_ACTIONS, Action, Change, Plan
 from imagebatch.run.draw import Drawing
 from imagebatch.run.entries import Drawn, adopted_entry, entry_of, with_labels, with_outputs
 from imagebatch.run.files import Files
@@ -40,7 +40,7 @@ _ENDS: dict[Status, End] = {
     "succeeded": "done",
 }
 # What a run may have drawn only now: no plan could say which of its pictures are to be fetched.
-_DRAWN: frozenset[Action] = frozenset({"create", "redraw", "retry", "wait", "share"})
+_DRAWN: frozenset[Action] = DRAW_ACTIONS | {"wait", "share"}
 
 
 @dataclass(slots=True)
@@ -198,7 +198,7 @@ class Executor:
         known = change.known or (KnownDraw.of_entry(change.entry) if change.entry is not None else None)
         if change.leader is not None and change.known is None:
             return await self._shared(change, variant, progress)
-        if action in {"create", "redraw", "retry"}:
+        if action in DRAW_ACTIONS:
             lane = self._lane(variant)
             if change.reason == "in_doubt" and known is not None:
                 await self.drawing.give_up(known)
@@ -395,7 +395,7 @@ class Executor:
     async def _labelled(self, variant: Variant, entry: Entry) -> list[str]:
         """Tell the provider of new labels, where it keeps labels and knows this generation; with what is to be said."""
         lane = self.lanes.get(variant.provider)
-        said = await update_labels(variant, lane, entry, self.drawing.creator) if lane is not None else None
+        said = await update_labels(variant, lane, entry, self.drawing.steps) if lane is not None else None
         return [said] if said is not None else []
 
 

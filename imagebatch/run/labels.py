@@ -4,14 +4,14 @@ from imagebatch.model.generation import Entry
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.providers.base import CanUpdate
-from imagebatch.run.create import Creator
 from imagebatch.run.ends import Try
 from imagebatch.run.entries import gone_since
 from imagebatch.run.lanes import Lane
+from imagebatch.run.paid_steps import PaidSteps
 from imagebatch.run.trouble import Trouble
 
 
-async def update_labels(variant: Variant, lane: Lane, entry: Entry, creator: Creator) -> str | None:
+async def update_labels(variant: Variant, lane: Lane, entry: Entry, steps: PaidSteps) -> str | None:
     """Send the variant's labels where they differ and where the provider keeps labels.
 
     A generation that is no more has no labels: that is said (the answer), written down, and no failure. Raises Trouble
@@ -21,7 +21,7 @@ async def update_labels(variant: Variant, lane: Lane, entry: Entry, creator: Cre
     generation = entry.generation
     if entry.labels == variant.labels or generation is None or not isinstance(adapter, CanUpdate):
         return None
-    order = creator.order(Try(variant=variant, lane=lane, token=entry.token, attempt=entry.attempt))
+    order = steps.order(Try(variant=variant, lane=lane, token=entry.token, attempt=entry.attempt))
     try:
         refused = await adapter.update(generation, order, request=False, wire=lane.wire)
     except (Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
@@ -32,5 +32,5 @@ async def update_labels(variant: Variant, lane: Lane, entry: Entry, creator: Cre
         raise Trouble("provider.rejected", f"the labels were refused: {refused.failure.message}")
     learnt = gone_since(entry, refused.failure)
     if learnt is not None:
-        await creator.recorder.record(learnt)
+        await steps.recorder.record(learnt)
     return f"its labels are recorded here only: {lane.alias} no longer knows generation {generation}"

@@ -64,7 +64,6 @@ class RunResult:
     requests: Mapping[str, int] = field(default_factory=dict)
     stopped_by: int | None = None
     simulated: int = 0
-    notes: tuple[str, ...] = ()
     left_unpicked: tuple[str, ...] = ()
     left_kept: tuple[str, ...] = ()
     left_bad: tuple[Outcome, ...] = ()
@@ -160,3 +159,9 @@ def left_bad(changes: Iterable[Change], outcomes: Iterable[Outcome] = ()) -> tup
         for change in changes
         if change.action == "keep" and change.reason in _LEFT_BAD and change.address not in settled
     )
+
+
+def left_kept(changes: Iterable[Change], outcomes: Iterable[Outcome] = ()) -> tuple[str, ...]:
+    """The addresses that a plan keeps as they are, without those that the run of `outcomes` mended after all."""
+    mended = {one.address for one in outcomes if one.end != "kept"}
+    return tuple(one.address for one in changes if one.action == "keep" and one.address not in mended)

@@ -12,7 +12,7 @@ import pytest
 
 from imagebatch.effects import seams
 from imagebatch.effects.clock import PlainClock
-from imagebatch.run import create
+from imagebatch.run import paid_steps
 from tests.cases.bodies import Action, action_of
 from tests.cases.scenes import Scene, fine, rule
 from tests.cases.world import Ran, World
@@ -63,7 +63,7 @@ def _sent_later(world: World, ran: Ran) -> None:
 def _shorter_patience(_: World) -> Iterator[None]:
     """A run waits a second and a half for a provider that refuses, instead of five minutes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(create, "LONGEST_REFUSAL_S", 1.5)
+        patch.setattr(paid_steps, "LONGEST_REFUSAL_S", 1.5)
         yield
 
 

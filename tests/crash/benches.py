@@ -32,6 +32,14 @@ assets:
     params: {format: 1:1}
     output: "outputs/fox.jpg"
 """
+KITES = """\
+assets:
+  kite:
+    prompt: "A kite, number {{ number }}"
+    matrix: {number: [1, 2, 3, 4, 5, 6]}
+    params: {format: 1:1}
+    output: "outputs/kite-{{ number }}.jpg"
+"""
 
 
 class Bench:

@@ -1,7 +1,5 @@
 """What has to hold after every disturbed run, and the undisturbed run that it is compared with."""
 
-import hashlib
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,17 +7,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagebatch.chaos.judging import NEVER_SAID
+from imagebatch.chaos.running import hashes_below, read_left
 from imagebatch.model.generation import Entry
 from imagebatch.simulator.ledger import Ledger
 from imagebatch.state.cost_file import COST_LEDGER, read_costs
-from imagebatch.state.journal import read_journal
-from imagebatch.state.lockfile import decode_lock
 from tests.crash.costs import costs_wrong
 from tests.crash.running import Run
 
 Bill = tuple[str, str, str]
-_NEVER_SAID = re.compile(r"Traceback|never retrieved|internal error|ResourceWarning")
-_LEFT_BEHIND = re.compile(r"\.part$|\.ib-tmp|\.torn|^lease\.json$|\.new$|\.answer$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +35,15 @@ class Snapshot:
 
 def snapshot(project: Path, simulator: Path | None = None) -> Snapshot:
     """What stands in a project now; `simulator` is the provider's data folder, the built-in one's by default."""
-    lock, work = project / "imagebatch.lock", project / ".imagebatch"
+    left, work = read_left(project), project / ".imagebatch"
     simulator = simulator or work / "simulator"
     return Snapshot(
-        lock=lock.read_bytes() if lock.exists() else b"",
-        outputs=_hashes(project / "outputs"),
-        store=_hashes(work / "store"),
-        trash={path.partition("/")[2]: sha256 for path, sha256 in _hashes(work / "trash").items()},  # below the day
+        lock=left.lock,
+        outputs=left.outputs,
+        store=hashes_below(work / "store"),
+        trash={
+            path.partition("/")[2]: sha256 for path, sha256 in hashes_below(work / "trash").items()
+        },  # below the day
         bills=bills(simulator),
         generations=_generations(simulator),
     )
@@ -77,14 +75,9 @@ def differences(reference: Snapshot, found: Snapshot) -> list[str]:
 
 def leftovers(project: Path) -> list[str]:
     """Files that no finished run may leave, and events that a checkpoint should have emptied."""
-    left = [
-        str(path.relative_to(project))
-        for path in sorted(project.rglob("*"))
-        if _LEFT_BEHIND.search(path.name) and "simulator" not in path.relative_to(project).parts
-    ]
-    events = read_journal(project / ".imagebatch" / "journal.db").events
-    left += [f"journal: {event}" for event in events]
-    return [f"left behind: {one}" for one in left]
+    left = read_left(project)
+    files = [path for path in left.files if "simulator" not in Path(path).parts]
+    return [f"left behind: {one}" for one in (*files, *(f"journal: {kind} of {token}" for kind, token in left.events))]
 
 
 def costs_of(project: Path, simulator: Path) -> list[str]:
@@ -95,22 +88,25 @@ def costs_of(project: Path, simulator: Path) -> list[str]:
 
 def troubled(runs: Sequence[Run]) -> list[str]:
     """What no run may say, whatever happened to it."""
-    return [run.err[-2000:] for run in runs if _NEVER_SAID.search(run.err)]
+    return [run.err[-2000:] for run in runs if NEVER_SAID.search(run.err)]
 
 
 def entries(project: Path) -> Mapping[str, Entry]:
     """The lock's blocks by address."""
-    lock = decode_lock((project / "imagebatch.lock").read_bytes())
-    return {address: lock.entry(address) for address in lock}
+    left = read_left(project)
+    assert left.lock, "there is no lock"
+    return left.entries
 
 
 def doubts(project: Path) -> Mapping[str, tuple[str, ...]]:
     """What the lock says is in doubt: the tokens by address."""
-    return {
-        address: tuple(part.token for part in entry.parts if part.status == "in_doubt") or (entry.token,)
-        for address, entry in entries(project).items()
-        if entry.status == "in_doubt"
-    }
+    return read_left(project).doubts
+
+
+def unaccounted(project: Path, simulator: Path) -> list[str]:
+    """Bills of which neither the lock's pictures nor its doubts know."""
+    known = read_left(project).tokens
+    return [f"billed and not accounted for: {bill}" for bill in bills(simulator) if bill[1] not in known]
 
 
 def _generations(simulator: Path) -> tuple[tuple[str, int, int], ...]:
@@ -120,14 +116,6 @@ def _generations(simulator: Path) -> tuple[tuple[str, int, int], ...]:
     with closing(sqlite3.connect(database, timeout=10)) as connection:
         rows = connection.execute("SELECT token, attempt, deleted FROM generations ORDER BY token, seq").fetchall()
     return tuple((str(token), int(attempt), int(deleted)) for token, attempt, deleted in rows)
-
-
-def _hashes(folder: Path) -> Mapping[str, str]:
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def _tree_differences(name: str, wanted: Mapping[str, str], found: Mapping[str, str]) -> list[str]:

@@ -5,14 +5,16 @@ import os
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.crash.checking import Snapshot, differences, leftovers, snapshot, troubled
-from tests.crash.running import Place, Run, Server
+from imagebatch.simulator.process import start
+from tests.crash.checking import Snapshot, bills, differences, leftovers, snapshot, troubled
+from tests.crash.projects import write_project
+from tests.crash.running import Place, Run, Server, environment
 
 AT_ONCE = 2
 MOST_APPLIES = 3
@@ -46,6 +48,15 @@ class Recovery:
         head = f"killed before {json.dumps(self.place)}: {self.killed.code}, then {codes}"
         said = [f"apply {number} said: {run.out}" for number, run in enumerate(self.applies, start=1)]
         return "\n    ".join([head, *(line for one in (*self.wrong, *said) for line in one.splitlines())])
+
+
+@contextmanager
+def served(base: Path, home: Path, name: str, *, project: str, manifest: str) -> Iterator[Case]:
+    """A fresh project, and a provider of its own that lives through all its runs."""
+    folder = write_project(base / name, project, manifest)
+    data = base / f"{name}-provider"
+    with start(data, folder / "profile.yaml") as provider:
+        yield Case(folder=folder, environ=environment(home, ORIGIN=provider.origin), simulator=data)
 
 
 MakeCase = Callable[[str], AbstractContextManager[Case]]
@@ -110,6 +121,22 @@ def as_undisturbed(_: Server, case: Case, reference: Snapshot, applies: list[Run
     if NOTHING not in applies[-1].out:
         wrong.append(f"after {len(applies)} applies there is still something to do")
     return wrong, 0
+
+
+def decided(server: Server, case: Case, found: Mapping[str, tuple[str, ...]]) -> tuple[frozenset[str], list[str]]:
+    """A person looks at the bill and decides about each doubt: the addresses that were paid, and what is wrong then."""
+    billed = bills(case.simulator)
+    paid = frozenset(
+        address for address, tokens in found.items() if any(("create", one, "") in billed for one in tokens)
+    )
+    for address in found:
+        way = ("--resend", "-y") if address in paid else ("--abandon",)
+        server.run(case.folder, "resolve", address, *way, environ=case.environ)
+    last = [server.run(case.folder, "apply", "-y", environ=case.environ) for _ in range(2)]
+    wrong = [f"after resolve, exit {run.code}: {run.out + run.err}"[-900:] for run in last if run.code != 0]
+    if NOTHING not in last[-1].out:
+        wrong.append("after resolve and an apply there is still something to do")
+    return paid, wrong + leftovers(case.folder)
 
 
 def chosen(places: Sequence[Place], count: int, around: Sequence[str] = ()) -> list[Place]:

@@ -7,13 +7,13 @@ points of the state. `IMAGEBATCH_CRASH_PLACES=all` takes each of them.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from imagebatch.simulator.process import start
 from imagebatch.state.lockfile import decode_lock
-from tests.crash.checking import Snapshot, bills, costs_of, differences, doubts, entries, leftovers, snapshot
+from tests.crash.checking import Snapshot, bills, costs_of, differences, doubts, entries, snapshot, unaccounted
 from tests.crash.projects import (
     AFTER,
     BEFORE,
@@ -29,7 +29,7 @@ from tests.crash.projects import (
     write_project,
 )
 from tests.crash.running import Place, Run, Server, environment
-from tests.crash.sweeping import KILLED, NOTHING, Case, Recovery, Sweep, as_undisturbed, chosen
+from tests.crash.sweeping import KILLED, NOTHING, Case, Recovery, Sweep, as_undisturbed, chosen, decided, served
 
 pytestmark = pytest.mark.slow
 
@@ -110,14 +110,7 @@ def test_providers_that_cannot_list_leave_declared_doubts_at_most(
     servers: list[Server], tmp_path: Path, home: Path
 ) -> None:
     began = time.monotonic()
-
-    @contextmanager
-    def make(name: str) -> Iterator[Case]:
-        folder = write_project(tmp_path / name, BLIND, SIX)
-        data = tmp_path / f"{name}-provider"
-        with start(data, folder / "profile.yaml") as provider:
-            yield Case(folder=folder, environ=environment(home, ORIGIN=provider.origin), simulator=data)
-
+    make = partial(served, tmp_path, home, project=BLIND, manifest=SIX)
     sweep = Sweep(servers=servers, make=make, check=settled)
     reference, places, runs = sweep.undisturbed(tmp_path / "first.trace")
     assert [run.code for run in runs] == [0, 0], runs[0].out + runs[0].err
@@ -130,14 +123,7 @@ def test_a_blind_provider_leaves_doubts_at_few_places(
 ) -> None:
     """Of the places of a run that draws one picture after the other, spread evenly, at most 15 % leave one in doubt."""
     began = time.monotonic()
-
-    @contextmanager
-    def make(name: str) -> Iterator[Case]:
-        folder = write_project(tmp_path / name, SERIAL, THREE)
-        data = tmp_path / f"{name}-provider"
-        with start(data, folder / "profile.yaml") as provider:
-            yield Case(folder=folder, environ=environment(home, ORIGIN=provider.origin), simulator=data)
-
+    make = partial(served, tmp_path, home, project=SERIAL, manifest=THREE)
     sweep = Sweep(servers=servers, make=make, check=settled)
     reference, places, runs = sweep.undisturbed(tmp_path / "first.trace")
     assert [run.code for run in runs] == [0, 0], runs[0].out + runs[0].err
@@ -172,16 +158,8 @@ def settled(server: Server, case: Case, reference: Snapshot, applies: list[Run])
         return wrong + costs_of(case.folder, case.simulator), left_open
     wrong = [f"exit {run.code}: {run.out + run.err}"[-600:] for run in applies if run.code != 3]
     wrong += _undeclared(case, reference, found)
-    billed = bills(case.simulator)
-    paid = {address for address, tokens in found.items() if any(("create", one, "") in billed for one in tokens)}
-    for address in found:
-        way = ("--resend", "-y") if address in paid else ("--abandon",)
-        server.run(case.folder, "resolve", address, *way, environ=case.environ)
-    last = [server.run(case.folder, "apply", "-y", environ=case.environ) for _ in range(2)]
-    wrong += [f"after resolve, exit {run.code}: {run.out + run.err}"[-900:] for run in last if run.code != 0]
-    if NOTHING not in last[-1].out:
-        wrong.append("after resolve and an apply there is still something to do")
-    left = leftovers(case.folder) + costs_of(case.folder, case.simulator)
+    paid, unsettled = decided(server, case, found)
+    wrong += unsettled + costs_of(case.folder, case.simulator)
     now = snapshot(case.folder, case.simulator)
     twice = {bill: count for bill, count in now.bills.items() if count > 1}
     if twice:
@@ -190,16 +168,13 @@ def settled(server: Server, case: Case, reference: Snapshot, applies: list[Run])
         wrong += differences(reference, now)
     elif set(entries(case.folder)) != set(decode_lock(reference.lock)):
         wrong.append(f"the lock has {sorted(entries(case.folder))}")
-    return wrong + left, len(found)
+    return wrong, len(found)
 
 
 def _undeclared(case: Case, reference: Snapshot, found: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Bills that neither the lock's pictures nor its doubts account for, and doubts beyond what was under way."""
     declared = {token for tokens in found.values() for token in tokens}
-    kept = {one for entry in entries(case.folder).values() for one in (entry.token, *(p.token for p in entry.parts))}
-    wrong = [
-        f"billed and not accounted for: {bill}" for bill in bills(case.simulator) if bill[1] not in declared | kept
-    ]
+    wrong = unaccounted(case.folder, case.simulator)
     wrong += [f"billed {count} times: {bill}" for bill, count in bills(case.simulator).items() if count > 1]
     wrong += [f"nobody ever asked for {token}" for token in declared if ("create", token, "") not in reference.bills]
     if len(declared) > MOST_IN_FLIGHT:

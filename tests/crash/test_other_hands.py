@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.benches import ONE, Bench, rule
+from tests.crash.benches import KITES, ONE, Bench, rule
 from tests.crash.checking import entries, leftovers, troubled
 from tests.crash.projects import write_manifest
 from tests.crash.running import Run, Server
@@ -22,14 +22,6 @@ TWO = (
     output: "outputs/owl.jpg"
 """
 )
-SIX = """\
-assets:
-  kite:
-    prompt: "A kite, number {{ number }}"
-    matrix: {number: [1, 2, 3, 4, 5, 6]}
-    params: {format: 1:1}
-    output: "outputs/kite-{{ number }}.jpg"
-"""
 
 
 @pytest.fixture
@@ -109,7 +101,7 @@ def test_an_apply_that_waits_for_the_other_finds_nothing_left_to_do(bench: Bench
 
 
 def test_a_dead_owner_needs_no_unlocking(bench: Bench) -> None:
-    write_manifest(bench.folder, SIX)
+    write_manifest(bench.folder, KITES)
     slow_window(bench, "0.3s")
     first = bench.start("apply", "-y")
     bench.until("poll")
@@ -124,7 +116,7 @@ def test_a_dead_owner_needs_no_unlocking(bench: Bench) -> None:
 def test_a_run_whose_lease_was_broken_sends_nothing_more_and_the_next_one_pays_nothing_twice(
     bench: Bench, second: Server
 ) -> None:
-    write_manifest(bench.folder, SIX)
+    write_manifest(bench.folder, KITES)
     slow_window(bench, "3s")
     bench.script(rule("create", times=2, delay_s=1.0))
     first = bench.start("apply", "-y")
@@ -288,7 +280,7 @@ def test_a_folder_that_is_deleted_after_an_interrupted_run_costs_nothing(bench: 
     if known:
         applied(bench, ONE, 1)
         creates = 7
-    write_manifest(bench.folder, (ONE if known else "assets:\n") + SIX.removeprefix("assets:\n"))
+    write_manifest(bench.folder, (ONE if known else "assets:\n") + KITES.removeprefix("assets:\n"))
     slow_window(bench, "0.3s")
     polled = bench.asked("poll")
     first = bench.start("apply", "-y")

@@ -12,20 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.benches import ONE, Bench, rule
+from tests.crash.benches import KITES, ONE, Bench, rule
 from tests.crash.checking import entries, troubled
 from tests.crash.projects import write_manifest
 from tests.crash.running import Place, Run, Server
 from tests.repositories import clone, git, publish, refs, save, server
 
-KITES = """\
-assets:
-  kite:
-    prompt: "A kite, number {{ number }}"
-    matrix: {number: [1, 2, 3, 4, 5, 6]}
-    params: {format: 1:1}
-    output: "outputs/kite-{{ number }}.jpg"
-"""
 MANY = KITES.replace("[1, 2, 3, 4, 5, 6]", json.dumps(list(range(1, 41))))
 MUGS = """\
 assets:

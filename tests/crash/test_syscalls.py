@@ -13,27 +13,26 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from imagebatch.simulator.process import start
 from tests.crash.benches import PROJECT
-from tests.crash.checking import Snapshot, bills, differences, doubts, entries, leftovers, snapshot, troubled
-from tests.crash.projects import LINEAGE, write_project
-from tests.crash.running import Run, Server, environment
-from tests.crash.sweeping import MOST_APPLIES, NOTHING, Case
+from tests.crash.checking import Snapshot, bills, differences, doubts, leftovers, snapshot, troubled, unaccounted
+from tests.crash.projects import LINEAGE
+from tests.crash.running import Run, Server
+from tests.crash.sweeping import MOST_APPLIES, NOTHING, Case, decided, served
 
 pytestmark = pytest.mark.slow
 
 POINTS: Final = 12
 LONGEST_S: Final = 90.0
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
+SETTINGS: Final = PROJECT.replace("LINEAGE", LINEAGE)
 # One of each class of provider, a ladder of files, a purchase.
 MANIFEST: Final = """\
 assets:
@@ -142,15 +141,6 @@ def traced(case: Case, *options: str) -> Run:
     return Run(code=process.returncode, out=out, err=err)
 
 
-@contextmanager
-def project(base: Path, home: Path, name: str) -> Iterator[Case]:
-    """A fresh project and a fresh provider for it."""
-    folder = write_project(base / name, PROJECT.replace("LINEAGE", LINEAGE), MANIFEST)
-    data = base / f"{name}-provider"
-    with start(data, folder / "profile.yaml") as provider:
-        yield Case(folder=folder, environ=environment(home, ORIGIN=provider.origin), simulator=data)
-
-
 def calls_of(trace: str) -> Mapping[str, list[int]]:
     """How often each call was made in a thread once the program had begun to read its project.
 
@@ -218,7 +208,7 @@ class Sweep:
         with self._lock:
             server = self._free.pop()
         try:
-            with project(self._base, self._home, f"point-{number}") as case:
+            with served(self._base, self._home, f"point-{number}", project=SETTINGS, manifest=MANIFEST) as case:
                 verdict = self._verdict(server, case, point)
             if not verdict.wrong:
                 shutil.rmtree(case.folder)
@@ -242,12 +232,13 @@ class Sweep:
             wrong.append("it hung")
         there = (case.folder / "imagebatch.lock").exists()
         declared = doubts(case.folder) if there else {}
-        lost = unaccounted(case, declared) if there else []
+        lost = unaccounted(case.folder, case.simulator) if there else []
         wrong += lost
         if not there:
             wrong += ["there is no lock", *(f"exit {run.code}: {(run.out + run.err)[-600:]}" for run in applies)]
         elif declared:
-            wrong += _resolved(server, case, declared, apply)
+            wrong += [f"{address} is in doubt, though its provider lists" for address in declared if address == "fox"]
+            wrong += decided(server, case, declared)[1]
         else:
             now = snapshot(case.folder, case.simulator)
             wrong += differences(self._reference, now) + leftovers(case.folder)
@@ -260,32 +251,6 @@ class Sweep:
         )  # fmt: skip
 
 
-def unaccounted(case: Case, declared: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Bills of which neither the lock's pictures nor its doubts know."""
-    kept = {one for entry in entries(case.folder).values() for one in (entry.token, *(p.token for p in entry.parts))}
-    known = kept | {token for tokens in declared.values() for token in tokens}
-    return [f"billed and not accounted for: {bill}" for bill in bills(case.simulator) if bill[1] not in known]
-
-
-def _resolved(
-    server: Server, case: Case, declared: Mapping[str, tuple[str, ...]], apply: Callable[[], Run]
-) -> list[str]:
-    """A person looks at the bill and decides; then all is there."""
-    wrong = [f"{address} is in doubt, though its provider lists" for address in declared if address == "fox"]
-    paid = {
-        address
-        for address, tokens in declared.items()
-        if any(("create", one, "") in bills(case.simulator) for one in tokens)
-    }
-    for address in declared:
-        way = ("--resend", "-y") if address in paid else ("--abandon",)
-        server.run(case.folder, "resolve", address, *way, environ=case.environ)
-    last = [apply() for _ in range(2)]
-    wrong += [f"after resolve, exit {run.code}: {(run.out + run.err)[-900:]}" for run in last if run.code != 0]
-    wrong += [] if NOTHING in last[-1].out else ["after resolve and an apply there is still something to do"]
-    return wrong + leftovers(case.folder)
-
-
 def test_a_call_that_kills_or_fails_costs_no_picture_twice_and_loses_none(
     servers: list[Server], tmp_path: Path, home: Path, record_property: Callable[[str, str], None]
 ) -> None:
@@ -294,7 +259,7 @@ def test_a_call_that_kills_or_fails_costs_no_picture_twice_and_loses_none(
         pytest.skip(refusal)
     began = time.monotonic()
     trace = tmp_path / "trace"
-    with project(tmp_path, home, "undisturbed") as case:
+    with served(tmp_path, home, "undisturbed", project=SETTINGS, manifest=MANIFEST) as case:
         run = traced(case, "-o", str(trace), "-e", f"trace={','.join(FAULTS)}")
         assert run.code == 0, run.out + run.err
         again = servers[0].run(case.folder, "apply", "-y", environ=case.environ)

@@ -213,7 +213,7 @@ def deadline_is_a_failure() -> Iterator[None]:
         if end.status != "pending":
             return end
         failure = Failure(kind="provider", message="it took too long")
-        await self.recorder.record(Observed(token=this.token, status="failed", failure=failure))
+        await self.steps.recorder.record(Observed(token=this.token, status="failed", failure=failure))
         return replace(end, status="failed", failure=failure)
 
     with patch.object(create.Creator, "polled", polled):

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from imagebatch.errors import ImagebatchError
-from imagebatch.pipeline.applying import Applied, ApplyOptions, apply_project
+from imagebatch.pipeline.applying import Applied, apply_project
+from imagebatch.pipeline.opened import ApplyOptions
 from imagebatch.pipeline.planning import PlanRequest
 from imagebatch.pipeline.project import Project
 from tests.simulation.virtual_time import Crash, Hung

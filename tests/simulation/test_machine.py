@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from imagebatch.errors import ImagebatchError
 from imagebatch.pipeline import resolving
-from imagebatch.pipeline.applying import ApplyOptions, apply_project
+from imagebatch.pipeline.applying import apply_project
+from imagebatch.pipeline.opened import ApplyOptions
 from imagebatch.pipeline.planning import PlanRequest, load_saved, make_plan, save_plan
 from imagebatch.state.lockfile import decode_lock, encode_lock
 from imagebatch.state.store import StateStore

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from imagebatch.cli.progress import Progress
     from imagebatch.cli.screen import Paint
     from imagebatch.model.event import Event, Told
-    from imagebatch.pipeline.applying import Applied, ApplyOptions
+    from imagebatch.pipeline.applying import Applied
+    from imagebatch.pipeline.opened import ApplyOptions
     from imagebatch.pipeline.planning import Planned, PlanRequest
     from imagebatch.pipeline.project import Project
+    from imagebatch.plan.options import InDoubt
     from imagebatch.plan.saved import SavedPlan
     from imagebatch.plan.states import State
     from imagebatch.plan.types import Blocker
@@ -99,7 +101,7 @@ def refresh_project(
     lock_timeout: float = 0.0,
 ) -> int:
     """Ask about what is being drawn and what is in doubt, for at most `REFRESH_S`; still open is no failure here."""
-    from imagebatch.pipeline.applying import ApplyOptions
+    from imagebatch.pipeline.opened import ApplyOptions
 
     options = ApplyOptions(timeout_s=REFRESH_S, lock_timeout_s=lock_timeout, in_doubt="stop")
     code = collect(shell, project, options, ("pending", "in-doubt"), select=select, exclude=exclude)
@@ -173,7 +175,7 @@ def destroy(shell: Shell, *, selectors: tuple[str, ...], everything: bool, **fla
 def run_options(
     *,
     jobs: int | None,
-    in_doubt: str,
+    in_doubt: "InDoubt",
     no_wait: bool,
     timeout: float | None,
     lock_timeout: float,
@@ -181,12 +183,11 @@ def run_options(
     **flags: Any,  # noqa: ANN401  # what is left belongs to the plan
 ) -> tuple["ApplyOptions", dict[str, Any]]:
     """How the run goes, and the flags that are the planner's."""
-    from imagebatch.pipeline.applying import ApplyOptions
+    from imagebatch.pipeline.opened import ApplyOptions
 
-    doubt = "skip" if in_doubt == "skip" else "resend" if in_doubt == "resend" else "stop"
     options = ApplyOptions(
         jobs=jobs,
-        in_doubt=doubt,  # type: ignore[arg-type]  # one of three words
+        in_doubt=in_doubt,
         wait=not no_wait,
         timeout_s=timeout,
         lock_timeout_s=lock_timeout,

@@ -100,7 +100,6 @@ def completion(shell: Shell, *, shell_name: str) -> int:
 )
 def simulate(shell: Shell, *, port: int, data: Path, profile: str) -> int:
     """Serve both APIs and the OpenAI one on this machine, until ctrl-C. Any key will do."""
-
     from imagebatch.simulator.chance import SettingError
     from imagebatch.simulator.server import serve
 

@@ -85,7 +85,6 @@ def result_lines(
             ]
     lines += _warnings(result.outcomes, paint, verbose=verbose)
     lines += unpicked_lines(result.unpicked, paint)
-    lines += [f"{paint('Note:', 'bold')} {shown(note)}" for note in result.notes]
     if result.duplicates:
         many = "1 draw has" if result.duplicates == 1 else f"{result.duplicates} draws have"
         lines.append(f"{paint('Paid twice:', 'red', 'bold')} {many} more than one generation; they are named above.")

@@ -17,13 +17,6 @@ _STAGES = {
     "fetching": "fetching",
     "developing": "writing files",
 }
-_BAD_ENDS = (
-    ("failed", "failed"),
-    ("blocked", "blocked"),
-    ("in_doubt", "in doubt"),
-    ("pending", "left to wait"),
-    ("unsent", "not sent"),
-)
 
 
 @dataclass(slots=True)

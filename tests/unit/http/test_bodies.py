@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagebatch.http.bodies import MASK, CutBody, KeyMask, decoded
+from imagebatch.http.bodies import CutBody, KeyMask, decoded
 from imagebatch.http.errors import UnreadableAnswer
+from imagebatch.model.secret import MASK
 
 
 async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:

@@ -15,8 +15,7 @@ from imagebatch.model.recorded import Glance, KnownDraw, OutputState
 from imagebatch.model.settings import Brakes, Moved, Threshold
 from imagebatch.model.token import make_token
 from imagebatch.model.variant import EXT_MARK, OutputSpec, Place, Policy, Variant, WantedOutput
-from imagebatch.plan.brakes import NO_FUNDS
-from imagebatch.plan.budget import Funds
+from imagebatch.plan.budget import NO_FUNDS, Funds
 from imagebatch.plan.diff import make_plan
 from imagebatch.plan.options import PlanOptions
 from imagebatch.plan.picking import has_resolution, picks_by_rule, source_of, wanted_files, wanted_picks

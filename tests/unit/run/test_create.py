@@ -21,10 +21,13 @@ from imagebatch.model.variant import Place, Policy, Variant
 from imagebatch.model.wire import Answer, BadAnswer, Call, NotSent, OutcomeLost, Wire
 from imagebatch.providers import base
 from imagebatch.providers.base import BillingRecord, Observation, Offer, Page
-from imagebatch.run.create import Creator, Rules
+from imagebatch.run.create import Creator
+from imagebatch.run.doubts import Doubts
 from imagebatch.run.ends import End, Try
 from imagebatch.run.lanes import Lane, Places
 from imagebatch.run.leaving import at_once
+from imagebatch.run.paid_steps import PaidSteps
+from imagebatch.run.receiving import Receiving
 from imagebatch.run.settle import Listings
 from imagebatch.run.stop import Stop
 from imagebatch.run.trouble import Trouble
@@ -200,22 +203,25 @@ class Bench:
             wire=wire, downloader=wire, gate=more.pop("gate", Gate()), places=Places(8),
         )  # fmt: skip
         pollers: Any = {"studio": Polls(more.pop("poll", DONE))}
-        self.creator = Creator(
+        steps = PaidSteps(
             lineage="0" * 32,
             recorder=self.journal,
-            listings=Listings("ibl-0", self.clock),
-            pollers=pollers,
             inbox=Inbox(tmp_path / "inbox"),
-            intake=more.pop("pictures", Pictures()),
             clock=self.clock,
             stop=more.pop("stop", Stop()),
-            rules=Rules(in_doubt=more.pop("in_doubt", "skip"), wait=True),
             tell=lambda _: None,
-            open_steps=more.pop("open_steps", {}),
             reference_images=lambda _: (),
-            turns=more.pop("turns", Turns()),
             lacking=more.pop("lacking", lambda: None),
             cleared=more.pop("cleared", at_once),
+        )
+        listings = Listings("ibl-0", self.clock)
+        self.creator = Creator(
+            steps=steps,
+            receiving=Receiving(steps=steps, intake=more.pop("pictures", Pictures())),
+            doubts=Doubts(steps=steps, listings=listings, in_doubt=more.pop("in_doubt", "skip")),
+            pollers=pollers,
+            open_steps=more.pop("open_steps", {}),
+            turns=more.pop("turns", Turns()),
         )
         self.this = Try(variant=VARIANT, lane=self.lane, token=TOKEN, attempt=1, send=more.pop("send", True))
 
@@ -572,7 +578,7 @@ async def test_a_refusal_stops_the_provider_before_it_is_written_down(tmp_path: 
     refused = base.Refused(failure=Failure(kind="no_credit", message="no credit"), stops="no_credit")
     bench = Bench(tmp_path, lambda journal: Blind(journal, refused))
     slow = Slow()
-    bench.creator = replace(bench.creator, recorder=slow)
+    bench.creator = replace(bench.creator, steps=replace(bench.creator.steps, recorder=slow))
     bench.adapter.journal = slow
     await bench.run()
     assert slow.stopped == ["studio: no credit"]

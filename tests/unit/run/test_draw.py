@@ -76,7 +76,7 @@ class _Creator:
         self.events: list[Event] = []
         self.costs: list[tuple[str, ...]] = []
         self.created: list[tuple[str, int]] = []
-        self.recorder = self
+        self.recorder = self.steps = self
 
     async def record(self, event: Event, *, durable: bool = True) -> None:
         del durable

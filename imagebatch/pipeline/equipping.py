@@ -1,0 +1,141 @@
+"""What carrying out a plan needs, bound together: lanes, pollers, the paid-call protocol, files."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from imagebatch.effects import seams
+from imagebatch.effects.files import read_bytes
+from imagebatch.http.clock import SystemClock
+from imagebatch.model.variant import Reference, Variant
+from imagebatch.outputs.develop import Outputs
+from imagebatch.outputs.tree import Tree
+from imagebatch.outputs.workers import Workers
+from imagebatch.pipeline.costs import limits_of
+from imagebatch.pipeline.opened import Opened
+from imagebatch.pipeline.planning import Planned
+from imagebatch.pipeline.space import at_once, room_for
+from imagebatch.pipeline.world import PlacedDisk, known_here
+from imagebatch.plan.budget import Funds
+from imagebatch.plan.following import followed_picks
+from imagebatch.providers.base import ReferenceImage
+from imagebatch.run.create import Creator
+from imagebatch.run.doubts import Doubts
+from imagebatch.run.draw import Drawing
+from imagebatch.run.executor import Executor
+from imagebatch.run.files import Files
+from imagebatch.run.lanes import Lane
+from imagebatch.run.paid_steps import PaidSteps
+from imagebatch.run.pictures import Pictures
+from imagebatch.run.poll import Poller
+from imagebatch.run.receiving import Receiving
+from imagebatch.run.removal import Removal
+from imagebatch.run.result import Outcome
+from imagebatch.run.settle import Listings
+from imagebatch.run.stop import Stop
+from imagebatch.run.turns import Turns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipped:
+    """An executor, and what those who watch over it need."""
+
+    executor: Executor
+    lanes: Mapping[str, Lane]
+    pollers: Mapping[str, Poller]
+    listings: Listings
+
+
+async def equip(
+    run: Opened, planned: Planned, funds: Funds, *, stack: AsyncExitStack, stop: Stop, outcomes: list[Outcome]
+) -> Equipped:
+    """Open what a plan needs, until `stack` closes; `outcomes` will grow as its changes end.
+
+    Raises ProviderError and RefusedError as `Opened.lanes` does, StateError where not even one connection could be
+    open.
+    """
+    jobs = at_once(run.options.jobs)
+    lanes = await run.lanes(stack, planned.plan.asked, asyncio.Semaphore(jobs) if jobs else None)
+    pollers = {alias: Poller(lane, run.tag, SystemClock()) for alias, lane in lanes.items()}
+    workers = await stack.enter_async_context(Workers())
+    tree = Tree(run.home)
+    stack.callback(tree.close)
+    options = planned.options
+    max_cost = options.max_cost if options.max_cost is not None else run.project.settings.brakes.max_cost
+    run.spending.hold(limits_of(funds, options, max_cost), options.max_creates)
+    room = room_for(run.home, planned.plan, lanes.values(), jobs)
+    listings = run.listings()
+    pictures = Pictures(
+        store=run.store,
+        workers=workers,
+        recorder=run.recording,
+        tell=run.tell,
+        turns=Turns(),
+        lacking=room.lacking,
+        cleared=run.recording.cleared,
+        spending=run.spending,
+    )
+    files = Files(
+        root=run.home,
+        outputs=Outputs(store=run.store, workers=workers, tree=tree),
+        disk=PlacedDisk(run.disk, run.session.ledger, known_here(run.session.ledger, run.store, run.beside)),
+        recorder=run.recording,
+        forces=options.forces,
+        day=seams.clock.wall().date().isoformat(),
+    )
+    executor = Executor(
+        lanes=lanes,
+        drawing=Drawing(creator=_creator(run, pictures, listings, pollers, stop=stop)),
+        pictures=pictures,
+        files=files,
+        removal=Removal(lineage=run.session.lineage, lanes=lanes, recorder=run.recording, trash=files.put_away_all),
+        recorder=run.recording,
+        picks=followed_picks(run.project.loaded.picks, planned.variants.values(), run.session.ledger),
+        stop=stop,
+        tell=run.tell,
+        outcomes=outcomes,
+    )
+    return Equipped(executor=executor, lanes=lanes, pollers=pollers, listings=listings)
+
+
+def _creator(
+    run: Opened, pictures: Pictures, listings: Listings, pollers: Mapping[str, Poller], *, stop: Stop
+) -> Creator:
+    """The paid-call protocol of this run."""
+    steps = PaidSteps(
+        lineage=run.session.lineage,
+        recorder=run.recording,
+        inbox=run.inbox,
+        clock=SystemClock(),
+        stop=stop,
+        tell=run.tell,
+        reference_images=lambda variant: _reference_images(run, variant),
+        lacking=pictures.lacking,
+        cleared=run.recording.cleared,
+        spending=run.spending,
+    )
+    return Creator(
+        steps=steps,
+        receiving=Receiving(steps=steps, intake=pictures),
+        doubts=Doubts(steps=steps, listings=listings, in_doubt=run.options.in_doubt),
+        pollers=pollers,
+        open_steps=run.session.ledger.open_steps(),
+        turns=pictures.turns,
+        wait=run.options.wait,
+    )
+
+
+def _reference_images(run: Opened, variant: Variant) -> tuple[ReferenceImage, ...]:
+    return tuple(_reference_image(run, reference) for reference in variant.references)
+
+
+def _reference_image(run: Opened, reference: Reference) -> ReferenceImage:
+    sha256 = reference.sha256 or ""
+    path = run.project.root / reference.path if reference.path is not None else run.store.path_of(sha256)
+    return ReferenceImage(
+        sha256=sha256,
+        filename=path.name,
+        media_type=reference.media_type or "application/octet-stream",
+        content=read_bytes(path),
+    )

@@ -1,0 +1,92 @@
+"""What became of a create whose answer was lost: the provider is asked as far as it can tell; the rest is in doubt."""
+
+from dataclasses import dataclass, replace
+
+from imagebatch.model.event import Abandoned, Doubted, Told
+from imagebatch.model.generation import disputed
+from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
+from imagebatch.plan.options import InDoubt
+from imagebatch.providers.base import CanWitness, Observation
+from imagebatch.run.ends import End, Try
+from imagebatch.run.paid_steps import PaidSteps
+from imagebatch.run.settle import READINGS, ListingFailed, Listings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubts:
+    """Settles unclear creates; `in_doubt` is what the user said about those that stay so."""
+
+    steps: PaidSteps
+    listings: Listings
+    in_doubt: InDoubt = "skip"
+
+    async def settle(self, this: Try, why: str, *, sent: bool) -> Observation | End | None:
+        """What became of an unclear create: the generation that it made, or that nobody can know.
+
+        None where it certainly was not taken and may be sent again. `sent` says that this run has sent it.
+        """
+        self.steps.tell(Told(kind="settling", address=this.variant.address, message=why))
+        adapter, witness = this.lane.adapter, this.lane.capabilities.witness
+        if witness == "list":
+            return await self._listed(this, why, sent=sent)
+        doubt: str | None = f"{why}; this provider keeps no record that we could ask"
+        if witness == "billing" and isinstance(adapter, CanWitness):
+            doubt = await self._billed(adapter, this, why)
+        if doubt is None:
+            await self._close(this, "the provider's own record says that it failed", absent=True)
+            return None
+        if self.in_doubt != "resend":
+            return self.doubt(this, doubt)
+        over = self.steps.spending.lacking(this.price, create=True)
+        if over is not None:
+            return self.doubt(this, f"{doubt}; it is not sent again: {over}")
+        await self._close(this, "sent again because --in-doubt resend says so", absent=False)
+        return None
+
+    def doubt(self, this: Try, why: str) -> End:
+        """Nobody can know whether it was taken."""
+        if self.in_doubt == "stop":
+            this.lane.stop_creates("a create is in doubt, and --in-doubt stop says to send no more")
+        return End(token=this.token, status="in_doubt", code="create.in_doubt", message=why)
+
+    async def _listed(self, this: Try, why: str, *, sent: bool) -> Observation | End | None:
+        """What the provider's listing shows of it; its absence there counts where the balance does not speak of it."""
+        try:
+            found = await self.listings.find(this.lane, this.token)
+        except ListingFailed as error:
+            return self.doubt(this, f"{why}; {error}")
+        if found is not None:
+            if sent:
+                this.lane.balance.taken()
+            return found
+        if await this.lane.balance.fell():
+            return await self._disputed(this, why)
+        await self._close(this, "not in the listing for the whole consistency window", absent=True)
+        return None
+
+    async def _billed(self, adapter: CanWitness, this: Try, why: str) -> str | None:
+        """Why a create stays in doubt, by the provider's billing record; None where that says that it failed."""
+        try:
+            record = await adapter.billing_record(this.token, this.lane.wire)
+            for _ in range(READINGS):  # it may end yet, and perhaps as one that failed
+                if record is None or record.state != "processing":
+                    break
+                await self.steps.clock.sleep(this.lane.settings.consistency_window_s / READINGS)
+                record = await adapter.billing_record(this.token, this.lane.wire)
+        except (Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
+            return f"{why}; its billing record cannot be read: {error}"
+        if record is None:
+            return f"{why}; the provider has no billing record of it, which proves nothing"
+        if record.state == "failed":
+            return None
+        paid = f" for {record.cost}" if record.cost is not None else ""
+        return f"{why}; billing record {record.id} says {record.state}{paid}: its picture cannot be fetched again"
+
+    async def _close(self, this: Try, why: str, *, absent: bool) -> None:
+        await self.steps.recorder.record(Abandoned(token=this.token, why=why, absent=absent))
+
+    async def _disputed(self, this: Try, why: str) -> End:
+        """Two witnesses disagree, which a later run must know: then the listing may show it, or a person decide."""
+        why = f"{why}; the listing shows nothing of it, and yet the balance fell by more than the known creates cost"
+        await self.steps.recorder.record(Doubted(step="create", token=this.token, why=why, disputed=True))
+        return replace(self.doubt(this, why), failure=disputed(why))
