@@ -1,9 +1,9 @@
 """One gate per provider: how fast requests may leave, and when none may.
 
-How many generations are in flight is the executor's business. The gate knows three things: the declared rates (exact
-sliding windows, several at once), a pause that the provider asked for, and whether creates are stopped for this run.
+How many generations are in flight, and whether creates are stopped, is the executor's business. The gate knows two
+things: the declared rates (exact sliding windows, several at once), and a pause that the provider asked for.
 
-The rates are ours rather than pyrate-limiter's because all three have to stand in one queue: a permit that was taken
+The rates are ours rather than pyrate-limiter's because both have to stand in one queue: a permit that was taken
 before a 429 would be spent while the provider is paused, that library's clock cannot be moved by a test, and it starts
 a thread. What is left is a window for each rate. One waiter sleeps at a time, so the order is first come, first served.
 """
@@ -20,7 +20,6 @@ from imagebatch.http.retry import MAX_RETRY_AFTER_S, backoff_s
 from imagebatch.model.settings import RateLimit
 
 PROBE_ALONE_S = 2.0
-DOUBTS_THAT_STOP = 3
 FIRST_PAUSE_S = 1.0
 LONGEST_OWN_PAUSE_S = 60.0
 
@@ -76,9 +75,6 @@ class Gate:
         self._paused_until = 0.0
         self._strikes = 0
         self._probe: Turn | None = None
-        self._doubts = 0
-        self.stopped: str | None = None
-        """Why no further create may leave in this run (`auth`, `no_credit`, `path`, `redirect`, `doubts`), or None."""
 
     @property
     def paused_s(self) -> float:
@@ -140,16 +136,6 @@ class Gate:
     def pause(self, seconds: float) -> None:
         """Let nothing leave for that many seconds."""
         self._paused_until = max(self._paused_until, self._clock.now() + seconds)
-
-    def note_create(self, *, in_doubt: bool) -> None:
-        """Count how a create ended: three in doubt (or 5xx) in a row stop the provider's creates for this run."""
-        self._doubts = self._doubts + 1 if in_doubt else 0
-        if self._doubts >= DOUBTS_THAT_STOP:
-            self.stop_creates("doubts")
-
-    def stop_creates(self, why: str) -> None:
-        """No further create of this provider in this run; the first reason stands."""
-        self.stopped = self.stopped or why
 
     def _pause(self, retry_after_s: float | None) -> None:
         if self.paused_s == 0:

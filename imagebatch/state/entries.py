@@ -24,7 +24,7 @@ from imagebatch.model.generation import (
     Resolution,
     Status,
 )
-from imagebatch.state.strict import Fields, compact, parse_json
+from imagebatch.state.strict import Fields, compact
 
 STATUSES: Final[frozenset[Status]] = frozenset({"pending", "succeeded", "failed", "blocked", "in_doubt"})
 RESOLUTIONS: Final[frozenset[Resolution]] = frozenset({"preview", "full", "upscale", "uhd"})
@@ -288,11 +288,6 @@ def _canonical(request: Mapping[str, Json], text: str | None) -> str:
     if text is not None and json.dumps(request, separators=(",", ":"), ensure_ascii=False, sort_keys=True) == text:
         return text
     return canonical(request)
-
-
-def decode_entry_text(text: str) -> Entry:
-    """Read an entry from one JSON object. Raises ValueError with a sentence."""
-    return decode_entry(parse_json(text))
 
 
 def encode_entry_text(entry: Entry) -> str:

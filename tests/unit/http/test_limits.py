@@ -164,17 +164,6 @@ async def test_waiting_until_open_takes_no_turn(clock: Any) -> None:
     assert clock.now() == 1005.0
 
 
-async def test_three_doubts_in_a_row_stop_creates_and_a_clear_answer_breaks_the_row(clock: Any) -> None:
-    circuit = gate(clock)
-    for in_doubt in (True, True, False, True, True):
-        circuit.note_create(in_doubt=in_doubt)
-    assert circuit.stopped is None
-    circuit.note_create(in_doubt=True)
-    assert str(circuit.stopped) == "doubts"
-    circuit.stop_creates("auth")
-    assert circuit.stopped == "doubts"
-
-
 async def test_sixty_seconds_of_429_cost_few_requests(clock: Any) -> None:
     """200 calls against a server that refuses for a minute: at most 2.2 times as many requests as calls."""
     storm = gate(clock)
