@@ -22,7 +22,8 @@ class Intended:
     `token` names the generation's create; for a retry `attempt` is the new attempt on the same generation; for a buy
     `candidate` is its id. `address` is for people who read the journal; nothing is keyed by it. `parts` is how many
     creates the whole request needs, so that a crash between them is not taken for a finished draw. `paid` is False
-    where nothing is sent: what is taken down was paid for by somebody else, or before.
+    where nothing is sent: what is taken down was paid for by somebody else, or before. `again` tells that this token
+    may have been sent before: then a provider's record of a failure may be that of the earlier sending.
     """
 
     step: PaidStep
@@ -40,6 +41,7 @@ class Intended:
     generation: str | None = None
     parts: int = 1
     paid: bool = True
+    again: bool = False
 
 
 @made_in_bulk
@@ -68,6 +70,7 @@ class Doubted:
     """Nobody can know whether the provider took it; only a listing, a record or a person closes this.
 
     `disputed` where absence from the listing proves nothing any more, because another witness speaks of a payment.
+    `charged` is what the provider's own record says that it charged.
     """
 
     step: PaidStep
@@ -75,6 +78,7 @@ class Doubted:
     why: str
     candidate: str | None = None
     disputed: bool = False
+    charged: str | None = None
 
 
 @made_in_bulk

@@ -23,6 +23,7 @@ from imagebatch.providers.base import ReferenceImage
 from imagebatch.run.create import Creator
 from imagebatch.run.doubts import Doubts
 from imagebatch.run.draw import Drawing
+from imagebatch.run.ends import Try
 from imagebatch.run.executor import Executor
 from imagebatch.run.files import Files
 from imagebatch.run.lanes import Lane
@@ -114,6 +115,8 @@ def _creator(
         lacking=pictures.lacking,
         cleared=run.recording.cleared,
         spending=run.spending,
+        was_sent=lambda this: _may_have_left(run, this),
+        was_sent_once=run.session.ledger.was_sent_once,
     )
     return Creator(
         steps=steps,
@@ -124,6 +127,11 @@ def _creator(
         turns=pictures.turns,
         wait=run.options.wait,
     )
+
+
+def _may_have_left(run: Opened, this: Try) -> bool:
+    """Whether its token may have been sent before; only a billing record can mean the wrong sending."""
+    return this.lane.capabilities.witness == "billing" and run.session.was_sent(this.variant.address, this.token)
 
 
 def _reference_images(run: Opened, variant: Variant) -> tuple[ReferenceImage, ...]:

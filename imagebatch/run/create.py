@@ -57,17 +57,21 @@ class Creator:
     async def create(self, this: Try) -> End:
         """Have one part drawn, unless it is there already under its token."""
         before = await self._looked_up(this)
-        if before is not None:
+        if isinstance(before, End):
             return before
+        this = before
         if not this.send:
             return End(token=this.token, status=None, code="create.absent", message="it was never taken")
         for _ in range(MAX_SENDS):
             end = await self._send(this)
+            if end.status is None and end.code != "create.unclear" and this.token in this.gives_up:
+                return self.doubts.doubt(this, f"it may have been paid, and was not sent again: {end.message}")
             if end.code != "create.unclear":
                 return end
             settled = await self._settle(this, end.message, sent=True)
-            if settled is not None:
+            if isinstance(settled, End):
                 return settled
+            this = settled
         return self.doubts.doubt(this, "the provider never answered clearly, though nothing of ours is found there")
 
     async def follow(self, this: Try, generation: str, *, cost: tuple[str, ...] = (), adopted: bool = False) -> End:
@@ -98,8 +102,8 @@ class Creator:
 
     # What is there already ----------------------------------------------------------------------------------------
 
-    async def _looked_up(self, this: Try) -> End | None:
-        """What is there under this token: in the inbox, at the provider; None where it may be sent."""
+    async def _looked_up(self, this: Try) -> End | Try:
+        """What is there under this token, in the inbox or at the provider; else how it may be sent."""
         if this.lane.capabilities.witness == "list":
             try:
                 found = (await self.doubts.listings.first(this.lane)).by_token.get(this.token)
@@ -109,7 +113,7 @@ class Creator:
             if found is not None:
                 return await self._adopt(this, found, intended=this.token in self.open_steps)
         if this.token not in self.open_steps:
-            return None
+            return this
         kept = await self._kept(this)
         return kept or await self._settle(this, "the run before this one ended while it was being sent")
 
@@ -178,6 +182,7 @@ class Creator:
         except (OutcomeLost, BadAnswer, Unreachable) as error:
             submission = base.Unclear(why=str(error))
         await leaving.sent()
+        await leaving.gave_up()
         return submission
 
     def _wire(self, this: Try, leaving: Leaving) -> Wire:
@@ -205,10 +210,12 @@ class Creator:
 
     # What was lost ------------------------------------------------------------------------------------------------
 
-    async def _settle(self, this: Try, why: str, *, sent: bool = False) -> End | None:
-        """What became of an unclear create; None where it certainly was not taken and may be sent again."""
+    async def _settle(self, this: Try, why: str, *, sent: bool = False) -> End | Try:
+        """What became of an unclear create; else how it may be sent again."""
         found = await self.doubts.settle(this, why, sent=sent)
-        return await self._adopt(this, found, intended=True) if isinstance(found, Observation) else found
+        if isinstance(found, Observation):
+            return await self._adopt(this, found, intended=True)
+        return found
 
     async def _adopt(self, this: Try, found: Observation, *, intended: bool) -> End:
         """A generation of ours that exists already: written down as if its answer had reached us."""

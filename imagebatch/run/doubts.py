@@ -11,6 +11,8 @@ from imagebatch.run.ends import End, Try
 from imagebatch.run.paid_steps import PaidSteps
 from imagebatch.run.settle import READINGS, ListingFailed, Listings
 
+AN_EARLIER_ONE = "the billing record that says failed may be that of an earlier sending"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubts:
@@ -20,28 +22,28 @@ class Doubts:
     listings: Listings
     in_doubt: InDoubt = "skip"
 
-    async def settle(self, this: Try, why: str, *, sent: bool) -> Observation | End | None:
-        """What became of an unclear create: the generation that it made, or that nobody can know.
+    async def settle(self, this: Try, why: str, *, sent: bool) -> Observation | End | Try:
+        """What became of an unclear create: the generation that it made, that nobody can know, or how to send it again.
 
-        None where it certainly was not taken and may be sent again. `sent` says that this run has sent it.
+        It is sent again where it certainly was not taken, or where somebody said so (`in_doubt` is `resend`): then it
+        stays in doubt until it has left. `sent` says that this run has sent it.
         """
         self.steps.tell(Told(kind="settling", address=this.variant.address, message=why))
         adapter, witness = this.lane.adapter, this.lane.capabilities.witness
         if witness == "list":
             return await self._listed(this, why, sent=sent)
+        charged: tuple[str, ...] = ()
         doubt: str | None = f"{why}; this provider keeps no record that we could ask"
         if witness == "billing" and isinstance(adapter, CanWitness):
-            doubt = await self._billed(adapter, this, why)
+            doubt, charged = await self._billed(adapter, this, why)
         if doubt is None:
-            await self._close(this, "the provider's own record says that it failed", absent=True)
-            return None
+            return await self._absent(this, "the provider's own record says that it failed")
         if self.in_doubt != "resend":
-            return self.doubt(this, doubt)
+            return replace(self.doubt(this, doubt), cost=charged)
         over = self.steps.spending.lacking(this.price, create=True)
         if over is not None:
-            return self.doubt(this, f"{doubt}; it is not sent again: {over}")
-        await self._close(this, "sent again because --in-doubt resend says so", absent=False)
-        return None
+            return replace(self.doubt(this, f"{doubt}; it is not sent again: {over}"), cost=charged)
+        return replace(this, gives_up=(this.token,))
 
     def doubt(self, this: Try, why: str) -> End:
         """Nobody can know whether it was taken."""
@@ -49,7 +51,7 @@ class Doubts:
             this.lane.stop_creates("a create is in doubt, and --in-doubt stop says to send no more")
         return End(token=this.token, status="in_doubt", code="create.in_doubt", message=why)
 
-    async def _listed(self, this: Try, why: str, *, sent: bool) -> Observation | End | None:
+    async def _listed(self, this: Try, why: str, *, sent: bool) -> Observation | End | Try:
         """What the provider's listing shows of it; its absence there counts where the balance does not speak of it."""
         try:
             found = await self.listings.find(this.lane, this.token)
@@ -61,11 +63,13 @@ class Doubts:
             return found
         if await this.lane.balance.fell():
             return await self._disputed(this, why)
-        await self._close(this, "not in the listing for the whole consistency window", absent=True)
-        return None
+        return await self._absent(this, "not in the listing for the whole consistency window")
 
-    async def _billed(self, adapter: CanWitness, this: Try, why: str) -> str | None:
-        """Why a create stays in doubt, by the provider's billing record; None where that says that it failed."""
+    async def _billed(self, adapter: CanWitness, this: Try, why: str) -> tuple[str | None, tuple[str, ...]]:
+        """Why a create stays in doubt, by the provider's billing record, and what that says it charged.
+
+        None for the reason where the record says that it failed, and can speak of no earlier sending.
+        """
         try:
             record = await adapter.billing_record(this.token, this.lane.wire)
             for _ in range(READINGS):  # it may end yet, and perhaps as one that failed
@@ -74,16 +78,24 @@ class Doubts:
                 await self.steps.clock.sleep(this.lane.settings.consistency_window_s / READINGS)
                 record = await adapter.billing_record(this.token, this.lane.wire)
         except (Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
-            return f"{why}; its billing record cannot be read: {error}"
+            return f"{why}; its billing record cannot be read: {error}", ()
         if record is None:
-            return f"{why}; the provider has no billing record of it, which proves nothing"
+            return f"{why}; the provider has no billing record of it, which proves nothing", ()
         if record.state == "failed":
-            return None
+            if self.steps.was_sent_once(this.token):
+                return None, ()
+            return f"{why}; {AN_EARLIER_ONE}", ()
         paid = f" for {record.cost}" if record.cost is not None else ""
-        return f"{why}; billing record {record.id} says {record.state}{paid}: its picture cannot be fetched again"
+        text = f"{why}; billing record {record.id} says {record.state}{paid}: its picture cannot be fetched again"
+        if record.state != "success" or record.cost is None:
+            return text, ()
+        charged = str(record.cost)
+        await self.steps.recorder.record(Doubted(step="create", token=this.token, why=text, charged=charged))
+        return text, (charged,)
 
-    async def _close(self, this: Try, why: str, *, absent: bool) -> None:
-        await self.steps.recorder.record(Abandoned(token=this.token, why=why, absent=absent))
+    async def _absent(self, this: Try, why: str) -> Try:
+        await self.steps.recorder.record(Abandoned(token=this.token, why=why, absent=True))
+        return replace(this, gives_up=())
 
     async def _disputed(self, this: Try, why: str) -> End:
         """Two witnesses disagree, which a later run must know: then the listing may show it, or a person decide."""

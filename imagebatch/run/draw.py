@@ -33,10 +33,19 @@ class Drawing:
         """What a retry shares with a create."""
         return self.creator.steps
 
-    async def draw(self, variant: Variant, lane: Lane, attempt: int, known: KnownDraw | None = None) -> Drawn:
+    async def draw(
+        self,
+        variant: Variant,
+        lane: Lane,
+        attempt: int,
+        known: KnownDraw | None = None,
+        *,
+        gives_up: tuple[str, ...] = (),
+    ) -> Drawn:
         """Draw `variant` as attempt number `attempt`.
 
         Parts that `known`, this attempt or one before it, delivered are kept, and those that it still draws awaited.
+        Tokens in `gives_up` are in doubt no more once it leaves.
         """
 
         async def one(part: int) -> End:
@@ -45,7 +54,8 @@ class Drawing:
             if known is not None and running is not None and running.generation is not None:
                 this = Try(variant=variant, lane=lane, token=running.token, attempt=known.attempt, part=part)
                 return await self._followed(this, running.generation, known)
-            return kept or await self.creator.create(self._try(variant, lane, attempt, part))
+            this = replace(self._try(variant, lane, attempt, part), gives_up=gives_up)
+            return kept or await self.creator.create(this)
 
         return together(await asyncio.gather(*map(one, range(variant.parts))), attempt=attempt)
 
@@ -78,13 +88,6 @@ class Drawing:
         """Wait for a part that an earlier run paid for."""
         cost = part_cost(known) if known is not None else ()
         return replace(await self.creator.follow(this, generation, cost=cost), earlier=True)
-
-    async def give_up(self, known: KnownDraw) -> None:
-        """Close what is in doubt of a draw, because somebody said that it is to be sent again."""
-        doubts = [part.token for part in known.parts if part.status == "in_doubt"] if known.parts else [known.token]
-        for token in doubts:
-            why = "sent again because --in-doubt resend says so"
-            await self.steps.recorder.record(Abandoned(token=token, why=why))
 
     async def settle(self, variant: Variant, lane: Lane, known: KnownDraw) -> Drawn:
         """Find out what became of an open step for another request than the wanted one, without sending it again."""

@@ -19,7 +19,8 @@ _PAID: frozenset[Status] = frozenset({"succeeded", "pending", "in_doubt"})
 class Try:
     """One paid attempt: what is drawn, where, and under which token. `part` counts from 0.
 
-    With `send` False an open step is only settled: what certainly was not taken is not sent again.
+    With `send` False an open step is only settled: what certainly was not taken is not sent again. `gives_up` are
+    tokens in doubt that are given up when this one leaves, because somebody said that they are to be sent again.
     """
 
     variant: Variant
@@ -28,6 +29,7 @@ class Try:
     attempt: int
     part: int = 0
     send: bool = True
+    gives_up: tuple[str, ...] = ()
 
     @property
     def simulated(self) -> bool:
@@ -93,6 +95,11 @@ def part_cost(known: KnownDraw) -> tuple[str, ...]:
 def _rounded(amount: Decimal) -> Decimal:
     # An uneven division would fill the lock with 28 digits.
     return amount if int(amount.as_tuple().exponent) >= -10 else round(amount, 10)
+
+
+def doubted_tokens(known: KnownDraw) -> tuple[str, ...]:
+    """The tokens of a draw's creates that are in doubt."""
+    return tuple(part.token for part in known.parts if part.status == "in_doubt") if known.parts else (known.token,)
 
 
 def running_part(known: KnownDraw | None, part: int) -> Part | None:

@@ -19,6 +19,7 @@ from imagebatch.plan.picking import wanted_picks
 from imagebatch.plan.schedule import schedule
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Change, Plan
 from imagebatch.run.draw import Drawing
+from imagebatch.run.ends import doubted_tokens
 from imagebatch.run.entries import Drawn, adopted_entry, entry_of, with_labels, with_outputs
 from imagebatch.run.files import Files
 from imagebatch.run.labels import update_labels
@@ -200,14 +201,14 @@ class Executor:
             return await self._shared(change, variant, progress)
         if action in DRAW_ACTIONS:
             lane = self._lane(variant)
-            if change.reason == "in_doubt" and known is not None:
-                await self.drawing.give_up(known)
+            gives_up = doubted_tokens(known) if change.reason == "in_doubt" and known is not None else ()
             if change.in_place and known is not None:
                 drawn = await self.drawing.retry(variant, lane, change.attempt, known)
             else:
                 delivered = known if change.known is not None or action == "retry" else None
                 same = delivered is not None and delivered.draw == variant.draw
-                drawn = await self.drawing.draw(variant, lane, change.attempt, delivered if same else None)
+                same_draw = delivered if same else None
+                drawn = await self.drawing.draw(variant, lane, change.attempt, same_draw, gives_up=gives_up)
         elif action == "wait" and known is not None:
             wanted = variant.draw
             variant, drawn = await self._waited(change, variant, known)

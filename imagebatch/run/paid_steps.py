@@ -39,6 +39,8 @@ class PaidSteps:
     """What is bound together once for a run, for all its paid steps.
 
     `lacking` says why the disk has no room for more, `cleared` returns once runs on other machines know of an intent.
+    `was_sent` tells whether a create of a try's token may have left before, `was_sent_once` whether an open one
+    certainly left for the first time.
     """
 
     lineage: str
@@ -51,6 +53,8 @@ class PaidSteps:
     lacking: Callable[[], str | None]
     cleared: Callable[[], Awaitable[None]] = at_once
     spending: Spending = field(default_factory=Spending)
+    was_sent: Callable[[Try], bool] = lambda _: False
+    was_sent_once: Callable[[str], bool] = lambda _: True
 
     def leaving(self, this: Try, step: PaidStep, *, generation: str | None = None) -> Leaving:
         """A paid step that is about to be sent."""
@@ -61,6 +65,7 @@ class PaidSteps:
             tell=self.tell,
             unsent=self.unsent,
             cleared=self.cleared,
+            was_sent=self.was_sent,
             generation=generation,
         )
 
@@ -95,7 +100,7 @@ class PaidSteps:
             message = f"not sent: {this.lane.stopped}"
             return End(token=this.token, status=None, code=this.lane.stopped_as, message=message)
         # It is asked once more when the intent is written: by then this one is counted itself.
-        counted = self.spending.counts(this.token)
+        counted = this.token not in this.gives_up and self.spending.counts(this.token)
         over = None if counted else self.spending.lacking(this.price, create=True)
         if over is not None:
             return End(token=this.token, status=None, code=OVER, message=f"not sent: {over}")

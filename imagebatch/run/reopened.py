@@ -1,8 +1,8 @@
 """What an earlier run began and never settled, asked about before anything is planned. Reads only; nothing is sent.
 
 A create was accepted where its whole answer is in the inbox, or where a listing shows its token; it was not where the
-provider's own billing record says that it failed. A retry was taken where its generation is in error no more. Nothing
-else is concluded: what stays open is waited for by the plan, or in doubt.
+provider's own billing record says that it failed, and can speak of no earlier sending. A retry was taken where its
+generation is in error no more. Nothing else is concluded: what stays open is waited for by the plan, or in doubt.
 """
 
 import json
@@ -46,7 +46,8 @@ class Reopened:
         if left and isinstance(lane.adapter, CanList):
             await self._list(lane, left)
         elif isinstance(lane.adapter, CanWitness):
-            absent = tuple([token for token in left if await self._has_failed(lane.adapter, lane, token)])
+            once = [token for token in left if self.known(token) and not left[token].again]
+            absent = tuple([token for token in once if await self._has_failed(lane.adapter, lane, token)])
         if isinstance(lane.adapter, CanObserve):
             for step in steps.values():
                 if step.step == "retry":

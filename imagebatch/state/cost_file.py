@@ -71,6 +71,10 @@ class CostKeeper:
                 "the cost ledger cannot be written", f"{error}.", code="costs.unwritten", path=COST_LEDGER
             )
 
+    def knows(self, token: str) -> bool:
+        """Whether a paid step of this token has a line. Raises StateError where the ledger cannot be read."""
+        return bool(self._of_token(token))
+
     def _append(self, lines: Sequence[CostLine]) -> None:
         if not lines:
             return

@@ -178,6 +178,7 @@ class Costing:
         self.known: Callable[[str], Sequence[CostLine]] = lambda _: ()
         self._open: dict[tuple[str, str, str], _Step] = {}
         self._paid: dict[str, CostLine] = {}
+        self._refusals: set[str] = set()
 
     def after(self, event: Event) -> tuple[CostLine, ...]:
         """The lines that `event` adds."""
@@ -187,11 +188,10 @@ class Costing:
             case Accepted():
                 return self._taken(event)
             case Refused():
-                step = self._open.pop((event.token, event.step, event.candidate or ""), None)
-                return (_unpaid(step.line),) if step is not None and step.doubted else ()
+                return self._refused(event)
             case Doubted():
                 step = self._step(event.token, event.step, event.candidate or "")
-                return self._in_doubt(step) if step is not None else ()
+                return self._in_doubt(step, event.charged) if step is not None else ()
             case Abandoned():
                 return self._closed(event)
             case Observed():
@@ -231,6 +231,14 @@ class Costing:
             self._paid[event.token] = line
         return (line,)
 
+    def _refused(self, event: Refused) -> tuple[CostLine, ...]:
+        """A refusal costs nothing; that it was sent stays known, once for each token."""
+        step = self._open.pop((event.token, event.step, event.candidate or ""), None)
+        if step is None or not step.paid or (not step.doubted and event.token in self._refusals):
+            return ()
+        self._refusals.add(event.token)
+        return (_unpaid(step.line),)
+
     def _closed(self, event: Abandoned) -> tuple[CostLine, ...]:
         self._learn(event.token)
         keys = [key for key in self._open if key[0] == event.token]
@@ -251,9 +259,11 @@ class Costing:
             return ()
         return (replace(line, cost=Cost(money=billed, basis="exact"), state="billed"),)
 
-    def _in_doubt(self, step: _Step) -> tuple[CostLine, ...]:
-        if step.doubted or not step.paid:
+    def _in_doubt(self, step: _Step, charged: str | None = None) -> tuple[CostLine, ...]:
+        told = Cost(money=parse_money(charged), basis="exact") if charged is not None else step.line.cost
+        if not step.paid or (step.doubted and told == step.line.cost):
             return ()
+        step.line = replace(step.line, cost=told)
         step.doubted = True
         return (step.line,)
 

@@ -219,6 +219,11 @@ class Ledger:
         """What this journal knows of a token."""
         return self._attempts.get(token)
 
+    def was_sent_once(self, token: str) -> bool:
+        """Whether the journal tells that an open create was sent for the first time."""
+        attempt = self._attempts.get(token)
+        return attempt is not None and bool(attempt.steps) and not any(step.again for step in attempt.steps)
+
     def tokens(self) -> frozenset[str]:
         """Every token that is known here; reads lock and index as a whole."""
         known = [one for address in self for one in _draws_of(self.entry(address))]
@@ -386,6 +391,7 @@ class Ledger:
                         cost=_first_cost(entry.cost),
                         generation=entry.generation,
                         parts=len(tokens),
+                        again=True,  # how often it was sent, a lock does not tell
                     )
 
 

@@ -136,7 +136,7 @@ def encode_event(event: Event) -> str:
             value |= {"provider": event.provider, "type": event.type, "draw": event.draw, "request": event.request}
             value |= {"address": event.address, "cost": _cost_json(event.cost)}
             value |= _present(candidate=event.candidate, resolution=event.resolution, generation=event.generation)
-            value |= {} if event.paid else {"paid": False}
+            value |= ({} if event.paid else {"paid": False}) | ({"again": True} if event.again else {})
         case Accepted():
             value = {"event": "accepted", "step": event.step, "token": event.token, "attempt": event.attempt}
             value |= {"generation": event.generation} | _present(candidate=event.candidate)
@@ -146,6 +146,7 @@ def encode_event(event: Event) -> str:
         case Doubted():
             value = {"event": "doubted", "step": event.step, "token": event.token, "why": event.why}
             value |= _present(candidate=event.candidate) | ({"disputed": True} if event.disputed else {})
+            value |= _present(charged=event.charged)
         case Abandoned():
             value = {"event": "abandoned", "token": event.token, "why": event.why}
             value |= {"absent": True} if event.absent else {}
@@ -193,6 +194,7 @@ def _intended(fields: Fields) -> Event:
         generation=fields.optional_text("generation"),
         parts=fields.number("parts", least=1, default=1),
         paid=fields.flag("paid") if fields.has("paid") else True,
+        again=fields.flag("again"),
     )
 
 

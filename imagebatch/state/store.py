@@ -298,6 +298,15 @@ class Session:
         self._recorded = True
         return self._journal.append(event, durable=durable and not self._found_again(event))
 
+    def was_sent(self, address: str, token: str) -> bool:
+        """Whether a create of this token may have left before, by journal, lock or cost ledger.
+
+        A machine that has nothing but an older lock cannot know it. Raises StateError.
+        """
+        entry = self.ledger.current(address)
+        told = (entry.token, *(part.token for part in entry.parts)) if entry is not None else ()
+        return token in told or self.ledger.attempt(token) is not None or self._costs.knows(token)
+
     def flush(self) -> None:
         """Return once everything recorded is durable. Raises StateError."""
         self._journal.flush()

@@ -168,3 +168,77 @@ def test_no_message_of_the_package_tells_to_try_again() -> None:
         if _TOLD_TWICE.search(line) and not line.lstrip().startswith("#")
     ]
     assert not found, json.dumps(found, indent=1)
+
+
+HUB: Final = HERO["aigne-hub"]
+LOST: Final = {"accept": True, "then": "close"}
+
+
+def hub_project(tmp_path: Path, simulated: Simulated, assets: Mapping[str, Any]) -> World:
+    """A project of the hub alone, in CI, with a price."""
+    world = World(name=f"{tmp_path.name}", base=tmp_path, simulated=simulated, environment={"CI": "true"})
+    world.settings["aigne-hub"] = {"price": {"create": "0.10 EUR"}}
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
+    world.assets(assets)
+    world.mark()
+    return world
+
+
+def tokens_billed(world: World) -> dict[str, int]:
+    """How often each token was billed."""
+    counts: dict[str, int] = {}
+    for one in world.billed("create"):
+        counts[one["token"]] = counts.get(one["token"], 0) + 1
+    return counts
+
+
+@pytest.mark.parametrize("redrawn", [False, True], ids=["first", "redrawn"])
+def test_a_record_of_an_earlier_failure_is_no_proof_about_a_later_sending_of_the_same_token(
+    redrawn: bool, tmp_path: Path, simulated: Simulated
+) -> None:
+    world = hub_project(tmp_path, simulated, {"hero": {**HUB, "prompt": "a lamp"} if redrawn else HUB})
+    if redrawn:
+        fine(world)
+        world.mark()
+    world.assets({"hero": {**HUB, "prompt": "a fox [fail once]"}})
+    refused = world.run(*APPLY)
+    assert refused.code == 3, str(refused)
+    hidden = {"ledger": {"missing": "100%"}}
+    lost = rule("create", LOST, face="aigne-hub", times=1)
+    with wrong(world, [lost], hidden, {"ledger": {"missing": "0%"}}):
+        ran = world.run(*APPLY)
+    assert ran.ends == {"hero": "in_doubt"}, str(ran)
+    again = world.run(*APPLY)
+    assert again.ends.get("hero", "in_doubt") == "in_doubt", str(again)
+    assert set(tokens_billed(world).values()) == {1}, "the same token was paid twice"
+
+
+def test_what_cannot_be_sent_again_stays_in_doubt(tmp_path: Path, simulated: Simulated) -> None:
+    names = [f"v{number}" for number in range(6)]
+    assets = {name: {**HUB, "prompt": f"a {name} fox", "output": f"out/{name}.png"} for name in names}
+    world = hub_project(tmp_path, simulated, assets)
+    with wrong(
+        world, [rule("create", LOST, face="aigne-hub")], {"ledger": {"missing": "100%"}}, {"ledger": {"missing": "0%"}}
+    ):
+        ran = world.run(*APPLY, "--in-doubt", "resend", "-j", "1")
+    bills = tokens_billed(world)
+    doubted = {name for name, end in ran.ends.items() if end == "in_doubt"}
+    accounted = {entry["token"] for entry in world.entries().values() if entry["status"] == "in_doubt"}
+    assert set(bills) <= accounted, f"{bills} were billed, and {ran.ends} is told"
+    assert doubted
+    fine_or_doubt = world.run(*APPLY)
+    assert fine_or_doubt.code == 3
+    assert all(count == 1 for token, count in tokens_billed(world).items() if token not in bills)
+    assert {token: tokens_billed(world)[token] for token in bills} == bills, "a doubt was paid again without a word"
+
+
+def test_what_a_record_says_was_charged_stays_known(tmp_path: Path, simulated: Simulated) -> None:
+    world = hub_project(tmp_path, simulated, {"hero": HUB})
+    with wrong(world, [rule("create", LOST, face="aigne-hub", times=1)]):
+        assert world.run(*APPLY).code == 3
+    (bill,) = world.billed("create")
+    entry = world.entries()["hero"]
+    assert (entry["status"], len(entry["cost"])) == ("in_doubt", 1)
+    assert entry["cost"][0].split()[0].startswith(str(bill["amount"]).rstrip("0")[:4]), (entry["cost"], bill)
+    report = fine(world, "report", "--csv").out
+    assert entry["cost"][0].split()[0] in report

@@ -114,11 +114,13 @@ def lock_in_place() -> Iterator[None]:
 def no_adopting() -> Iterator[None]:
     """Nobody looks whether a generation with our token is there already."""
 
-    async def looked_up(self: create.Creator, this: Any) -> None:
-        del self, this
+    async def looked_up(self: create.Creator, this: Any) -> Any:
+        del self
+        return this
 
-    async def settled(self: create.Creator, *given: Any, **named: Any) -> None:
+    async def settled(self: create.Creator, this: Any, *given: Any, **named: Any) -> Any:
         del self, given, named
+        return this
 
     with patch.object(create.Creator, "_looked_up", looked_up), patch.object(create.Creator, "_settle", settled):
         yield

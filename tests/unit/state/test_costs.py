@@ -66,7 +66,17 @@ def stamped(lines: Sequence[CostLine]) -> list[CostLine]:
     ("events", "told", "sum_"),
     [
         ([intended(), TAKEN], [("paid", "0.35 EUR")], "0.35 EUR"),
-        ([intended(), Refused(step="create", token=TOKEN, failure=NO)], [], ""),
+        ([intended(), Refused(step="create", token=TOKEN, failure=NO)], [("not_paid", "0 EUR")], ""),
+        (
+            [*(intended(), Refused(step="create", token=TOKEN, failure=NO)) * 2],
+            [("not_paid", "0 EUR")],
+            "",
+        ),
+        (
+            [intended(), LOST, replace(LOST, charged="0.042 EUR")],
+            [("in_doubt", "0.35 EUR"), ("in_doubt", "0.042 EUR")],
+            "0.042 EUR",
+        ),
         ([intended(), LOST], [("in_doubt", "0.35 EUR")], "0.35 EUR"),
         ([intended(), LOST, TAKEN], [("in_doubt", "0.35 EUR"), ("paid", "0.35 EUR")], "0.35 EUR"),
         ([intended(), LOST, NOT_THERE], [("in_doubt", "0.35 EUR"), ("not_paid", "0 EUR")], ""),
