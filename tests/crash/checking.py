@@ -15,7 +15,7 @@ from imagebatch.state.cost_file import COST_LEDGER, read_costs
 from imagebatch.state.journal import read_journal
 from imagebatch.state.lockfile import decode_lock
 from tests.crash.costs import costs_wrong
-from tests.crash.running import Run
+from tests.program.running import Run
 
 Bill = tuple[str, str, str]
 _NEVER_SAID = re.compile(r"Traceback|never retrieved|internal error|ResourceWarning")

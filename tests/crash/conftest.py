@@ -10,8 +10,8 @@ import pytest
 from imagebatch.simulator.process import SimulatorProcess, start
 from tests.crash.benches import ONE, PROJECT, Bench
 from tests.crash.projects import PROFILE, write_project
-from tests.crash.running import Server
 from tests.crash.sweeping import AT_ONCE
+from tests.program.running import Server
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.crash.checking import Snapshot, differences, leftovers, snapshot, troubled
-from tests.crash.running import Place, Run, Server
+from tests.program.running import Place, Run, Server
 
 AT_ONCE = 2
 MOST_APPLIES = 3

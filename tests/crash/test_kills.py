@@ -28,8 +28,8 @@ from tests.crash.projects import (
     write_manifest,
     write_project,
 )
-from tests.crash.running import Place, Run, Server, environment
 from tests.crash.sweeping import KILLED, NOTHING, Case, Recovery, Sweep, as_undisturbed, chosen
+from tests.program.running import Place, Run, Server, environment
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ import pytest
 from tests.crash.benches import ONE, Bench, rule
 from tests.crash.checking import entries, troubled
 from tests.crash.projects import write_manifest
-from tests.crash.running import Place, Run, Server
+from tests.program.running import Place, Run, Server
 from tests.repositories import clone, git, publish, refs, save, server
 
 KITES = """\

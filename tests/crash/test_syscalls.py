@@ -26,8 +26,8 @@ from imagebatch.simulator.process import start
 from tests.crash.benches import PROJECT
 from tests.crash.checking import Snapshot, bills, differences, doubts, entries, leftovers, snapshot, troubled
 from tests.crash.projects import LINEAGE, write_project
-from tests.crash.running import Run, Server, environment
 from tests.crash.sweeping import MOST_APPLIES, NOTHING, Case
+from tests.program.running import Run, Server, environment
 
 pytestmark = pytest.mark.slow
 
