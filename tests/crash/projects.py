@@ -146,6 +146,40 @@ assets:
 """
 
 
+# Two that are drawn while one waits, at a provider that lists: a purchase, labels.
+LISTED = """\
+assets:
+  fox:
+    prompt: "A fox"
+    params: {format: 1:1}
+    resolution: full
+    output: "outputs/fox.jpg"
+  jar:
+    prompt: "A jar with a label"
+    params: {format: 1:1}
+    name: "Jar of honey"
+    tags: [shop, honey]
+    output: "outputs/jar.jpg"
+"""
+# The same at one that only keeps a record of what it billed: two pictures of one request, a ladder of files.
+BILLED = """\
+assets:
+  texture:
+    prompt: "Seamless linen"
+    provider: hub
+    params: {model: openai/gpt-image-2, size: 1024x640, output_format: jpeg, n: 2}
+    pick: all
+    output: "outputs/texture-{{ candidate }}.jpg"
+  mug:
+    prompt: "A mug"
+    provider: hub
+    params: {model: openai/gpt-image-2, size: 1024x640, output_format: jpeg}
+    outputs:
+      - path: "outputs/mug.jpg"
+      - {path: "outputs/mug-100.webp", width: 100}
+"""
+
+
 # What is done to pictures that exist: drawn once by BEFORE, then everything at once by AFTER.
 BEFORE = """\
 assets:
