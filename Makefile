@@ -17,7 +17,7 @@ RUNS ?= 100000
 SEED ?= 100000
 chaos: setup-dev
 	IMAGEBATCH_CHAOS_RUNS=$(RUNS) IMAGEBATCH_CHAOS_SEED=$(SEED) IMAGEBATCH_MACHINE_EXAMPLES=$$(( $(RUNS) / 100 )) \
-	IMAGEBATCH_CRASH_PLACES=all $(BIN)/pytest -n auto --dist worksteal tests/simulation tests/planted tests/crash tests/shared
+	IMAGEBATCH_CRASH_PLACES=all IMAGEBATCH_SYSCALL_POINTS=all $(BIN)/pytest -n auto --dist worksteal tests/simulation tests/planted tests/crash tests/shared
 
 check: setup-dev
 	$(BIN)/ruff format --check

@@ -19,6 +19,11 @@ providers:
 defaults: {provider: studio}
 """
 
+# The same at a provider that outlives the runs.
+LISTING_ELSEWHERE = LISTING.replace(
+    "base_url: simulator", 'base_url: "${ORIGIN}/all-images/v1"\n    api_key: "${KEY:-local}"'
+)
+
 # Twelve variants: simple and advanced mode, all four candidates, a pick that waits for a person, labels, a ladder of
 # two files, a shared draw, a purchase.
 TWELVE = """\
@@ -268,9 +273,8 @@ def copy_project(source: Path, target: Path) -> Path:
 
 
 def lend_drawings(source: Path, target: Path) -> None:
-    """Spare the simulator drawing what it drew in another run: only its time changes, not its answers."""
-    drawn = source / ".imagebatch" / "simulator" / "pictures"
-    for path in drawn.glob("*/*"):
-        there = target / ".imagebatch" / "simulator" / "pictures" / path.parent.name / path.name
+    """Spare a simulator drawing what another drew (both by their data folders): only its time changes, no answer."""
+    for path in (source / "pictures").glob("*/*"):
+        there = target / "pictures" / path.parent.name / path.name
         there.parent.mkdir(parents=True, exist_ok=True)
         os.link(path, there)

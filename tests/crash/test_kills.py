@@ -24,6 +24,7 @@ from tests.crash.projects import (
     LINEAGE,
     LISTED,
     LISTING,
+    LISTING_ELSEWHERE,
     SERIAL,
     SIX,
     THREE,
@@ -75,19 +76,33 @@ def simulated(folder: Path, home: Path) -> Case:
     return Case(folder=folder, environ=environ, simulator=folder / ".imagebatch" / "simulator")
 
 
+Make = Callable[[str, str], MakeCase]
+
+
+@pytest.fixture
+def fresh(providers: Providers, tmp_path: Path, home: Path) -> Make:
+    """Makes cases of a project with these settings and this manifest, each with a provider that outlives its runs."""
+
+    def of(settings: str, manifest: str) -> MakeCase:
+        @contextmanager
+        def make(name: str) -> Iterator[Case]:
+            folder = write_project(tmp_path / name, settings, manifest)
+            data = tmp_path / f"{name}-provider"
+            if name != "first":
+                lend_drawings(tmp_path / "first-provider", data)
+            with providers.start(data, folder / "profile.yaml") as origin:
+                yield Case(folder=folder, environ=environment(home, ORIGIN=origin), simulator=data)
+
+        return make
+
+    return of
+
+
 def test_twelve_variants_survive_fifty_kills(
-    servers: list[Server], tmp_path: Path, home: Path, record_property: Record
+    servers: list[Server], tmp_path: Path, fresh: Make, record_property: Record
 ) -> None:
     began = time.monotonic()
-
-    @contextmanager
-    def make(name: str) -> Iterator[Case]:
-        folder = write_project(tmp_path / name, LISTING, TWELVE)
-        if name != "first":
-            lend_drawings(tmp_path / "first", folder)
-        yield simulated(folder, home)
-
-    sweep = Sweep(servers=servers, make=make, check=as_undisturbed, deaths=2)
+    sweep = Sweep(servers=servers, make=fresh(LISTING_ELSEWHERE, TWELVE), check=as_undisturbed, deaths=2)
     reference, _, runs = sweep.undisturbed(tmp_path / "first.trace")
     twin, places, again = sweep.undisturbed(tmp_path / "second.trace")
     assert [run.code for run in (*runs, *again)] == [0, 0, 0, 0], runs[0].err
@@ -122,26 +137,6 @@ def test_retries_updates_purchases_moves_and_removals_survive_kills(
     }  # fmt: skip
     recoveries = sweep.run(reference, chosen(places, 9, around=(RETRY, PURCHASE)))
     report("verbs", recoveries, began, record_property, "listable")
-
-
-Make = Callable[[str, str], MakeCase]
-
-
-@pytest.fixture
-def fresh(providers: Providers, tmp_path: Path, home: Path) -> Make:
-    """Makes cases of a project with these settings and this manifest, each with a provider that outlives its runs."""
-
-    def of(settings: str, manifest: str) -> MakeCase:
-        @contextmanager
-        def make(name: str) -> Iterator[Case]:
-            folder = write_project(tmp_path / name, settings, manifest)
-            data = tmp_path / f"{name}-provider"
-            with providers.start(data, folder / "profile.yaml") as origin:
-                yield Case(folder=folder, environ=environment(home, ORIGIN=origin), simulator=data)
-
-        return make
-
-    return of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
