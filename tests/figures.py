@@ -11,6 +11,34 @@ from typing import Any
 
 SEEN = "seen"
 
+_DISTURBED = {"K": "kills of the real program", "Y": "calls of the system that kill or fail"}
+
+
+@dataclass(slots=True)
+class Level:
+    """The real program, disturbed: what its sweeps came to."""
+
+    counts: "Counter[str]" = field(default_factory=Counter)
+    classes: dict[str, "Counter[str]"] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def add(self, seen: Mapping[str, Any]) -> None:
+        """What one sweep came to."""
+        self.counts.update(seen["counts"])
+        self.seconds += seen["seconds"]
+        for kind, counts in seen["classes"].items():
+            self.classes.setdefault(kind, Counter()).update(counts)
+
+    def told(self, name: str) -> Iterator[str]:
+        """The lines."""
+        counts = self.counts
+        yield (
+            f"level {name}: {counts['points']} {_DISTURBED[name]} ({counts['runs']} runs), {self.seconds:.0f} s: "
+            f"double pays {counts['double pays']}, undeclared losses {counts['undeclared losses']}"
+        )
+        for kind, counted in sorted(self.classes.items()):
+            yield f"  {kind}: {counted['points']} where it draws, {counted['doubts']} pictures left in a declared doubt"
+
 
 @dataclass(slots=True)
 class Figures:
@@ -19,6 +47,7 @@ class Figures:
     simulated: "Counter[str]" = field(default_factory=Counter)
     by_kind: dict[str, "Counter[str]"] = field(default_factory=dict)
     bugs: dict[str, str] = field(default_factory=dict)
+    levels: dict[str, "Level"] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     seconds: float = 0.0
     bug_seconds: float = 0.0
@@ -30,6 +59,8 @@ class Figures:
             self.seconds += seen["seconds"]
             for kind, counts in seen["kinds"].items():
                 self.by_kind.setdefault(kind, Counter()).update(counts)
+        elif seen["what"] == "level":
+            self.levels.setdefault(seen["level"], Level()).add(seen)
         elif seen["what"] == "bug":
             self.bugs[seen["name"]] = seen["found"]
             self.bug_seconds += seen["seconds"]
@@ -40,6 +71,8 @@ class Figures:
         """The lines."""
         if self.simulated:
             yield from self._simulation()
+        for name, level in sorted(self.levels.items()):
+            yield from level.told(name)
         if self.bugs:
             found = sum(1 for how in self.bugs.values() if how)
             yield f"planted bugs: {found} of {len(self.bugs)} found, {self.bug_seconds:.0f} s"

@@ -16,6 +16,8 @@ from imagebatch.pipeline.lanes import open_lane
 from imagebatch.pipeline.project import Project, key_of
 from imagebatch.providers.base import CanCheck
 
+PATIENCE_S = 3.0  # somebody looks at the screen; one that answers later is not well
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderFacts:
@@ -132,7 +134,13 @@ async def _checked(project: Project, alias: str) -> Checked:
     try:
         async with AsyncExitStack() as stack:
             lane = await open_lane(
-                stack, project, alias, simulator=None, memory={}, trust=read_trust(project.setup.variables)
+                stack,
+                project,
+                alias,
+                simulator=None,
+                memory={},
+                trust=read_trust(project.setup.variables),
+                read_budget_s=PATIENCE_S,
             )
             if not isinstance(lane.adapter, CanCheck):
                 return Checked(alias=alias, checked=False)

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from imagebatch.errors import ProviderError
-from imagebatch.http.client import ProviderWire
+from imagebatch.http.client import READ_BUDGET_S, ProviderWire
 from imagebatch.http.downloader import Downloader
 from imagebatch.http.limits import Gate
 from imagebatch.http.trust import (
@@ -80,9 +80,10 @@ async def open_lane(
     memory: MutableMapping[str, str],
     trust: Trust,
     shared: asyncio.Semaphore | None = None,
+    read_budget_s: float = READ_BUDGET_S,
 ) -> Lane:
     """One provider's lane; `simulator` is the simulator's origin where it runs, `shared` the places of all providers
-    together.
+    together, `read_budget_s` for how many seconds a reading is tried again.
 
     Raises ProviderError where the key or the base address is missing, RefusedError where the key may not go there.
     """
@@ -104,6 +105,7 @@ async def open_lane(
         gate=gate,
         memory=memory,
         secret=to.secret,
+        read_budget_s=read_budget_s,
     )
     await stack.enter_async_context(wire)
     downloader = await stack.enter_async_context(Downloader(to.rules, gate=gate))

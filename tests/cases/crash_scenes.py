@@ -7,7 +7,7 @@ from typing import Any, Final
 from tests.cases.disturbed import CREATE, INSTANT, after, before, broken, killed, launched, places
 from tests.cases.scenes import APPLY, HERO, Scene, fine
 from tests.cases.world import Ran, World
-from tests.crash.running import Place
+from tests.program.running import Place
 from tests.simulation.disturbing import Disturbance, disturbance, disturbed
 
 THREE: Final = ("fox", "owl", "jar")

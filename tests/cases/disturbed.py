@@ -15,7 +15,7 @@ from typing import Final
 
 from tests.cases.scenes import APPLY
 from tests.cases.world import Ran, World
-from tests.crash.running import Place, Server
+from tests.program.running import Place, Server
 from tests.seams.watching import watched
 
 CREATE: Final = "POST /all-images/v1/image-generations"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from imagebatch.pipeline import balances
 from imagebatch.state.cost_file import read_costs
 from imagebatch.state.costs import settled
 from tests.cases.scenes import APPLY, HERO, PLAN, fine, rule, shown, wrong
@@ -164,7 +165,10 @@ def test_a_purchase_is_held_against_what_is_left_for_pictures(world: World) -> N
 @pytest.mark.parametrize(
     "answer", [{"status": 500}, {"status": 404, "json": {}}, {"status": 200, "body": "<html>"}, {"then": "close"}]
 )
-def test_a_balance_that_cannot_be_read_is_a_warning_and_no_stop(world: World, answer: Mapping[str, Any]) -> None:
+def test_a_balance_that_cannot_be_read_is_a_warning_and_no_stop(
+    world: World, answer: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(balances, "LOOK_S", 1.0)
     hub(world, 1)
     with wrong(world, [rule("quota", answer, face="aigne-hub")]):
         ran = fine(world)

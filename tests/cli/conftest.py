@@ -5,11 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.program.running import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = "from imagebatch.cli.main import run; run()"
@@ -38,13 +40,17 @@ class Ran:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project in a folder of its own."""
+    """A project in a folder of its own; its commands run in forks of `server`, or each in an interpreter of its own."""
 
     root: Path
     environ: dict[str, str] = field(default_factory=dict)
+    server: Server | None = None
 
     def run(self, *arguments: str, text: str = "", **variables: str) -> Ran:
         """Run one command in it."""
+        if self.server is not None:
+            run = self.server.run(self.root, *arguments, environ={**self.environ, **variables}, text=text)
+            return Ran(code=run.code, out=run.out, err=run.err)
         done = subprocess.run(
             [sys.executable, "-c", ENTRY, *arguments],
             cwd=self.root,
@@ -77,10 +83,17 @@ def bare_environment(home: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Does the imports of all commands once."""
+    with Server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path, server: Server) -> Project:
     """A small project: four pictures of one asset, two of another with a pick to be made."""
-    made = Project(root=tmp_path / "project", environ=bare_environment(tmp_path / "home"))
+    made = Project(root=tmp_path / "project", environ=bare_environment(tmp_path / "home"), server=server)
     (tmp_path / "home").mkdir(exist_ok=True)
     made.write(
         "imagebatch.yaml",
@@ -97,7 +110,7 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def applied_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def applied_once(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
     """The worked example, applied with the simulator; copy it before changing anything."""
     folder = tmp_path_factory.mktemp("example")
     root = folder / "project"
@@ -107,14 +120,14 @@ def applied_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source = ROOT / name
         copy: Callable[..., object] = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, root / name)
-    done = Project(root=root, environ=bare_environment(folder / "home")).run("apply", "-y")
+    done = Project(root=root, environ=bare_environment(folder / "home"), server=server).run("apply", "-y")
     assert done.code == 0, done.err
     return root
 
 
 @pytest.fixture
-def applied(applied_once: Path, tmp_path: Path) -> Project:
+def applied(applied_once: Path, tmp_path: Path, server: Server) -> Project:
     """A copy of the applied worked example."""
     shutil.copytree(applied_once, tmp_path / "applied")
     (tmp_path / "home").mkdir(exist_ok=True)
-    return Project(root=tmp_path / "applied", environ=bare_environment(tmp_path / "home"))
+    return Project(root=tmp_path / "applied", environ=bare_environment(tmp_path / "home"), server=server)

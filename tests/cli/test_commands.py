@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -507,7 +508,7 @@ def test_explain_names_the_files_that_a_person_picks_from(project: Project) -> N
 
 
 def test_a_missing_key_is_answered_with_lines_that_work_when_pasted(tmp_path: Path, project: Project) -> None:
-    bare = Project(root=tmp_path / "bare", environ=project.environ)
+    bare = replace(project, root=tmp_path / "bare")
     bare.write("imagebatch.yaml", "version: 1\n")
     bare.write("manifests/a.yaml", "assets: {logo: {prompt: a pot, provider: openai, params: {model: gpt-image-2}}}\n")
     refused = bare.run("apply", "-y")
@@ -527,7 +528,7 @@ def test_init_writes_a_project_that_validates_and_plans_and_overwrites_nothing(
     tmp_path: Path, project: Project
 ) -> None:
     (tmp_path / "new").mkdir()
-    fresh = Project(root=tmp_path / "new", environ=project.environ)
+    fresh = replace(project, root=tmp_path / "new")
     done = fresh.run("init")
     assert done.code == 0, done.err
     settings = (fresh.root / "imagebatch.yaml").read_text()
@@ -550,7 +551,7 @@ def test_init_writes_a_project_that_validates_and_plans_and_overwrites_nothing(
 def test_init_prints_a_next_command_that_can_be_pasted_and_works_with_any_folder_name(
     tmp_path: Path, project: Project
 ) -> None:
-    fresh = Project(root=tmp_path, environ=project.environ)
+    fresh = replace(project, root=tmp_path)
     done = fresh.run("init", "Bilder für Oma")
     assert done.out.endswith("Next: imagebatch -C 'Bilder für Oma' plan\n"), done.out
     words = shlex.split(done.out.splitlines()[-1].removeprefix("Next: imagebatch "))
@@ -569,7 +570,7 @@ def test_init_says_when_it_is_inside_a_project_and_keeps_out_of_its_manifests(pr
 
 
 def test_init_ends_with_paragraphs_that_the_screen_may_break_anywhere(tmp_path: Path, project: Project) -> None:
-    out = Project(root=tmp_path, environ=project.environ).run("init", "new").out
+    out = replace(project, root=tmp_path).run("init", "new").out
     assert next(line for line in out.splitlines() if line.startswith("Commit these")).endswith("keeps them.")
 
 
@@ -610,7 +611,7 @@ def test_what_is_to_be_done_next_about_one_picture_names_its_own_project(project
 
 def test_outside_a_project_one_picture_has_a_home_of_its_own(tmp_path: Path, project: Project) -> None:
     (tmp_path / "nowhere").mkdir()
-    alone = Project(root=tmp_path / "nowhere", environ=project.environ)
+    alone = replace(project, root=tmp_path / "nowhere")
     done = alone.run("run", "a fox", "--simulate", "-y", "-o", "fox.webp")
     assert done.code == 0, done.err
     assert (alone.root / "fox.webp").read_bytes()[8:12] == b"WEBP"
@@ -779,7 +780,7 @@ def test_foreign_text_in_prompts_starts_no_line_and_stays_escaped(project: Proje
 
 
 def test_commands_that_are_printed_work_from_where_the_user_is(project: Project) -> None:
-    outside = Project(root=project.root.parent, environ=project.environ)
+    outside = replace(project, root=project.root.parent)
     project.write("manifests/pun.yaml", "assets:\n  pun:\n    prompt: Type imagebatch plan on a screen\n")
     refused = outside.run("-C", "project", "apply")
     assert "hint: say yes beforehand: imagebatch -C project apply -y" in refused.err

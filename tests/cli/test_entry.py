@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,17 @@ import pytest
 from tests.cli.conftest import ENTRY, ROOT, Project
 
 HEAVY = ("httpx", "aiohttp", "PIL", "pydantic", "jinja2", "rich", "yaml", "asyncio")
+
+
+@pytest.fixture
+def project(project: Project) -> Project:
+    """Every command with its own interpreter: how one starts is what is looked at here."""
+    return replace(project, server=None)
+
+
+@pytest.fixture
+def applied(applied: Project) -> Project:
+    return replace(applied, server=None)
 
 
 def loaded_by(project: Project, arguments: list[str], names: tuple[str, ...]) -> set[str]:

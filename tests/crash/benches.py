@@ -8,8 +8,8 @@ from typing import Any
 
 from imagebatch.simulator.process import SimulatorProcess
 from tests.crash.checking import Bill, bills, leftovers, troubled
-from tests.crash.running import Run, Server, Started, environment
 from tests.crash.sweeping import NOTHING
+from tests.program.running import Run, Server, Started, environment
 
 PROJECT = """\
 version: 1

@@ -13,7 +13,7 @@ from imagebatch.model.generation import Entry
 from imagebatch.simulator.ledger import Ledger
 from imagebatch.state.cost_file import COST_LEDGER, read_costs
 from tests.crash.costs import costs_wrong
-from tests.crash.running import Run
+from tests.program.running import Run
 
 Bill = tuple[str, str, str]
 

@@ -10,14 +10,21 @@ import pytest
 from imagebatch.simulator.process import SimulatorProcess, start
 from tests.crash.benches import ONE, PROJECT, Bench
 from tests.crash.projects import PROFILE, write_project
-from tests.crash.running import Server
 from tests.crash.sweeping import AT_ONCE
+from tests.program.providing import Providers
+from tests.program.running import Server
 
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Server]]:
     with ExitStack() as stack:
         yield [stack.enter_context(Server(tmp_path_factory.mktemp("server"))) for _ in range(AT_ONCE)]
+
+
+@pytest.fixture(scope="session")
+def providers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Providers]:
+    with Providers(tmp_path_factory.mktemp("providers")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -19,6 +19,11 @@ providers:
 defaults: {provider: studio}
 """
 
+# The same at a provider that outlives the runs.
+LISTING_ELSEWHERE = LISTING.replace(
+    "base_url: simulator", 'base_url: "${ORIGIN}/all-images/v1"\n    api_key: "${KEY:-local}"'
+)
+
 # Twelve variants: simple and advanced mode, all four candidates, a pick that waits for a person, labels, a ladder of
 # two files, a shared draw, a purchase.
 TWELVE = """\
@@ -146,6 +151,40 @@ assets:
 """
 
 
+# Two that are drawn while one waits, at a provider that lists: a purchase, labels.
+LISTED = """\
+assets:
+  fox:
+    prompt: "A fox"
+    params: {format: 1:1}
+    resolution: full
+    output: "outputs/fox.jpg"
+  jar:
+    prompt: "A jar with a label"
+    params: {format: 1:1}
+    name: "Jar of honey"
+    tags: [shop, honey]
+    output: "outputs/jar.jpg"
+"""
+# The same at one that only keeps a record of what it billed: two pictures of one request, a ladder of files.
+BILLED = """\
+assets:
+  texture:
+    prompt: "Seamless linen"
+    provider: hub
+    params: {model: openai/gpt-image-2, size: 1024x640, output_format: jpeg, n: 2}
+    pick: all
+    output: "outputs/texture-{{ candidate }}.jpg"
+  mug:
+    prompt: "A mug"
+    provider: hub
+    params: {model: openai/gpt-image-2, size: 1024x640, output_format: jpeg}
+    outputs:
+      - path: "outputs/mug.jpg"
+      - {path: "outputs/mug-100.webp", width: 100}
+"""
+
+
 # What is done to pictures that exist: drawn once by BEFORE, then everything at once by AFTER.
 BEFORE = """\
 assets:
@@ -234,9 +273,8 @@ def copy_project(source: Path, target: Path) -> Path:
 
 
 def lend_drawings(source: Path, target: Path) -> None:
-    """Spare the simulator drawing what it drew in another run: only its time changes, not its answers."""
-    drawn = source / ".imagebatch" / "simulator" / "pictures"
-    for path in drawn.glob("*/*"):
-        there = target / ".imagebatch" / "simulator" / "pictures" / path.parent.name / path.name
+    """Spare a simulator drawing what another drew (both by their data folders): only its time changes, no answer."""
+    for path in (source / "pictures").glob("*/*"):
+        there = target / "pictures" / path.parent.name / path.name
         there.parent.mkdir(parents=True, exist_ok=True)
         os.link(path, there)

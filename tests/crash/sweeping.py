@@ -12,14 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagebatch.simulator.process import start
-from tests.crash.checking import Snapshot, bills, differences, leftovers, snapshot, troubled
+from tests.crash.checking import Bill, Snapshot, bills, differences, leftovers, snapshot, troubled
 from tests.crash.projects import write_project
-from tests.crash.running import Place, Run, Server, environment
+from tests.crash.tally import Account, account
+from tests.program.running import Place, Run, Server, environment
 
 AT_ONCE = 2
 MOST_APPLIES = 3
 NOTHING = "Nothing to do"
 KILLED = -9
+PLACES = "IMAGEBATCH_CRASH_PLACES"
 
 Environ = dict[str, str]
 
@@ -35,17 +37,28 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """What came of one place: the killed run, the applies after it, and what is not as it should be."""
+    """What came of one place: the killed runs, the applies after them, and what is not as it should be.
+
+    `account` is how it stood after the applies, `lost` counts the bills that nobody accounted for then.
+    """
 
     place: Place
-    killed: Run
+    killed: tuple[Run, ...]
     applies: tuple[Run, ...]
     wrong: tuple[str, ...]
+    account: Account
+    lost: int
     doubts: int = 0
+
+    @property
+    def kills(self) -> int:
+        """How many of its runs died."""
+        return sum(run.code == KILLED for run in self.killed)
 
     def __str__(self) -> str:
         codes = [run.code for run in self.applies]
-        head = f"killed before {json.dumps(self.place)}: {self.killed.code}, then {codes}"
+        died = [run.code for run in self.killed]
+        head = f"killed before {json.dumps(self.place)}: {died}, then {codes}"
         said = [f"apply {number} said: {run.out}" for number, run in enumerate(self.applies, start=1)]
         return "\n    ".join([head, *(line for one in (*self.wrong, *said) for line in one.splitlines())])
 
@@ -65,11 +78,17 @@ Check = Callable[[Server, Case, Snapshot, list[Run]], tuple[list[str], int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Runs `apply` in cases that `make` makes; `check` settles what is left and says what is wrong."""
+    """Runs `apply` in cases that `make` makes; `check` settles what is left and says what is wrong.
+
+    With `deaths` above 1 the run that recovers dies at the same place too, and so on: until that many have died or one
+    has come to its end.
+    """
 
     servers: Sequence[Server]
     make: MakeCase
     check: Check
+    deaths: int = 1
+    strays: set[Bill] = field(default_factory=set)
     free: list[Server] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -82,7 +101,9 @@ class Sweep:
             places: list[Place] = []
             for name in trace.read_text(encoding="utf-8").splitlines():
                 seen[name] += 1
-                places.append((name, seen[name]))
+                if trace.stem not in name.split():  # the project's own folder has another name in each case
+                    places.append((name, seen[name]))
+            self.strays.update(account(case.folder, case.simulator).strays)
             return snapshot(case.folder, case.simulator), places, [run, again]
 
     def run(self, reference: Snapshot, places: Sequence[Place]) -> list[Recovery]:
@@ -93,15 +114,24 @@ class Sweep:
 
     def _one(self, reference: Snapshot, number: int, place: Place) -> Recovery:
         with self._server() as server, self.make(f"kill-{number}") as case:
-            killed = server.run(case.folder, "apply", "-y", kill=place, environ=case.environ)
+            killed: list[Run] = []
+            while len(killed) < self.deaths and all(run.code == KILLED for run in killed):
+                killed.append(server.run(case.folder, "apply", "-y", kill=place, environ=case.environ))
             applies: list[Run] = []
             while len(applies) < MOST_APPLIES and not (applies and NOTHING in applies[-1].out):
                 applies.append(server.run(case.folder, "apply", "-y", environ=case.environ))
+            found = account(case.folder, case.simulator)
+            lost = found.strays - self.strays
             wrong, doubts = self.check(server, case, reference, applies)
-            wrong += troubled([killed, *applies])
+            wrong += [f"billed and not accounted for: {bill}" for bill in sorted(lost)]
+            wrong += [f"billed {found.double} times too often"] if found.double else []
+            wrong += troubled([*killed, *applies])
             if not wrong:
                 shutil.rmtree(case.folder)
-            return Recovery(place=place, killed=killed, applies=tuple(applies), wrong=tuple(wrong), doubts=doubts)
+            return Recovery(
+                place=place, killed=tuple(killed), applies=tuple(applies), wrong=tuple(wrong), account=found,
+                lost=len(lost), doubts=doubts,
+            )  # fmt: skip
 
     @contextmanager
     def _server(self) -> Iterator[Server]:
@@ -144,7 +174,7 @@ def chosen(places: Sequence[Place], count: int, around: Sequence[str] = ()) -> l
 
     `IMAGEBATCH_CRASH_PLACES=all` takes every place, a number that many.
     """
-    asked = os.environ.get("IMAGEBATCH_CRASH_PLACES", str(count))
+    asked = os.environ.get(PLACES, str(count))
     if asked == "all":
         return list(places)
     count = min(int(asked), len(places))

@@ -9,8 +9,8 @@ import pytest
 from tests.crash.benches import KITES, ONE, Bench, rule
 from tests.crash.checking import entries, leftovers, troubled
 from tests.crash.projects import write_manifest
-from tests.crash.running import Run, Server
 from tests.crash.sweeping import NOTHING
+from tests.program.running import Run, Server
 
 TWO = (
     ONE

@@ -15,7 +15,7 @@ from imagebatch.state.journal import read_journal
 from tests.crash.benches import Bench, rule
 from tests.crash.checking import doubts, entries, troubled
 from tests.crash.projects import write_manifest
-from tests.crash.running import Run, Started
+from tests.program.running import Run, Started
 
 MOST_S = 6.0
 """Five seconds to collect, and what a busy machine takes to save and to leave."""

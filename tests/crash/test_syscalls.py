@@ -24,8 +24,9 @@ import pytest
 from tests.crash.benches import PROJECT
 from tests.crash.checking import Snapshot, bills, differences, doubts, leftovers, snapshot, troubled, unaccounted
 from tests.crash.projects import LINEAGE
-from tests.crash.running import Run, Server
 from tests.crash.sweeping import MOST_APPLIES, NOTHING, Case, decided, served
+from tests.crash.tally import CLASSES, Account, Tally, account
+from tests.program.running import Run, Server
 
 pytestmark = pytest.mark.slow
 
@@ -99,6 +100,7 @@ class Verdict:
     disturbed: Run
     applies: tuple[Run, ...]
     wrong: tuple[str, ...]
+    account: Account
     doubts: int
     double: int
     lost: int
@@ -234,6 +236,7 @@ class Sweep:
         declared = doubts(case.folder) if there else {}
         lost = unaccounted(case.folder, case.simulator) if there else []
         wrong += lost
+        found = account(case.folder, case.simulator)
         if not there:
             wrong += ["there is no lock", *(f"exit {run.code}: {(run.out + run.err)[-600:]}" for run in applies)]
         elif declared:
@@ -246,13 +249,13 @@ class Sweep:
         double = sum(count - 1 for count in bills(case.simulator).values())
         wrong += [f"billed {double} times too often"] if double else []
         return Verdict(
-            point=point, disturbed=disturbed, applies=tuple(applies), wrong=tuple(wrong), doubts=len(declared),
-            double=double, lost=len(lost),
+            point=point, disturbed=disturbed, applies=tuple(applies), wrong=tuple(wrong), account=found,
+            doubts=len(declared), double=double, lost=len(lost),
         )  # fmt: skip
 
 
 def test_a_call_that_kills_or_fails_costs_no_picture_twice_and_loses_none(
-    servers: list[Server], tmp_path: Path, home: Path, record_property: Callable[[str, str], None]
+    servers: list[Server], tmp_path: Path, home: Path, record_property: Callable[[str, object], None]
 ) -> None:
     refusal = strace_refuses()
     if refusal is not None:
@@ -270,10 +273,14 @@ def test_a_call_that_kills_or_fails_costs_no_picture_twice_and_loses_none(
     points = chosen(calls, os.environ.get("IMAGEBATCH_SYSCALL_POINTS", str(POINTS)))
     verdicts = Sweep(servers, tmp_path, home, reference).run(points)
     bad = [one for one in verdicts if one.wrong]
+    tally = Tally(level="Y")
+    for one in verdicts:
+        tally.add(one.account, kinds=dict.fromkeys(CLASSES.values(), 1), runs=1 + len(one.applies), lost=one.lost)
+    record_property("seen", tally.seen(time.monotonic() - began))
     figure = (
         f"calls of the system: {len(verdicts)} points, {sum(one.double for one in verdicts)} double pays, "
         f"{sum(one.lost for one in verdicts)} losses, {sum(1 for one in verdicts if one.doubts)} left doubts, "
         f"{len(bad)} wrong, {time.monotonic() - began:.0f} s"
     )
-    record_property("figure", figure)
+    assert tally.counts["double pays"] == tally.counts["undeclared losses"] == 0, figure
     assert not bad, "\n\n".join([figure, *map(str, bad)])

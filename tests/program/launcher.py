@@ -9,26 +9,32 @@ of a name. Nothing in the package knows of this: the effects are those of its se
 over sockets.
 """
 
+import gc
 import json
 import os
 import signal
 import socket
 import sys
 import threading
+import warnings
 from collections import Counter
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import imagebatch.cli.commands.applying
-import imagebatch.cli.main
-import imagebatch.cli.progress
-import imagebatch.manifest.project
-import imagebatch.pipeline.applying
-import imagebatch.providers.aigne_hub
-import imagebatch.providers.all_images
-import imagebatch.providers.openai  # as those above: so that the runs need not
+from imagebatch.cli.main import COMMANDS, run
 from tests.seams.watching import watch
+
+# What commands import when they need it, beside their own modules.
+_NEEDED_LATER = (
+    "certifi", "filelock", "resource",
+    "imagebatch.cli.github", "imagebatch.cli.progress", "imagebatch.cli.views.events_json",
+    "imagebatch.cli.views.plan_json", "imagebatch.cli.views.plan_text", "imagebatch.cli.views.problems",
+    "imagebatch.manifest.assembly", "imagebatch.manifest.project", "imagebatch.manifest.resolve",
+    "imagebatch.pipeline.applying", "imagebatch.pipeline.deciding", "imagebatch.pipeline.doctor",
+    "imagebatch.providers.aigne_hub", "imagebatch.providers.all_images", "imagebatch.providers.openai",
+)  # fmt: skip
 
 
 class Effects:
@@ -100,9 +106,11 @@ def _become(job: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(job["environ"])
     sys.argv = ["imagebatch", *job["arguments"]]
-    null = os.open(os.devnull, os.O_RDONLY)
+    if job["environ"].get("PYTHONWARNINGS") == "error":
+        warnings.simplefilter("error")
+    given = os.open(job["in"] or os.devnull, os.O_RDONLY)
     out, err = (os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644) for name in ("out", "err"))
-    for target, source in enumerate((null, out, err)):
+    for target, source in enumerate((given, out, err)):
         os.dup2(source, target)
         os.close(source)
     if job.get("trace") or job.get("kill"):
@@ -113,11 +121,15 @@ def _become(job: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve until standard input closes."""
+    for name in (*(f"imagebatch.cli.commands.{module}" for module in dict.fromkeys(COMMANDS.values())), *_NEEDED_LATER):
+        import_module(name)
+    gc.collect()
+    gc.freeze()  # the collector of a run would copy what it need not look at
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
             _become(json.loads(line))
-            imagebatch.cli.main.run()
+            run()
             return
         sys.stdout.write(f"pid {pid}\n")
         sys.stdout.flush()

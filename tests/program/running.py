@@ -106,11 +106,12 @@ class Server:
         environ: dict[str, str] | None = None,
         by: int = signal.SIGKILL,
         ignore: Sequence[str] = (),
+        text: str = "",
     ) -> Started:
         """Start the program in a folder, as the leader of a process group.
 
         With `kill` it gets the signal `by` just before that effect, with `trace` it lists them; `ignore` names signals
-        that are switched off when it begins.
+        that are switched off when it begins; `text` is what it may read.
         """
         if self.running is not None:  # a test that failed left it
             with suppress(ProcessLookupError):
@@ -118,10 +119,14 @@ class Server:
             self.running.wait()
         self._count += 1
         streams = (self._scratch / f"{self._count}.out", self._scratch / f"{self._count}.err")
+        given = self._scratch / f"{self._count}.in"
+        if text:
+            given.write_text(text, encoding="utf-8")
         job = {
             "folder": str(folder),
             "arguments": arguments,
             "environ": environ if environ is not None else environment(self._scratch),
+            "in": str(given) if text else None,
             "out": str(streams[0]),
             "err": str(streams[1]),
             "kill": kill,
@@ -144,9 +149,10 @@ class Server:
         trace: Path | None = None,
         environ: dict[str, str] | None = None,
         by: int = signal.SIGKILL,
+        text: str = "",
     ) -> Run:
         """Run the program in a folder to its end."""
-        return self.start(folder, *arguments, kill=kill, trace=trace, environ=environ, by=by).wait()
+        return self.start(folder, *arguments, kill=kill, trace=trace, environ=environ, by=by, text=text).wait()
 
     def read(self, word: str) -> int:
         """The next answer of the server."""
