@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from imagebatch.errors import ImagebatchError
@@ -39,7 +39,8 @@ class Leaving:
 
     Called by the wire at that moment. Whoever waits until then (for a rate, a connection, a route) is not in doubt.
     `unsent` says why nothing may leave any more. `cleared` returns where runs on other machines know enough of it, and
-    raises ImagebatchError where it may not leave. `was_sent` tells whether its token may have left before.
+    raises ImagebatchError where it may not leave. `was_sent` tells whether its token may have left before; `given_up`
+    are the doubts that this run has given up.
     """
 
     this: Try
@@ -49,6 +50,7 @@ class Leaving:
     unsent: Callable[[Try], End | None]
     cleared: Callable[[], Awaitable[None]] = at_once
     was_sent: Callable[[Try], bool] = lambda _: False
+    given_up: set[str] = field(default_factory=set)
     generation: str | None = None
     begun: bool = False
     doubted: bool = False
@@ -91,7 +93,9 @@ class Leaving:
         """It leaves now: what it stands for is in doubt no more."""
         given_up, self.this = self.this.gives_up, replace(self.this, gives_up=())
         for token in given_up:
-            await self._give_up(token)
+            if token not in self.given_up:  # another part of the same draw may have left before
+                self.given_up.add(token)
+                await self._give_up(token)
 
     async def undo(self, why: str) -> None:
         """Nothing of it was taken: an intent that was written is closed; a doubt that it stood for stays one."""

@@ -55,6 +55,7 @@ class PaidSteps:
     spending: Spending = field(default_factory=Spending)
     was_sent: Callable[[Try], bool] = lambda _: False
     was_sent_once: Callable[[str], bool] = lambda _: True
+    given_up: set[str] = field(default_factory=set)
 
     def leaving(self, this: Try, step: PaidStep, *, generation: str | None = None) -> Leaving:
         """A paid step that is about to be sent."""
@@ -66,6 +67,7 @@ class PaidSteps:
             unsent=self.unsent,
             cleared=self.cleared,
             was_sent=self.was_sent,
+            given_up=self.given_up,
             generation=generation,
         )
 
