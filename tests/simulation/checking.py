@@ -1,7 +1,8 @@
 """What has to hold after every disturbed run, whatever happened to it."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -67,32 +68,64 @@ def in_doubt(known: Mapping[str, Entry]) -> frozenset[str]:
 
 def wrong(world: World, reference: Undisturbed, kind: Kind) -> list[str]:
     """In words, what does not hold; empty where everything does."""
-    found = [f"billed {count} times: {bill}" for bill, count in world.providers.billed().items() if count > 1]
+    billed = world.providers.billed()
+    found = [f"billed {count} times: {bill}" for bill, count in billed.items() if count > 1]
+    found += [f"left without an intent: {what}" for what in world.network.without_intent]
     found += [f"left behind: {path}" for path in world.disk.files(HOME) if _LEFT_BEHIND.search(path)]
+    found += [f"nobody asked for it: {bill}" for bill in billed if bill not in reference.bills]
     if not lock_of(world):
         return [*found, "there is no lock"]
     known = entries(world)
-    declared = in_doubt(known)
-    kept = {token for entry in known.values() for token in _tokens(entry)}
+    doubted = {address: entry for address, entry in known.items() if entry.status == "in_doubt"}
     if kind != "blind":  # a blind provider's bill carries no token of ours
+        kept = {token for entry in known.values() for token in _tokens(entry)}
         found += [
             f"billed and not accounted for: {bill}"
-            for bill in world.providers.billed()
+            for bill in billed
             if bill.step != "buy" and bill.token not in kept and bill not in reference.bills
         ]
-    if declared:
-        return found if kind != "listable" else [*found, f"in doubt, though the provider lists: {sorted(declared)}"]
-    found += [f"never billed: {bill}" for bill in reference.bills if bill not in world.providers.billed()]
-    found += [f"nobody asked for it: {bill}" for bill in world.providers.billed() if bill not in reference.bills]
+    if doubted:
+        return [*found, *_doubts_wrong(world, doubted, kind), *_others_wrong(world, reference, known, doubted)]
+    found += [f"never billed: {bill}" for bill in reference.bills if bill not in billed]
     if lock_of(world) != reference.lock:
         found.append("the lock differs")
     here = _kept(world)
-    found += [
-        f"{path}: {'missing' if path not in here else 'not wanted' if path not in reference.files else 'other bytes'}"
-        for path in sorted(reference.files.keys() | here.keys())
-        if reference.files.get(path) != here.get(path)
+    return found + _files_wrong(here, reference.files, reference.files.keys() | here.keys())
+
+
+def _doubts_wrong(world: World, doubted: Mapping[str, Entry], kind: Kind) -> list[str]:
+    """A doubt is about a create that has left, at a provider that cannot list."""
+    if kind == "listable":
+        return [f"in doubt, though the provider lists: {sorted(doubted)}"]
+    return [
+        f"in doubt, and never sent: {address}"
+        for address, entry in doubted.items()
+        if not ({*_tokens(entry), json.loads(entry.request).get("prompt")} & world.network.may_have_left)
     ]
+
+
+def _others_wrong(
+    world: World, reference: Undisturbed, known: Mapping[str, Entry], doubted: Mapping[str, Entry]
+) -> list[str]:
+    """Beside what is in doubt, every address is as if nothing had happened."""
+    found: list[str] = []
+    here, wanted = _kept(world), _entries(reference.lock)
+    for address in sorted(wanted.keys() | known.keys() - doubted.keys()):
+        if address in doubted:
+            continue
+        if known.get(address) != wanted.get(address):
+            found.append(f"{address} differs, and another one is in doubt: {known.get(address)}")
+            continue
+        found += _files_wrong(here, reference.files, {output.path for output in wanted[address].outputs})
     return found
+
+
+def _files_wrong(here: Mapping[str, bytes], wanted: Mapping[str, bytes], paths: Collection[str]) -> list[str]:
+    return [
+        f"{path}: {'missing' if path not in here else 'not wanted' if path not in wanted else 'other bytes'}"
+        for path in sorted(paths)
+        if wanted.get(path) != here.get(path)
+    ]
 
 
 def lock_of(world: World) -> bytes:

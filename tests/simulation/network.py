@@ -1,6 +1,7 @@
 """The network between program and simulated providers: it takes time, loses things, and outlives the process."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
@@ -11,6 +12,9 @@ import httpx
 
 from imagebatch.http.transport import EXCHANGE, Exchange
 from imagebatch.http.trust import Origin
+from imagebatch.model.event import Intended
+from imagebatch.state.records import Unpacker, decode_event
+from tests.simulation.databases import SimulatedDatabases
 from tests.simulation.providers import Reply
 
 if TYPE_CHECKING:
@@ -66,6 +70,10 @@ class SimulatedNetwork:
         self.latency: Latency = LATENCIES["constant"]
         self.losses = Losses()
         self.paid_calls = 0
+        self.may_have_left: set[str] = set()
+        """Tokens and prompts of creates that have left, or whose intent was on disk when a run died."""
+        self.without_intent: list[str] = []
+        """Paid requests that left before their intent was on disk."""
         self.late: list[UnderWay] = []
         """What may still arrive when the process is gone."""
 
@@ -110,6 +118,8 @@ class SimulatedNetwork:
 
     def cut(self, chance: Random) -> None:
         """The process ends: of what is under way some still arrives."""
+        for intent in intended(self.world.databases):
+            self.may_have_left |= {intent.token, _prompt(intent)}
         late, self.late = self.late, []
         for under_way in late:
             if chance.random() < 0.5:
@@ -119,6 +129,38 @@ class SimulatedNetwork:
         """Begin with another network's ways and with what is under way in it."""
         self.latency, self.losses, self.paid_calls = other.latency, other.losses, other.paid_calls
         self.late = [replace(one) for one in other.late]
+        self.may_have_left, self.without_intent = set(other.may_have_left), list(other.without_intent)
+
+    def leaves(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> None:
+        """A request's first byte leaves now; one that costs money has its intent on disk by then."""
+        if method != "POST" or not any(part in url for part in _PAID):
+            return
+        body = json.loads(content) if content[:1] == b"{" else {}
+        step = "retry" if "/retry/" in url else "buy" if "images/download" in url or "images/buy" in url else "create"
+        if step == "create":
+            self.may_have_left |= {headers.get("x-request-id", ""), str(body.get("prompt", ""))}
+        named = {*headers.values(), *map(str, body.get("tags", ())), url.rpartition("/")[2], str(body.get("id"))}
+        if step == "buy" and body.get("id") in self.world.providers.bought:
+            return  # it is paid for, and fetching it once more is free
+        prompt = str(body.get("prompt"))
+        mine = (one for one in intended(self.world.databases) if one.step == step)
+        if not any({one.token, one.generation, one.candidate} & named or _prompt(one) == prompt for one in mine):
+            self.without_intent.append(f"{step} {url.rpartition('/')[2]}")
+
+
+def intended(databases: SimulatedDatabases) -> list[Intended]:
+    """The intents that are committed to a journal."""
+    found: list[Intended] = []
+    for tables in databases.contents().values():
+        unpacker = Unpacker()
+        for record in tables.batch.values():
+            events = map(decode_event, unpacker.unpack(record))
+            found += [event for event in events if isinstance(event, Intended)]
+    return found
+
+
+def _prompt(intent: Intended) -> str:
+    return str(json.loads(intent.request).get("prompt"))
 
 
 class _Transport(httpx.AsyncBaseTransport):
@@ -135,8 +177,9 @@ class _Transport(httpx.AsyncBaseTransport):
             await exchange.before()
         if exchange.departing is not None:
             exchange.departing()
-        self._network.world.effect("send", f"{request.method} {request.url.path}")
         headers = {name.lower(): value for name, value in request.headers.items()}
+        self._network.leaves(request.method, str(request.url), headers, request.content)
+        self._network.world.effect("send", f"{request.method} {request.url.path}")
         reply = await self._network.ask(request.method, str(request.url), headers, request.content)
         return httpx.Response(reply.status, content=reply.content(), request=request)
 

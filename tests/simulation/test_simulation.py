@@ -26,9 +26,10 @@ from tests.simulation.disturbing import (
     disturbed,
     ended,
     reference,
+    started,
 )
 from tests.simulation.running import apply
-from tests.simulation.scenarios import ROTATION, SCENARIOS, loaded
+from tests.simulation.scenarios import ROTATION, SCENARIOS, Scenario, loaded
 
 RUNS = int(os.environ.get("IMAGEBATCH_CHAOS_RUNS", "20000"))
 SEED = int(os.environ.get("IMAGEBATCH_CHAOS_SEED", "0"))
@@ -121,6 +122,18 @@ def test_a_kept_copy_is_what_a_killed_process_leaves() -> None:
 def _named_alike(files: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
     """Without the number of a file under way: it goes on from run to run of a process."""
     return sorted((re.sub(r"-\d+\.part$", ".part", path), data) for path, data in files.items())
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_run_that_nobody_disturbs_asks_for_each_paid_thing_once(scenario: Scenario) -> None:
+    """A provider may bill the second asking for one purchase as nothing: here it counts."""
+    world = started(scenario, seed=1)
+    billed, before = Counter(world.providers.bills), Counter(world.providers.requests)
+    with world.installed():
+        assert apply(world, loaded(scenario.now)).code == 0
+    paid = Counter(str(bill.step) for bill in (Counter(world.providers.bills) - billed).elements())
+    asked = {step: world.providers.requests[step] - before[step] for step in ("create", "retry", "buy")}
+    assert asked == {step: paid[step] for step in asked}
 
 
 def test_every_scenario_is_ended_at_every_effect_by_every_policy() -> None:

@@ -32,6 +32,7 @@ EVENTS: tuple[Event, ...] = (
     Accepted(step="buy", token=TOKEN, attempt=2, generation="g", candidate="a1"),
     Refused(step="retry", token=TOKEN, failure=FAILURE),
     Doubted(step="buy", token=TOKEN, why="reset", candidate="a1"),
+    Doubted(step="create", token=TOKEN, why="the record says so", charged="0.042 credit"),
     Abandoned(token=TOKEN, why="window"),
     Observed(token=TOKEN, status="failed", failure=Failure(kind="provider", message="x", provider_code="4")),
     Observed(token=TOKEN, status="succeeded", candidates=(Candidate(id="a", facts=facts()),), cost=("1 EUR",)),
