@@ -27,6 +27,7 @@ from tests.unit.state.worlds import TOKEN, entry, facts, full_entry, intended, s
 FAILURE = Failure(kind="blocked", message="nein\u2028 \ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16"))
 EVENTS: tuple[Event, ...] = (
     intended(),
+    intended(again=True),
     intended(step="buy", candidate="a1", resolution="uhd", generation="g", cost=UNKNOWN_COST, part=2, parts=3),
     Accepted(step="create", token=TOKEN, attempt=2, generation="g"),
     Accepted(step="buy", token=TOKEN, attempt=2, generation="g", candidate="a1"),
