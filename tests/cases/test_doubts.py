@@ -158,6 +158,50 @@ def test_a_file_takes_the_place_of_the_doubtful_create_alone(tmp_path: Path, sim
     assert not fine(world, "plan", "--json").lines[0]["changes"]
 
 
+JAR: Final = {"prompt": "a jar", "output": "out/jar.jpg"}
+
+
+def test_where_nothing_is_in_doubt_nothing_is_sent_again(tmp_path: Path, simulated: Simulated) -> None:
+    world = World(name=f"{tmp_path.name}", base=tmp_path, simulated=simulated)
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
+    world.assets({"owl": OTHER})
+    fresh = fine(world, "resolve", "*", "--resend", "-y")
+    assert (fresh.out, world.lock.exists()) == ("Nothing is in doubt there.\n", False)
+    fine(world, *APPLY)
+    world.mark()
+    world.assets({"owl": {**OTHER, "prompt": "two owls"}, "jar": JAR})
+    for named in ("*", "owl", "jar"):
+        assert fine(world, "resolve", named, "--resend", "-y").out == "Nothing is in doubt there.\n"
+        assert fine(world, "resolve", named, "--abandon").out == "Nothing is in doubt there.\n"
+    told = fine(world, "resolve", "*", "--resend", "-y", "--json")
+    assert told.lines[-1]["exit_code"] == 0
+    assert not world.billed()
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_only_what_is_in_doubt_is_sent_again(face: str, tmp_path: Path, simulated: Simulated) -> None:
+    world = doubtful(face, tmp_path, simulated)
+    world.assets({"hero": HERO[face], "owl": {**OTHER, "prompt": "two owls"}, "jar": JAR})
+    with wrong(world, [rule("list", {"status": 200, "json": NOTHING_LISTED})]):
+        ran = world.run("resolve", "*", "--resend", "-y", "--json")
+    assert {one["token"] for one in world.billed("create")} <= {world.entries()["hero"]["token"]}, str(ran)
+    assert set(ran.ends) == {"hero"}, str(ran)
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_what_was_edited_since_is_not_sent_in_its_place(face: str, tmp_path: Path, simulated: Simulated) -> None:
+    world = doubtful(face, tmp_path, simulated)
+    world.assets({"hero": {**HERO[face], "prompt": "two foxes"}, "owl": OTHER})
+    with wrong(world, [rule("list", {"status": 200, "json": NOTHING_LISTED})]):
+        refused = world.run("resolve", "*", "--resend", "-y", "--json")
+        assert (refused.code, "resolve.changed" in refused.codes) == (4, True), str(refused)
+        assert not world.billed()
+        assert [one["address"] for one in listed(world)] == ["hero"]
+        fine(world, "resolve", "hero", "--abandon")
+    assert world.run(*APPLY).code == 0
+    assert len(world.billed("create")) == 1
+
+
 def test_no_message_of_the_package_tells_to_try_again() -> None:
     root = Path(imagebatch.__file__).parent
     found = [

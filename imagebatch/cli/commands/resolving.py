@@ -16,6 +16,7 @@ from imagebatch.errors import EXIT_OK, UsageError
 if TYPE_CHECKING:
     from imagebatch.pipeline.resolving import Doubt
 
+_NOTHING = "Nothing is in doubt there."
 _FORMAT = {"format": "imagebatch-resolve", "format_version": "1.0"}
 
 
@@ -53,26 +54,21 @@ def resolve(
         return list_doubts(shell, resolving.doubts(project, selectors, flags["exclude"]))
     if not selectors:
         raise UsageError("nothing is named", "Name what is to be settled.", hints=("imagebatch resolve --list",))
-    addresses = [one.address for one in resolving.doubts(project, selectors, flags["exclude"])]
-    lease_s = float(flags["lock_timeout"])
+    named = {"exclude": flags["exclude"], "lock_timeout_s": float(flags["lock_timeout"])}
     if resend:
         options, wishes = run_options(**{**flags, "in_doubt": "resend"})
-        wishes["select"] = tuple(addresses) or selectors
-        return carry_out(shell, project, plan_request(**wishes), options, yes=bool(flags["yes"]))
+        wishes["select"] = selectors
+        request = plan_request(resend=True, **wishes)
+        return carry_out(shell, project, request, options, yes=bool(flags["yes"]), nothing=_NOTHING)
     if abandon:
-        for address in addresses:
-            resolving.abandon(project, address, lock_timeout_s=lease_s)
-        word = counted(len(addresses), "attempt")
-        shell.screen.lines(
-            [f"Closed {word}; the next apply draws anew." if addresses else "Nothing is in doubt there."]
-        )
-        return EXIT_OK
-    address = _one(addresses, selectors)
-    if generation is not None:
-        resolving.adopt(project, address, generation, lock_timeout_s=lease_s)
+        closed = resolving.abandon(project, selectors, **named)
+        word = counted(len(closed), "attempt")
+        shell.screen.lines([f"Closed {word}; the next apply draws anew." if closed else _NOTHING])
+    elif generation is not None:
+        address = resolving.adopt(project, selectors, generation, **named)
         shell.screen.lines([f"{shown(address)} is now the provider's {shown(generation)}. Next: imagebatch apply"])
     elif file is not None:
-        facts = resolving.supply(project, address, file, lock_timeout_s=lease_s)
+        address, facts = resolving.supply(project, selectors, file, **named)
         size = f"{facts.width}x{facts.height}"
         shell.screen.lines([f"{shown(address)} is now this picture ({size}). Next: imagebatch apply"])
     return EXIT_OK
@@ -84,15 +80,6 @@ def _ways(generation: str | None, file: Path | None, *, resend: bool, abandon: b
         ("--file", file is not None),
         ("--resend", resend),
         ("--abandon", abandon),
-    )
-
-
-def _one(addresses: list[str], selectors: tuple[str, ...]) -> str:
-    if len(addresses) == 1:
-        return addresses[0]
-    found = ", ".join(addresses[:5]) or "nothing that is in doubt"
-    raise UsageError(
-        "one address is needed", f"{' '.join(selectors)} names {found}.", hints=("imagebatch resolve --list",)
     )
 
 
@@ -116,7 +103,7 @@ def list_doubts(shell: Shell, doubts: "tuple[Doubt, ...]") -> int:
         cost = (
             f"may have cost {cost_text((one.cost,))}" if priced and one.cost else "what it may have cost is not known"
         )
-        some = f"{one.creates} of its {one.of} creates: " if one.of > 1 else ""
+        some = f"{len(one.tokens)} of its {one.of} creates: " if one.of > 1 else ""
         lines = [
             f"{paint(shown(one.address), 'bold')}  {shown(one.provider)}, attempt {one.attempt}, {one.token}",
             f"  {some}{cost}",

@@ -17,6 +17,7 @@ from imagebatch.model.event import Intended, Kept
 from imagebatch.model.generation import Earlier
 from imagebatch.model.money import Cost
 from imagebatch.model.variant import EXT_MARK, Variant
+from imagebatch.pipeline import resolving
 from imagebatch.pipeline.inspecting import want_alone
 from imagebatch.pipeline.lockwork import held_entry
 from imagebatch.pipeline.oneshot import OneShot, check_free, manifest_text, parse_params, save_asset
@@ -72,11 +73,14 @@ def plan_variants(root: Path) -> dict[str, Variant]:
 
 
 @pytest.mark.parametrize("entry", [True, False])
-def test_an_adopted_id_is_waited_for_and_no_longer_in_doubt(tmp_path: Path, *, entry: bool) -> None:
+def test_an_adopted_id_is_waited_for_and_no_longer_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, entry: bool
+) -> None:
+    monkeypatch.setattr(resolving, "checked_token", lambda _run, doubt, *_, **__: doubt.tokens[0])
     write_project(tmp_path)
     in_doubt(tmp_path, entry=entry)
     project = load(Setup(root=tmp_path, variables={}))
-    adopt(project, "hero", "g-77", lock_timeout_s=0)
+    assert adopt(project, ("hero",), "g-77", lock_timeout_s=0) == "hero"
     assert doubts(project) == ()
     ledger = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger
     wanted = next(iter(plan_variants(tmp_path).values()))
@@ -90,7 +94,7 @@ def test_an_abandoned_attempt_leaves_the_address_as_if_never_sent(
     write_project(tmp_path)
     in_doubt(tmp_path, entry=entry, earlier=earlier)
     project = load(Setup(root=tmp_path, variables={}))
-    abandon(project, "hero", lock_timeout_s=0)
+    assert abandon(project, ("hero",), lock_timeout_s=0) == ("hero",)
     assert doubts(project) == ()
     present = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger.current("hero")
     assert (present.generation if present is not None else None) == ("g0" if earlier else None)
@@ -163,7 +167,8 @@ def test_a_picture_handed_in_ends_the_doubt(tmp_path: Path, *, entry: bool) -> N
     in_doubt(tmp_path, entry=entry)
     project = load(Setup(root=tmp_path, variables={}))
     Image.linear_gradient("L").save(tmp_path / "got.png")
-    facts = supply(project, "hero", tmp_path / "got.png", lock_timeout_s=0)
+    address, facts = supply(project, ("hero",), tmp_path / "got.png", lock_timeout_s=0)
+    assert address == "hero"
     assert (facts.width, facts.height, facts.media_type) == (256, 256, "image/png")
     ledger = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger
     (known,) = ledger.known(plan_variants(tmp_path)["hero"].draw)
@@ -173,7 +178,7 @@ def test_a_picture_handed_in_ends_the_doubt(tmp_path: Path, *, entry: bool) -> N
     assert change.action == ("develop" if entry else "adopt")
     assert doubts(project) == ()
     with pytest.raises(PlanError):
-        supply(project, "hero", tmp_path / "got.png", lock_timeout_s=0)
+        supply(project, ("hero",), tmp_path / "got.png", lock_timeout_s=0)
 
 
 def test_a_file_that_is_no_picture_is_refused_and_the_doubt_stays(tmp_path: Path) -> None:
@@ -183,7 +188,7 @@ def test_a_file_that_is_no_picture_is_refused_and_the_doubt_stays(tmp_path: Path
     (tmp_path / "not.png").write_bytes(b"<html>")
     for name in ("not.png", "gone.png"):
         with pytest.raises(OutputError):
-            supply(project, "hero", tmp_path / name, lock_timeout_s=0)
+            supply(project, ("hero",), tmp_path / name, lock_timeout_s=0)
     assert len(doubts(project)) == 1
 
 
@@ -198,8 +203,9 @@ def test_a_file_that_is_no_picture_is_refused_and_the_doubt_stays(tmp_path: Path
 def test_a_doubt_is_listed_with_what_it_may_have_cost(cost: Cost | None, says: str) -> None:
     out = io.StringIO()
     one = Doubt(
-        address="hero", provider="studio", token="ib-x", attempt=1, cost=cost, can_list=False, answers_later=False
-    )
+        address="hero", provider="studio", token="ib-x", draw="sha256:0", attempt=1, cost=cost, can_list=False,
+        answers_later=False, tokens=("ib-x",),
+    )  # fmt: skip
     shell = Shell(screen=Screen(out=out, err=io.StringIO()), environ={}, directory=Path())
     assert list_doubts(shell, (one,)) == 0
     assert says in out.getvalue()
