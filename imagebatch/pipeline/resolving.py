@@ -41,13 +41,21 @@ class Doubt:
     of: int = 1
 
 
-def doubts(project: Project, selectors: Sequence[str] = (), exclude: Sequence[str] = ()) -> tuple[Doubt, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What is in doubt now; `running` is who holds the project: what that run has sent and not heard of is in it."""
+
+    doubts: tuple[Doubt, ...]
+    running: str | None = None
+
+
+def list_doubts(project: Project, selectors: Sequence[str] = (), exclude: Sequence[str] = ()) -> Listed:
     """Everything in doubt among what is selected, each with its possible cost. Reads only."""
-    return doubts_of(project, make_plan(project, doubts_request(selectors, exclude)))
+    planned = make_plan(project, _doubts_request(selectors, exclude))
+    return Listed(doubts=doubts_of(project, planned), running=planned.apply_running)
 
 
-def doubts_request(selectors: Sequence[str], exclude: Sequence[str]) -> PlanRequest:
-    """The plan that tells what is in doubt among what is selected."""
+def _doubts_request(selectors: Sequence[str], exclude: Sequence[str]) -> PlanRequest:
     return PlanRequest(select=tuple(selectors), exclude=tuple(exclude), detail=True)
 
 
@@ -172,7 +180,7 @@ def _held(
         session = stack.enter_context(open_session(project, lock_timeout_s))
         yield Opened(
             project,
-            request=doubts_request(selectors, exclude),
+            request=_doubts_request(selectors, exclude),
             options=ApplyOptions(lock_timeout_s=lock_timeout_s),
             session=session,
             tell=lambda _: None,

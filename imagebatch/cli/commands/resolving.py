@@ -14,7 +14,7 @@ from imagebatch.cli.views.wording import counted
 from imagebatch.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from imagebatch.pipeline.resolving import Doubt
+    from imagebatch.pipeline.resolving import Doubt, Listed
 
 _NOTHING = "Nothing is in doubt there."
 _FORMAT = {"format": "imagebatch-resolve", "format_version": "1.0"}
@@ -51,7 +51,7 @@ def resolve(
         raise UsageError("one way at a time", "--list, --adopt, --file, --resend and --abandon exclude each other.")
     project = open_project(shell)
     if not ways:
-        return list_doubts(shell, resolving.doubts(project, selectors, flags["exclude"]))
+        return list_doubts(shell, resolving.list_doubts(project, selectors, flags["exclude"]))
     if not selectors:
         raise UsageError("nothing is named", "Name what is to be settled.", hints=("imagebatch resolve --list",))
     named = {"exclude": flags["exclude"], "lock_timeout_s": float(flags["lock_timeout"])}
@@ -83,39 +83,51 @@ def _ways(generation: str | None, file: Path | None, *, resend: bool, abandon: b
     )
 
 
-def list_doubts(shell: Shell, doubts: "tuple[Doubt, ...]") -> int:
+def list_doubts(shell: Shell, found: "Listed") -> int:
     """Show what is in doubt, and every way to settle it."""
-    from imagebatch.cli.views.money_text import cost_text
-
     if shell.json:
-        for one in doubts:
-            cost = cost_text((one.cost,)) if one.cost is not None else None
-            fields = {"address": one.address, "provider": one.provider, "token": one.token, "attempt": one.attempt}
-            shell.screen.json_line(json_text({**fields, **without_absent({"possible_cost": cost}), **_FORMAT}))
+        for one in found.doubts:
+            shell.screen.json_line(json_text(_document(one, found.running)))
         return EXIT_OK
-    if not doubts:
+    if not found.doubts:
         shell.screen.lines(["Nothing is in doubt."])
         return EXIT_OK
     paint = shell.screen.out_paint
-    for one in doubts:
-        name = shlex.quote(one.address)
-        priced = one.cost is not None and one.cost.money is not None
-        cost = (
-            f"may have cost {cost_text((one.cost,))}" if priced and one.cost else "what it may have cost is not known"
-        )
-        some = f"{len(one.tokens)} of its {one.of} creates: " if one.of > 1 else ""
-        lines = [
-            f"{paint(shown(one.address), 'bold')}  {shown(one.provider)}, attempt {one.attempt}, {one.token}",
-            f"  {some}{cost}",
-        ]
-        if one.can_list:
-            lines.append("  the provider can be asked: imagebatch refresh")
-        if one.answers_later:
-            lines.append(f"  drawn, and you know its id:  imagebatch resolve {name} --adopt ID")
-        lines += [
-            f"  drawn, and you have it:      imagebatch resolve {name} --file PICTURE",
-            f"  not drawn:                   imagebatch resolve {name} --abandon",
-            f"  send again (may pay twice):  imagebatch resolve {name} --resend",
-        ]
-        shell.screen.lines(lines)
+    if found.running is not None:
+        words = "what it has sent and not heard of stands here, too, and it may still settle that"
+        shell.screen.lines([f"{paint('A run is under way:', 'yellow')} {shown(found.running)}", f"  {words}"])
+    for one in found.doubts:
+        head = f"{paint(shown(one.address), 'bold')}  {shown(one.provider)}, attempt {one.attempt}, {one.token}"
+        shell.screen.lines([head, *(f"  {line}" for line in (_cost_line(one), *_ways_out(one)))])
     return EXIT_OK
+
+
+def _document(one: "Doubt", running: str | None) -> dict[str, object]:
+    from imagebatch.cli.views.money_text import cost_text
+
+    cost = cost_text((one.cost,)) if one.cost is not None else None
+    fields = {"address": one.address, "provider": one.provider, "token": one.token, "attempt": one.attempt}
+    more = {"possible_cost": cost, "apply_running": running}
+    return {**fields, **without_absent(more), **_FORMAT}
+
+
+def _cost_line(one: "Doubt") -> str:
+    from imagebatch.cli.views.money_text import cost_text
+
+    some = f"{len(one.tokens)} of its {one.of} creates: " if one.of > 1 else ""
+    if one.cost is None or one.cost.money is None:
+        return f"{some}what it may have cost is not known"
+    return f"{some}may have cost {cost_text((one.cost,))}"
+
+
+def _ways_out(one: "Doubt") -> list[str]:
+    name = shlex.quote(one.address)
+    lines = ["the provider can be asked: imagebatch refresh"] if one.can_list else []
+    if one.answers_later:
+        lines.append(f"drawn, and you know its id:  imagebatch resolve {name} --adopt ID")
+    return [
+        *lines,
+        f"drawn, and you have it:      imagebatch resolve {name} --file PICTURE",
+        f"not drawn:                   imagebatch resolve {name} --abandon",
+        f"send again (may pay twice):  imagebatch resolve {name} --resend",
+    ]

@@ -23,7 +23,8 @@ from imagebatch.pipeline.lockwork import held_entry
 from imagebatch.pipeline.oneshot import OneShot, check_free, manifest_text, parse_params, save_asset
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Setup, load
-from imagebatch.pipeline.resolving import Doubt, abandon, adopt, doubts, supply
+from imagebatch.pipeline.resolving import Doubt, Listed, abandon, adopt, supply
+from imagebatch.pipeline.resolving import list_doubts as find_doubts
 from imagebatch.state.lockfile import empty_lock, encode_lock
 from imagebatch.state.store import StateStore
 from tests.unit.plan.worlds import CREATE, LINEAGE, entry_of, variant
@@ -64,7 +65,7 @@ def in_doubt(root: Path, *, entry: bool, earlier: bool = False) -> None:
             )  # fmt: skip
             session.record(Kept(address="hero", entry=made)).result(10)
         session.checkpoint()
-    assert [one.address for one in doubts(project)] == ["hero"]
+    assert [one.address for one in find_doubts(project).doubts] == ["hero"]
 
 
 def plan_variants(root: Path) -> dict[str, Variant]:
@@ -81,7 +82,7 @@ def test_an_adopted_id_is_waited_for_and_no_longer_in_doubt(
     in_doubt(tmp_path, entry=entry)
     project = load(Setup(root=tmp_path, variables={}))
     assert adopt(project, ("hero",), "g-77", lock_timeout_s=0) == "hero"
-    assert doubts(project) == ()
+    assert find_doubts(project).doubts == ()
     ledger = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger
     wanted = next(iter(plan_variants(tmp_path).values()))
     assert [(one.status, one.generation) for one in ledger.known(wanted.draw)] == [("pending", "g-77")]
@@ -95,7 +96,7 @@ def test_an_abandoned_attempt_leaves_the_address_as_if_never_sent(
     in_doubt(tmp_path, entry=entry, earlier=earlier)
     project = load(Setup(root=tmp_path, variables={}))
     assert abandon(project, ("hero",), lock_timeout_s=0) == ("hero",)
-    assert doubts(project) == ()
+    assert find_doubts(project).doubts == ()
     present = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger.current("hero")
     assert (present.generation if present is not None else None) == ("g0" if earlier else None)
 
@@ -176,7 +177,7 @@ def test_a_picture_handed_in_ends_the_doubt(tmp_path: Path, *, entry: bool) -> N
     assert ("hero" in ledger) is entry
     (change,) = make_plan(project, PlanRequest()).plan.changes
     assert change.action == ("develop" if entry else "adopt")
-    assert doubts(project) == ()
+    assert find_doubts(project).doubts == ()
     with pytest.raises(PlanError):
         supply(project, ("hero",), tmp_path / "got.png", lock_timeout_s=0)
 
@@ -189,7 +190,7 @@ def test_a_file_that_is_no_picture_is_refused_and_the_doubt_stays(tmp_path: Path
     for name in ("not.png", "gone.png"):
         with pytest.raises(OutputError):
             supply(project, ("hero",), tmp_path / name, lock_timeout_s=0)
-    assert len(doubts(project)) == 1
+    assert len(find_doubts(project).doubts) == 1
 
 
 @pytest.mark.parametrize(
@@ -207,5 +208,5 @@ def test_a_doubt_is_listed_with_what_it_may_have_cost(cost: Cost | None, says: s
         answers_later=False, tokens=("ib-x",),
     )  # fmt: skip
     shell = Shell(screen=Screen(out=out, err=io.StringIO()), environ={}, directory=Path())
-    assert list_doubts(shell, (one,)) == 0
+    assert list_doubts(shell, Listed(doubts=(one,))) == 0
     assert says in out.getvalue()
