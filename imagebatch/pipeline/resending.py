@@ -32,7 +32,7 @@ class Resending:
 def resending(run: Opened) -> Resending:
     """What is in doubt now among what the run's request selects. Reads only."""
     planned = plan_against(run.project, run.world(), replace(run.request, detail=True))
-    draws = {doubt.address: doubt.draw for doubt in doubts_of(run.project, planned)}
+    draws = {doubt.address: doubt.draw for doubt in doubts_of(run.project, planned, run.session.ledger)}
     return Resending(options=replace(planned.options, selected=frozenset(draws), detail=False), draws=draws)
 
 

@@ -12,12 +12,15 @@ from imagebatch.model.generation import Candidate, Entry, Failure, PictureFacts,
 from imagebatch.model.money import Cost
 from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
 from imagebatch.pipeline.adopting import checked_token
+from imagebatch.pipeline.inspecting import recorded_now
 from imagebatch.pipeline.lockwork import open_session, record
 from imagebatch.pipeline.opened import ApplyOptions, Opened
 from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.plan.costs import price_of_creates
 from imagebatch.plan.types import Change
+from imagebatch.run.entries import cost_text
+from imagebatch.state.ledger import Ledger
 
 A_PERSON = "a person said so"
 
@@ -26,7 +29,8 @@ A_PERSON = "a person said so"
 class Doubt:
     """One address of which nobody knows whether its draw was paid.
 
-    `tokens` are those of the creates in doubt among the `of` creates of that draw; `cost` is what they may have cost.
+    `tokens` are those of the creates in doubt among the `of` creates of that draw; `cost` is what they may have cost,
+    `charged` what the provider's own billing record says that it charged.
     """
 
     address: str
@@ -39,6 +43,7 @@ class Doubt:
     answers_later: bool
     tokens: tuple[str, ...]
     of: int = 1
+    charged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +57,17 @@ class Listed:
 def list_doubts(project: Project, selectors: Sequence[str] = (), exclude: Sequence[str] = ()) -> Listed:
     """Everything in doubt among what is selected, each with its possible cost. Reads only."""
     planned = make_plan(project, _doubts_request(selectors, exclude))
-    return Listed(doubts=doubts_of(project, planned), running=planned.apply_running)
+    return Listed(doubts=doubts_of(project, planned, recorded_now(project)), running=planned.apply_running)
 
 
 def _doubts_request(selectors: Sequence[str], exclude: Sequence[str]) -> PlanRequest:
     return PlanRequest(select=tuple(selectors), exclude=tuple(exclude), detail=True)
 
 
-def doubts_of(project: Project, planned: Planned) -> tuple[Doubt, ...]:
-    """Everything in doubt among what a plan with `detail` selects."""
+def doubts_of(project: Project, planned: Planned, ledger: Ledger) -> tuple[Doubt, ...]:
+    """Everything in doubt among what a plan with `detail` selects; `ledger` is what it was planned against."""
     return tuple(
-        _doubt(project, change)
+        _doubt(project, change, ledger)
         for change in planned.plan.changes
         if planned.options.selects(change.address) and _in_doubt(change)
     )
@@ -72,7 +77,7 @@ def _in_doubt(change: Change) -> bool:
     return change.reason == "in_doubt" or (change.entry is not None and change.entry.status == "in_doubt")
 
 
-def _doubt(project: Project, change: Change) -> Doubt:
+def _doubt(project: Project, change: Change, ledger: Ledger) -> Doubt:
     entry = change.entry
     source = change.known or (KnownDraw.of_entry(entry) if entry is not None else None)
     if source is None:
@@ -82,18 +87,33 @@ def _doubt(project: Project, change: Change) -> Doubt:
     target = project.targets.get(provider)
     told = target.adapter.capabilities if target is not None else None
     tokens = tuple(part.token for part in source.parts if part.status == "in_doubt") or (source.token,)
+    cost = price_of_creates(change.variant, len(tokens)) if change.variant is not None else None
     return Doubt(
         address=change.address,
         provider=provider,
         token=source.token,
         draw=source.draw,
         attempt=source.attempt,
-        cost=price_of_creates(change.variant, len(tokens)) if change.variant is not None else None,
+        cost=cost,
         can_list=told is not None and told.can_list,
         answers_later=told is not None and told.answers == "later",
         tokens=tokens,
         of=max(1, len(source.parts)),
+        charged=_charged(ledger, tokens[0], entry, cost) if told is not None and told.witness == "billing" else (),
     )
+
+
+def _charged(ledger: Ledger, token: str, entry: Entry | None, price: Cost | None) -> tuple[str, ...]:
+    """What a billing record told of a create in doubt: by the journal, else by a cost in the lock other than its price.
+
+    Of a draw of several creates the lock's cost is also that of those which brought their pictures, and tells nothing.
+    """
+    attempt = ledger.attempt(token)
+    if attempt is not None:
+        return (attempt.doubt.charged,) if attempt.doubt is not None and attempt.doubt.charged is not None else ()
+    if entry is None or entry.status != "in_doubt" or entry.token != token or entry.parts:
+        return ()
+    return entry.cost if price is None or entry.cost != cost_text(price) else ()
 
 
 def adopt(
@@ -189,7 +209,8 @@ def _held(
 
 
 def _doubts_now(run: Opened) -> tuple[Doubt, ...]:
-    return doubts_of(run.project, plan_against(run.project, run.world(), run.request))
+    planned = plan_against(run.project, run.world(), run.request)
+    return doubts_of(run.project, planned, run.session.ledger)
 
 
 def _settled(run: Opened, events: Sequence[Event]) -> None:

@@ -224,6 +224,7 @@ def _doubted(fields: Fields) -> Event:
         why=fields.text("why"),
         candidate=fields.optional_text("candidate"),
         disputed=fields.flag("disputed"),
+        charged=fields.optional_text("charged"),
     )
 
 

@@ -374,3 +374,10 @@ def test_what_a_record_says_was_charged_stays_known(tmp_path: Path, simulated: S
     assert entry["cost"][0].split()[0].startswith(str(bill["amount"]).rstrip("0")[:4]), (entry["cost"], bill)
     report = fine(world, "report", "--csv").out
     assert entry["cost"][0].split()[0] in report
+    for _ in range(2):
+        (doubt,) = listed(world)
+        assert doubt["charged"] == entry["cost"]
+        told = fine(world, "resolve", "--list").out
+        assert f"the billing record says it was charged {entry['cost'][0]}\n" in told
+        assert "not drawn" not in told
+        assert world.run(*APPLY).code == 3

@@ -107,7 +107,7 @@ def _document(one: "Doubt", running: str | None) -> dict[str, object]:
 
     cost = cost_text((one.cost,)) if one.cost is not None else None
     fields = {"address": one.address, "provider": one.provider, "token": one.token, "attempt": one.attempt}
-    more = {"possible_cost": cost, "apply_running": running}
+    more = {"possible_cost": cost, "charged": list(one.charged), "apply_running": running}
     return {**fields, **without_absent(more), **_FORMAT}
 
 
@@ -115,6 +115,8 @@ def _cost_line(one: "Doubt") -> str:
     from imagebatch.cli.views.money_text import cost_text
 
     some = f"{len(one.tokens)} of its {one.of} creates: " if one.of > 1 else ""
+    if one.charged:
+        return f"{some}the billing record says it was charged {' + '.join(map(shown, one.charged))}"
     if one.cost is None or one.cost.money is None:
         return f"{some}what it may have cost is not known"
     return f"{some}may have cost {cost_text((one.cost,))}"
@@ -125,9 +127,15 @@ def _ways_out(one: "Doubt") -> list[str]:
     lines = ["the provider can be asked: imagebatch refresh"] if one.can_list else []
     if one.answers_later:
         lines.append(f"drawn, and you know its id:  imagebatch resolve {name} --adopt ID")
+    lines.append(f"drawn, and you have it:      imagebatch resolve {name} --file PICTURE")
+    if one.charged:  # `not drawn` is no answer then
+        return [
+            *lines,
+            f"give up what was paid:       imagebatch resolve {name} --abandon; the next apply pays again",
+            f"send again (pays twice):     imagebatch resolve {name} --resend",
+        ]
     return [
         *lines,
-        f"drawn, and you have it:      imagebatch resolve {name} --file PICTURE",
         f"not drawn:                   imagebatch resolve {name} --abandon",
         f"send again (may pay twice):  imagebatch resolve {name} --resend",
     ]

@@ -1,6 +1,7 @@
 """A person settles a doubt; a prompt becomes a small manifest."""
 
 import io
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from imagebatch.cli.options import Shell
 from imagebatch.cli.screen import Screen
 from imagebatch.errors import OutputError, PlanError, RefusedError, UsageError
 from imagebatch.manifest.project import load_project
-from imagebatch.model.event import Intended, Kept
+from imagebatch.model.event import Doubted, Intended, Kept
 from imagebatch.model.generation import Earlier
 from imagebatch.model.money import Cost
 from imagebatch.model.variant import EXT_MARK, Variant
@@ -25,6 +26,7 @@ from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Setup, load
 from imagebatch.pipeline.resolving import Doubt, Listed, abandon, adopt, supply
 from imagebatch.pipeline.resolving import list_doubts as find_doubts
+from imagebatch.run.entries import cost_text
 from imagebatch.state.lockfile import empty_lock, encode_lock
 from imagebatch.state.store import StateStore
 from tests.unit.plan.worlds import CREATE, LINEAGE, entry_of, variant
@@ -42,7 +44,9 @@ def write_project(root: Path, prompt: str = "a fox") -> None:
     (root / "manifests" / "a.yaml").write_text(f"assets:\n  hero: {{prompt: {prompt}}}\n")
 
 
-def in_doubt(root: Path, *, entry: bool, earlier: bool = False) -> None:
+def in_doubt(
+    root: Path, *, entry: bool, earlier: bool = False, cost: tuple[str, ...] = (), charged: str | None = None
+) -> None:
     """Leave the project's only draw in doubt: in the journal, and in the lock where `entry`."""
     project = load(Setup(root=root, variables={}))
     wanted = next(iter(plan_variants(root).values()))
@@ -54,6 +58,8 @@ def in_doubt(root: Path, *, entry: bool, earlier: bool = False) -> None:
                 request=wanted.request, address="hero", cost=CREATE,
             )
         ).result(10)  # fmt: skip
+        if charged is not None:
+            session.record(Doubted(step="create", token=token, why="lost", charged=charged)).result(10)
         if entry:
             old = Earlier(
                 attempt=1, draw="sha256:" + "0" * 64, request="{}", token="ib-" + "b" * 16, generation="g0",
@@ -61,7 +67,7 @@ def in_doubt(root: Path, *, entry: bool, earlier: bool = False) -> None:
             )  # fmt: skip
             made = replace(
                 entry_of(wanted), token=token, attempt=1, status="in_doubt", generation=None, candidates=(), picked=(),
-                outputs=(), earlier=(old,) if earlier else (),
+                outputs=(), earlier=(old,) if earlier else (), cost=cost,
             )  # fmt: skip
             session.record(Kept(address="hero", entry=made)).result(10)
         session.checkpoint()
@@ -210,3 +216,25 @@ def test_a_doubt_is_listed_with_what_it_may_have_cost(cost: Cost | None, says: s
     shell = Shell(screen=Screen(out=out, err=io.StringIO()), environ={}, directory=Path())
     assert list_doubts(shell, Listed(doubts=(one,))) == 0
     assert says in out.getvalue()
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("charged", ["0.042 credit", None])
+def test_what_the_billing_record_told_is_told_again(tmp_path: Path, charged: str | None, *, elsewhere: bool) -> None:
+    write_project(tmp_path)
+    hub = "providers:\n  studio: {type: aigne-hub, base_url: simulator}\n"
+    (tmp_path / "imagebatch.yaml").write_text(
+        f"version: 1\nlineage: '{LINEAGE}'\n{hub}defaults: {{provider: studio}}\n"
+    )
+    asset = "{prompt: a fox, params: {model: openai/gpt-image-1.5}}"
+    (tmp_path / "manifests" / "a.yaml").write_text(f"assets:\n  hero: {asset}\n")
+    price = plan_variants(tmp_path)["hero"].price
+    in_doubt(tmp_path, entry=True, cost=(charged,) if charged else cost_text(price), charged=charged)
+    if elsewhere:  # another machine has the lock, and no journal
+        shutil.rmtree(tmp_path / ".imagebatch")
+    found = find_doubts(load(Setup(root=tmp_path, variables={})))
+    assert [one.charged for one in found.doubts] == [(charged,) if charged else ()]
+    out = io.StringIO()
+    assert list_doubts(Shell(screen=Screen(out=out, err=io.StringIO()), environ={}, directory=Path()), found) == 0
+    told = "  the billing record says it was charged 0.042 credit\n" in out.getvalue()
+    assert (told, "not drawn:" in out.getvalue()) == (charged is not None, charged is None)
