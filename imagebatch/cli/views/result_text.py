@@ -131,6 +131,8 @@ def _next(end: End, outcomes: Sequence[Outcome]) -> list[str]:
     What did not arrive, or could not be written, is done by the next apply for nothing; what an earlier run left failed
     is not, and is explained.
     """
+    if end == "unsent" and all(one.code == "provider.blocked_streak" for one in outcomes):
+        return ["imagebatch status -s state:blocked"]  # the next apply would send more of what is blocked
     if end != "failed":
         return [command_for(_NEXT[end], [one.address for one in outcomes])]
     left = [one.address for one in outcomes if one.left]

@@ -100,6 +100,18 @@ def test_no_paid_step_is_proposed_for_a_picture_that_was_paid(refused: bool, cod
     assert [line.removeprefix("  next: ") for line in lines if line.startswith("  next: ")] == commands
 
 
+def test_after_a_row_of_blocked_prompts_the_next_step_is_to_look_at_them() -> None:
+    def unsent(code: str) -> Outcome:
+        return Outcome(address="hero", action="create", end="unsent", code=code, message="not sent")
+
+    for codes, words in (
+        (("provider.blocked_streak",), "imagebatch status -s state:blocked"),
+        (("provider.blocked_streak", "provider.paused"), "imagebatch apply"),
+    ):
+        lines = result_lines(RunResult(outcomes=tuple(map(unsent, codes)), seconds=0.1), paint=PLAIN)
+        assert [line for line in lines if "next:" in line] == [f"  next: {words}"]
+
+
 def test_the_last_line_counts_what_was_kept_and_is_not_called_done_over_a_doubt() -> None:
     done = Outcome(address="hero", action="create", end="done")
     result = RunResult(outcomes=(done,), seconds=0.1, left_kept=("icon",))
