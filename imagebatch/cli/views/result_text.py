@@ -140,7 +140,8 @@ def _next(end: End, outcomes: Sequence[Outcome]) -> list[str]:
         rest = [one for one in outcomes if not one.left]
         return [*(_next(end, rest) if rest else ()), command_for("imagebatch explain {}", left[:1])]
     refused = [one.address for one in outcomes if one.refused]
-    doubtful = [one.address for one in outcomes if one.code in _MAYBE_PAID or (one.code or "").startswith("image.")]
+    lost = [one for one in outcomes if one.code in _MAYBE_PAID or (one.code or "").startswith("image.")]
+    doubtful = [one.address for one in lost if one.hint is None]
     lines = [command_for("imagebatch retry {}", refused)] if refused else []
     if len(refused) < len(outcomes):
         lines.append(_NEXT[end])

@@ -26,7 +26,9 @@ from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Setup, load
 from imagebatch.pipeline.resolving import Doubt, Listed, abandon, adopt, supply
 from imagebatch.pipeline.resolving import list_doubts as find_doubts
+from imagebatch.pipeline.shared import whereabouts
 from imagebatch.run.entries import cost_text
+from imagebatch.run.result import Outcome
 from imagebatch.state.lockfile import empty_lock, encode_lock
 from imagebatch.state.store import StateStore
 from tests.unit.plan.worlds import CREATE, LINEAGE, entry_of, variant
@@ -238,3 +240,17 @@ def test_what_the_billing_record_told_is_told_again(tmp_path: Path, charged: str
     assert list_doubts(Shell(screen=Screen(out=out, err=io.StringIO()), environ={}, directory=Path()), found) == 0
     told = "  the billing record says it was charged 0.042 credit\n" in out.getvalue()
     assert (told, "not drawn:" in out.getvalue()) == (charged is not None, charged is None)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("type_", ["openai", "all-images"])
+def test_only_a_mirror_tells_of_pictures_of_another_machine(tmp_path: Path, type_: str, *, mirrored: bool) -> None:
+    write_project(tmp_path)
+    mirror = "journal: {mirror: git}\n" if mirrored else ""
+    (tmp_path / "imagebatch.yaml").write_text(PROJECT.replace("all-images", type_) + "state: {lease: git}\n" + mirror)
+    project = load(Setup(root=tmp_path, variables={}))
+    gone = Outcome(address="hero", action="wait", end="failed", code="provider.gone")
+    wanted = replace(variant("hero"), provider="studio")
+    told = whereabouts(project, gone, wanted).hint
+    assert (told is not None) is (mirrored and type_ == "openai")
+    assert whereabouts(project, replace(gone, code="provider.failed"), wanted).hint is None
