@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 
 from imagebatch.manifest.written import Value
+from imagebatch.model.generation import MAX_ATTEMPT
 
 T = TypeVar("T")
 FORMAT_VERSION = 1
@@ -358,7 +359,7 @@ class PickEntry(Closed):
 class RedoEntry(Closed):
     """A new attempt that was asked for."""
 
-    attempt: int = Field(ge=1, le=10000, description="The attempt to reach.")
+    attempt: int = Field(ge=1, le=MAX_ATTEMPT, description="The attempt to reach.")
     note: Text = Field(default=None, description="Why; for people.")
     add: Text = Field(default=None, description="Words that enter the prompt.")
 

@@ -12,6 +12,7 @@ from imagebatch.pipeline.lost_lock import refuse_in_the_way
 from imagebatch.pipeline.opened import ApplyOptions, Opened
 from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
+from imagebatch.pipeline.resending import Resending, resending
 from imagebatch.pipeline.settling import look_for_duplicates, settle_open_steps
 from imagebatch.pipeline.shared import remote_of
 from imagebatch.pipeline.world import remember_rows
@@ -60,9 +61,10 @@ def apply_project(
             )
         )
         run = Opened(project, request=request, options=options, session=session, tell=tell, stack=stack)
+        doubted = resending(run) if request.resend else None  # before what is settled now turns into other changes
         settle_open_steps(run)
         look_for_duplicates(run)
-        planned, funds = _planned(run, saved)
+        planned, funds = _planned(run, saved, doubted)
         if session.first and any(one.code == "path.not_ours" for one in planned.plan.blocked_by):
             seams.clock.run(refuse_in_the_way(run, planned.plan))
         approved = approve(planned)
@@ -77,7 +79,7 @@ def apply_project(
         return Applied(planned=planned, result=result, exit_code=code)
 
 
-def _planned(run: Opened, saved: SavedPlan | None) -> tuple[Planned, Funds]:
+def _planned(run: Opened, saved: SavedPlan | None, doubted: Resending | None) -> tuple[Planned, Funds]:
     """Plan against what the session knows, and the budget that judged it; a saved plan has to be matched."""
     world = run.world()
     if saved is not None:
@@ -91,8 +93,12 @@ def _planned(run: Opened, saved: SavedPlan | None) -> tuple[Planned, Funds]:
     options = saved.options if saved is not None else None
     if options is not None and options.in_doubt == "skip":
         options = replace(options, in_doubt=run.request.in_doubt)  # how to apply it is said when it is applied
+    if doubted is not None:
+        options = doubted.options
     funds = run.funds()
     planned = plan_against(run.project, world, run.request, options, funds=funds)
+    if doubted is not None:
+        planned = doubted.guarded(planned)
     if saved is not None:
         check_same(saved, planned.plan)
     return planned, funds
@@ -104,7 +110,8 @@ def _with_nothing_to_do(run: Opened, planned: Planned, funds: Funds, last_word: 
     if any(new_doubt(change) for change in changes):
         # Nothing is sent: a doubt that only the journal knows of gets its place in the lock.
         carry_out(run, planned, funds, last_word=last_word)
-    run.session.checkpoint()
+    if not (run.request.resend and run.session.first):  # nothing was in doubt: that begins no lock
+        run.session.checkpoint()
     return RunResult(
         outcomes=(),
         seconds=0.0,

@@ -15,7 +15,7 @@ from imagebatch.pipeline.equipping import equip
 from imagebatch.pipeline.lost_lock import refuse_where_lost
 from imagebatch.pipeline.opened import Opened
 from imagebatch.pipeline.planning import Planned, plan_against
-from imagebatch.pipeline.shared import may_be_elsewhere
+from imagebatch.pipeline.shared import may_be_elsewhere, whereabouts
 from imagebatch.plan.budget import Funds
 from imagebatch.plan.types import DRAW_ACTIONS, Plan
 from imagebatch.run.cut_off import cut_off
@@ -57,7 +57,7 @@ def carry_out(run: Opened, planned: Planned, funds: Funds, *, last_word: str) ->
                 run.unlooked.drew(course.outcomes, planned.variants)
             run.session.checkpoint()
     return RunResult(
-        outcomes=tuple(course.outcomes),
+        outcomes=tuple(whereabouts(run.project, one, planned.variants.get(one.address)) for one in course.outcomes),
         seconds=seams.clock.monotonic() - run.started,
         requests=dict(course.requests),
         stopped_by=course.stop.exit_code,

@@ -28,12 +28,19 @@ RECORD_TIMEOUT_S = 60.0
 @contextmanager
 def leased(project: Project, lock_timeout_s: float) -> Iterator[Session]:
     """The project's state, to be changed; what was recorded is in the lock afterwards."""
-    store = StateStore(project.home)
-    lineage = project.settings.lineage
-    remote = remote_of(project)
-    with store.open(lineage=lineage, command="imagebatch", lock_timeout_s=lock_timeout_s, remote=remote) as session:
+    with open_session(project, lock_timeout_s) as session:
         yield session
         session.checkpoint()
+
+
+def open_session(project: Project, lock_timeout_s: float) -> Session:
+    """The project's state, to be changed under its lease. Raises RefusedError and StateError as `StateStore.open`."""
+    return StateStore(project.home).open(
+        lineage=project.settings.lineage,
+        command="imagebatch",
+        lock_timeout_s=lock_timeout_s,
+        remote=remote_of(project),
+    )
 
 
 def record(session: Session, events: Sequence[Event]) -> None:

@@ -36,7 +36,7 @@ class PlanRequest:
     """What a command asks of the planner.
 
     `select`, `exclude`, `retry` and `redraw` are selectors; an empty `select` means everything. `destroy` asks for the
-    removal of what is selected.
+    removal of what is selected; `resend` leaves of it only what is in doubt, to be sent again.
     """
 
     select: tuple[str, ...] = ()
@@ -45,6 +45,7 @@ class PlanRequest:
     retry: tuple[str, ...] = ()
     redraw: tuple[str, ...] = ()
     destroy: bool = False
+    resend: bool = False
     max_cost: tuple[Money, ...] = ()
     max_creates: int | None = None
     in_doubt: InDoubt = "skip"

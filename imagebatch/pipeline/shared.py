@@ -1,6 +1,7 @@
 """The git remote that a project's runs share, opened for a command; and the warning where there should be one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from imagebatch.effects import seams
@@ -9,8 +10,10 @@ from imagebatch.errors import Problem
 from imagebatch.manifest.project import shared_state
 from imagebatch.manifest.source import PROJECT_FILE
 from imagebatch.model.settings import SharedState
+from imagebatch.model.variant import Variant
 from imagebatch.pipeline.project import Project, Setup
 from imagebatch.pipeline.world import is_run_home
+from imagebatch.run.result import Outcome
 from imagebatch.state.shared import Remote, remote_fault
 
 
@@ -44,6 +47,20 @@ def may_be_elsewhere(setup: Setup) -> bool:
     except GitFailed:
         return False
     return True
+
+
+def whereabouts(project: Project, outcome: Outcome, variant: Variant | None) -> Outcome:
+    """The outcome, with where its picture may be: one that came with its answer is on the machine that got that.
+
+    Where the journal is mirrored, another machine hears that it was paid, and of no bytes.
+    """
+    shared = project.settings.shared
+    if variant is None or shared is None or not shared.mirrored or outcome.code != "provider.gone":
+        return outcome
+    if project.targets[variant.provider].adapter.capabilities.answers == "later":
+        return outcome
+    hint = "the picture is on the machine that drew it: commit imagebatch.lock there and push, then git pull here"
+    return replace(outcome, hint=hint)
 
 
 def unshared_warning(project: Project) -> Problem | None:

@@ -398,7 +398,7 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
     elif failure.kind not in RETRIED_BY_LATER_APPLIES and not asked:
         if case.entry is not None and why is None and can_fetch(draw, case.world):
             updates = ("fetch", *updates)
-        detail = f"{_named(failure)}: it may have been paid; `imagebatch retry` draws it again"
+        detail = f"{_named(failure)}: {_lost_how(case, draw, failure)}"
         return outcome(case, "keep", "paid_failure", detail, also=updates)
     elif not asked and accepted and draw.attempt >= MAX_ACCEPTED_ATTEMPTS:
         detail = f"failed {draw.attempt} times; change the request or use `imagebatch retry`"
@@ -416,6 +416,12 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
         action, reason = "create", "new"
     attempt = draw.attempt + 1 if accepted else draw.attempt
     return drawing(case, variant, action, reason, _message(failure), attempt=attempt, in_place=in_place, known=known)
+
+
+def _lost_how(case: Case, draw: KnownDraw, failure: Failure) -> str:
+    if failure.kind == "gone" and case.world.abilities(draw.type).answers == "now":
+        return "it was paid, and its picture is only where its answer came; `imagebatch retry` pays for another"
+    return "it may have been paid; `imagebatch retry` draws it again"
 
 
 def _lacks_parts(draw: KnownDraw) -> bool:

@@ -216,7 +216,9 @@ def _not_to_be_had(case: Case, variant: Variant, entry: Entry, due: Due, lacking
     """
     due.gone = gone(KnownDraw.of_entry(entry), case.world)
     if due.gone is None:
-        detail = "its bytes are neither here nor at the provider; `--force missing` draws it again"
+        now = case.world.abilities(entry.type).answers == "now"
+        there = "; the machine that drew it may have them" if now else ""
+        detail = f"its bytes are neither here nor at the provider{there}; `--force missing` draws it again"
         due.add("keep", "unavailable", detail)
         return
     own = case.entry if case.entry is not None and case.entry.status == "succeeded" else None

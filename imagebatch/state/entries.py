@@ -11,6 +11,7 @@ from typing import Final
 
 from imagebatch.model.canonical import Json, canonical
 from imagebatch.model.generation import (
+    MAX_ATTEMPT,
     Bought,
     Candidate,
     Earlier,
@@ -24,6 +25,7 @@ from imagebatch.model.generation import (
     Resolution,
     Status,
 )
+from imagebatch.model.money import parse_money
 from imagebatch.state.strict import Fields, compact
 
 STATUSES: Final[frozenset[Status]] = frozenset({"pending", "succeeded", "failed", "blocked", "in_doubt"})
@@ -86,14 +88,14 @@ def decode_entry(value: Json, request_text: str | None = None) -> Entry:
         draw=fields.text("draw"),
         request=_canonical(request, request_text),
         labels=fields.text("labels"),
-        attempt=fields.number("attempt", least=1),
+        attempt=fields.number("attempt", least=1, most=MAX_ATTEMPT),
         token=fields.text("token"),
         generation=fields.optional_text("generation"),
         status=fields.choice("status", STATUSES),
         candidates=decode_candidates(fields.items("candidates")),
         picked=fields.numbers("picked", least=1),
         outputs=tuple(_output(item) for item in fields.items("outputs")),
-        cost=fields.texts("cost"),
+        cost=_amounts(fields),
         on_remove=fields.choice("on_remove", ON_REMOVE),
         failure=decode_failure(fields.inner("failure")) if fields.has("failure") else None,
         parts=tuple(decode_part(item) for item in fields.items("parts")),
@@ -273,15 +275,22 @@ def _earlier(value: Json) -> Earlier:
     if not isinstance(request, Mapping):
         raise ValueError("earlier.request has to be an object")
     return Earlier(
-        attempt=fields.number("attempt", least=1),
+        attempt=fields.number("attempt", least=1, most=MAX_ATTEMPT),
         draw=fields.text("draw"),
         request=_canonical(request, None),
         token=fields.text("token"),
         generation=fields.optional_text("generation"),
         candidates=decode_candidates(fields.items("candidates")),
         picked=fields.numbers("picked", least=1),
-        cost=fields.texts("cost"),
+        cost=_amounts(fields),
     )
+
+
+def _amounts(fields: Fields) -> tuple[str, ...]:
+    amounts = fields.texts("cost")
+    for amount in amounts:
+        parse_money(amount)
+    return amounts
 
 
 def _canonical(request: Mapping[str, Json], text: str | None) -> str:

@@ -37,11 +37,14 @@ _HEAD: Final = re.compile(rb'\n\n("[^\n]*"): \{\n')
 _NEWER: Final = re.compile(rb'"version"\s*:\s*([0-9]{1,9})\b')
 _MARKER: Final = re.compile(rb"^(?:<{7}|>{7}|\|{7})(?: |$)|^={7}$", re.MULTILINE)
 _TEXT: Final = '"([^"]*)"'
+# What no block of ours has is left to `entry`, which says what is wrong: an attempt, an amount that can be none.
+_ATTEMPT: Final = "(?:[1-9][0-9]{0,3}|10000)"
+_COST: Final = r'\[(?:"[0-9.]+ [A-Za-z]+",?)+\]'
 _GLANCE: Final = re.compile(
     rf'"[^\n]*": \{{\n "provider": {_TEXT},\n "type": {_TEXT},\n "draw": {_TEXT},\n "request": [^\n]*,\n'
-    rf' "labels": {_TEXT},\n "attempt": [^\n]*,\n "token": [^\n]*,\n(?: "generation": [^\n]*,\n)?'
+    rf' "labels": {_TEXT},\n "attempt": {_ATTEMPT},\n "token": [^\n]*,\n(?: "generation": [^\n]*,\n)?'
     rf' "status": {_TEXT},\n(?: "candidates": ([^\n]*),\n)?(?: "picked": ([^\n]*),\n)?(?: "outputs": ([^\n]*),\n)?'
-    rf'(?: "cost": [^\n]*,\n)? "on_remove": {_TEXT}([\s\S]*)'
+    rf'(?: "cost": {_COST},\n)? "on_remove": {_TEXT}([\s\S]*)'
 )
 _SPECIAL: Final = re.compile(r'\n "(?:failure|protect|held|parts)":')
 _REQUEST: Final = re.compile(r'\n "request": ([^\n]*),\n')

@@ -78,11 +78,11 @@ class Fields:
             raise ValueError(f"{self._where}{name} is {value!r}; known are {', '.join(sorted(allowed))}")
         return value
 
-    def number(self, name: str, *, least: int = 0, default: int | None = None) -> int:
-        """An integer of at least `least`; `default` where it is absent."""
+    def number(self, name: str, *, least: int = 0, most: int = MAX_INTEGER, default: int | None = None) -> int:
+        """An integer from `least` to `most`; `default` where it is absent."""
         value = self._left.pop(name, default)
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAX_INTEGER:
-            self._wrong(name, f"an integer from {least} on")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            self._wrong(name, f"an integer from {least} " + ("on" if most == MAX_INTEGER else f"to {most}"))
         return value
 
     def flag(self, name: str) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -42,12 +44,16 @@ def listed(world: World) -> tuple[Mapping[str, Any], ...]:
     return ran.lines
 
 
-def _adopt(world: World) -> None:
+def _id_of(world: World, prompt: str) -> str:
     listing = world.simulated.ask(
         "GET", "/all-images/v1/image-generations?limit=50&offset=0", None, {"api-key": world.key("all-images")}
     )
-    (found,) = [one["id"] for one in listing["prints"] if one["prompt"] == "a fox"]
-    fine(world, "resolve", "hero", "--adopt", found)
+    (found,) = [one["id"] for one in listing["prints"] if one["prompt"] == prompt]
+    return str(found)
+
+
+def _adopt(world: World) -> None:
+    fine(world, "resolve", "hero", "--adopt", _id_of(world, "a fox"))
 
 
 def _abandon(world: World) -> None:
@@ -158,6 +164,132 @@ def test_a_file_takes_the_place_of_the_doubtful_create_alone(tmp_path: Path, sim
     assert not fine(world, "plan", "--json").lines[0]["changes"]
 
 
+JAR: Final = {"prompt": "a jar", "output": "out/jar.jpg"}
+
+
+def test_where_nothing_is_in_doubt_nothing_is_sent_again(tmp_path: Path, simulated: Simulated) -> None:
+    world = World(name=f"{tmp_path.name}", base=tmp_path, simulated=simulated)
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
+    world.assets({"owl": OTHER})
+    fresh = fine(world, "resolve", "*", "--resend", "-y")
+    assert (fresh.out, world.lock.exists()) == ("Nothing is in doubt there.\n", False)
+    fine(world, *APPLY)
+    world.mark()
+    world.assets({"owl": {**OTHER, "prompt": "two owls"}, "jar": JAR})
+    for named in ("*", "owl", "jar"):
+        assert fine(world, "resolve", named, "--resend", "-y").out == "Nothing is in doubt there.\n"
+        assert fine(world, "resolve", named, "--abandon").out == "Nothing is in doubt there.\n"
+    told = fine(world, "resolve", "*", "--resend", "-y", "--json")
+    assert told.lines[-1]["exit_code"] == 0
+    assert not world.billed()
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_only_what_is_in_doubt_is_sent_again(face: str, tmp_path: Path, simulated: Simulated) -> None:
+    world = doubtful(face, tmp_path, simulated)
+    world.assets({"hero": HERO[face], "owl": {**OTHER, "prompt": "two owls"}, "jar": JAR})
+    with wrong(world, [rule("list", {"status": 200, "json": NOTHING_LISTED})]):
+        ran = world.run("resolve", "*", "--resend", "-y", "--json")
+    assert {one["token"] for one in world.billed("create")} <= {world.entries()["hero"]["token"]}, str(ran)
+    assert set(ran.ends) == {"hero"}, str(ran)
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_what_was_edited_since_is_not_sent_in_its_place(face: str, tmp_path: Path, simulated: Simulated) -> None:
+    world = doubtful(face, tmp_path, simulated)
+    world.assets({"hero": {**HERO[face], "prompt": "two foxes"}, "owl": OTHER})
+    with wrong(world, [rule("list", {"status": 200, "json": NOTHING_LISTED})]):
+        refused = world.run("resolve", "*", "--resend", "-y", "--json")
+        assert (refused.code, "resolve.changed" in refused.codes) == (4, True), str(refused)
+        assert not world.billed()
+        assert [one["address"] for one in listed(world)] == ["hero"]
+        fine(world, "resolve", "hero", "--abandon")
+    assert world.run(*APPLY).code == 0
+    assert len(world.billed("create")) == 1
+
+
+def test_an_id_is_adopted_only_where_the_provider_shows_our_token_on_it(tmp_path: Path, simulated: Simulated) -> None:
+    world = doubtful("all-images", tmp_path, simulated)
+    right, owl = _id_of(world, "a fox"), _id_of(world, "an owl")
+    unknown = f"{right[:-4]}0000"
+    for wrong_id, code, exit_code in ((unknown, "unknown_id", 1), (owl, "not_ours", 4), (f"../{owl}", None, 1)):
+        refused = world.run("resolve", "hero", "--adopt", wrong_id)
+        assert refused.code == exit_code, str(refused)
+        assert code is None or f"resolve.{code}" in refused.codes, str(refused)
+        assert "stays" in refused.err
+    with wrong(world, [rule("poll", {"generation": {"tags": [], "name": "x", "metaData": {}}})]):
+        bare = world.run("resolve", "hero", "--adopt", right)
+    assert (bare.code, "resolve.not_ours" in bare.codes) == (4, True), str(bare)
+    assert [one["address"] for one in listed(world)] == ["hero"]
+    _adopt(world)
+    assert world.run(*APPLY).code == 0
+    assert world.entries()["hero"]["generation"] == right
+    assert not world.billed()
+
+
+def test_nothing_is_adopted_where_nobody_can_be_asked(tmp_path: Path, simulated: Simulated) -> None:
+    world = doubtful("all-images", tmp_path, simulated)
+    found = _id_of(world, "a fox")
+    with wrong(world, [rule("poll", {"status": 503})]):
+        down = world.run("resolve", "hero", "--adopt", found)
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
+    reached = dict(world.settings["all-images"])
+    world.settings["all-images"] = {**reached, "base_url": "http://127.0.0.1:9/all-images/v1"}
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
+    offline = world.run("resolve", "hero", "--adopt", found)
+    world.settings["all-images"] = {**reached, "base_url": "https://api.all-images.ai/v1"}
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
+    world.environment["ALL_IMAGES_API_KEY"] = ""
+    keyless = world.run("resolve", "hero", "--adopt", found)
+    for ran, code in ((down, "resolve.not_asked"), (offline, "resolve.not_asked"), (keyless, "provider.no_key")):
+        assert (ran.code, code in ran.codes) == (1, True), str(ran)
+        assert "hero stays in doubt" in ran.err
+    assert [one["address"] for one in listed(world)] == ["hero"]
+
+
+def _under_way(tmp_path: Path, simulated: Simulated) -> tuple[World, "subprocess.Popen[bytes]"]:
+    """A project whose hero is just being drawn by a run in another process, with the answer some seconds away."""
+    world = World(name=f"{tmp_path.name}", base=tmp_path, simulated=simulated)
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
+    world.assets({"hero": HERO["openai"]})
+    simulated.script([rule("create", {"accept": True, "delay_s": 6}, face="openai", match={"prompt": "a fox"})])
+    process = world.start(*APPLY)
+    while not world.asked("openai", "create"):
+        assert process.poll() is None, "the run ended before it sent anything"
+        time.sleep(0.05)
+    return world, process
+
+
+@pytest.mark.parametrize("way", [("--abandon",), ("--file", "saved.png"), ("--resend", "-y"), ("--adopt", "some-id")])
+def test_what_a_live_run_settles_is_not_settled_once_more(
+    way: tuple[str, ...], tmp_path: Path, simulated: Simulated
+) -> None:
+    world, process = _under_way(tmp_path, simulated)
+    try:
+        shown = fine(world, "resolve", "--list")
+        assert "A run is under way: process" in shown.out
+        assert all("process" in one["apply_running"] for one in listed(world))
+        status = fine(world, "status")
+        assert "A run is under way: process" in status.out
+        assert "In doubt" not in status.out
+        refused = world.run("resolve", "hero", *way)
+        assert (refused.code, "lock.held" in refused.codes) == (4, True), str(refused)
+        saved = str(world.write("saved.png", png()))
+        words = [saved if word == "saved.png" else word for word in way]
+        late = world.run("resolve", "hero", *words, "--lock-timeout", "60")
+    finally:
+        ran = world.ended(process, *APPLY)
+        simulated.forget()
+    assert (ran.code, ran.ends) == (0, {"hero": "done"}), str(ran)
+    if way[0] in {"--abandon", "--resend"}:
+        assert (late.code, late.out) == (0, "Nothing is in doubt there.\n"), str(late)
+    else:
+        assert (late.code, "resolve.nothing" in late.codes) == (1, True), str(late)
+    assert len(world.billed("create")) == 1
+    assert world.entries()["hero"]["status"] == "succeeded"
+    assert not fine(world, "plan", "--json").lines[0]["changes"], "what the run had drawn was replaced"
+
+
 def test_no_message_of_the_package_tells_to_try_again() -> None:
     root = Path(imagebatch.__file__).parent
     found = [
@@ -242,3 +374,10 @@ def test_what_a_record_says_was_charged_stays_known(tmp_path: Path, simulated: S
     assert entry["cost"][0].split()[0].startswith(str(bill["amount"]).rstrip("0")[:4]), (entry["cost"], bill)
     report = fine(world, "report", "--csv").out
     assert entry["cost"][0].split()[0] in report
+    for _ in range(2):
+        (doubt,) = listed(world)
+        assert doubt["charged"] == entry["cost"]
+        told = fine(world, "resolve", "--list").out
+        assert f"the billing record says it was charged {entry['cost'][0]}\n" in told
+        assert "not drawn" not in told
+        assert world.run(*APPLY).code == 3

@@ -135,7 +135,7 @@ class Machine(RuleBasedStateMachine):
         with self.world.installed():
             for address, entry in entries(self.world).items():
                 if entry.status == "in_doubt":
-                    resolving.abandon(self._project(), address, lock_timeout_s=0)
+                    resolving.abandon(self._project(), (address,), lock_timeout_s=0)
 
     # The world -------------------------------------------------------------------------------------------------------
 

@@ -206,12 +206,14 @@ def carry_out(
     yes: bool,
     saved: "SavedPlan | None" = None,
     brief: bool = False,
+    nothing: str = "",
     not_approved: "Callable[[], None]" = lambda: None,
 ) -> int:
     """Plan, show, ask, apply, report; gives the exit code.
 
-    `brief` leaves the plan out (a `wait`). A saved plan was looked at when it was made, and exactly it is applied: to
-    name it is the yes. `not_approved` is called where the plan was not approved, whatever the reason.
+    `brief` leaves the plan out (a `wait`); `nothing` is said where nothing at all is concerned. A saved plan was looked
+    at when it was made, and exactly it is applied: to name it is the yes. `not_approved` is called where the plan was
+    not approved, whatever the reason.
     """
     from imagebatch.cli.progress import open_progress
     from imagebatch.pipeline.applying import apply_project
@@ -233,7 +235,7 @@ def carry_out(
         finally:
             if not session.approved:
                 not_approved()
-    return report(shell, applied)
+    return report(shell, applied, nothing)
 
 
 def tell_version(shell: Shell) -> None:
@@ -346,14 +348,16 @@ def blocked(blockers: tuple["Blocker", ...]) -> RefusedError:
     return RefusedError("the plan is not applied", detail, code=blockers[0].code)
 
 
-def report(shell: Shell, applied: "Applied") -> int:
-    """Say how the run ended; gives its exit code."""
+def report(shell: Shell, applied: "Applied", nothing: str = "") -> int:
+    """Say how the run ended, or `nothing` where nothing at all was concerned; gives its exit code."""
     if shell.json:
         from imagebatch.cli.views.events_json import outcome_line, summary_line
 
         for outcome in applied.result.outcomes if applied.result is not None else ():
             shell.screen.json_line(outcome_line(outcome))
         shell.screen.json_line(summary_line(applied.result, applied.exit_code))
+    elif nothing and applied.planned.options.selected == frozenset():
+        shell.screen.lines([nothing])
     else:
         shell.screen.lines(_report_lines(shell, applied))
         if shell.simulate:

@@ -85,9 +85,10 @@ def status(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], e
         totals = f"{counted(found.wanted, 'variant')} wanted, {found.recorded} in the lock"
         lines = [f"{totals}, {found.unchanged} as they should be."]
         if planned.apply_running:
-            lines.append(f"{paint('An apply is running:', 'yellow')} {shown(planned.apply_running)}")
+            lines.append(f"{paint('A run is under way:', 'yellow')} {shown(planned.apply_running)}")
+        titles = _STATE_TITLES if planned.apply_running is None else {**_STATE_TITLES, "in-doubt": _UNDER_WAY}
         for state, addresses in found.by_state.items():
-            lines += ["", f"{paint(_STATE_TITLES[state], 'bold')} ({len(addresses)})"]
+            lines += ["", f"{paint(titles[state], 'bold')} ({len(addresses)})"]
             most = addresses if shell.verbose else addresses[:_SHOWN]
             lines += [f"  {shown(address)}" for address in most]
             if len(most) < len(addresses):
@@ -113,6 +114,7 @@ _STATE_TITLES = {
     "orphan": "Not in the manifests any more",
     "simulated": "Simulated pictures",
 }
+_UNDER_WAY = "Sent, and no answer yet: the run that is under way may still settle these"
 
 
 @command("verify", json=True)

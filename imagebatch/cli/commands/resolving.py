@@ -14,8 +14,9 @@ from imagebatch.cli.views.wording import counted
 from imagebatch.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
-    from imagebatch.pipeline.resolving import Doubt
+    from imagebatch.pipeline.resolving import Doubt, Listed
 
+_NOTHING = "Nothing is in doubt there."
 _FORMAT = {"format": "imagebatch-resolve", "format_version": "1.0"}
 
 
@@ -50,29 +51,24 @@ def resolve(
         raise UsageError("one way at a time", "--list, --adopt, --file, --resend and --abandon exclude each other.")
     project = open_project(shell)
     if not ways:
-        return list_doubts(shell, resolving.doubts(project, selectors, flags["exclude"]))
+        return list_doubts(shell, resolving.list_doubts(project, selectors, flags["exclude"]))
     if not selectors:
         raise UsageError("nothing is named", "Name what is to be settled.", hints=("imagebatch resolve --list",))
-    addresses = [one.address for one in resolving.doubts(project, selectors, flags["exclude"])]
-    lease_s = float(flags["lock_timeout"])
+    named = {"exclude": flags["exclude"], "lock_timeout_s": float(flags["lock_timeout"])}
     if resend:
         options, wishes = run_options(**{**flags, "in_doubt": "resend"})
-        wishes["select"] = tuple(addresses) or selectors
-        return carry_out(shell, project, plan_request(**wishes), options, yes=bool(flags["yes"]))
+        wishes["select"] = selectors
+        request = plan_request(resend=True, **wishes)
+        return carry_out(shell, project, request, options, yes=bool(flags["yes"]), nothing=_NOTHING)
     if abandon:
-        for address in addresses:
-            resolving.abandon(project, address, lock_timeout_s=lease_s)
-        word = counted(len(addresses), "attempt")
-        shell.screen.lines(
-            [f"Closed {word}; the next apply draws anew." if addresses else "Nothing is in doubt there."]
-        )
-        return EXIT_OK
-    address = _one(addresses, selectors)
-    if generation is not None:
-        resolving.adopt(project, address, generation, lock_timeout_s=lease_s)
+        closed = resolving.abandon(project, selectors, **named)
+        word = counted(len(closed), "attempt")
+        shell.screen.lines([f"Closed {word}; the next apply draws anew." if closed else _NOTHING])
+    elif generation is not None:
+        address = resolving.adopt(project, selectors, generation, **named)
         shell.screen.lines([f"{shown(address)} is now the provider's {shown(generation)}. Next: imagebatch apply"])
     elif file is not None:
-        facts = resolving.supply(project, address, file, lock_timeout_s=lease_s)
+        address, facts = resolving.supply(project, selectors, file, **named)
         size = f"{facts.width}x{facts.height}"
         shell.screen.lines([f"{shown(address)} is now this picture ({size}). Next: imagebatch apply"])
     return EXIT_OK
@@ -87,48 +83,59 @@ def _ways(generation: str | None, file: Path | None, *, resend: bool, abandon: b
     )
 
 
-def _one(addresses: list[str], selectors: tuple[str, ...]) -> str:
-    if len(addresses) == 1:
-        return addresses[0]
-    found = ", ".join(addresses[:5]) or "nothing that is in doubt"
-    raise UsageError(
-        "one address is needed", f"{' '.join(selectors)} names {found}.", hints=("imagebatch resolve --list",)
-    )
-
-
-def list_doubts(shell: Shell, doubts: "tuple[Doubt, ...]") -> int:
+def list_doubts(shell: Shell, found: "Listed") -> int:
     """Show what is in doubt, and every way to settle it."""
-    from imagebatch.cli.views.money_text import cost_text
-
     if shell.json:
-        for one in doubts:
-            cost = cost_text((one.cost,)) if one.cost is not None else None
-            fields = {"address": one.address, "provider": one.provider, "token": one.token, "attempt": one.attempt}
-            shell.screen.json_line(json_text({**fields, **without_absent({"possible_cost": cost}), **_FORMAT}))
+        for one in found.doubts:
+            shell.screen.json_line(json_text(_document(one, found.running)))
         return EXIT_OK
-    if not doubts:
+    if not found.doubts:
         shell.screen.lines(["Nothing is in doubt."])
         return EXIT_OK
     paint = shell.screen.out_paint
-    for one in doubts:
-        name = shlex.quote(one.address)
-        priced = one.cost is not None and one.cost.money is not None
-        cost = (
-            f"may have cost {cost_text((one.cost,))}" if priced and one.cost else "what it may have cost is not known"
-        )
-        some = f"{one.creates} of its {one.of} creates: " if one.of > 1 else ""
-        lines = [
-            f"{paint(shown(one.address), 'bold')}  {shown(one.provider)}, attempt {one.attempt}, {one.token}",
-            f"  {some}{cost}",
-        ]
-        if one.can_list:
-            lines.append("  the provider can be asked: imagebatch refresh")
-        if one.answers_later:
-            lines.append(f"  drawn, and you know its id:  imagebatch resolve {name} --adopt ID")
-        lines += [
-            f"  drawn, and you have it:      imagebatch resolve {name} --file PICTURE",
-            f"  not drawn:                   imagebatch resolve {name} --abandon",
-            f"  send again (may pay twice):  imagebatch resolve {name} --resend",
-        ]
-        shell.screen.lines(lines)
+    if found.running is not None:
+        words = "what it has sent and not heard of stands here, too, and it may still settle that"
+        shell.screen.lines([f"{paint('A run is under way:', 'yellow')} {shown(found.running)}", f"  {words}"])
+    for one in found.doubts:
+        head = f"{paint(shown(one.address), 'bold')}  {shown(one.provider)}, attempt {one.attempt}, {one.token}"
+        shell.screen.lines([head, *(f"  {line}" for line in (_cost_line(one), *_ways_out(one)))])
     return EXIT_OK
+
+
+def _document(one: "Doubt", running: str | None) -> dict[str, object]:
+    from imagebatch.cli.views.money_text import cost_text
+
+    cost = cost_text((one.cost,)) if one.cost is not None else None
+    fields = {"address": one.address, "provider": one.provider, "token": one.token, "attempt": one.attempt}
+    more = {"possible_cost": cost, "charged": list(one.charged), "apply_running": running}
+    return {**fields, **without_absent(more), **_FORMAT}
+
+
+def _cost_line(one: "Doubt") -> str:
+    from imagebatch.cli.views.money_text import cost_text
+
+    some = f"{len(one.tokens)} of its {one.of} creates: " if one.of > 1 else ""
+    if one.charged:
+        return f"{some}the billing record says it was charged {' + '.join(map(shown, one.charged))}"
+    if one.cost is None or one.cost.money is None:
+        return f"{some}what it may have cost is not known"
+    return f"{some}may have cost {cost_text((one.cost,))}"
+
+
+def _ways_out(one: "Doubt") -> list[str]:
+    name = shlex.quote(one.address)
+    lines = ["the provider can be asked: imagebatch refresh"] if one.can_list else []
+    if one.answers_later:
+        lines.append(f"drawn, and you know its id:  imagebatch resolve {name} --adopt ID")
+    lines.append(f"drawn, and you have it:      imagebatch resolve {name} --file PICTURE")
+    if one.charged:  # `not drawn` is no answer then
+        return [
+            *lines,
+            f"give up what was paid:       imagebatch resolve {name} --abandon; the next apply pays again",
+            f"send again (pays twice):     imagebatch resolve {name} --resend",
+        ]
+    return [
+        *lines,
+        f"not drawn:                   imagebatch resolve {name} --abandon",
+        f"send again (may pay twice):  imagebatch resolve {name} --resend",
+    ]

@@ -131,6 +131,8 @@ def _next(end: End, outcomes: Sequence[Outcome]) -> list[str]:
     What did not arrive, or could not be written, is done by the next apply for nothing; what an earlier run left failed
     is not, and is explained.
     """
+    if end == "unsent" and all(one.code == "provider.blocked_streak" for one in outcomes):
+        return ["imagebatch status -s state:blocked"]  # the next apply would send more of what is blocked
     if end != "failed":
         return [command_for(_NEXT[end], [one.address for one in outcomes])]
     left = [one.address for one in outcomes if one.left]
@@ -138,7 +140,8 @@ def _next(end: End, outcomes: Sequence[Outcome]) -> list[str]:
         rest = [one for one in outcomes if not one.left]
         return [*(_next(end, rest) if rest else ()), command_for("imagebatch explain {}", left[:1])]
     refused = [one.address for one in outcomes if one.refused]
-    doubtful = [one.address for one in outcomes if one.code in _MAYBE_PAID or (one.code or "").startswith("image.")]
+    lost = [one for one in outcomes if one.code in _MAYBE_PAID or (one.code or "").startswith("image.")]
+    doubtful = [one.address for one in lost if one.hint is None]
     lines = [command_for("imagebatch retry {}", refused)] if refused else []
     if len(refused) < len(outcomes):
         lines.append(_NEXT[end])

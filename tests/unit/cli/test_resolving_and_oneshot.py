@@ -1,6 +1,7 @@
 """A person settles a doubt; a prompt becomes a small manifest."""
 
 import io
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,16 +14,21 @@ from imagebatch.cli.options import Shell
 from imagebatch.cli.screen import Screen
 from imagebatch.errors import OutputError, PlanError, RefusedError, UsageError
 from imagebatch.manifest.project import load_project
-from imagebatch.model.event import Intended, Kept
+from imagebatch.model.event import Doubted, Intended, Kept
 from imagebatch.model.generation import Earlier
 from imagebatch.model.money import Cost
 from imagebatch.model.variant import EXT_MARK, Variant
+from imagebatch.pipeline import resolving
 from imagebatch.pipeline.inspecting import want_alone
 from imagebatch.pipeline.lockwork import held_entry
 from imagebatch.pipeline.oneshot import OneShot, check_free, manifest_text, parse_params, save_asset
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Setup, load
-from imagebatch.pipeline.resolving import Doubt, abandon, adopt, doubts, supply
+from imagebatch.pipeline.resolving import Doubt, Listed, abandon, adopt, supply
+from imagebatch.pipeline.resolving import list_doubts as find_doubts
+from imagebatch.pipeline.shared import whereabouts
+from imagebatch.run.entries import cost_text
+from imagebatch.run.result import Outcome
 from imagebatch.state.lockfile import empty_lock, encode_lock
 from imagebatch.state.store import StateStore
 from tests.unit.plan.worlds import CREATE, LINEAGE, entry_of, variant
@@ -40,7 +46,9 @@ def write_project(root: Path, prompt: str = "a fox") -> None:
     (root / "manifests" / "a.yaml").write_text(f"assets:\n  hero: {{prompt: {prompt}}}\n")
 
 
-def in_doubt(root: Path, *, entry: bool, earlier: bool = False) -> None:
+def in_doubt(
+    root: Path, *, entry: bool, earlier: bool = False, cost: tuple[str, ...] = (), charged: str | None = None
+) -> None:
     """Leave the project's only draw in doubt: in the journal, and in the lock where `entry`."""
     project = load(Setup(root=root, variables={}))
     wanted = next(iter(plan_variants(root).values()))
@@ -52,6 +60,8 @@ def in_doubt(root: Path, *, entry: bool, earlier: bool = False) -> None:
                 request=wanted.request, address="hero", cost=CREATE,
             )
         ).result(10)  # fmt: skip
+        if charged is not None:
+            session.record(Doubted(step="create", token=token, why="lost", charged=charged)).result(10)
         if entry:
             old = Earlier(
                 attempt=1, draw="sha256:" + "0" * 64, request="{}", token="ib-" + "b" * 16, generation="g0",
@@ -59,11 +69,11 @@ def in_doubt(root: Path, *, entry: bool, earlier: bool = False) -> None:
             )  # fmt: skip
             made = replace(
                 entry_of(wanted), token=token, attempt=1, status="in_doubt", generation=None, candidates=(), picked=(),
-                outputs=(), earlier=(old,) if earlier else (),
+                outputs=(), earlier=(old,) if earlier else (), cost=cost,
             )  # fmt: skip
             session.record(Kept(address="hero", entry=made)).result(10)
         session.checkpoint()
-    assert [one.address for one in doubts(project)] == ["hero"]
+    assert [one.address for one in find_doubts(project).doubts] == ["hero"]
 
 
 def plan_variants(root: Path) -> dict[str, Variant]:
@@ -72,12 +82,15 @@ def plan_variants(root: Path) -> dict[str, Variant]:
 
 
 @pytest.mark.parametrize("entry", [True, False])
-def test_an_adopted_id_is_waited_for_and_no_longer_in_doubt(tmp_path: Path, *, entry: bool) -> None:
+def test_an_adopted_id_is_waited_for_and_no_longer_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, entry: bool
+) -> None:
+    monkeypatch.setattr(resolving, "checked_token", lambda _run, doubt, *_, **__: doubt.tokens[0])
     write_project(tmp_path)
     in_doubt(tmp_path, entry=entry)
     project = load(Setup(root=tmp_path, variables={}))
-    adopt(project, "hero", "g-77", lock_timeout_s=0)
-    assert doubts(project) == ()
+    assert adopt(project, ("hero",), "g-77", lock_timeout_s=0) == "hero"
+    assert find_doubts(project).doubts == ()
     ledger = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger
     wanted = next(iter(plan_variants(tmp_path).values()))
     assert [(one.status, one.generation) for one in ledger.known(wanted.draw)] == [("pending", "g-77")]
@@ -90,8 +103,8 @@ def test_an_abandoned_attempt_leaves_the_address_as_if_never_sent(
     write_project(tmp_path)
     in_doubt(tmp_path, entry=entry, earlier=earlier)
     project = load(Setup(root=tmp_path, variables={}))
-    abandon(project, "hero", lock_timeout_s=0)
-    assert doubts(project) == ()
+    assert abandon(project, ("hero",), lock_timeout_s=0) == ("hero",)
+    assert find_doubts(project).doubts == ()
     present = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger.current("hero")
     assert (present.generation if present is not None else None) == ("g0" if earlier else None)
 
@@ -163,7 +176,8 @@ def test_a_picture_handed_in_ends_the_doubt(tmp_path: Path, *, entry: bool) -> N
     in_doubt(tmp_path, entry=entry)
     project = load(Setup(root=tmp_path, variables={}))
     Image.linear_gradient("L").save(tmp_path / "got.png")
-    facts = supply(project, "hero", tmp_path / "got.png", lock_timeout_s=0)
+    address, facts = supply(project, ("hero",), tmp_path / "got.png", lock_timeout_s=0)
+    assert address == "hero"
     assert (facts.width, facts.height, facts.media_type) == (256, 256, "image/png")
     ledger = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger
     (known,) = ledger.known(plan_variants(tmp_path)["hero"].draw)
@@ -171,9 +185,9 @@ def test_a_picture_handed_in_ends_the_doubt(tmp_path: Path, *, entry: bool) -> N
     assert ("hero" in ledger) is entry
     (change,) = make_plan(project, PlanRequest()).plan.changes
     assert change.action == ("develop" if entry else "adopt")
-    assert doubts(project) == ()
+    assert find_doubts(project).doubts == ()
     with pytest.raises(PlanError):
-        supply(project, "hero", tmp_path / "got.png", lock_timeout_s=0)
+        supply(project, ("hero",), tmp_path / "got.png", lock_timeout_s=0)
 
 
 def test_a_file_that_is_no_picture_is_refused_and_the_doubt_stays(tmp_path: Path) -> None:
@@ -183,8 +197,8 @@ def test_a_file_that_is_no_picture_is_refused_and_the_doubt_stays(tmp_path: Path
     (tmp_path / "not.png").write_bytes(b"<html>")
     for name in ("not.png", "gone.png"):
         with pytest.raises(OutputError):
-            supply(project, "hero", tmp_path / name, lock_timeout_s=0)
-    assert len(doubts(project)) == 1
+            supply(project, ("hero",), tmp_path / name, lock_timeout_s=0)
+    assert len(find_doubts(project).doubts) == 1
 
 
 @pytest.mark.parametrize(
@@ -198,8 +212,45 @@ def test_a_file_that_is_no_picture_is_refused_and_the_doubt_stays(tmp_path: Path
 def test_a_doubt_is_listed_with_what_it_may_have_cost(cost: Cost | None, says: str) -> None:
     out = io.StringIO()
     one = Doubt(
-        address="hero", provider="studio", token="ib-x", attempt=1, cost=cost, can_list=False, answers_later=False
-    )
+        address="hero", provider="studio", token="ib-x", draw="sha256:0", attempt=1, cost=cost, can_list=False,
+        answers_later=False, tokens=("ib-x",),
+    )  # fmt: skip
     shell = Shell(screen=Screen(out=out, err=io.StringIO()), environ={}, directory=Path())
-    assert list_doubts(shell, (one,)) == 0
+    assert list_doubts(shell, Listed(doubts=(one,))) == 0
     assert says in out.getvalue()
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("charged", ["0.042 credit", None])
+def test_what_the_billing_record_told_is_told_again(tmp_path: Path, charged: str | None, *, elsewhere: bool) -> None:
+    write_project(tmp_path)
+    hub = "providers:\n  studio: {type: aigne-hub, base_url: simulator}\n"
+    (tmp_path / "imagebatch.yaml").write_text(
+        f"version: 1\nlineage: '{LINEAGE}'\n{hub}defaults: {{provider: studio}}\n"
+    )
+    asset = "{prompt: a fox, params: {model: openai/gpt-image-1.5}}"
+    (tmp_path / "manifests" / "a.yaml").write_text(f"assets:\n  hero: {asset}\n")
+    price = plan_variants(tmp_path)["hero"].price
+    in_doubt(tmp_path, entry=True, cost=(charged,) if charged else cost_text(price), charged=charged)
+    if elsewhere:  # another machine has the lock, and no journal
+        shutil.rmtree(tmp_path / ".imagebatch")
+    found = find_doubts(load(Setup(root=tmp_path, variables={})))
+    assert [one.charged for one in found.doubts] == [(charged,) if charged else ()]
+    out = io.StringIO()
+    assert list_doubts(Shell(screen=Screen(out=out, err=io.StringIO()), environ={}, directory=Path()), found) == 0
+    told = "  the billing record says it was charged 0.042 credit\n" in out.getvalue()
+    assert (told, "not drawn:" in out.getvalue()) == (charged is not None, charged is None)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("type_", ["openai", "all-images"])
+def test_only_a_mirror_tells_of_pictures_of_another_machine(tmp_path: Path, type_: str, *, mirrored: bool) -> None:
+    write_project(tmp_path)
+    mirror = "journal: {mirror: git}\n" if mirrored else ""
+    (tmp_path / "imagebatch.yaml").write_text(PROJECT.replace("all-images", type_) + "state: {lease: git}\n" + mirror)
+    project = load(Setup(root=tmp_path, variables={}))
+    gone = Outcome(address="hero", action="wait", end="failed", code="provider.gone")
+    wanted = replace(variant("hero"), provider="studio")
+    told = whereabouts(project, gone, wanted).hint
+    assert (told is not None) is (mirrored and type_ == "openai")
+    assert whereabouts(project, replace(gone, code="provider.failed"), wanted).hint is None

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import time
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -98,6 +99,27 @@ def test_no_paid_step_is_proposed_for_a_picture_that_was_paid(refused: bool, cod
     outcome = Outcome(address="hero", action="create", end="failed", code=code, message="why", refused=refused)
     lines = result_lines(RunResult(outcomes=(outcome,), seconds=0.1), paint=PLAIN)
     assert [line.removeprefix("  next: ") for line in lines if line.startswith("  next: ")] == commands
+
+
+def test_a_picture_that_is_elsewhere_is_not_proposed_to_be_paid_again() -> None:
+    gone = Outcome(address="hero", action="wait", end="failed", code="provider.gone", message="no answer here")
+    found = {hint: result_lines(RunResult(outcomes=(replace(gone, hint=hint),), seconds=0.1), paint=PLAIN)
+             for hint in (None, "git pull")}  # fmt: skip
+    assert any("imagebatch retry hero" in line for line in found[None])
+    assert "    hint: git pull" in found["git pull"]
+    assert not any("retry" in line for line in found["git pull"])
+
+
+def test_after_a_row_of_blocked_prompts_the_next_step_is_to_look_at_them() -> None:
+    def unsent(code: str) -> Outcome:
+        return Outcome(address="hero", action="create", end="unsent", code=code, message="not sent")
+
+    for codes, words in (
+        (("provider.blocked_streak",), "imagebatch status -s state:blocked"),
+        (("provider.blocked_streak", "provider.paused"), "imagebatch apply"),
+    ):
+        lines = result_lines(RunResult(outcomes=tuple(map(unsent, codes)), seconds=0.1), paint=PLAIN)
+        assert [line for line in lines if "next:" in line] == [f"  next: {words}"]
 
 
 def test_the_last_line_counts_what_was_kept_and_is_not_called_done_over_a_doubt() -> None:

@@ -344,6 +344,7 @@ def test_a_missing_picture_is_fetched_or_kept_and_never_redrawn_by_itself() -> N
         world = World().have("hero", entry_of(wanted), placed=False, stored=False)
         change = world.one(wanted)
         assert (change.action, change.reason) == (action, reason)
+        assert ("the machine that drew it may have them" in change.detail) is (provider == "hub")
     forced = world.one(wanted, forces=frozenset({"missing"}))
     assert (forced.action, forced.reason, forced.attempt) == ("redraw", "unavailable", 2)
 

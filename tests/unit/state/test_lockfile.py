@@ -238,6 +238,33 @@ def test_damage_is_refused_with_its_kind_and_a_way_back(data: bytes, code: str, 
     assert error.hints
 
 
+@pytest.mark.parametrize(
+    ("was", "damaged", "says"),
+    [
+        (' "attempt": 1,', f' "attempt": {10**24},', "attempt has to be an integer from 1 to 10000"),
+        (' "attempt": 1,', ' "attempt": 10001,', "attempt has to be an integer from 1 to 10000"),
+        (' "attempt": 1,', ' "attempt": 0,', "attempt has to be"),
+        (' "cost": ["0 EUR"],', ' "cost": ["-1000 USD"],', "'-1000 USD' is no amount of money"),
+        (' "cost": ["0 EUR"],', ' "cost": ["0 EUR","much"],', "'much' is no amount of money"),
+    ],
+)
+def test_numbers_that_nobody_drew_or_paid_are_damage_at_the_first_glance(was: str, damaged: str, says: str) -> None:
+    text = encode_lock(empty_lock(LINEAGE).with_changes({SPRING: entry()})).decode()
+    assert was in text
+    lock = decode_lock(text.replace(was, damaged).encode())
+    for read in (lock.glance, lock.entry):
+        with pytest.raises(StateError) as refused:
+            read(SPRING)
+        assert refused.value.code == "lockfile.corrupt"
+        assert says in refused.value.detail
+
+
+def test_the_largest_attempt_and_several_amounts_are_read() -> None:
+    one = entry(attempt=10_000, cost=("1.50 EUR", "2 credit"))
+    lock = decode_lock(encode_lock(empty_lock(LINEAGE).with_changes({SPRING: one})))
+    assert (lock.glance(SPRING), lock.entry(SPRING)) == (glance_of(one), one)
+
+
 def test_a_newer_version_names_both_numbers() -> None:
     error = refused(encode_lock(sample()).replace(b'"version": 1', b'"version": 2'))
     assert error.code == "lockfile.version"
