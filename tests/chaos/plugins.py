@@ -82,6 +82,28 @@ class Exits(OpenAI):
         raise SystemExit(0)
 
 
+class Raises(OpenAI):
+    """Stumbles over the answer once it has paid."""
+
+    declared: ClassVar[Capabilities] = replace(OpenAI.declared, type="raises")
+
+    async def submit(self, order: Order, wire: Wire) -> Submission:
+        """Send, and raise."""
+        await super().submit(order, wire)
+        raise KeyError("data")
+
+
+class GivesJunk(OpenAI):
+    """Gives what is no answer once it has paid."""
+
+    declared: ClassVar[Capabilities] = replace(OpenAI.declared, type="gives-junk")
+
+    async def submit(self, order: Order, wire: Wire) -> Submission:
+        """Send, and give nonsense."""
+        await super().submit(order, wire)
+        return {"ok": True}  # type: ignore[return-value]
+
+
 class Vanishes(OpenAI):
     """Ends the process at once, so that nobody can hear of it."""
 

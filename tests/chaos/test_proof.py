@@ -3,7 +3,6 @@
 import http.server
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -19,22 +18,10 @@ import pytest
 from imagebatch.chaos.suite import Disturbed, Proof, Weather
 from imagebatch.chaos.trial import Trial
 from imagebatch.simulator.process import start
-from tests.chaos import plugins
 from tests.cli.conftest import ENTRY, bare_environment
 
 pytestmark = pytest.mark.slow
 
-CLASSES = (
-    plugins.Faithful,
-    plugins.Insists,
-    plugins.MixesUp,
-    plugins.SaysNo,
-    plugins.Unmarked,
-    plugins.Exits,
-    plugins.Vanishes,
-    plugins.Blocks,
-    plugins.EncodesNothing,
-)
 TIMEOUT_S = 600
 
 
@@ -57,19 +44,6 @@ class Asked:
         """The promises that killed runs were seen to break."""
         runs = [run for weather in self.proof["weathers"] for run in weather["runs"]]
         return {fault["promise"] for run in runs for fault in run["faults"]}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of installed packages with one that offers our plug-ins."""
-    folder = tmp_path_factory.mktemp("site")
-    shutil.copy(Path(plugins.__file__), folder / "chaos_plugins.py")
-    info = folder / "chaos_plugins-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chaos-plugins\nVersion: 1.0\n", encoding="utf-8")
-    entries = "".join(f"{one.declared.type} = chaos_plugins:{one.__name__}\n" for one in CLASSES)
-    (info / "entry_points.txt").write_text(f"[imagebatch.providers]\n{entries}", encoding="utf-8")
-    return folder
 
 
 def asked(tmp_path: Path, site: Path, *words: str) -> Asked:
