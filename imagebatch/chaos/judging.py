@@ -80,6 +80,9 @@ def _recovered(applies: Sequence[Applied]) -> Iterator[Fault]:
         if one.killed:
             yield Fault(promise="recovered", text="an apply did not come to its end")
             return
+        if one.code in ENDED and not one.summary:
+            yield Fault(promise="recovered", text=f"an apply ended without a summary, with exit code {one.code}")
+            return
         if one.code not in ENDED:
             yield Fault(promise="recovered", text=f"an apply ended with exit code {one.code}: {_short(one.said)}")
             return

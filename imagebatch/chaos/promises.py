@@ -1,58 +1,44 @@
 """The conformance kit, run over real HTTP against the server of a trial."""
 
-import asyncio
 import io
-from dataclasses import dataclass
 from typing import Final
 
 from imagebatch.chaos.trial import KEY, Trial
 from imagebatch.effects import seams
-from imagebatch.errors import ImagebatchError
 from imagebatch.http.client import ProviderWire
 from imagebatch.http.limits import Gate
 from imagebatch.http.trust import parse_base
 from imagebatch.model.wire import Wire
 from imagebatch.providers import registry
 from imagebatch.providers.base import ReferenceImage
-from imagebatch.providers.conformance import CHECKS, BrokenPromiseError, Check, Subject
+from imagebatch.providers.conformance import CHECKS, BrokenPromiseError, Subject
 
-_LONGEST_S: Final = 120.0
 _FAILS: Final = "a red fox [fail]"  # the simulator takes it and does not draw it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """One promise of the kit: kept, or how it was broken."""
+def promises(trial: Trial, base: str) -> tuple[str, ...]:
+    """The sentences of all checks that concern the type."""
 
-    promise: str
-    fault: str | None = None
+    async def found() -> tuple[str, ...]:
+        async with _wire(trial, base, KEY) as good, _wire(trial, base, "bad-key") as bad:
+            subject = _subject(trial, base, good, bad)
+            return tuple(check.promise for check in CHECKS if check.applies(subject))
 
-
-def judge_promises(trial: Trial, base: str) -> tuple[Judged, ...]:
-    """Run every check that concerns the type; a broken promise stops none of the others."""
-    return seams.clock.run(_all(trial, base))
+    return seams.clock.run(found())
 
 
-async def _all(trial: Trial, base: str) -> tuple[Judged, ...]:
-    async with _wire(trial, base, KEY) as good, _wire(trial, base, "bad-key") as bad:
-        subject = _subject(trial, base, good, bad)
-        return tuple([await _judged(check, subject) for check in CHECKS if check.applies(subject)])
+def judge_promise(trial: Trial, base: str, promise: str) -> str | None:
+    """How one promise is broken; None where it is kept. What a plug-in raises on its own account goes on as it is."""
 
+    async def run() -> None:
+        async with _wire(trial, base, KEY) as good, _wire(trial, base, "bad-key") as bad:
+            await next(check for check in CHECKS if check.promise == promise).run(_subject(trial, base, good, bad))
 
-async def _judged(check: Check, subject: Subject) -> Judged:
-    fault: str | None = None
     try:
-        async with asyncio.timeout(_LONGEST_S):
-            await check.run(subject)
+        seams.clock.run(run())
     except BrokenPromiseError as broken:
-        fault = str(broken)
-    except TimeoutError:
-        fault = f"the check did not end within {_LONGEST_S:.0f} s"
-    except ImagebatchError as error:
-        fault = f"{error.summary}: {error.detail}"
-    except Exception as error:  # noqa: BLE001  # a stranger's code may raise anything, and that is what is looked for
-        fault = f"it raised {type(error).__name__}: {error}"
-    return Judged(promise=check.promise, fault=fault)
+        return str(broken)
+    return None
 
 
 def _wire(trial: Trial, base: str, key: str) -> ProviderWire:
@@ -70,17 +56,23 @@ def _wire(trial: Trial, base: str, key: str) -> ProviderWire:
 
 def _subject(trial: Trial, base: str, good: Wire, bad: Wire) -> Subject:
     settings = trial.settings(base)
-    encoded = registry.build(settings).encode(trial.params, 1)
-    takes_references = not any(problem.severity == "error" for problem in encoded.problems)
     simulated = trial.face is not None  # only of the simulator it is known what it refuses
     return Subject(
         build=lambda: registry.build(settings),
         wire=good,
         params=trial.params,
         failing_prompt=_FAILS if simulated else None,
-        reference=_reference() if takes_references else None,
+        reference=_reference() if _takes_references(trial, base) else None,
         bad_key_wire=bad if simulated else None,
     )
+
+
+def _takes_references(trial: Trial, base: str) -> bool:
+    try:
+        encoded = registry.build(trial.settings(base)).encode(trial.params, 1)
+    except Exception:  # noqa: BLE001  # the check of encoding tells of it
+        return False
+    return not any(problem.severity == "error" for problem in encoded.problems)
 
 
 def _reference() -> ReferenceImage:

@@ -51,10 +51,10 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
-def apply(folder: Path, base: str, *, kill_after_s: float | None = None) -> Applied:
+def apply(folder: Path, base: str, *, kill_after_s: float | None = None, longest_s: float = LONGEST_S) -> Applied:
     """Run `imagebatch apply` in a folder, against a base address; with `kill_after_s` killed so long after its plan.
 
-    A run that takes too long is killed, too.
+    A run that takes longer than `longest_s` is killed, too.
     """
     log = folder.parent / f"{folder.name}.out"
     trouble = folder.parent / f"{folder.name}.err"
@@ -64,12 +64,12 @@ def apply(folder: Path, base: str, *, kill_after_s: float | None = None) -> Appl
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
-            env=_environment(folder, base),
+            env={**environment(folder.parent), ORIGIN_VARIABLE: base},
             start_new_session=True,
         )
         began = planned = time.monotonic()
         try:
-            while process.poll() is None and time.monotonic() - began < LONGEST_S:
+            while process.poll() is None and time.monotonic() - began < longest_s:
                 if planned == began and log.read_bytes().count(b"\n") > 1:
                     planned = time.monotonic()
                 if kill_after_s is not None and planned != began and time.monotonic() - planned >= kill_after_s:
@@ -110,10 +110,10 @@ def _summary(log: Path) -> Mapping[str, Any]:
     return last if isinstance(last, dict) and last.get("type") == "summary" else {}
 
 
-def _environment(folder: Path, base: str) -> dict[str, str]:
+def environment(home: Path | None = None) -> dict[str, str]:
     """No key and no setting of the person who asks for the proof; where plug-ins are found stays as it is."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    return {**kept, "HOME": str(folder.parent), "XDG_CONFIG_HOME": str(folder.parent), ORIGIN_VARIABLE: base}
+    return kept if home is None else {**kept, "HOME": str(home), "XDG_CONFIG_HOME": str(home)}
 
 
 def read_left(project: Path) -> Left:

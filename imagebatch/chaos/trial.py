@@ -30,12 +30,23 @@ _USUAL_PARAMS: Final[Mapping[str, Mapping[str, Json]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a type before it is tried: the simulator's API that it speaks, whether it finds again what it
+    drew, a resolution that it sells."""
+
+    speaks: str | None
+    can_list: bool
+    sells: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One proof: the type, where it is tried, how often, and for how long.
 
     `face` is the simulator's API that the type speaks, None where `base_url` names a server of the author's own.
     `params` is a request that the server draws. `runs` is how many runs are killed in each of `profiles`; none begins
-    once `seconds` have passed.
+    once `seconds` have passed, and one under way is given up then. `can_list` says whether the type finds again what it
+    drew, `sells` a resolution that it sells.
     """
 
     type: str
@@ -46,6 +57,8 @@ class Trial:
     seed: int = 1
     runs: int = 3
     seconds: float = 600.0
+    can_list: bool = False
+    sells: str | None = None
 
     @property
     def path(self) -> str:
@@ -59,6 +72,7 @@ class Trial:
 
 def plan_trial(
     type_: str,
+    known: Known,
     *,
     face: str | None = None,
     base_url: str | None = None,
@@ -70,17 +84,16 @@ def plan_trial(
 ) -> Trial:
     """What is to be tried, from what a person said of it.
 
-    Raises ProviderError for a type that nobody offers, RefusedError for a server that is not on this machine,
-    UsageError where it is not known which of the simulator's APIs the type speaks.
+    Raises RefusedError for a server that is not on this machine, UsageError where it is not known which of the
+    simulator's APIs the type speaks.
     """
-    capabilities = registry.capabilities(type_)
     if base_url is not None:
         _refuse_elsewhere(base_url)
         return Trial(
             type=type_, face=None, base_url=base_url.rstrip("/"), params=params or {}, profiles=("as served",),
-            seed=seed, runs=runs, seconds=seconds,
+            seed=seed, runs=runs, seconds=seconds, can_list=known.can_list, sells=known.sells,
         )  # fmt: skip
-    found = face or _spoken(type_, capabilities)
+    found = face or known.speaks
     if found is None:
         raise UsageError(
             "it is not known which API the provider speaks",
@@ -94,8 +107,21 @@ def plan_trial(
         )
     return Trial(
         type=type_, face=found, params=params or _USUAL_PARAMS[found], profiles=profiles, seed=seed, runs=runs,
-        seconds=seconds,
+        seconds=seconds, can_list=known.can_list, sells=known.sells,
     )  # fmt: skip
+
+
+def look_at(type_: str) -> Known:
+    """Load a type and look what it says of itself.
+
+    Raises ProviderError for one that nobody offers, or that cannot be loaded.
+    """
+    ability = registry.capabilities(type_)
+    return Known(
+        speaks=_spoken(type_, ability),
+        can_list=ability.witness == "list",
+        sells=next((one for one in ability.resolutions if one != "preview"), None),
+    )
 
 
 def _spoken(type_: str, capabilities: Capabilities) -> str | None:
@@ -131,12 +157,10 @@ def project_files(trial: Trial, *, number: int) -> dict[str, str]:
     On a server of the author's own, which lives through all runs, each run is a project of its own by its `number`; the
     simulator begins anew with each, so that the runs can be compared letter by letter.
     """
-    ability = registry.capabilities(trial.type)
     params = json.dumps(dict(trial.params))
-    bought = next((one for one in ability.resolutions if one != "preview"), None)
     assets = {
         "animal": 'prompt: "A {{ thing }} in snow"\n    matrix: {thing: [' + ", ".join(_THINGS) + "]}",
-        "print": 'prompt: "A lake at dawn"' + (f"\n    resolution: {bought}" if bought else ""),
+        "print": 'prompt: "A lake at dawn"' + (f"\n    resolution: {trial.sells}" if trial.sells else ""),
     }
     manifest = "".join(f"  {name}:\n    {text}\n    params: {params}\n" for name, text in assets.items())
     settings = (

@@ -155,7 +155,7 @@ def main(arguments: Sequence[str]) -> int:
         return _told(ctx, ctx.obj, _with_losses(ctx.obj, result if isinstance(result, int) else EXIT_OK))
     except click.exceptions.Exit as error:
         return error.exit_code
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a user
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  # the last line of defence: no traceback reaches a user
         known = ctx.obj if ctx is not None and isinstance(ctx.obj, Shell) else None
         shell = known or _guessed_shell(arguments)
         try:

@@ -378,7 +378,7 @@ def running(function: Decorated) -> Decorated:
     for decorate in (
         flag("--require-picks", "require_picks", is_flag=True, help="Exit 5 where pictures wait for a pick."),
         flag("--no-wait", "no_wait", is_flag=True, help="Send, and leave what is being drawn to `wait` (exit 75)."),
-        flag("--timeout", "timeout", type=DURATION, metavar="S", help="Stop waiting for pictures after S (exit 75)."),
+        flag("--timeout", "timeout", type=DURATION, metavar="S", help="Stop after S; 75 if pictures are still drawn."),
         locking,
         flag(
             "--in-doubt", "in_doubt", type=click.Choice(["stop", "skip", "resend"]), default="skip", show_default=True,

@@ -12,6 +12,7 @@ from imagebatch.http.trust import base_of
 from imagebatch.http.trustfile import read_trust
 from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.wire import Answer, BadAnswer, Call, NotSent, OutcomeLost, Unreachable, Wire
+from imagebatch.pipeline.balances import LOOK_S
 from imagebatch.pipeline.lanes import open_lane
 from imagebatch.pipeline.project import Project, key_of
 from imagebatch.providers.base import CanCheck
@@ -117,7 +118,8 @@ class _Timed:
 def check_providers(project: Project, aliases: Sequence[str]) -> tuple[Checked, ...]:
     """Ask providers whether their keys work; without aliases those that the project uses or declares.
 
-    Costs nothing. Trouble of one provider is told in its place and stops no other.
+    Costs nothing. Trouble of one provider is told in its place and stops no other; all are asked at once, each for at
+    most `LOOK_S` seconds.
     """
     chosen = aliases or [one.alias for one in list_providers(project) if one.used or one.declared]
     return seams.clock.run(_checked_all(project, sorted(set(chosen))))
@@ -132,7 +134,7 @@ async def _checked(project: Project, alias: str) -> Checked:
     if target.simulated:
         return Checked(alias=alias, account="the built-in simulator, which takes any key")
     try:
-        async with AsyncExitStack() as stack:
+        async with asyncio.timeout(LOOK_S), AsyncExitStack() as stack:
             lane = await open_lane(
                 stack,
                 project,
@@ -146,6 +148,8 @@ async def _checked(project: Project, alias: str) -> Checked:
                 return Checked(alias=alias, checked=False)
             timed = _Timed(wire=lane.wire)
             facts = await lane.adapter.check(timed)
+    except TimeoutError:
+        return Checked(alias=alias, trouble=f"no answer within {LOOK_S:g} s")
     except (ImagebatchError, Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
         return Checked(alias=alias, trouble=str(error))
     return Checked(

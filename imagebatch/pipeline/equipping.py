@@ -17,7 +17,7 @@ from imagebatch.pipeline.opened import Opened
 from imagebatch.pipeline.planning import Planned
 from imagebatch.pipeline.space import at_once, room_for
 from imagebatch.pipeline.world import PlacedDisk, known_here
-from imagebatch.plan.budget import Funds
+from imagebatch.plan.budget import Funds, max_cost_of
 from imagebatch.plan.following import followed_picks
 from imagebatch.providers.base import ReferenceImage
 from imagebatch.run.create import Creator
@@ -63,7 +63,7 @@ async def equip(
     tree = Tree(run.home)
     stack.callback(tree.close)
     options = planned.options
-    max_cost = options.max_cost if options.max_cost is not None else run.project.settings.brakes.max_cost
+    max_cost = max_cost_of(run.project.settings.brakes, options)
     run.spending.hold(limits_of(funds, options, max_cost), options.max_creates)
     room = room_for(run.home, planned.plan, lanes.values(), jobs)
     listings = run.listings()

@@ -22,6 +22,7 @@ from imagebatch.pipeline.keys import keys_in_requests, secrets_in
 from imagebatch.pipeline.targets import Abilities, Targets
 from imagebatch.plan.picking import one_place_only
 from imagebatch.providers import registry
+from imagebatch.providers.guarded import guarded
 from imagebatch.providers.wanted import Target, Wanted, file_reference, file_references, resolve_wanted
 from imagebatch.state.lockfile import empty_lock
 
@@ -199,7 +200,9 @@ def key_of(settings: ProviderSettings, variables: Mapping[str, str]) -> str | No
 
 def _target(settings: ProviderSettings, setup: Setup) -> Target:
     try:
-        return Target(adapter=registry.build(settings), simulated=is_simulated(settings, setup))
+        adapter = registry.build(settings)
+        own = registry.is_built_in(settings.type)
+        return Target(adapter=adapter if own else guarded(adapter), simulated=is_simulated(settings, setup))
     except ProviderError as error:
         if settings.place is not None and error.path is None:
             error.path, error.line, error.column = settings.place.path, settings.place.line, settings.place.column

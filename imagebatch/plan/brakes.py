@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from imagebatch.model.money import Money, decimal_text, totals
+from imagebatch.model.money import Money
 from imagebatch.model.settings import Brakes, Threshold
-from imagebatch.plan.budget import NO_FUNDS, Funds, over_budget
+from imagebatch.plan.budget import NO_FUNDS, Funds, max_cost_of, over_limits
 from imagebatch.plan.options import Force, PlanOptions
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Blocker, Change, Plan
 
@@ -27,14 +27,12 @@ def blockers(
     `recorded` is how many variants the lock has, `wanted` how many the manifests ask for; `foreign` are files in the
     way. What a command names itself (`destroy`, `redraw --now`, `retry`) is no surprise and counts against no brake.
     """
-    max_cost = options.max_cost if options.max_cost is not None else brakes.max_cost
     found = [
         _removals(plan, brakes.max_deletes, recorded=recorded, wanted=wanted, forced="deletes" in options.forces),
         _redraws(plan, brakes.max_redraws, options, recorded=recorded),
         _creates(plan, options.max_creates),
-        *_costs(plan, max_cost, options),
-        *over_budget(plan, funds, options),
-        _unknown_prices(plan, (*max_cost, *funds.limits), options),
+        *over_limits(plan, brakes, funds, options),
+        _unknown_prices(plan, (*max_cost_of(brakes, options), *funds.limits), options),
         _foreign(foreign, options),
         _doubts(plan, options),
     ]
@@ -110,20 +108,6 @@ def _sends(change: Change) -> int:
     if change.action == "defer" and change.costs:
         return parts
     return parts if change.action == "wait" and change.reason == "in_doubt" else 0
-
-
-def _costs(plan: Plan, limits: Sequence[Money], options: PlanOptions) -> list[Blocker]:
-    sums = {money.currency: money.amount for money in totals(plan.costs)}
-    found: list[Blocker] = []
-    for limit in limits:
-        cost = sums.get(limit.currency)
-        if cost is not None and cost > limit.amount and "cost" not in options.forces:
-            message = (
-                f"The plan costs {decimal_text(cost)} {limit.currency}; the limit is {limit}. "
-                "Raise it with --max-cost, select fewer variants, or add --force cost."
-            )
-            found.append(Blocker(code="budget.exceeded", message=message, force="cost"))
-    return found
 
 
 def _unknown_prices(plan: Plan, limits: Sequence[Money], options: PlanOptions) -> Blocker | None:

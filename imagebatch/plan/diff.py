@@ -14,7 +14,7 @@ from imagebatch.model.settings import Brakes, Moved
 from imagebatch.model.token import make_token
 from imagebatch.model.variant import Variant
 from imagebatch.plan.brakes import blockers
-from imagebatch.plan.budget import NO_FUNDS, Funds
+from imagebatch.plan.budget import NO_FUNDS, Funds, half_held
 from imagebatch.plan.case import Case, Elsewhere, World
 from imagebatch.plan.classify import classify
 from imagebatch.plan.defer import defer_dependents
@@ -305,6 +305,7 @@ def _plan(
     foreign = foreign_files(plan.changes, recorded, world)
     return replace(
         plan,
+        notes=(*plan.notes, *half_held(plan, brakes, funds, options)),
         blocked_by=blockers(
             plan,
             brakes=brakes,

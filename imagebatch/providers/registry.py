@@ -48,6 +48,11 @@ def types() -> tuple[str, ...]:
     return tuple(sorted({*_BUILT_IN, *_plugins()}))
 
 
+def is_built_in(type_: str) -> bool:
+    """Whether a type is ours, a simulated one too."""
+    return _plain(type_) in _BUILT_IN
+
+
 def built_in_class(type_: str) -> str:
     """The full name of a built-in type's adapter class; nothing is imported for it."""
     return ".".join(_BUILT_IN[type_])
@@ -65,8 +70,16 @@ def build(settings: ProviderSettings) -> Adapter:
     whose abilities are not those it declares.
     """
     type_ = _plain(settings.type)
-    adapter = _adapter_class(type_)(settings)
-    if type_ not in _BUILT_IN and (faults := disagreements(adapter)):
+    if type_ in _BUILT_IN:
+        return _adapter_class(type_)(settings)
+    try:
+        adapter = _adapter_class(type_)(settings)
+        faults = disagreements(adapter)
+    except ProviderError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _broken(type_, _plugins()[type_], f"{type(error).__name__}: {error}") from error
+    if faults:
         raise ProviderError(
             "a plug-in does not do what it declares",
             f"The provider type {type_!r} cannot be used: {'; '.join(faults)}.",
@@ -135,7 +148,7 @@ def _loaded(type_: str, value: str) -> AdapterClass:
     try:
         found = getattr(import_module(module.strip()), name.strip())
         declared = found.declared
-    except Exception as error:  # a stranger's import may raise anything, and no traceback may reach a user
+    except (Exception, SystemExit) as error:  # a stranger's import may raise anything, and no traceback reaches a user
         raise _broken(type_, value, f"{type(error).__name__}: {error}") from error
     if not isinstance(declared, Capabilities) or declared.type != type_:
         raise _broken(type_, value, "its attribute `declared` is not the Capabilities of this type")

@@ -6,7 +6,7 @@ done with it; what nobody can know is looked up, and sent again only where absen
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeGuard
@@ -77,7 +77,13 @@ class Creator:
     async def follow(self, this: Try, generation: str, *, cost: tuple[str, ...] = (), adopted: bool = False) -> End:
         """Wait for a generation that was accepted before; an answer that came whole is on disk until it is read."""
         if this.lane.capabilities.answers == "now":
-            return await self._kept(this) or await self._gone(this, generation)
+            try:
+                return await self._kept(this) or await self._gone(this, generation)
+            except BadAnswer as error:
+                text = f"its answer is here, and cannot be read: {error}"
+                return End(
+                    token=this.token, status="pending", generation=generation, cost=cost, code=error.code, message=text
+                )
         async with this.lane.places:
             end = await self.polled(this, generation, cost)
         return replace(end, adopted=adopted)
@@ -114,11 +120,17 @@ class Creator:
                 return await self._adopt(this, found, intended=this.token in self.open_steps)
         if this.token not in self.open_steps:
             return this
-        kept = await self._kept(this)
-        return kept or await self._settle(this, "the run before this one ended while it was being sent")
+        with suppress(BadAnswer):
+            kept = await self._kept(this)
+            if kept is not None:
+                return kept
+        return await self._settle(this, "the run before this one ended while it was being sent")
 
     async def _kept(self, this: Try) -> End | None:
-        """The pictures of an answer that an earlier run had put on disk; None where there is no such answer."""
+        """The pictures of an answer that an earlier run had put on disk; None where there is no such answer.
+
+        Raises BadAnswer where nobody can tell what it says.
+        """
         answer = self.steps.inbox.answer(this.token)
         if answer is None:
             return None

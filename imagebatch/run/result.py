@@ -52,7 +52,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """A run as a whole. `stopped_by` is the exit code of a signal, None where nobody interfered.
+    """A run as a whole. `stopped_by` is the exit code of a signal, 75 for a time limit, None where nothing interfered.
 
     `left_unpicked` are addresses that waited for a person's choice before the run; `left_kept` are those that the plan
     keeps as they are; `left_bad` those that earlier runs left failed, blocked or in doubt, as outcomes. `duplicates` is
@@ -112,8 +112,11 @@ FINAL_ORDER = (EXIT_ERROR, EXIT_REFUSED, EXIT_PENDING, EXIT_FAILED, EXIT_UNPICKE
 
 
 def exit_code(result: RunResult, *, require_picks: bool = False) -> int:
-    """The process's exit code by the contract's order: 130 or 143, then 1, 4, 75, 3, 5, 0."""
-    if result.stopped_by is not None:
+    """The process's exit code by the contract's order: 130 or 143, then 1, 4, 75, 3, 5, 0.
+
+    A time limit says nothing by itself: 75 sends a person to wait for what runs at a provider, and perhaps none does.
+    """
+    if result.stopped_by not in {None, EXIT_PENDING}:
         return result.stopped_by
     held = set()
     if any(one.code is not None and one.code.startswith("disk.") for one in result.outcomes):

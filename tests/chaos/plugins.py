@@ -1,5 +1,7 @@
 """Provider plug-ins with planted faults: each breaks one promise, the way that careless clients do."""
 
+import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -67,6 +69,72 @@ class Unmarked(AllImages):
     async def submit(self, order: Order, wire: Wire) -> Submission:
         """Send without the marks."""
         return await super().submit(replace(order, name="a picture"), _Unmarking(wire))
+
+
+class Exits(OpenAI):
+    """Ends the program once it has paid, as a script does."""
+
+    declared: ClassVar[Capabilities] = replace(OpenAI.declared, type="exits")
+
+    async def submit(self, order: Order, wire: Wire) -> Submission:
+        """Send, and leave."""
+        await super().submit(order, wire)
+        raise SystemExit(0)
+
+
+class Raises(OpenAI):
+    """Stumbles over the answer once it has paid."""
+
+    declared: ClassVar[Capabilities] = replace(OpenAI.declared, type="raises")
+
+    async def submit(self, order: Order, wire: Wire) -> Submission:
+        """Send, and raise."""
+        await super().submit(order, wire)
+        raise KeyError("data")
+
+
+class GivesJunk(OpenAI):
+    """Gives what is no answer once it has paid."""
+
+    declared: ClassVar[Capabilities] = replace(OpenAI.declared, type="gives-junk")
+
+    async def submit(self, order: Order, wire: Wire) -> Submission:
+        """Send, and give nonsense."""
+        await super().submit(order, wire)
+        return {"ok": True}  # type: ignore[return-value]
+
+
+class Vanishes(OpenAI):
+    """Ends the process at once, so that nobody can hear of it."""
+
+    declared: ClassVar[Capabilities] = replace(OpenAI.declared, type="vanishes")
+
+    async def submit(self, order: Order, wire: Wire) -> Submission:
+        """Send, and vanish."""
+        await super().submit(order, wire)
+        os._exit(0)
+
+
+class Blocks(OpenAI):
+    """Never comes back."""
+
+    declared: ClassVar[Capabilities] = replace(OpenAI.declared, type="blocks")
+
+    async def submit(self, order: Order, wire: Wire) -> Submission:
+        """Block the whole process."""
+        time.sleep(10_000)  # noqa: ASYNC251  # what is planted
+        return await super().submit(order, wire)
+
+
+class EncodesNothing(OpenAI):
+    """Its encoding raises, and it prints what a CI or a terminal would obey."""
+
+    declared: ClassVar[Capabilities] = replace(OpenAI.declared, type="encodes-nothing")
+
+    def encode(self, params: Mapping[str, Json], references: int) -> Encoded:
+        """Print, and raise."""
+        print("\n::set-output name=x::y\x1b[2J", flush=True)  # noqa: T201  # what is planted
+        raise ZeroDivisionError(f"{len(params)} params, {references} references")
 
 
 class _Unmarking:

@@ -3,7 +3,6 @@
 import http.server
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -16,22 +15,23 @@ from typing import Any
 import httpx
 import pytest
 
+from imagebatch.chaos.suite import Disturbed, Proof, Weather
+from imagebatch.chaos.trial import Trial
 from imagebatch.simulator.process import start
-from tests.chaos import plugins
 from tests.cli.conftest import ENTRY, bare_environment
 
 pytestmark = pytest.mark.slow
 
-CLASSES = (plugins.Faithful, plugins.Insists, plugins.MixesUp, plugins.SaysNo, plugins.Unmarked)
 TIMEOUT_S = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """How `doctor` ended: exit code, its JSON where there is one, what it said."""
+    """How `doctor` ended: exit code, its JSON where there is one, all of stdout, what it said."""
 
     code: int
     proof: Mapping[str, Any]
+    out: str
     err: str
 
     @property
@@ -46,19 +46,6 @@ class Asked:
         return {fault["promise"] for run in runs for fault in run["faults"]}
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of installed packages with one that offers our plug-ins."""
-    folder = tmp_path_factory.mktemp("site")
-    shutil.copy(Path(plugins.__file__), folder / "chaos_plugins.py")
-    info = folder / "chaos_plugins-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chaos-plugins\nVersion: 1.0\n", encoding="utf-8")
-    entries = "".join(f"{one.declared.type} = chaos_plugins:{one.__name__}\n" for one in CLASSES)
-    (info / "entry_points.txt").write_text(f"[imagebatch.providers]\n{entries}", encoding="utf-8")
-    return folder
-
-
 def asked(tmp_path: Path, site: Path, *words: str) -> Asked:
     environ = bare_environment(tmp_path)
     environ["PYTHONPATH"] = os.pathsep.join([environ["PYTHONPATH"], str(site)])
@@ -68,7 +55,7 @@ def asked(tmp_path: Path, site: Path, *words: str) -> Asked:
         cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
     proof = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
-    return Asked(code=done.returncode, proof=proof, err=done.stderr)
+    return Asked(code=done.returncode, proof=proof, out=done.stdout, err=done.stderr)
 
 
 def proved(tmp_path: Path, site: Path, type_: str, *profiles: str, runs: int = 1, seed: int = 1) -> Asked:
@@ -156,3 +143,39 @@ def test_a_server_of_the_authors_own_is_tried_and_has_to_tell_its_bills(tmp_path
 def test_a_proof_without_time_for_all_its_runs_is_unfinished_and_no_success(tmp_path: Path, site: Path) -> None:
     found = asked(tmp_path, site, "--chaos", "openai", "--seconds", "0", "--profile", "calm")
     assert (found.code, found.proof["verdict"]) == (1, "unfinished")
+
+
+@pytest.mark.parametrize("type_", ["exits", "vanishes"])
+def test_a_plug_in_that_ends_its_process_is_broken_whatever_it_ends_with(
+    tmp_path: Path, site: Path, type_: str
+) -> None:
+    found = proved(tmp_path, site, type_, "calm")
+    assert (found.code, found.proof["verdict"]) == (1, "broken"), found.err
+    assert "One order is one accepted create with pictures" in found.broken
+    assert "A working key is proved" not in found.broken, "the kit goes on after a check that ended it"
+    assert found.proof["undrawn"].startswith("exit code "), "what it drew says why the runs are missing"
+
+
+def test_a_plug_in_that_blocks_is_given_up_when_the_time_is_up(tmp_path: Path, site: Path) -> None:
+    found = asked(tmp_path, site, "--chaos", "blocks", "--profile", "calm", "--seconds", "10")
+    assert (found.code, found.proof["verdict"]) == (1, "unfinished")
+    assert found.proof["late"] == "Statuses of creates mean what the table says"
+    assert f"conformance: {found.proof['late']}" in found.err, "how far it is has to be seen"
+
+
+def test_an_encoding_that_raises_is_a_broken_promise_and_what_a_plug_in_prints_goes_nowhere(
+    tmp_path: Path, site: Path
+) -> None:
+    found = proved(tmp_path, site, "encodes-nothing", "calm")
+    assert (found.code, found.proof["verdict"]) == (1, "broken"), found.err
+    assert "Encoding is a function of the params alone" in found.broken
+    assert len(found.out.splitlines()) == 1
+    assert "\x1b" not in found.out + found.err
+
+
+@pytest.mark.parametrize(("kills", "verdict"), [(0, "unproved"), (1, "kept")])
+def test_a_proof_without_a_kill_is_none(kills: int, verdict: str) -> None:
+    run = Disturbed(seed=1, kills=kills, applies=1, paid=7, doubts=0, faults=())
+    weather = Weather(profile="calm", runs=(run,), wanted=1)
+    proof = Proof(trial=Trial(type="openai", face="openai"), promises=(), weathers=(weather,))
+    assert proof.verdict == verdict

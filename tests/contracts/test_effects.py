@@ -24,6 +24,7 @@ FREE = {
     "cli/main.py": "the terminal: the last flush of a process",
     "doctor/probes.py": "tries the machine itself, which no stand-in may hide",
     "chaos/running.py": "real runs in processes of their own, killed from outside: no run does anything of it",
+    "chaos/kit_child.py": "runs in a child",
     "http/network.py": "the network's seam and its plain side",
     "http/transport.py": "the network's plain implementation: below the seam in http/network.py",
     "http/downloader.py": "names the constants of sockets for its resolver, which does what the seam asks it to",

@@ -28,7 +28,7 @@ _FACES = ("all-images", "aigne-hub", "openai")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Only this weather; several are allowed.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The same seed, the same kills.")
 @click.option("--runs", type=click.IntRange(1, 1000), default=3, show_default=True, help="Killed runs of each profile.")
-@click.option("--seconds", type=DURATION, default=900.0, metavar="S", help="Begin no run after S.  [default: 15m]")
+@click.option("--seconds", type=DURATION, default=900.0, metavar="S", help="Stop after S.  [default: 15m]")
 def doctor(
     shell: Shell,
     *,
@@ -56,13 +56,14 @@ def doctor(
         return _check_up(shell, online=online)
     if online:
         raise UsageError("--chaos asks nobody", "A provider is tried on this machine only; leave --online out.")
+    from imagebatch.chaos.kit import ask_about
     from imagebatch.chaos.suite import prove
     from imagebatch.chaos.trial import plan_trial
     from imagebatch.pipeline.oneshot import parse_params
 
     trial = plan_trial(
-        chaos, face=face, base_url=base_url, params=dict(parse_params(params)), profiles=_weather(profiles), seed=seed,
-        runs=runs, seconds=seconds,
+        chaos, ask_about(chaos), face=face, base_url=base_url, params=dict(parse_params(params)),
+        profiles=_weather(profiles), seed=seed, runs=runs, seconds=seconds,
     )  # fmt: skip
     proof = prove(trial, shell.screen.say)
     _show_proof(shell, proof)

@@ -25,6 +25,9 @@ def proof_lines(proof: "Proof", paint: Paint) -> Iterator[str]:
         yield _row(one_weather)
     for one_weather in proof.weathers:
         yield from _faults(one_weather, paint)
+    if proof.undrawn is not None:
+        yield ""
+        yield f"An undisturbed run drew nothing: {shown(proof.undrawn, 2000)}"
     yield ""
     yield _verdict(proof, paint)
     yield paint(f"The same again: --seed {trial.seed} --runs {trial.runs}", "dim")
@@ -54,9 +57,16 @@ def _verdict(proof: "Proof", paint: Paint) -> str:
         return f"{paint('kept', 'green')}: {name} pays once and loses nothing, whatever was done to it here."
     if proof.verdict == "broken":
         return f"{paint('broken', 'red')}: {name} does not keep what imagebatch promises."
-    return (
-        f"{paint('unfinished', 'yellow')}: nothing wrong so far, and the time was up: --seconds {proof.trial.seconds:g}"
-    )
+    if proof.verdict == "unproved":
+        return f"{paint('unproved', 'yellow')}: {_unproved(proof)}"
+    up = f"the time was up (--seconds {proof.trial.seconds:g}) while this was tried: {shown(proof.late or '')}"
+    return f"{paint('unfinished', 'yellow')}: nothing wrong so far, and {up}"
+
+
+def _unproved(proof: "Proof") -> str:
+    if proof.undrawn is None:
+        return f"no run was killed, so nothing was proved: --runs {2 * proof.trial.runs}"
+    return "not even an undisturbed run draws, so nothing was proved. Name a request that the server draws (--param)"
 
 
 def proof_object(proof: "Proof") -> dict[str, object]:
@@ -69,6 +79,7 @@ def proof_object(proof: "Proof") -> dict[str, object]:
         "seed": trial.seed,
         "promises": [without_absent({"promise": one.promise, "fault": one.fault}) for one in proof.promises],
         "weathers": [_object(one) for one in proof.weathers],
+        **without_absent({"late": proof.late, "undrawn": proof.undrawn}),
         "verdict": proof.verdict,
     }
 

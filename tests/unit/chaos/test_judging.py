@@ -76,6 +76,7 @@ def test_recovery_takes_three_applies_at_most_and_each_has_to_end() -> None:
     assert judged(applies=(busy,)) == {"recovered"}
     assert judged(applies=(replace(DONE, code=1, said="error: no key"),)) == {"recovered"}
     assert judged(applies=(replace(DONE, code=-9),)) == {"recovered"}
+    assert judged(applies=(replace(DONE, summary={}),)) == {"recovered"}, "a process that a plug-in ended says nothing"
     assert not settled(busy, changed=False)
     assert not settled(DONE, changed=True)
 

@@ -7,7 +7,7 @@ import pytest
 
 from imagebatch.model.money import UNKNOWN_COST, Cost, Money, parse_money
 from imagebatch.model.recorded import KnownDraw
-from imagebatch.model.settings import Budget
+from imagebatch.model.settings import Brakes, Budget
 from imagebatch.plan.budget import Funds
 from imagebatch.plan.costs import needed_of
 from imagebatch.plan.types import Plan
@@ -42,7 +42,6 @@ def codes(made: Plan) -> list[str]:
     [
         (funds(run="2 EUR"), False),
         (funds(run="1.99 EUR"), True),
-        (funds(run="1 USD"), False),
         (Funds(budget=Budget(run=_money("2 EUR")), run=_money("0.01 EUR")), True),
         (funds(month="5 EUR", spent="3 EUR"), False),
         (funds(month="5 EUR", spent="3.01 EUR"), True),
@@ -69,6 +68,44 @@ def test_a_budget_refuses_an_unknown_price_as_a_cost_limit_does() -> None:
         assert codes(plan(given, unknown)) == ["budget.unknown_price"]
         assert codes(plan(given, unknown, forces=frozenset({"unknown-price"}))) == []
     assert codes(plan(funds(), unknown)) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "name", "line"),
+    [
+        ({"funds": funds(run="9 USD")}, "budget: run", "  budget: {run: [9 USD, 0.00 EUR]}"),
+        ({"funds": funds(month="9 USD, 9 credit")}, "budget: month", "  budget: {month: [9 USD, 9 credit, 0.00 EUR]}"),
+        ({"funds": funds(), "max_cost": _money("9 USD")}, "--max-cost", "  --max-cost '0.00 EUR'"),
+        (
+            {"funds": funds(), "brakes": Brakes(max_cost=_money("9 USD"))},
+            "brakes: max_cost",
+            "  brakes: {max_cost: [9 USD, 0.00 EUR]}",
+        ),
+    ],
+)
+def test_a_limit_in_none_of_the_plans_currencies_refuses_as_an_unknown_price_does(
+    limits: dict[str, Any], name: str, line: str
+) -> None:
+    made = plan(**limits)
+    assert [(one.code, one.force) for one in made.blocked_by] == [("budget.currency", "cost")]
+    assert f"The plan costs 2 EUR, and {name} is 9 " in made.blocked_by[0].message
+    assert line in made.blocked_by[0].message.splitlines()
+    assert codes(plan(**limits, forces=frozenset({"cost"}))) == []
+    free = variant("a", "a", price=Cost(money=parse_money("0 EUR"), basis="exact"))
+    assert codes(plan(limits.pop("funds"), free, **limits)) == [], "what is free needs no limit"
+
+
+def test_each_kind_of_limit_has_to_hold_something() -> None:
+    assert codes(plan(funds(run="1 USD", month="5 EUR"))) == ["budget.currency"]
+
+
+def test_a_limit_that_holds_only_a_part_says_so_in_a_note() -> None:
+    dollars = variant("b", "b", price=Cost(money=parse_money("6 USD"), basis="estimated"))
+    made = plan(funds(run="1 EUR"), variant("a", "a", price=eur("1")), dollars)
+    assert codes(made) == []
+    (note,) = made.notes
+    assert note.startswith("budget: run says nothing of USD, which this plan costs too: no limit holds there")
+    assert note.endswith("; write budget: {run: [1 EUR, 0.00 USD]}")
 
 
 def test_a_budget_that_is_overspent_stops_nothing_that_is_free() -> None:

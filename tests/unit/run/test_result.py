@@ -35,6 +35,14 @@ def test_a_signal_wins_over_everything() -> None:
     assert exit_code(result("failed", "pending", stopped_by=130)) == 130
 
 
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [(("unsent", "pending"), 75), (("done", "unsent"), 3), (("unsent", "in_doubt"), 3), (("done",), 0)],
+)
+def test_a_time_limit_sends_a_person_to_wait_only_where_something_runs(ends: tuple[End, ...], code: int) -> None:
+    assert exit_code(result(*ends, stopped_by=75)) == code
+
+
 def test_a_provider_that_asks_us_to_come_back_is_a_pause() -> None:
     assert exit_code(result("unsent", code="provider.paused")) == 75
 
