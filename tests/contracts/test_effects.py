@@ -60,7 +60,7 @@ ALLOWED = {
     ("manifest/templates.py", "self._sources.read_text"): "ours, over the seam",
     ("outputs/room.py", "self.now"): "ours, over the seam",
     ("pipeline/applying.py", "StateStore(project.home).open"): "ours, over the seam",
-    ("pipeline/lockwork.py", "store.open"): "ours, over the seam",
+    ("pipeline/lockwork.py", "StateStore(project.home).open"): "ours, over the seam",
     ("pipeline/world.py", "self._disk.exists"): "ours, over the seam",
     ("plan/foreign.py", "world.disk.exists"): "ours, over the seam",
     ("providers/prices/__init__.py", "Path(__file__).with_name(f'{name}.toml').read_text"): "a part of the package",
