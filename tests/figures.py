@@ -85,7 +85,7 @@ class Figures:
         yield (
             f"level S: {counts['disturbed']} disturbed runs ({counts['runs']} runs of the program), "
             f"{self.seconds:.0f} s of CPU, {rate:.0f} a second on one core: double pays {counts['double pays']}, "
-            f"undeclared losses {counts['wrong']}"
+            f"undeclared losses and other faults {counts['wrong']}"
         )
         for kind, counted in sorted(self.by_kind.items()):
             yield (
