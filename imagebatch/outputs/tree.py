@@ -141,6 +141,7 @@ class Tree:
                 if _hash_at(folder, name, path) != sha256:
                     return False
                 seams.disk.unlink(name, dir_fd=folder)
+                seams.disk.fsync(folder)  # else a power cut brings it back when nobody knows of it any more
         except FileNotFoundError:
             return False
         self._tidy(path)

@@ -164,9 +164,13 @@ def _why_new(case: Case, entry: Entry, *, same_picks: bool) -> Reason:
 
 
 def _renamed(case: Case, file: WantedFile, entry: Entry, spare: list[Output]) -> Output | None:
-    """A file that nobody wants under its name, and that is just what is wanted under another."""
+    """A file that nobody wants under its name, and that is just what is wanted under another.
+
+    A run that was killed may have renamed it already: it may be the only copy there is.
+    """
+    look = case.world.disk.look
     for output in spare:
-        there = case.world.disk.look(output.path, output.sha256, output.bytes) == "same"
+        there = any(look(path, output.sha256, output.bytes) == "same" for path in (output.path, file.path))
         if there and made_as(output, file, entry):
             return output
     return None

@@ -73,7 +73,7 @@ class Files:
             file
             for file in files
             if self._stands(file, entry, before)
-            or any(_is_this(output, file, entry, before) and self._is_whole(output) for output in spare)
+            or any(_is_this(output, file, entry, before) and self._is_whole(output, file.path) for output in spare)
         ]
         return tuple(sorted({file.candidate for file in files if file not in there}))
 
@@ -148,8 +148,9 @@ class Files:
             and self.disk.look(old.path, old.sha256, old.bytes) == "same"
         )
 
-    def _is_whole(self, output: Output) -> bool:
-        return self.disk.look(output.path, output.sha256, output.bytes) == "same"
+    def _is_whole(self, output: Output, renamed: str) -> bool:
+        """Whether a file is there, under its old name or, after a run that was killed, under its new one."""
+        return any(self.disk.look(path, output.sha256, output.bytes) == "same" for path in (output.path, renamed))
 
     def _edited(self, output: Output, source: PictureFacts | None) -> bool:
         """Whether somebody changed a file; one that is the wanted picture already was put there by a later run."""

@@ -103,9 +103,9 @@ def reference(scenario: Scenario) -> Undisturbed:
     world = started(scenario, seed=0)
     with world.installed():
         ran = apply(world, loaded(scenario.now))
-        assert ran.code == 0, ran
+        assert ran.code == scenario.code, ran
         effects = world.effects
-        assert apply(world, loaded(scenario.now)).planned == 0
+        assert apply(world, loaded(scenario.now)).planned == scenario.left
     return undisturbed(world, effects)
 
 
@@ -117,6 +117,10 @@ def _before(scenario: Scenario) -> World:
     if scenario.before is not None:
         with world.installed():
             apply(world, loaded(scenario.before))
+    if scenario.cloned:
+        world.disk.drop(f"{HOME}/{FOLDER}")
+    if scenario.stranger is not None:
+        world.providers.give_away(scenario.stranger)
     return world
 
 
@@ -159,7 +163,7 @@ def disturbance(number: int, scenarios: tuple[Scenario, ...] = ROTATION) -> Dist
 def _life(number: int, scenarios: tuple[Scenario, ...]) -> Life:
     chance = Random(-number)  # noqa: S311  # it has to be the same again
     scenario = scenarios[number % len(scenarios)]
-    paid = frozenset({chance.randrange(1, reference(scenario).paid_calls + 1)})
+    paid = frozenset({chance.randrange(1, max(1, reference(scenario).paid_calls) + 1)})
     none: frozenset[int] = frozenset()
     fate = chance.random()
     return Life(

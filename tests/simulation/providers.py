@@ -109,6 +109,11 @@ class Providers:
         """How often each thing was charged."""
         return Counter(self.bills)
 
+    def give_away(self, prompt: str) -> None:
+        """Somebody else's generation stands under the id of ours from now on."""
+        known = next(one for one in self.generations.values() if one.body["prompt"] == prompt)
+        known.body = {"prompt": prompt}
+
     # All-Images.ai ---------------------------------------------------------------------------------------------------
 
     def _studio(self, method: str, path: str, query: Mapping[str, str], body: dict[str, Any]) -> Reply:

@@ -26,12 +26,25 @@ providers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What a project's manifest says, before (drawn without trouble) and now (the run that is disturbed)."""
+    """What a project's manifest says, before (drawn without trouble) and now (the run that is disturbed).
+
+    `cloned` where the run is on another machine than the one before: lock and outputs are there, and nothing else.
+    `stranger` is a prompt whose generation is somebody else's by then, so that nobody may delete it. `left` is how many
+    addresses the plan still speaks of when all is done.
+    """
 
     name: str
     kind: Kind
     now: str
     before: str | None = None
+    cloned: bool = False
+    stranger: str | None = None
+    left: int = 0
+
+    @property
+    def code(self) -> int:
+        """The exit code of a run that nobody disturbs: what somebody else has is not deleted, and that is told."""
+        return 0 if self.stranger is None else 3
 
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -80,6 +93,33 @@ assets:
 """,
     ),
     Scenario(
+        name="moved and removed",
+        kind="listable",
+        before="""\
+assets:
+  pen: {prompt: a pen, provider: plain, params: {model: gpt-image-2, size: 1024x1024, output_format: jpeg}}
+  ink: {prompt: an ink pot, provider: plain, params: {model: gpt-image-2, size: 1024x1024, output_format: jpeg}}
+  jar: {prompt: a jar, provider: studio, params: {format: 1:1}}
+  swan: {prompt: a swan, provider: studio, params: {format: 1:1}, on_remove: delete}
+  rook: {prompt: a rook, provider: studio, params: {format: 1:1}, on_remove: delete}
+  lake: {prompt: a lake, provider: studio, params: {format: 1:1}, on_remove: keep}
+  ship: {prompt: a ship, provider: studio, params: {format: 1:1}}
+""",
+        now="""\
+assets:
+  pen:
+    prompt: a pen
+    provider: plain
+    params: {model: gpt-image-2, size: 1024x1024, output_format: jpeg}
+    output: outputs/desk/pen.jpg
+  well: {prompt: an ink pot, provider: plain, params: {model: gpt-image-2, size: 1024x1024, output_format: jpeg}}
+  jar: {prompt: a jar, provider: studio, params: {format: 1:1}, output: outputs/deep/er/jar.jpg}
+""",
+        cloned=True,
+        stranger="a rook",
+        left=2,
+    ),
+    Scenario(
         name="one at the hub",
         kind="ledger",
         now="""\
@@ -118,7 +158,7 @@ assets:
 
 _BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 _SMALL = ("one", "one at the hub", "one that nobody can tell of")
-_LARGE = ("two", "verbs", "shared", "hub", "plain")
+_LARGE = ("two", "verbs", "shared", "hub", "plain", "moved and removed")
 ROTATION: tuple[Scenario, ...] = tuple(_BY_NAME[name] for large in _LARGE for name in (*_SMALL, large))
 """In which order they are disturbed: the small ones more often, for most of what can go wrong needs no more."""
 

@@ -24,7 +24,7 @@ def test_a_replay_is_a_state_of_the_live_run_and_never_goes_back(scenario: Scena
     world.watched = frozenset(range(1, 2 * reference(scenario).effects))
     live: list[State] = []
     with patch.object(Session, "record", _told(live)), world.installed():
-        assert apply(world, loaded(scenario.now)).code == 0
+        assert apply(world, loaded(scenario.now)).code == scenario.code
     replayed = [_replayed(world.copies[number]) for number in sorted(world.copies)]
     assert len(replayed) > 40
     states = [replayed[0], *live]

@@ -302,6 +302,17 @@ def test_a_path_that_another_entry_hands_over_is_ours() -> None:
     assert (actions(plan), plan.blocked_by) == ({"new": "create", "old": "forget"}, ())
 
 
+def test_the_only_copy_that_a_killed_run_had_renamed_already_is_not_lost() -> None:
+    entry = entry_of(variant(provider="hub", outputs=("o/old.jpg",)))
+    world = World().have("hero", entry, stored=False)
+    world.disk.files["o/new.jpg"] = world.disk.files.pop("o/old.jpg")
+    change = world.one(variant(provider="hub", outputs=("o/new.jpg",)))
+    assert (change.action, change.reason, change.also) == ("move", "moved", ())
+    world.disk.files["o/new.jpg"] = "sha256:other"
+    change = world.one(variant(provider="hub", outputs=("o/new.jpg",)))
+    assert (change.action, change.reason) == ("keep", "unavailable")
+
+
 def test_an_output_that_is_the_candidates_bytes_is_a_source() -> None:
     wanted = variant(provider="hub", outputs=("o/hero.jpg", "o/small.jpg"))
     entry = entry_of(wanted)
