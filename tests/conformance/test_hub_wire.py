@@ -150,7 +150,8 @@ def test_one_create_in_doubt_of_three_may_have_cost_its_own_share_and_is_drawn_a
     shop.providers(simulated.tap.origin, aigne_hub={"mount": "/ai-kit", "dialect": "hub", "max_concurrency": 1})
     with simulated.wrong(rule("aigne-hub", "create", {"accept": True, "then": "rst"}, times=1)):
         assert shop.apply().ends == {"hero": "in_doubt"}
-    assert "  1 of its 3 creates: may have cost 0.034 credit (estimated)\n" in shop.run("resolve", "--list").out
+    told_by = "  1 of its 3 creates: the billing record says it was charged 0.034 credit"
+    assert told_by in shop.run("resolve", "--list").out
     told = json.loads(shop.run("resolve", "--list", "--json").out)
     assert told["possible_cost"] == "0.034 credit (estimated)"
     assert shop.run("resolve", "hero", "--abandon").code == 0
