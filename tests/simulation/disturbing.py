@@ -268,10 +268,11 @@ def _judged(world: World, one: Disturbance, runs: list[Ran]) -> Verdict:
     runs = list(runs)
     recoveries, settled = 0, False
     while recoveries < MOST_APPLIES + 1 and not settled:
-        bills, lock = len(world.providers.bills), lock_of(world)
+        bills, calls, lock = len(world.providers.bills), world.network.paid_calls, lock_of(world)
         runs.append(_applied(world, one))
         recoveries += 1
         settled = runs[-1].code in {0, 3} and len(world.providers.bills) == bills and lock_of(world) == lock
+        settled = settled and world.network.paid_calls == calls  # what was sent may have been lost
     try:
         found = wrong(world, reference(scenario), scenario.kind)
     except ImagebatchError as error:
