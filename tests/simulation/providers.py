@@ -289,8 +289,7 @@ class Providers:
         if path == "api/v2/image/generations":
             self.requests["create"] += 1
             token = headers.get("x-request-id", "")
-            if turned_away is None and self._befalls(self.ways.weather.picky):
-                turned_away = Reply(400, {"error": {"message": "this prompt is not understood"}})
+            turned_away = turned_away or self._picky()
             done = {"status": "success", "credits": 1} if turned_away is None else {"status": "failed", "credits": 0}
             call = {"id": str(len(self.calls) + 1), "requestId": token, "at": self.clock.now, **done}
             self.calls.append(call)
@@ -316,7 +315,12 @@ class Providers:
         if path != "v1/images/generations":
             return Reply(404, {"error": {"message": "Not Found"}})
         self.requests["create"] += 1
-        return self._answered_at_once(f"{body['prompt']}", body)
+        return self._picky() or self._answered_at_once(f"{body['prompt']}", body)
+
+    def _picky(self) -> Reply | None:
+        """The answer to a prompt that is not liked today."""
+        refused = Reply(400, {"error": {"message": "this prompt is not understood"}})
+        return refused if self._befalls(self.ways.weather.picky) else None
 
     def _answered_at_once(self, token: str, body: dict[str, Any]) -> Reply:
         self.bills.append(Bill(step="create", token=token))
