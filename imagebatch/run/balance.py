@@ -30,6 +30,8 @@ class Balance:
         self._flying = 0
         self._landed = asyncio.Event()
         self._quiet = asyncio.Lock()
+        self._sought: set[str] = set()
+        self._settled = asyncio.Event()
 
     async def begin(self) -> None:
         """Read what is left before the first create of the run; once, however many ask."""
@@ -57,8 +59,23 @@ class Balance:
         """A request of this run is known to be taken; one before the first reading explains nothing of a fall."""
         self._known += self._before is not None
 
+    def seek(self, token: str) -> None:
+        """The answer to a create of this run was lost: until it is `settled`, a fall may be its own."""
+        self._sought.add(token)
+
+    def settled(self, token: str) -> None:
+        """A create is looked for no more: where it was found, it counts as `taken` by now."""
+        self._sought.discard(token)
+        self._settled.set()
+
     async def fell(self) -> bool:
-        """Whether more was taken since the first reading than the creates that are known to be taken."""
+        """Whether more was taken since the first reading than the creates that are known to be taken.
+
+        It is read when no other one is looked for any more: a fall that another explains proves nothing.
+        """
+        while self._sought:
+            self._settled.clear()
+            await self._settled.wait()
         before = self._before.result() if self._before is not None and self._before.done() else None
         if self._adapter is None or before is None:
             return False

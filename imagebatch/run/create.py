@@ -62,6 +62,13 @@ class Creator:
         this = before
         if not this.send:
             return End(token=this.token, status=None, code="create.absent", message="it was never taken")
+        try:
+            return await self._sent(this)
+        finally:
+            this.lane.balance.settled(this.token)
+
+    async def _sent(self, this: Try) -> End:
+        """Send it until its end is known; where that is not in sight, it is in doubt."""
         for _ in range(MAX_SENDS):
             end = await self._send(this)
             if end.status is None and end.code != "create.unclear" and this.token in this.gives_up:
@@ -205,6 +212,7 @@ class Creator:
     async def _answered(self, this: Try, submission: base.Submission) -> End:
         if isinstance(submission, base.Unclear):
             this.lane.answered_unclearly()
+            this.lane.balance.seek(this.token)
             await self.steps.recorder.record(Doubted(step="create", token=this.token, why=submission.why))
             return End(token=this.token, status=None, code="create.unclear", message=submission.why)
         this.lane.answered_clearly()

@@ -57,9 +57,10 @@ class Doubts:
             found = await self.listings.find(this.lane, this.token)
         except ListingFailed as error:
             return self.doubt(this, f"{why}; {error}")
+        if found is not None and sent:
+            this.lane.balance.taken()
+        this.lane.balance.settled(this.token)
         if found is not None:
-            if sent:
-                this.lane.balance.taken()
             return found
         if await this.lane.balance.fell():
             return await self._disputed(this, why)

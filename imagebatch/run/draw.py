@@ -175,12 +175,14 @@ class Drawing:
                 return together([refused], attempt=max(1, this.attempt - 1))
             if isinstance(answer, base.Unclear):
                 this.lane.answered_unclearly()
-                await self.steps.recorder.record(Doubted(step="retry", token=this.token, why=answer.why))
-                found = await self._looked_at(this, generation, answer.why)
+                this.lane.balance.seek(this.token)
+                try:
+                    await self.steps.recorder.record(Doubted(step="retry", token=this.token, why=answer.why))
+                    found = await self._looked_at(this, generation, answer.why, sent=True)
+                finally:
+                    this.lane.balance.settled(this.token)
                 if found is None:
                     continue
-                if found.status != "in_doubt":
-                    this.lane.balance.taken()
                 answer = found
             elif isinstance(answer, base.Accepted):
                 this.lane.answered_clearly()
@@ -219,11 +221,11 @@ class Drawing:
         self.steps.tell(Told(kind="accepted", address=this.variant.address, data={"generation": generation}))
         return await self.creator.polled(this, generation, cost_text(this.price) if cost is None else cost)
 
-    async def _looked_at(self, this: Try, generation: str, why: str) -> End | None:
+    async def _looked_at(self, this: Try, generation: str, why: str, *, sent: bool = False) -> End | None:
         """What became of an unclear retry: once it was taken, the generation is in error no more.
 
-        None where it still is by three readings through the consistency window: then it was not taken, or has ended in
-        error again.
+        `sent` says that this run has sent it. None where it still is by three readings through the consistency window:
+        then it was not taken, or has ended in error again.
         """
         self.steps.tell(Told(kind="settling", address=this.variant.address, message=why))
         unread = agreeing = 0
@@ -231,6 +233,9 @@ class Drawing:
             await self.steps.clock.sleep(this.lane.settings.consistency_window_s / READINGS)
             found = await _observed(this.lane, generation)
             if found is not None and found.state not in {"failed", "blocked"}:
+                if sent:
+                    this.lane.balance.taken()
+                this.lane.balance.settled(this.token)  # before its end is awaited: others ask for what it took
                 return await self._taken(this, generation)
             agreeing += found is not None
             unread += found is None

@@ -143,7 +143,7 @@ class Executor:
         """A doubt that only the journal knew of gets its place in the lock."""
         if change.variant is None or change.known is None:
             raise ValueError(f"{change.address} is in doubt about nothing")
-        entry = adopted_entry(change.variant, replace(change.known, status="in_doubt"), None)
+        entry = adopted_entry(change.variant, replace(change.known, status="in_doubt"), change.entry)
         await self.recorder.record(Kept(address=change.address, entry=entry))
         return _outcome(change, _Progress(entry=entry), "in_doubt", code="create.in_doubt", message=change.detail)
 
@@ -405,8 +405,13 @@ def _purchases(entry: Entry) -> list[str | None]:
 
 
 def new_doubt(change: Change) -> bool:
-    """Whether the journal knows of a doubt that the lock does not show yet."""
-    return change.action == "keep" and change.reason == "in_doubt" and change.entry is None and change.known is not None
+    """Whether the journal knows of a doubt that the lock does not show yet; beside a picture the lock has no room."""
+    if change.action != "keep" or change.reason != "in_doubt" or change.known is None:
+        return False
+    entry = change.entry
+    if entry is None or entry.status in {"failed", "blocked"}:
+        return True
+    return entry.status == "in_doubt" and entry.token != change.known.token  # it was sent again since
 
 
 def _as_labelled(change: Change, variant: Variant, entry: Entry) -> Entry:

@@ -1,7 +1,8 @@
 """A disk in memory that knows what would survive a power cut, by the least that file systems promise.
 
 Bytes of a file are durable when the file was synced, names in a folder when the folder was. What was not synced may be
-there after a cut, or not, in any order, and a file that was cut may end early. A rename is whole: it happened or not.
+there after a cut, or not, in any order; a file that was cut may end early, in NULs, or be old and new page by page. A
+rename is whole: it happened or not.
 """
 
 import errno
@@ -24,6 +25,8 @@ _CREATES: Final = os.O_CREAT
 _ALONE: Final = os.O_EXCL
 _EMPTIES: Final = os.O_TRUNC
 _ADDS: Final = os.O_APPEND
+_WRITES: Final = os.O_WRONLY | os.O_RDWR
+PAGE: Final = 512
 FREE_BYTES: Final = 1 << 40
 
 
@@ -60,17 +63,18 @@ class Opened:
     path: str
     at: int = 0
     adds: bool = False
+    writes: bool = False
 
 
 class Stat:
     """What `os.stat_result` holds, as far as anybody asks."""
 
-    __slots__ = ("st_ctime_ns", "st_dev", "st_ino", "st_mode", "st_mtime_ns", "st_nlink", "st_size")
+    __slots__ = ("_node", "_root", "st_ctime_ns", "st_dev", "st_ino", "st_mode", "st_mtime_ns", "st_size")
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, root: Folder) -> None:
+        self._node, self._root = node, root
         self.st_ino = node.number
         self.st_dev = 1
-        self.st_nlink = 1
         if isinstance(node, File):
             self.st_mode = stat.S_IFREG | node.mode
             self.st_size = len(node.data)
@@ -79,6 +83,13 @@ class Stat:
             self.st_mode = stat.S_IFDIR | node.mode
             self.st_size = 4096
             self.st_mtime_ns = self.st_ctime_ns = 0
+
+    @property
+    def st_nlink(self) -> int:
+        """How many names it has; counted where somebody asks, for hardly anybody does."""
+        if isinstance(self._node, File):
+            return _names_of(self._node, self._root)
+        return 2 + sum(isinstance(one, Folder) for one in self._node.names.values())
 
 
 class SimulatedDisk:
@@ -112,7 +123,7 @@ class SimulatedDisk:
         if isinstance(node, File) and flags & os.O_DIRECTORY:
             raise _error(errno.ENOTDIR, full)
         self._next += 1
-        self._handles[self._next] = Opened(node, full, adds=bool(flags & _ADDS))
+        self._handles[self._next] = Opened(node, full, adds=bool(flags & _ADDS), writes=bool(flags & _WRITES))
         return self._next
 
     def read(self, handle: int, count: int, /) -> bytes:
@@ -125,6 +136,8 @@ class SimulatedDisk:
 
     def write(self, handle: int, data: bytes | memoryview, /) -> int:
         opened = self._handles[handle]
+        if not opened.writes:
+            raise _error(errno.EBADF, opened.path)
         self.effect("write", opened.path)
         node = cast("File", opened.node)
         at = len(node.data) if opened.adds else opened.at
@@ -152,7 +165,7 @@ class SimulatedDisk:
         return self._next
 
     def fstat(self, handle: int) -> os.stat_result:
-        return cast("os.stat_result", Stat(self._handles[handle].node))
+        return cast("os.stat_result", Stat(self._handles[handle].node, self.root))
 
     def fchmod(self, handle: int, mode: int) -> None:
         self._handles[handle].node.mode = mode
@@ -161,10 +174,10 @@ class SimulatedDisk:
 
     def stat(self, path: PathLike, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
         del follow_symlinks  # there are no links here
-        return cast("os.stat_result", Stat(self._node(path, dir_fd)))
+        return cast("os.stat_result", Stat(self._node(path, dir_fd), self.root))
 
     def lstat(self, path: PathLike) -> os.stat_result:
-        return cast("os.stat_result", Stat(self._node(path)))
+        return cast("os.stat_result", Stat(self._node(path), self.root))
 
     def listdir(self, path: PathLike) -> list[str]:
         node = self._node(path)
@@ -213,6 +226,8 @@ class SimulatedDisk:
         self.effect("replace", full)
         if name not in origin.names:
             raise _error(errno.ENOENT, source)
+        if target.names.get(other) is origin.names[name]:
+            return  # two names of one file stay, as POSIX has it
         self._moves += 1
         node = origin.names.pop(name)
         target.names[other] = node
@@ -449,7 +464,7 @@ def _device(path: str) -> bool:
 
 _TEXTS: Final = {
     number: os.strerror(number)
-    for number in (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EXDEV)
+    for number in (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.EXDEV, errno.EBADF)
 }
 
 
@@ -509,14 +524,25 @@ def _torn(folder: Folder, chance: Random, kept: dict[int, bool], seen: set[int])
 
 
 def _torn_bytes(node: File, chance: Random) -> bytes:
-    way = chance.randrange(3)
-    if way == 0:
-        return node.synced or b""
-    if way == 1:
-        return node.data
-    synced = node.synced or b""
-    least = len(synced) if node.data.startswith(synced) else 0  # what was added leaves what was synced before it
-    return node.data[: chance.randrange(least, len(node.data) + 1)]
+    """What is left of a file's bytes: the old ones, the new ones, or some of both."""
+    way = chance.randrange(5)
+    synced, data = node.synced or b"", node.data
+    if way < 2:
+        return data if way else synced
+    if way == 2:
+        return b"".join(_torn_page(synced, data, at, chance) for at in range(0, len(data), PAGE))
+    least = len(synced) if data.startswith(synced) else 0  # what was added leaves what was synced before it
+    there = data[: chance.randrange(least, len(data) + 1)]
+    return there if way == 3 else there.ljust(len(data), b"\0")
+
+
+def _torn_page(synced: bytes, data: bytes, at: int, chance: Random) -> bytes:
+    new = data[at : at + PAGE]
+    return new if chance.random() < 0.5 else synced[at : at + len(new)].ljust(len(new), b"\0")
+
+
+def _names_of(node: File, folder: Folder) -> int:
+    return sum(_names_of(node, one) if isinstance(one, Folder) else one is node for one in folder.names.values())
 
 
 def _settled(folder: Folder) -> None:

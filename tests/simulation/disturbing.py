@@ -23,6 +23,7 @@ from tests.simulation.disk import POLICIES, Policy
 from tests.simulation.network import LATENCIES, Losses
 from tests.simulation.running import Ran, apply
 from tests.simulation.scenarios import PROJECT, ROTATION, Scenario, loaded
+from tests.simulation.weather import CALM, WEATHERS
 from tests.simulation.world import HOME, World
 
 ENDS_OF_A_LIFE = 20
@@ -41,6 +42,7 @@ class Life:
     number: int
     scenario: Scenario
     latency: str
+    weather: str
     losses: Losses
     list_lag_s: float
     job_s: float
@@ -67,6 +69,7 @@ class Disturbance:
             self.policy == "as it is"
             and self.second_crash_at is None
             and self.life.losses == Losses()
+            and self.life.weather == "calm"
             and not self.robbed
         )
 
@@ -77,7 +80,7 @@ class Disturbance:
         return (
             f"disturbance {self.number}: {life.scenario.name}, {dies} at effect {self.crash_at}{second}, "
             f"{self.policy}, {life.latency} and then {self.latency_after}, {life.losses}, jobs of {life.job_s:.1f} s, "
-            f"listing late by {life.list_lag_s:.1f} s"
+            f"listing late by {life.list_lag_s:.1f} s, weather {life.weather}"
         )
 
 
@@ -163,7 +166,8 @@ def disturbance(number: int, scenarios: tuple[Scenario, ...] = ROTATION) -> Dist
 def _life(number: int, scenarios: tuple[Scenario, ...]) -> Life:
     chance = Random(-number)  # noqa: S311  # it has to be the same again
     scenario = scenarios[number % len(scenarios)]
-    paid = frozenset({chance.randrange(1, max(1, reference(scenario).paid_calls) + 1)})
+    calls = range(1, max(1, reference(scenario).paid_calls) + 1)
+    paid = frozenset(chance.sample(calls, k=min(len(calls), chance.choice((1, 1, 2, 3)))))
     none: frozenset[int] = frozenset()
     fate = chance.random()
     return Life(
@@ -177,6 +181,7 @@ def _life(number: int, scenarios: tuple[Scenario, ...]) -> Life:
         ),
         list_lag_s=chance.random() * (WINDOW_S - 0.1) if chance.random() < 0.3 else 0.0,
         job_s=SLOW_JOB_S if chance.random() < 0.03 else JOB_S,
+        weather=chance.choice(tuple(WEATHERS)) if chance.random() < 0.5 else "calm",
     )
 
 
@@ -207,6 +212,7 @@ def born(life: Life, prepare: Callable[[World], None] | None) -> World:
     world.network.losses = life.losses
     world.providers.ways.list_lag_s = life.list_lag_s
     world.providers.ways.job_s = life.job_s
+    world.providers.ways.weather = WEATHERS[life.weather]
     if prepare is not None:
         prepare(world)
     return world
@@ -258,13 +264,15 @@ def _applied(world: World, one: Disturbance, *, crash_at: int | None = None) -> 
 def _judged(world: World, one: Disturbance, runs: list[Ran]) -> Verdict:
     """Apply until everything is settled, and look."""
     scenario, died_at = one.life.scenario, runs[0].error if runs[0].code is None else ""
+    world.providers.ways.weather = CALM  # what it made impossible has to become possible by then
     runs = list(runs)
     recoveries, settled = 0, False
     while recoveries < MOST_APPLIES + 1 and not settled:
-        bills, lock = len(world.providers.bills), lock_of(world)
+        bills, calls, lock = len(world.providers.bills), world.network.paid_calls, lock_of(world)
         runs.append(_applied(world, one))
         recoveries += 1
         settled = runs[-1].code in {0, 3} and len(world.providers.bills) == bills and lock_of(world) == lock
+        settled = settled and world.network.paid_calls == calls  # what was sent may have been lost
     try:
         found = wrong(world, reference(scenario), scenario.kind)
     except ImagebatchError as error:

@@ -89,6 +89,11 @@ class SimulatedNetwork:
         """The time that something takes one way."""
         await asyncio.sleep(self.latency(self.world.random))
 
+    def refuses(self) -> bool:
+        """Whether no connection is opened now."""
+        chance = self.world.providers.ways.weather.unreachable
+        return chance > 0 and self.world.random.random() < chance
+
     async def ask(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Reply:
         """Carry a request there and its answer back. Raises httpx.RemoteProtocolError where either is lost."""
         paid = method == "POST" and any(part in url for part in _PAID)
@@ -172,6 +177,8 @@ class _Transport(httpx.AsyncBaseTransport):
         exchange: Exchange = request.extensions[EXCHANGE]
         exchange.opened = False
         await self._network.wait()
+        if self._network.refuses():
+            raise httpx.ConnectError("connection refused")
         exchange.opened = True
         if exchange.before is not None:
             await exchange.before()
@@ -181,7 +188,7 @@ class _Transport(httpx.AsyncBaseTransport):
         self._network.leaves(request.method, str(request.url), headers, request.content)
         self._network.world.effect("send", f"{request.method} {request.url.path}")
         reply = await self._network.ask(request.method, str(request.url), headers, request.content)
-        return httpx.Response(reply.status, content=reply.content(), request=request)
+        return httpx.Response(reply.status, headers=reply.headers, content=reply.content(), request=request)
 
 
 class _Session:
@@ -203,7 +210,7 @@ class _Session:
 class _Response:
     def __init__(self, reply: Reply) -> None:
         self.status = reply.status
-        self.headers: Mapping[str, str] = {}
+        self.headers = reply.headers
         self.content = _Body(reply.content())
 
     def close(self) -> None:

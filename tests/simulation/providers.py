@@ -17,10 +17,18 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.simulation.pictures import drawn
 from tests.simulation.virtual_time import VirtualClock
+from tests.simulation.weather import CALM, Weather
 
 ORIGIN = "http://127.0.0.1:1"
 _TOKEN = re.compile(r"ib-[a-z2-7]{16}")
 _OFFERS = 4
+_QUOTA = 1000
+_PICTURES = "images/preview/"
+_ODD_STATUSES = (0, 1, 5, "1", "5")
+_OTHER_PEOPLES = (
+    {"id": "g-1", "status": 3, "images": [{"id": "g-1-1"}], "name": "a hat", "tags": []},
+    {"id": "g-2", "status": 2, "images": [], "name": "a cat", "tags": ["ibl-aaaaaaaaaaaaaaaa", "ib-aaaaaaaaaaaaaaaa"]},
+)
 Step = Literal["create", "retry", "buy"]
 
 
@@ -56,6 +64,7 @@ class Reply:
     status: int = 200
     json: Any = None
     body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def content(self) -> bytes:
         return json.dumps(self.json).encode() if self.json is not None else self.body
@@ -70,6 +79,7 @@ class Ways:
     records: bool = True
     """Whether the hub's billing record may be read."""
     links_live_s: float = float("inf")
+    weather: Weather = CALM
 
 
 @dataclass(slots=True)
@@ -93,9 +103,20 @@ class Providers:
         face, _, path = parts.path.strip("/").partition("/")
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         body = json.loads(content) if content[:1] in {b"{", b"["} else {}
+        turned_away = None if self.ways.weather is CALM or path.startswith(_PICTURES) else self._turned_away()
         if face == "studio":
-            return self._studio(method, path, query, body)
-        return self._hub(path, headers, body) if face == "hub" else self._plain(path, body)
+            return turned_away or self._studio(method, path, query, body)
+        return self._hub(path, headers, body, turned_away) if face == "hub" else turned_away or self._plain(path, body)
+
+    def _turned_away(self) -> Reply | None:
+        """The answer to a request that is not even looked at."""
+        if self._befalls(self.ways.weather.busy):
+            wait = {"retry-after": str(self.random.randrange(1, 5))} if self.random.random() < 0.5 else {}
+            return Reply(429, {"message": "too many requests"}, headers=wait)
+        return Reply(503, {"message": "try again"}) if self._befalls(self.ways.weather.down) else None
+
+    def _befalls(self, chance: float) -> bool:
+        return chance > 0 and self.random.random() < chance
 
     def take_over(self, other: "Providers") -> None:
         """Begin with what others know and have charged."""
@@ -126,6 +147,9 @@ class Providers:
             return self._buy(str(body["id"]))
         if first == "images":
             return self._picture(rest.rpartition("/")[2].removesuffix(".jpg"))
+        if path == "credit" and self.ways.weather.balance:
+            taken = sum(one.attempt for one in self.generations.values())
+            return Reply(200, {"credits": [{"type": "f_images_print", "credit": _QUOTA - taken}]})
         return Reply(404, {"statusCode": 404, "message": f"Cannot {method} /{path}"})
 
     def _prints(self, method: str, rest: str, query: Mapping[str, str], body: dict[str, Any]) -> Reply:
@@ -197,7 +221,12 @@ class Providers:
             and (tag is None or tag in one.tags())
         ]
         page = [self._shown(one) for one in seen[offset : offset + limit]]
-        return Reply(200, {"prints": page, "filteredResults": len(seen)})
+        if self._befalls(self.ways.weather.garbled):
+            return Reply(200, {"message": "a list of generations"})
+        more: list[dict[str, Any]] = []
+        if self._befalls(self.ways.weather.strange):
+            more = [*page[:1], *_OTHER_PEOPLES]
+        return Reply(200, {"prints": [*more, *page], "filteredResults": len(seen) + len(more)})
 
     def _download(self, image: str) -> Reply:
         self.requests["buy"] += 1
@@ -249,26 +278,49 @@ class Providers:
                 images.append({"id": image, "url": f"{ORIGIN}/studio/images/preview/{image}.jpg"})
         keys = ("prompt", "name", "tags", "metaData")
         shown = {key: one.body[key] for key in keys if key in one.body}
+        if status == 2 and self._befalls(self.ways.weather.odd):
+            odd = {} if self.random.random() < 0.05 else {"status": self.random.choice(_ODD_STATUSES)}
+            return {"id": one.id, "images": images, **shown, **odd}
         return {"id": one.id, "status": status, "images": images, **shown}
 
     # Those that answer at once ---------------------------------------------------------------------------------------
 
-    def _hub(self, path: str, headers: Mapping[str, str], body: dict[str, Any]) -> Reply:
+    def _hub(self, path: str, headers: Mapping[str, str], body: dict[str, Any], turned_away: Reply | None) -> Reply:
         if path == "api/v2/image/generations":
             self.requests["create"] += 1
             token = headers.get("x-request-id", "")
-            self.calls.append({"id": str(len(self.calls) + 1), "requestId": token, "status": "success", "credits": 1})
-            return self._answered_at_once(token, body)
+            turned_away = turned_away or self._picky()
+            done = {"status": "success", "credits": 1} if turned_away is None else {"status": "failed", "credits": 0}
+            call = {"id": str(len(self.calls) + 1), "requestId": token, "at": self.clock.now, **done}
+            self.calls.append(call)
+            return turned_away or self._answered_at_once(token, body)
         if path == "api/user/model-calls":
             self.requests["records"] += 1
-            return Reply(200, {"list": self.calls}) if self.ways.records else Reply(403, {"error": "forbidden"})
-        return Reply(404, {"error": "Not Found"})
+            return turned_away or self._records()
+        return turned_away or Reply(404, {"error": "Not Found"})
+
+    def _records(self) -> Reply:
+        weather = self.ways.weather
+        if not self.ways.records or self._befalls(weather.closed):
+            return Reply(403, {"error": "forbidden"})
+        settled = self.clock.now - weather.settles_s
+        shown = [
+            call if call["at"] <= settled else {**call, "status": "processing", "credits": 0}
+            for call in self.calls
+            if not self._befalls(weather.missing)
+        ]
+        return Reply(200, {"list": shown})
 
     def _plain(self, path: str, body: dict[str, Any]) -> Reply:
         if path != "v1/images/generations":
             return Reply(404, {"error": {"message": "Not Found"}})
         self.requests["create"] += 1
-        return self._answered_at_once(f"{body['prompt']}", body)
+        return self._picky() or self._answered_at_once(f"{body['prompt']}", body)
+
+    def _picky(self) -> Reply | None:
+        """The answer to a prompt that is not liked today."""
+        refused = Reply(400, {"error": {"message": "this prompt is not understood"}})
+        return refused if self._befalls(self.ways.weather.picky) else None
 
     def _answered_at_once(self, token: str, body: dict[str, Any]) -> Reply:
         self.bills.append(Bill(step="create", token=token))

@@ -79,7 +79,7 @@ assets:
 assets:
   again: {prompt: it fails once, provider: studio, params: {format: 1:1}}
   jar: {prompt: a jar, provider: studio, params: {format: 1:1}, tags: [shop]}
-  lake: {prompt: a lake at night, provider: studio, params: {format: 1:1}}
+  lake: {prompt: a lake at night, provider: studio, params: {format: 1:1}, on_replace: delete}
   boat: {prompt: a boat, provider: studio, params: {format: 1:1}, resolution: full}
 """,
     ),

@@ -10,6 +10,7 @@ import signal
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PosixPath
 from random import Random
 from typing import Any, ParamSpec, Self, TypeVar
@@ -159,7 +160,7 @@ class World:
         """This world as it is now, in which the process died."""
         other = World(self.seed)
         other.take_over(self)
-        other.providers.ways = self.providers.ways
+        other.providers.ways = replace(self.providers.ways)
         other.dead, other.died_at = True, died_at
         return other
 

@@ -99,3 +99,18 @@ async def test_a_provider_that_tells_no_balance_is_no_witness_and_holds_up_nobod
     await balance.begin()
     async with balance.on_its_way():
         assert not await balance.fell()
+
+
+async def test_a_fall_is_judged_when_the_other_lost_creates_are_found_or_given_up() -> None:
+    balance = watched(Account(10, 9))
+    await balance.begin()
+    balance.seek("found")
+    balance.seek("not there")
+    balance.settled("not there")
+    fell = asyncio.create_task(balance.fell())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not fell.done()
+    balance.taken()
+    balance.settled("found")
+    assert not await fell
