@@ -16,7 +16,7 @@ test: setup-dev
 RUNS ?= 100000
 SEED ?= 100000
 chaos: setup-dev
-	IMAGEBATCH_CHAOS_RUNS=$(RUNS) IMAGEBATCH_CHAOS_SEED=$(SEED) IMAGEBATCH_MACHINE_EXAMPLES=$$(( $(RUNS) < 6000 ? 60 : $(RUNS) / 100 )) \
+	IMAGEBATCH_CHAOS_RUNS=$(RUNS) IMAGEBATCH_CHAOS_SEED=$(SEED) IMAGEBATCH_MACHINE_EXAMPLES=$$(( $(RUNS) < 12000 ? 120 : $(RUNS) / 100 )) \
 	IMAGEBATCH_CRASH_PLACES=all IMAGEBATCH_SYSCALL_POINTS=all $(BIN)/pytest -n auto --dist worksteal tests/simulation tests/planted tests/crash tests/shared
 
 check: setup-dev

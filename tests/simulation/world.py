@@ -237,8 +237,10 @@ class _Writer:
         self._alarm: asyncio.TimerHandle | None = None
 
     def wake(self) -> None:
-        if self._alarm is None:
-            loop = asyncio.get_running_loop()
+        loop = asyncio._get_running_loop()
+        if loop is None:
+            self._due()  # whoever woke it has no loop, and waits
+        elif self._alarm is None:
             self._alarm = loop.call_later(max(0.0, self._pause_s()) + 0.001, self._due)
 
     def hurry(self) -> None:
