@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import httpx
+from aiohttp.client_reqrep import ConnectionKey
 
 from imagebatch.http.transport import EXCHANGE, Exchange
 from imagebatch.http.trust import Origin
@@ -59,6 +60,7 @@ class UnderWay:
     reply: Reply | None = None
 
 
+_NOWHERE = ConnectionKey("127.0.0.1", 1, False, True, None, None, None)
 _PAID = ("image-generations", "images/generations", "image/generations", "images/download", "images/buy")
 
 
@@ -92,6 +94,11 @@ class SimulatedNetwork:
     def refuses(self) -> bool:
         """Whether no connection is opened now."""
         chance = self.world.providers.ways.weather.unreachable
+        return chance > 0 and self.world.random.random() < chance
+
+    def loses(self) -> bool:
+        """Whether a picture does not come for the network's sake now: no connection, or an answer that is lost."""
+        chance = self.world.providers.ways.weather.pictures / 2
         return chance > 0 and self.world.random.random() < chance
 
     async def ask(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Reply:
@@ -196,11 +203,13 @@ class _Session:
         self._network = network
 
     async def get(self, url: str) -> "_Response":
-        self._network.world.effect("send", "GET picture")
-        try:
-            reply = await self._network.ask("GET", url, {}, b"")
-        except httpx.RemoteProtocolError as error:
-            raise aiohttp.ServerDisconnectedError(str(error)) from error
+        network = self._network
+        if network.loses():
+            raise aiohttp.ClientConnectorError(_NOWHERE, ConnectionRefusedError(111, "connection refused"))
+        network.world.effect("send", "GET picture")
+        reply = await network.ask("GET", url, {}, b"")
+        if network.loses():
+            raise aiohttp.ServerDisconnectedError
         return _Response(reply)
 
     async def close(self) -> None:
@@ -211,15 +220,17 @@ class _Response:
     def __init__(self, reply: Reply) -> None:
         self.status = reply.status
         self.headers = reply.headers
-        self.content = _Body(reply.content())
+        self.content = _Body(reply)
 
     def close(self) -> None:
         """Nothing is open."""
 
 
 class _Body:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
 
     async def iter_any(self) -> AsyncIterator[bytes]:
-        yield self._data
+        yield self._reply.content()
+        if self._reply.cut:
+            raise aiohttp.ClientPayloadError("not enough data to satisfy the content length")
