@@ -34,7 +34,7 @@ class Balance:
         self._settled = asyncio.Event()
 
     async def begin(self) -> None:
-        """Read what is left before the first create of the run; once, however many ask."""
+        """Read what is left before the first paid request of the run; once, however many ask."""
         if self._adapter is None:
             return
         if self._before is None:
@@ -43,10 +43,11 @@ class Balance:
 
     @asynccontextmanager
     async def on_its_way(self) -> AsyncIterator[None]:
-        """A paid request is sent meanwhile, and answered or lost at the end."""
+        """A paid request is sent meanwhile, and answered or lost at the end; never before the first reading."""
         if self._adapter is None:
             yield
             return
+        await self.begin()  # a retry that left earlier would explain a fall that the reading has behind it
         async with self._quiet:
             self._flying += 1
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from aiohttp.client_reqrep import ConnectionKey
 
 from imagebatch.http.transport import EXCHANGE, Exchange
 from imagebatch.http.trust import Origin
-from imagebatch.model.event import Intended
+from imagebatch.model.event import Event, Intended
 from imagebatch.state.records import Unpacker, decode_event
 from tests.simulation.databases import SimulatedDatabases
 from tests.simulation.providers import Reply
@@ -162,13 +162,15 @@ class SimulatedNetwork:
 
 def intended(databases: SimulatedDatabases) -> list[Intended]:
     """The intents that are committed to a journal."""
-    found: list[Intended] = []
+    return [event for event in committed(databases) if isinstance(event, Intended)]
+
+
+def committed(databases: SimulatedDatabases) -> Iterator[Event]:
+    """The events that are committed to a journal."""
     for tables in databases.contents().values():
         unpacker = Unpacker()
         for record in tables.batch.values():
-            events = map(decode_event, unpacker.unpack(record))
-            found += [event for event in events if isinstance(event, Intended)]
-    return found
+            yield from map(decode_event, unpacker.unpack(record))
 
 
 def _prompt(intent: Intended) -> str:

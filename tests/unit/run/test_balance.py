@@ -94,6 +94,17 @@ async def test_what_was_taken_before_the_first_reading_explains_nothing() -> Non
     assert await balance.fell()
 
 
+async def test_nothing_paid_leaves_before_the_first_reading() -> None:
+    """Else it would be known to be taken, and explain a fall that the reading has behind it."""
+    account = Account(10, 8)
+    balance = watched(account)
+    async with balance.on_its_way():  # a retry, before any create
+        assert account.read == 1
+    balance.taken()
+    await balance.begin()
+    assert await balance.fell()
+
+
 async def test_a_provider_that_tells_no_balance_is_no_witness_and_holds_up_nobody() -> None:
     balance = watched(object())
     await balance.begin()
