@@ -13,6 +13,7 @@ from tests.simulation.providers import Bill
 from tests.simulation.scenarios import Kind
 from tests.simulation.world import HOME, World
 
+_TRASH = ".imagebatch/trash/"
 _LEFT_BEHIND = re.compile(r"\.part$|\.ib-tmp|\.torn|(^|/)lease\.json$|\.new$|\.answer$")
 
 
@@ -67,8 +68,8 @@ def in_doubt(known: Mapping[str, Entry]) -> frozenset[str]:
     )
 
 
-def wrong(world: World, reference: Undisturbed, kind: Kind) -> list[str]:
-    """In words, what does not hold; empty where everything does."""
+def wrong(world: World, reference: Undisturbed, kind: Kind, *, trash: bool = True) -> list[str]:
+    """In words, what does not hold; empty where everything does. `trash` says whether the trash has to be the same."""
     billed = world.providers.billed()
     found = [f"billed {count} times: {bill}" for bill, count in billed.items() if count > 1]
     found += [f"left without an intent: {what}" for what in world.network.without_intent]
@@ -91,7 +92,8 @@ def wrong(world: World, reference: Undisturbed, kind: Kind) -> list[str]:
     if lock_of(world) != reference.lock and _without_luck(lock_of(world), reference.lock) != reference.lock:
         found.append("the lock differs")
     here = _kept(world)
-    return found + _files_wrong(here, reference.files, reference.files.keys() | here.keys())
+    paths = reference.files.keys() | here.keys()
+    return found + _files_wrong(here, reference.files, [one for one in paths if trash or not one.startswith(_TRASH)])
 
 
 def _doubts_wrong(world: World, doubted: Mapping[str, Entry], kind: Kind) -> list[str]:
@@ -164,7 +166,7 @@ def lock_of(world: World) -> bytes:
 
 def _kept(world: World) -> Mapping[str, bytes]:
     """Outputs, store and trash."""
-    names = ("outputs/", ".imagebatch/store/", ".imagebatch/trash/")
+    names = ("outputs/", ".imagebatch/store/", _TRASH)
     return {path: data for path, data in world.disk.files(HOME).items() if path.startswith(names)}
 
 
