@@ -9,6 +9,7 @@ A run is made once for all that end it somewhere, and what the world was there i
 does nothing more: only what it did to the world remains.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -122,6 +123,20 @@ def reference(scenario: Scenario) -> Undisturbed:
         effects = world.effects
         assert apply(world, loaded(scenario.now)).planned == scenario.left
     return undisturbed(world, effects)
+
+
+def asked_too_often(scenario: Scenario) -> list[str]:
+    """Which paid steps a run that nobody disturbs asks for more often than they are billed."""
+    world = started(scenario, seed=1)
+    billed, before = Counter(world.providers.bills), Counter(world.providers.requests)
+    with world.installed():
+        ran = apply(world, loaded(scenario.now))
+    assert ran.code == scenario.code, ran
+    paid = Counter(str(bill.step) for bill in (Counter(world.providers.bills) - billed).elements())
+    asked = {step: world.providers.requests[step] - before[step] for step in ("create", "retry", "buy")}
+    return [
+        f"{step}: asked for {asked[step]} times, billed {paid[step]}" for step in asked if asked[step] != paid[step]
+    ]
 
 
 @cache
