@@ -11,7 +11,7 @@ does nothing more: only what it did to the world remains.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 from random import Random
@@ -274,10 +274,16 @@ def _went_on(world: World, ways: list[Disturbance], prepare: Callable[[World], N
     world.watched = frozenset(places)
     ran = _applied(world, first, crash_at=max(places) if len(places) == len(ways) else None)
     copies, world.watched = world.copies, frozenset()
+    went_on: Verdict | None = None  # of all that do not die again: it is one and the same
     for one in ways:
         again = copies.get(one.second_crash_at or 0)
         if again is None:
-            yield _judged(world, one, [died, ran])
+            if went_on is None:
+                went_on = _judged(world, one, [died, ran])
+                yield went_on
+            else:
+                shared = tuple(replace(run, shared=True) for run in went_on.applies)
+                yield replace(went_on, disturbance=one, applies=shared)
             continue
         if prepare is not None:
             prepare(again)
