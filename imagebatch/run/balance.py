@@ -74,14 +74,16 @@ class Balance:
 
         It is read when no other one is looked for any more: a fall that another explains proves nothing.
         """
-        while self._sought:
-            self._settled.clear()
-            await self._settled.wait()
         before = self._before.result() if self._before is not None and self._before.done() else None
         if self._adapter is None or before is None:
             return False
-        now = await self._left(self._adapter)
-        return now is not None and before - now > self._known
+        while True:
+            while self._sought:
+                self._settled.clear()
+                await self._settled.wait()
+            now = await self._left(self._adapter)
+            if not self._sought:  # another answer may have been lost while the reading waited for it
+                return now is not None and before - now > self._known
 
     async def _left(self, adapter: CanTellLeft) -> Decimal | None:
         async with self._quiet:

@@ -125,3 +125,18 @@ async def test_a_fall_is_judged_when_the_other_lost_creates_are_found_or_given_u
     balance.taken()
     balance.settled("found")
     assert not await fell
+
+
+async def test_an_answer_that_is_lost_while_the_reading_waits_for_it_is_looked_for_first() -> None:
+    balance = watched(Account(10, 9))
+    await balance.begin()
+    async with balance.on_its_way():
+        fell = asyncio.create_task(balance.fell())
+        await asyncio.sleep(0)
+    balance.seek("lost")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not fell.done()
+    balance.taken()
+    balance.settled("lost")
+    assert not await fell
