@@ -34,7 +34,7 @@ class Balance:
         self._settled = asyncio.Event()
 
     async def begin(self) -> None:
-        """Read what is left before the first create of the run; once, however many ask."""
+        """Read what is left before the first paid request of the run; once, however many ask."""
         if self._adapter is None:
             return
         if self._before is None:
@@ -43,10 +43,11 @@ class Balance:
 
     @asynccontextmanager
     async def on_its_way(self) -> AsyncIterator[None]:
-        """A paid request is sent meanwhile, and answered or lost at the end."""
+        """A paid request is sent meanwhile, and answered or lost at the end; never before the first reading."""
         if self._adapter is None:
             yield
             return
+        await self.begin()  # a retry that left earlier would explain a fall that the reading has behind it
         async with self._quiet:
             self._flying += 1
         try:
@@ -73,14 +74,16 @@ class Balance:
 
         It is read when no other one is looked for any more: a fall that another explains proves nothing.
         """
-        while self._sought:
-            self._settled.clear()
-            await self._settled.wait()
         before = self._before.result() if self._before is not None and self._before.done() else None
         if self._adapter is None or before is None:
             return False
-        now = await self._left(self._adapter)
-        return now is not None and before - now > self._known
+        while True:
+            while self._sought:
+                self._settled.clear()
+                await self._settled.wait()
+            now = await self._left(self._adapter)
+            if not self._sought:  # another answer may have been lost while the reading waited for it
+                return now is not None and before - now > self._known
 
     async def _left(self, adapter: CanTellLeft) -> Decimal | None:
         async with self._quiet:

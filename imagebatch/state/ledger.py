@@ -27,6 +27,7 @@ from imagebatch.state.attempts import (
 from imagebatch.state.lockfile import Lock, glance_of
 
 _LATENESS: Final[Mapping[Status, int]] = {"in_doubt": 0, "pending": 1, "failed": 2, "blocked": 2, "succeeded": 2}
+_REFUSED: Final = -1
 
 
 class PastDraws(Protocol):
@@ -464,9 +465,15 @@ def _is_as_late(one: KnownDraw, other: KnownDraw) -> bool:
 
     Of lock and draw index neither is always the newer: the lock may have been taken back to an old commit, and the
     index hears nothing of what another checkout did. Of two ends of one attempt the lock's counts: it tells too what
-    became of the pictures.
+    became of the pictures. A refusal is no end: what was refused is sent again under the same token.
     """
-    return (one.attempt, _LATENESS[one.status]) >= (other.attempt, _LATENESS[other.status])
+    return (one.attempt, _lateness(one)) >= (other.attempt, _lateness(other))
+
+
+def _lateness(known: KnownDraw) -> int:
+    ends = known.parts or (known,)
+    refused = any(one.status == "failed" and one.generation is None for one in ends)
+    return _REFUSED if refused and known.status == "failed" else _LATENESS[known.status]
 
 
 def _richer(one: KnownDraw, other: KnownDraw) -> KnownDraw:

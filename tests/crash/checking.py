@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from imagebatch.chaos.running import hashes_below, read_left
 from imagebatch.model.generation import Entry
 from imagebatch.simulator.ledger import Ledger
 from imagebatch.state.cost_file import COST_LEDGER, read_costs
+from imagebatch.state.lockfile import decode_lock
 from tests.crash.costs import costs_wrong
 from tests.program.running import Run
 
@@ -71,6 +72,24 @@ def differences(reference: Snapshot, found: Snapshot) -> list[str]:
     if found.lock != reference.lock:
         wrong.append("the lock differs:\n" + _first_difference(reference.lock, found.lock))
     return wrong
+
+
+def others_differ(reference: Snapshot, project: Path, doubted: Collection[str]) -> list[str]:
+    """In words, what is not as in the undisturbed run of the addresses beside those that are, or were, in doubt."""
+    wrong: list[str] = []
+    lock, known, outputs = decode_lock(reference.lock), entries(project), read_left(project).outputs
+    for address in sorted({*lock, *known} - {*doubted}):
+        wanted = lock.entry(address) if address in lock else None
+        if wanted is None or known.get(address) != wanted:
+            wrong.append(f"{address} differs beside {sorted(doubted)}: {known.get(address)}")
+            continue
+        paths = {output.path for output in wanted.outputs}
+        wrong += _tree_differences("outputs", _those(paths, reference.outputs), _those(paths, outputs))
+    return wrong
+
+
+def _those(paths: Collection[str], tree: Mapping[str, str]) -> Mapping[str, str]:
+    return {path: sha256 for path, sha256 in tree.items() if path in paths}
 
 
 def leftovers(project: Path) -> list[str]:

@@ -5,6 +5,7 @@ points of the state. `IMAGEBATCH_CRASH_PLACES=all` takes each of them.
 """
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,17 @@ import pytest
 
 from imagebatch.state.lockfile import decode_lock
 from tests.crash.benches import PROJECT
-from tests.crash.checking import Snapshot, bills, costs_of, differences, doubts, entries, snapshot, unaccounted
+from tests.crash.checking import (
+    Snapshot,
+    bills,
+    costs_of,
+    differences,
+    doubts,
+    entries,
+    others_differ,
+    snapshot,
+    unaccounted,
+)
 from tests.crash.projects import (
     AFTER,
     BEFORE,
@@ -222,7 +233,8 @@ def settled(server: Server, case: Case, reference: Snapshot, applies: list[Run])
         wrong, left_open = as_undisturbed(server, case, reference, applies)
         return wrong + costs_of(case.folder, case.simulator), left_open
     wrong = [f"exit {run.code}: {run.out + run.err}"[-600:] for run in applies if run.code != 3]
-    wrong += _undeclared(case, reference, found)
+    waiting = _waiting(applies[-1])
+    wrong += _undeclared(case, reference, found) + others_differ(reference, case.folder, {*found, *waiting})
     paid, unsettled = decided(server, case, found)
     wrong += unsettled + costs_of(case.folder, case.simulator)
     now = snapshot(case.folder, case.simulator)
@@ -231,9 +243,17 @@ def settled(server: Server, case: Case, reference: Snapshot, applies: list[Run])
         wrong.append(f"billed twice for one token: {twice}")
     if not paid:
         wrong += differences(reference, now)
-    elif set(entries(case.folder)) != set(decode_lock(reference.lock)):
+        return wrong, len(found)
+    # What was given up unpaid is drawn as if it were the first; what is made of another picture differs.
+    wrong += others_differ(reference, case.folder, {*paid, *waiting})
+    if set(entries(case.folder)) != set(decode_lock(reference.lock)):
         wrong.append(f"the lock has {sorted(entries(case.folder))}")
     return wrong, len(found)
+
+
+def _waiting(run: Run) -> frozenset[str]:
+    """The addresses that wait for the picture of one in doubt."""
+    return frozenset(re.findall(r"^ +(\S+)\n +waits for \S+ \[reference\.pending\]", run.out, re.MULTILINE))
 
 
 def _undeclared(case: Case, reference: Snapshot, found: Mapping[str, tuple[str, ...]]) -> list[str]:

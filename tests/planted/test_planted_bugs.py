@@ -5,18 +5,23 @@ A simulated world finds a bug where a disturbance goes wrong with it and comes r
 
 import inspect
 import time
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.figures import SEEN
-from tests.planted.bugs import BUGS, Bug
+from tests.planted.bugs import BUGS, Bug, Plant
+from tests.planted.extra import EXTRAS, Extra
 from tests.planted.fence import LOOKS
-from tests.simulation.disturbing import disturbance, disturbed, reference
+from tests.simulation.disturbing import Disturbance, asked_too_often, disturbance, disturbed, reference
 from tests.simulation.scenarios import SCENARIOS
+from tests.simulation.world import World
 
 MOST = 2000
+RARE = 100  # of so many disturbances one may show the rarest bug
 STRIDE = 7919  # a prime: neighbours in the row are far from each other in kind
 
 pytestmark = pytest.mark.slow
@@ -27,16 +32,32 @@ def test_the_simulated_world_finds(bug: Bug, record_property: Any) -> None:
     for scenario in SCENARIOS:
         reference(scenario)
     began = time.monotonic()
-    found = _found(bug)
+    found = _found(bug.plant, bug.world)
     record_property(SEEN, {"what": "bug", "name": bug.name, "found": found, "seconds": time.monotonic() - began})
     assert found, f"{MOST} disturbed runs with this bug, and not one went wrong"
 
 
-def _found(bug: Bug) -> str:
-    for count in range(1, MOST + 1):
-        one = disturbance(count * STRIDE)
-        with bug.plant():
-            wrong = disturbed(one, bug.world).wrong
+@pytest.mark.parametrize("extra", EXTRAS, ids=lambda extra: extra.name)
+def test_the_simulated_world_finds_the_extra(extra: Extra) -> None:
+    for scenario in SCENARIOS:
+        reference(scenario)
+    if extra.shown_by is None:
+        with extra.plant():
+            found = [scenario.name for scenario in SCENARIOS if asked_too_often(scenario)]
+        assert found
+        assert not any(map(asked_too_often, SCENARIOS))
+        return
+    assert _found(extra.plant, shown_by=extra.shown_by), "not one disturbed run with this bug went wrong"
+
+
+def _found(
+    plant: Plant, world: Callable[[World], None] | None = None, shown_by: Callable[[Disturbance], bool] = lambda _: True
+) -> str:
+    """By which disturbed run a bug is found, of those that may show it; it has to come right without the bug."""
+    row = filter(shown_by, (disturbance(count * STRIDE) for count in range(1, MOST * RARE)))
+    for count, one in enumerate(islice(row, MOST), start=1):
+        with plant():
+            wrong = disturbed(one, world).wrong
         if wrong:
             assert not disturbed(one).wrong, f"{one} goes wrong without the bug too"
             return f"level S, by disturbed run {count}: {wrong[0].partition(':')[0]}"

@@ -9,8 +9,9 @@ A run is made once for all that end it somewhere, and what the world was there i
 does nothing more: only what it did to the world remains.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 from random import Random
@@ -32,6 +33,7 @@ MOST_APPLIES = 3
 WINDOW_S = 3.0
 JOB_S = 0.05
 SLOW_JOB_S = 80.0  # longer than the deadline of the scenarios' provider
+HELD = "another run holds this project"
 _TIMES = tuple(LATENCIES)
 
 
@@ -61,6 +63,10 @@ class Disturbance:
     latency_after: str
     robbed: bool = False
     """Not a crash: the run is stopped there, another one takes its lease and does everything, and then it goes on."""
+    visited: bool = False
+    """Not a crash either: another one begins meanwhile, and may do nothing while the project is held."""
+    edited: bool = False
+    """An address is taken out of the manifest, that is applied, and it comes back."""
 
     @property
     def alone(self) -> bool:
@@ -70,17 +76,24 @@ class Disturbance:
             and self.second_crash_at is None
             and self.life.losses == Losses()
             and self.life.weather == "calm"
-            and not self.robbed
+            and not self.met
+            and not self.edited
         )
+
+    @property
+    def met(self) -> bool:
+        """Whether it does not die there, but meets another run."""
+        return self.robbed or self.visited
 
     def __str__(self) -> str:
         second = f", again at {self.second_crash_at} ({self.second_policy})" if self.second_crash_at else ""
-        dies = "loses its lease" if self.robbed else "dies"
+        edited = ", an address leaves the manifest and comes back" if self.edited else ""
+        dies = "loses its lease" if self.robbed else "is visited" if self.visited else "dies"
         life = self.life
         return (
             f"disturbance {self.number}: {life.scenario.name}, {dies} at effect {self.crash_at}{second}, "
-            f"{self.policy}, {life.latency} and then {self.latency_after}, {life.losses}, jobs of {life.job_s:.1f} s, "
-            f"listing late by {life.list_lag_s:.1f} s, weather {life.weather}"
+            f"{self.policy}{edited}, {life.latency} and then {self.latency_after}, {life.losses}, "
+            f"jobs of {life.job_s:.1f} s, listing late by {life.list_lag_s:.1f} s, weather {life.weather}"
         )
 
 
@@ -110,6 +123,20 @@ def reference(scenario: Scenario) -> Undisturbed:
         effects = world.effects
         assert apply(world, loaded(scenario.now)).planned == scenario.left
     return undisturbed(world, effects)
+
+
+def asked_too_often(scenario: Scenario) -> list[str]:
+    """Which paid steps a run that nobody disturbs asks for more often than they are billed."""
+    world = started(scenario, seed=1)
+    billed, before = Counter(world.providers.bills), Counter(world.providers.requests)
+    with world.installed():
+        ran = apply(world, loaded(scenario.now))
+    assert ran.code == scenario.code, ran
+    paid = Counter(str(bill.step) for bill in (Counter(world.providers.bills) - billed).elements())
+    asked = {step: world.providers.requests[step] - before[step] for step in ("create", "retry", "buy")}
+    return [
+        f"{step}: asked for {asked[step]} times, billed {paid[step]}" for step in asked if asked[step] != paid[step]
+    ]
 
 
 @cache
@@ -150,15 +177,19 @@ def disturbance(number: int, scenarios: tuple[Scenario, ...] = ROTATION) -> Dist
     places = reference(life.scenario).effects
     round_, place = divmod(lives * ENDS_OF_A_LIFE + nth, places)
     chance = Random(end)  # noqa: S311  # it has to be the same again
+    latency, edited = chance.choice(_TIMES), chance.random() < 0.3  # the same on all ways: they may share a world
+    fate = chance.random() if way == 0 else 1.0
     return Disturbance(
         number=number,
         life=life,
         crash_at=place + 1,
         policy=POLICIES[round_ % len(POLICIES)],
-        latency_after=chance.choice(_TIMES),
-        robbed=chance.random() < 0.06 and way == 0,
+        latency_after=latency,
+        robbed=fate < 0.06,
+        visited=0.06 <= fate < 0.09,
         second_crash_at=chance.randrange(1, places) if way == 1 else None,
         second_policy=chance.choice(POLICIES),
+        edited=edited and life.scenario.without is not None,
     )
 
 
@@ -195,12 +226,12 @@ def all_disturbed(row: Sequence[Disturbance], prepare: Callable[[World], None] |
     """The same for many; those of one life that stand next to each other share its run."""
     for life, ends in groupby(row, key=lambda one: one.life):
         wanted = list(ends)
-        copies = ended(life, frozenset(one.crash_at for one in wanted if not one.robbed), prepare)
-        for (crash_at, robbed), ways in groupby(wanted, key=lambda one: (one.crash_at, one.robbed)):
-            if robbed or crash_at not in copies:  # it comes to its end before that effect
+        copies = ended(life, frozenset(one.crash_at for one in wanted if not one.met), prepare)
+        for (crash_at, met), ways in groupby(wanted, key=lambda one: (one.crash_at, one.met)):
+            if met or crash_at not in copies:  # it comes to its end before that effect
                 for one in ways:
                     world = born(life, prepare)
-                    yield _judged(world, one, _robbed(world, one) if robbed else [_applied(world, one)])
+                    yield _judged(world, one, _met(world, one) if met else [_applied(world, one)])
             else:
                 yield from _went_on(copies.pop(crash_at), list(ways), prepare)
 
@@ -243,10 +274,16 @@ def _went_on(world: World, ways: list[Disturbance], prepare: Callable[[World], N
     world.watched = frozenset(places)
     ran = _applied(world, first, crash_at=max(places) if len(places) == len(ways) else None)
     copies, world.watched = world.copies, frozenset()
+    went_on: Verdict | None = None  # of all that do not die again: it is one and the same
     for one in ways:
         again = copies.get(one.second_crash_at or 0)
         if again is None:
-            yield _judged(world, one, [died, ran])
+            if went_on is None:
+                went_on = _judged(world, one, [died, ran])
+                yield went_on
+            else:
+                shared = tuple(replace(run, shared=True) for run in went_on.applies)
+                yield replace(went_on, disturbance=one, applies=shared)
             continue
         if prepare is not None:
             prepare(again)
@@ -256,16 +293,18 @@ def _went_on(world: World, ways: list[Disturbance], prepare: Callable[[World], N
         yield _judged(again, one, [died, died_again])
 
 
-def _applied(world: World, one: Disturbance, *, crash_at: int | None = None) -> Ran:
+def _applied(world: World, one: Disturbance, *, crash_at: int | None = None, manifest: str | None = None) -> Ran:
     with world.installed():
-        return apply(world, loaded(one.life.scenario.now), crash_at=crash_at)
+        return apply(world, loaded(manifest or one.life.scenario.now), crash_at=crash_at)
 
 
 def _judged(world: World, one: Disturbance, runs: list[Ran]) -> Verdict:
     """Apply until everything is settled, and look."""
     scenario, died_at = one.life.scenario, runs[0].error if runs[0].code is None else ""
     world.providers.ways.weather = CALM  # what it made impossible has to become possible by then
-    runs = list(runs)
+    runs, beside = list(runs), _beside_each_other(one, runs)
+    if one.edited and scenario.without is not None:
+        runs.append(_applied(world, one, manifest=scenario.without))
     recoveries, settled = 0, False
     while recoveries < MOST_APPLIES + 1 and not settled:
         bills, calls, lock = len(world.providers.bills), world.network.paid_calls, lock_of(world)
@@ -274,9 +313,10 @@ def _judged(world: World, one: Disturbance, runs: list[Ran]) -> Verdict:
         settled = runs[-1].code in {0, 3} and len(world.providers.bills) == bills and lock_of(world) == lock
         settled = settled and world.network.paid_calls == calls  # what was sent may have been lost
     try:
-        found = wrong(world, reference(scenario), scenario.kind)
+        found = wrong(world, reference(scenario), scenario.kind, trash=not one.edited)
     except ImagebatchError as error:
         found = [f"what is left cannot be read: {error}"]
+    found += beside
     if not settled:
         found.append(f"not settled after {recoveries} applies")
     return Verdict(
@@ -289,18 +329,26 @@ def _judged(world: World, one: Disturbance, runs: list[Ran]) -> Verdict:
     )
 
 
-def _robbed(world: World, one: Disturbance) -> list[Ran]:
-    """A run is stopped; somebody thinks that it is dead, breaks its lease and applies; then it goes on."""
+def _met(world: World, one: Disturbance) -> list[Ran]:
+    """A run is stopped, and another begins meanwhile: one that thinks it dead and breaks its lease, or a visitor."""
     runs: list[Ran] = []
     project = loaded(one.life.scenario.now)
 
     def meanwhile() -> None:
         owner = read_owner(HOME / FOLDER)
-        if owner is not None:
+        if one.robbed and owner is not None:
             release_lease(HOME / FOLDER, lease_id=owner.id)
+        if owner is not None or not one.robbed:
             runs.append(apply(world, project))
 
     world.meanwhile = (one.crash_at, meanwhile)
     runs.append(_applied(world, one))
     world.meanwhile = None
     return runs
+
+
+def _beside_each_other(one: Disturbance, runs: list[Ran]) -> list[str]:
+    """What is wrong where a visitor was let in and the other run was not at its end."""
+    if not one.visited or len(runs) < 2 or HELD in runs[0].error or runs[1].code in {0, 3}:
+        return []
+    return [f"two runs at once: exit {runs[0].code} {runs[0].error}; exit {runs[1].code} {runs[1].error}"]

@@ -2,17 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
 import aiohttp
 import httpx
+from aiohttp.client_reqrep import ConnectionKey
 
 from imagebatch.http.transport import EXCHANGE, Exchange
 from imagebatch.http.trust import Origin
-from imagebatch.model.event import Intended
+from imagebatch.model.event import Event, Intended
 from imagebatch.state.records import Unpacker, decode_event
 from tests.simulation.databases import SimulatedDatabases
 from tests.simulation.providers import Reply
@@ -59,6 +60,7 @@ class UnderWay:
     reply: Reply | None = None
 
 
+_NOWHERE = ConnectionKey("127.0.0.1", 1, False, True, None, None, None)
 _PAID = ("image-generations", "images/generations", "image/generations", "images/download", "images/buy")
 
 
@@ -92,6 +94,11 @@ class SimulatedNetwork:
     def refuses(self) -> bool:
         """Whether no connection is opened now."""
         chance = self.world.providers.ways.weather.unreachable
+        return chance > 0 and self.world.random.random() < chance
+
+    def loses(self) -> bool:
+        """Whether a picture does not come for the network's sake now: no connection, or an answer that is lost."""
+        chance = self.world.providers.ways.weather.pictures / 2
         return chance > 0 and self.world.random.random() < chance
 
     async def ask(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Reply:
@@ -155,13 +162,15 @@ class SimulatedNetwork:
 
 def intended(databases: SimulatedDatabases) -> list[Intended]:
     """The intents that are committed to a journal."""
-    found: list[Intended] = []
+    return [event for event in committed(databases) if isinstance(event, Intended)]
+
+
+def committed(databases: SimulatedDatabases) -> Iterator[Event]:
+    """The events that are committed to a journal."""
     for tables in databases.contents().values():
         unpacker = Unpacker()
         for record in tables.batch.values():
-            events = map(decode_event, unpacker.unpack(record))
-            found += [event for event in events if isinstance(event, Intended)]
-    return found
+            yield from map(decode_event, unpacker.unpack(record))
 
 
 def _prompt(intent: Intended) -> str:
@@ -196,11 +205,13 @@ class _Session:
         self._network = network
 
     async def get(self, url: str) -> "_Response":
-        self._network.world.effect("send", "GET picture")
-        try:
-            reply = await self._network.ask("GET", url, {}, b"")
-        except httpx.RemoteProtocolError as error:
-            raise aiohttp.ServerDisconnectedError(str(error)) from error
+        network = self._network
+        if network.loses():
+            raise aiohttp.ClientConnectorError(_NOWHERE, ConnectionRefusedError(111, "connection refused"))
+        network.world.effect("send", "GET picture")
+        reply = await network.ask("GET", url, {}, b"")
+        if network.loses():
+            raise aiohttp.ServerDisconnectedError
         return _Response(reply)
 
     async def close(self) -> None:
@@ -211,15 +222,17 @@ class _Response:
     def __init__(self, reply: Reply) -> None:
         self.status = reply.status
         self.headers = reply.headers
-        self.content = _Body(reply.content())
+        self.content = _Body(reply)
 
     def close(self) -> None:
         """Nothing is open."""
 
 
 class _Body:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
 
     async def iter_any(self) -> AsyncIterator[bytes]:
-        yield self._data
+        yield self._reply.content()
+        if self._reply.cut:
+            raise aiohttp.ClientPayloadError("not enough data to satisfy the content length")

@@ -65,6 +65,8 @@ class Reply:
     json: Any = None
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
+    """Whether it ends before its announced length."""
 
     def content(self) -> bytes:
         return json.dumps(self.json).encode() if self.json is not None else self.body
@@ -96,6 +98,8 @@ class Providers:
     shown_at: dict[str, float] = field(default_factory=dict)
     calls: list[dict[str, Any]] = field(default_factory=list)
     bought: set[str] = field(default_factory=set)
+    asked_for: set[str] = field(default_factory=set)
+    """Pictures that were not there, or came in half, the first time."""
 
     def handle(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Reply:
         """Answer one request."""
@@ -124,7 +128,7 @@ class Providers:
         self.requests = Counter(other.requests)
         self.generations = {name: copy.copy(one) for name, one in other.generations.items()}  # bodies are replaced
         self.images, self.calls, self.bought = dict(other.images), list(other.calls), set(other.bought)
-        self.shown_at = dict(other.shown_at)
+        self.shown_at, self.asked_for = dict(other.shown_at), set(other.asked_for)
 
     def billed(self) -> "Counter[Bill]":
         """How often each thing was charged."""
@@ -252,7 +256,21 @@ class Providers:
         self.requests["picture"] += 1
         if self.clock.now > self.shown_at.get(image, self.clock.now) + self.ways.links_live_s:
             return Reply(403, {"message": "the link has expired"})
-        return Reply(200, body=drawn(self.images[image])) if image in self.images else _unknown(image)
+        if image not in self.images:
+            return _unknown(image)
+        whole = drawn(self.images[image])
+        return self._hindered(image, whole) or Reply(200, body=whole)
+
+    def _hindered(self, image: str, whole: bytes) -> Reply | None:
+        """What comes in place of a picture in bad weather."""
+        if not self._befalls(self.ways.weather.pictures):
+            return None
+        half = whole[: len(whole) // 2]
+        often = (Reply(503), Reply(429, headers={"retry-after": "1"}), Reply(200, body=half, cut=True))
+        once = (_unknown(image), Reply(200, body=half)) if image not in self.asked_for else ()
+        self.asked_for.add(image)
+        found: Reply = self.random.choice((*often, *once))
+        return found
 
     def _known(self, name: str) -> Generation | None:
         known = self.generations.get(name)

@@ -1,13 +1,15 @@
 """One run of the real program in a simulated world: from the manifest's project to an exit code, or to its death."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 from imagebatch.errors import ImagebatchError
 from imagebatch.pipeline.applying import Applied, apply_project
 from imagebatch.pipeline.opened import ApplyOptions
 from imagebatch.pipeline.planning import PlanRequest
 from imagebatch.pipeline.project import Project
+from imagebatch.pipeline.targets import Abilities, Targets
 from tests.simulation.virtual_time import Crash, Hung
 from tests.simulation.world import World
 
@@ -31,7 +33,11 @@ def apply(world: World, project: Project, *, crash_at: int | None = None, option
     planned = 0
     try:
         applied = apply_project(
-            project, PlanRequest(), options or ApplyOptions(), approve=lambda _: True, tell=lambda _: None
+            of_a_new_process(project),
+            PlanRequest(),
+            options or ApplyOptions(),
+            approve=lambda _: True,
+            tell=lambda _: None,
         )
     except Crash as crash:
         return Ran(code=None, error=str(crash), effects=world.effects)
@@ -42,6 +48,13 @@ def apply(world: World, project: Project, *, crash_at: int | None = None, option
     planned = _changes(applied)
     ends = {one.address: one.end for one in applied.result.outcomes} if applied.result is not None else {}
     return Ran(code=applied.exit_code, planned=planned, effects=world.effects, ends=ends)
+
+
+def of_a_new_process(project: Project) -> Project:
+    """The project with adapters that have learnt nothing yet: what they learn, no process leaves to the next."""
+    targets = cast("Targets", project.targets)
+    fresh = Targets(targets.providers, targets._make)
+    return replace(project, targets=fresh, capabilities=Abilities(fresh))
 
 
 def _changes(applied: Applied) -> int:

@@ -29,14 +29,16 @@ class Scenario:
     """What a project's manifest says, before (drawn without trouble) and now (the run that is disturbed).
 
     `cloned` where the run is on another machine than the one before: lock and outputs are there, and nothing else.
-    `stranger` is a prompt whose generation is somebody else's by then, so that nobody may delete it. `left` is how many
-    addresses the plan still speaks of when all is done.
+    `without` is what it says while somebody has taken an address out of it, which comes back later. `stranger` is a
+    prompt whose generation is somebody else's by then, so that nobody may delete it. `left` is how many addresses the
+    plan still speaks of when all is done.
     """
 
     name: str
     kind: Kind
     now: str
     before: str | None = None
+    without: str | None = None
     cloned: bool = False
     stranger: str | None = None
     left: int = 0
@@ -59,6 +61,10 @@ assets:
     Scenario(
         name="two",
         kind="listable",
+        without="""\
+assets:
+  fox: {prompt: a fox, provider: studio, params: {format: 1:1}}
+""",
         now="""\
 assets:
   fox: {prompt: a fox, provider: studio, params: {format: 1:1}}
@@ -138,6 +144,10 @@ assets:
     Scenario(
         name="hub",
         kind="ledger",
+        without="""\
+assets:
+  mug: {prompt: a mug, provider: hub, params: {model: openai/gpt-image-2, output_format: jpeg}}
+""",
         now="""\
 assets:
   mug: {prompt: a mug, provider: hub, params: {model: openai/gpt-image-2, output_format: jpeg}}
@@ -147,6 +157,10 @@ assets:
     Scenario(
         name="plain",
         kind="blind",
+        without="""\
+assets:
+  pen: {prompt: a pen, provider: plain, params: {model: gpt-image-2, size: 1024x1024, output_format: jpeg}}
+""",
         now="""\
 assets:
   pen: {prompt: a pen, provider: plain, params: {model: gpt-image-2, size: 1024x1024, output_format: jpeg}}

@@ -30,6 +30,9 @@ class Weather:
     """A reading of the billing records lacks some."""
     closed: float = 0.0
     """A reading of the billing records is refused with 403."""
+    pictures: float = 0.0
+    """A picture does not arrive: there is no connection, the answer is lost or cut off, it is answered with 429 or 503,
+    or, for the first time that it is asked for, with 404 or with half of its bytes as if they were all."""
 
 
 CALM = Weather()
@@ -45,8 +48,9 @@ WEATHERS: Mapping[str, Weather] = {
     "picky": Weather(picky=0.6, settles_s=0.5),
     "slow to settle": Weather(down=0.25, settles_s=40.0, closed=0.1),
     "forgetful": Weather(down=0.25, missing=0.4, closed=0.2),
+    "torn pictures": Weather(pictures=0.6, busy=0.1),
     "everything": Weather(
-        busy=0.1, down=0.1, unreachable=0.4, odd=0.3, strange=0.3, garbled=0.2, picky=0.2, settles_s=2.0,
+        pictures=0.2, busy=0.1, down=0.1, unreachable=0.4, odd=0.3, strange=0.3, garbled=0.2, picky=0.2, settles_s=2.0,
         missing=0.1, closed=0.1,
     ),
 }  # fmt: skip

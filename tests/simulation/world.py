@@ -114,12 +114,14 @@ class World:
             self.network.arrive(under_way)  # the network does not stand still
         loop, number, effects = asyncio._get_running_loop(), self.processes.number, self.effects
         asyncio._set_running_loop(None)
+        self.processes.standing_still = number
         self.processes.number += 100
         crash_at, self.crash_at = self.crash_at, None
         try:
             others()
         finally:
             asyncio._set_running_loop(loop)
+            self.processes.standing_still = None
             self.processes.number, self.effects, self.crash_at = number, effects, crash_at
 
     def reboot(self, policy: Policy) -> None:
@@ -262,6 +264,7 @@ class SimulatedProcesses:
     def __init__(self, world: World) -> None:
         self._world = world
         self.number = 4000
+        self.standing_still: int | None = None
 
     def pid(self) -> int:
         return self.number
@@ -276,7 +279,7 @@ class SimulatedProcesses:
         return None
 
     def is_alive(self, pid: int) -> bool | None:
-        return pid == self.number and not self._world.dead
+        return pid in {self.number, self.standing_still} and not self._world.dead
 
     def started(self, pid: int) -> str | None:
         return str(pid)

@@ -94,6 +94,17 @@ async def test_what_was_taken_before_the_first_reading_explains_nothing() -> Non
     assert await balance.fell()
 
 
+async def test_nothing_paid_leaves_before_the_first_reading() -> None:
+    """Else it would be known to be taken, and explain a fall that the reading has behind it."""
+    account = Account(10, 8)
+    balance = watched(account)
+    async with balance.on_its_way():  # a retry, before any create
+        assert account.read == 1
+    balance.taken()
+    await balance.begin()
+    assert await balance.fell()
+
+
 async def test_a_provider_that_tells_no_balance_is_no_witness_and_holds_up_nobody() -> None:
     balance = watched(object())
     await balance.begin()
@@ -113,4 +124,19 @@ async def test_a_fall_is_judged_when_the_other_lost_creates_are_found_or_given_u
     assert not fell.done()
     balance.taken()
     balance.settled("found")
+    assert not await fell
+
+
+async def test_an_answer_that_is_lost_while_the_reading_waits_for_it_is_looked_for_first() -> None:
+    balance = watched(Account(10, 9))
+    await balance.begin()
+    async with balance.on_its_way():
+        fell = asyncio.create_task(balance.fell())
+        await asyncio.sleep(0)
+    balance.seek("lost")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not fell.done()
+    balance.taken()
+    balance.settled("lost")
     assert not await fell
