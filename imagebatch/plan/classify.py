@@ -289,12 +289,30 @@ def _in_doubt(
     if case.world.abilities(draw.type).witness == "list" and disputed is None:
         detail = other or "the provider's listing settles it; what it does not show is sent"
         return waiting(case, variant, "in_doubt", detail, also=updates, known=known, costs=(variant.price,))
-    if case.world.options.in_doubt == "resend":
-        detail = "sent again although the first may have been paid"
-        return drawing(case, variant, "retry", "in_doubt", detail, attempt=draw.attempt + 1, known=known)
+    again = _sent_again(case, variant, draw, known)
+    if again is not None:
+        return again
     why = f"{disputed.message}: " if disputed is not None else ""
     detail = other or f"{why}it may have been paid: settle it with `imagebatch resolve`"
     return outcome(case, "keep", "in_doubt", detail, also=updates, known=known)
+
+
+def _sent_again(case: Case, variant: Variant, draw: KnownDraw, known: KnownDraw | None) -> Change | None:
+    """What takes the place of a doubt because somebody said so; None where that may not be sent.
+
+    Another request than the one in doubt is drawn in its place only where nothing of it is known: what was said of the
+    one is not said of the other.
+    """
+    entry = case.entry
+    guarded = entry is not None and entry.status == "succeeded" and (variant.policy.protect or entry.held)
+    if case.world.options.in_doubt != "resend" or variant.pending_references or guarded:
+        return None
+    history = draw_history(case, variant)
+    if draw.draw != variant.draw and history.every:
+        return None
+    attempt = max(history.floor, history.newest + 1)
+    detail = "sent again although the first may have been paid"
+    return drawing(case, variant, "retry", "in_doubt", detail, attempt=attempt, known=known)
 
 
 # --- the wanted draw, wherever it is ------------------------------------------------------------------------------

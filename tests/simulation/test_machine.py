@@ -158,10 +158,6 @@ class Assets(Machine):
             self._commanded(lambda: resolving.abandon(project, (address,), lock_timeout_s=0), death)
         elif way == "resend":
             self._close(doubt)
-            for _ in self.world.network.losses.lost_after:  # what comes to be in doubt meanwhile is sent again as well
-                self._close(doubt)
-                if address in self.wanted():
-                    self.account.close(self.here, self.wanted()[address][0], doubt.token)
             self.run(PlanRequest(select=(address,), in_doubt="resend"), death=death)
         elif way == "file" and not doubt.answers_later:
             self.world.disk.put(str(BY_HAND), drawn("by hand"))
