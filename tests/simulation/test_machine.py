@@ -191,11 +191,13 @@ class Assets(Machine):
         self.account.close(self.here, asked, doubt.token)
 
     def _doubts(self) -> dict[str, Doubt]:
-        """What is in doubt, by address; what is to be moved yet can be named only once it was."""
+        """What is in doubt, by address; each can be named alone."""
         project = self.opened()
         with self.world.installed():
             found = resolving.list_doubts(project).doubts
-            return {one.address: one for one in found if resolving.list_doubts(project, (one.address,)).doubts}
+            for one in found:
+                assert resolving.list_doubts(project, (one.address,)).doubts == (one,), f"{one} cannot be named"
+        return {one.address: one for one in found}
 
     # The project -----------------------------------------------------------------------------------------------------
 

@@ -212,8 +212,9 @@ def test_a_file_that_is_no_picture_is_refused_and_the_doubt_stays(tmp_path: Path
 def test_a_doubt_is_listed_with_what_it_may_have_cost(cost: Cost | None, says: str) -> None:
     out = io.StringIO()
     one = Doubt(
-        address="hero", provider="studio", token="ib-x", draw="sha256:0", attempt=1, cost=cost, can_list=False,
-        answers_later=False, tokens=("ib-x",),
+        address="hero", names=frozenset({"hero"}), provider="studio", token="ib-x", draw="sha256:0", attempt=1,
+        cost=cost,
+        can_list=False, answers_later=False, tokens=("ib-x",),
     )  # fmt: skip
     shell = Shell(screen=Screen(out=out, err=io.StringIO()), environ={}, directory=Path())
     assert list_doubts(shell, Listed(doubts=(one,))) == 0
