@@ -21,7 +21,7 @@ from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, plan_a
 from imagebatch.pipeline.project import Project
 from imagebatch.plan.costs import price_of_creates
 from imagebatch.plan.types import Change
-from imagebatch.run.entries import cost_text
+from imagebatch.run.entries import cost_text, earlier_of, without_twins
 from imagebatch.state.ledger import Ledger
 
 A_PERSON = "a person said so"
@@ -34,7 +34,7 @@ class Doubt:
 
     `tokens` are those of the creates in doubt among the `of` creates of that draw; `cost` is what they may have cost,
     `charged` what the provider's own billing record says that it charged. `names` are those by which a person may call
-    it: its address, and the one that it has in the lock until it is moved.
+    it: its address, the one that it has in the lock until it is moved, and the one under which it was sent.
     """
 
     address: str
@@ -89,14 +89,14 @@ def _doubt(project: Project, change: Change, ledger: Ledger, steps: Mapping[str,
     if source is None:
         raise ValueError(f"{change.address} is in doubt about nothing")
     tokens = tuple(part.token for part in source.parts if part.status == "in_doubt") or (source.token,)
-    step = steps.get(tokens[0])
-    provider = step.provider if step is not None else change.provider
-    target = project.targets.get(provider)
+    sent = steps.get(tokens[0])
+    provider = sent.provider if sent is not None else change.provider
+    target = project.targets.get(provider) or project.targets.get(change.provider)
     told = target.adapter.capabilities if target is not None else None
     cost = _cost(ledger, tokens, change.variant)
     return Doubt(
         address=change.address,
-        names=frozenset({change.address, change.moved_from or change.address}),
+        names=frozenset(filter(None, (change.address, change.moved_from, sent.address if sent is not None else None))),
         provider=provider,
         token=source.token,
         draw=source.draw,
@@ -204,6 +204,9 @@ def supply(
         # Without an entry of this attempt the next plan finds the draw by its fingerprint, and adopts it.
         for address, entry in mine.items():
             events.append(Kept(address=address, entry=_with_picture(entry, token, generation, candidate)))
+        before = run.session.ledger.current(doubt.address)
+        if before is not None and _is_redrawn(before, doubt):  # that this was asked for is written down nowhere else
+            events.append(Kept(address=doubt.address, entry=_redrawn(before, doubt, generation, candidate)))
         _settled(run, events)
     return doubt.address, facts
 
@@ -270,6 +273,27 @@ def _with_picture(entry: Entry, token: str, generation: str, candidate: Candidat
         picked=(),
         parts=parts,
         failure=Failure(kind="provider", message=PARTS_MISSING) if status == "failed" else None,
+    )
+
+
+def _is_redrawn(entry: Entry, doubt: Doubt) -> bool:
+    """Whether a whole draw in doubt is a later attempt of the picture that stands."""
+    later = entry.draw == doubt.draw and entry.attempt < doubt.attempt
+    return entry.status == "succeeded" and later and doubt.of == 1
+
+
+def _redrawn(entry: Entry, doubt: Doubt, generation: str, candidate: Candidate) -> Entry:
+    """The entry once a later attempt of its draw has brought `candidate`."""
+    return replace(
+        entry,
+        attempt=doubt.attempt,
+        token=doubt.token,
+        generation=generation,
+        candidates=(candidate,),
+        picked=(),
+        cost=cost_text(doubt.cost) if doubt.cost is not None else (),
+        parts=(),
+        earlier=without_twins((earlier_of(entry), *entry.earlier), doubt.token),
     )
 
 
