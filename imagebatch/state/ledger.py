@@ -203,13 +203,14 @@ class Ledger:
         For a token with several, the newest. Purchases are in `open_buys`.
         """
         found = {intended.token: intended for intended in self._doubts_of_lock()}
-        for token, attempt in self._attempts.items():
-            steps = [step for step in attempt.steps if step.step != "buy"]
-            if steps:
-                found[token] = steps[-1]
-            else:
-                found.pop(token, None)
-        return found
+        begun = self._begun()
+        closed = {token for token in found if token in self._attempts and token not in begun}
+        return {token: step for token, step in (found | begun).items() if token not in closed}
+
+    def _begun(self) -> dict[str, Intended]:
+        """Token -> the newest open create or retry, of what this journal tells."""
+        steps = ((token, [one for one in known.steps if one.step != "buy"]) for token, known in self._attempts.items())
+        return {token: found[-1] for token, found in steps if found}
 
     def open_buys(self) -> tuple[Intended, ...]:
         """Purchases that were begun and never settled."""
@@ -341,11 +342,12 @@ class Ledger:
     def doubts(self) -> Mapping[str, Sequence[KnownDraw]]:
         """Address -> its draws with an open create or retry of which no entry speaks, the newest attempt first.
 
-        Only open steps are looked at.
+        Only open steps of the journal are looked at: without any, the lock is not read.
         """
-        spoken = {token for _, entry in self.doubtful() for token in _tokens(entry)}
+        begun = self._begun()
+        spoken = {token for _, entry in self.doubtful() for token in _tokens(entry)} if begun else set()
         found: dict[str, dict[str, KnownDraw]] = {}
-        for token, step in self.open_steps().items():
+        for token, step in begun.items():
             if token not in spoken:
                 known = next((one for one in self.known(step.draw) if token in _tokens(one)), None)
                 if known is not None:
