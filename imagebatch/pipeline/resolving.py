@@ -75,7 +75,9 @@ def doubts_of(
     A plan of a part would not see what is moved into it, or out of it.
     """
     steps = ledger.open_steps()
-    found = (_doubt(project, change, ledger, steps) for change in planned.plan.changes if _in_doubt(change))
+    every = [_doubt(project, change, ledger, steps) for change in planned.plan.changes if _in_doubt(change)]
+    own = {doubt.address for doubt in every}  # a name that another took over since is that other's
+    found = (replace(doubt, names=(doubt.names - own) | {doubt.address}) for doubt in every)
     return tuple(doubt for doubt in found if named is None or not named.isdisjoint(doubt.names))
 
 

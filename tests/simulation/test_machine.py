@@ -191,10 +191,14 @@ class Assets(Machine):
         self.account.close(self.here, asked, doubt.token)
 
     def _doubts(self) -> dict[str, Doubt]:
-        """What is in doubt, by address; each can be named alone."""
+        """What is in doubt, by address; each can be named alone, and no open step is left out of it."""
         project = self.opened()
         with self.world.installed():
             found = resolving.list_doubts(project).doubts
+            steps = StateStore(HOME).open_for_plan(lineage=LINEAGE).ledger.open_steps()
+            for token, sent in steps.items():
+                told = any(token in one.tokens or sent.address in one.names for one in found)
+                assert told or sent.provider == LISTS, f"{sent} is open, and nothing is said to be in doubt"
             for one in found:
                 assert resolving.list_doubts(project, (one.address,)).doubts == (one,), f"{one} cannot be named"
         return {one.address: one for one in found}
