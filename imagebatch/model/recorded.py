@@ -3,7 +3,7 @@
 `state/` and `outputs/` implement them; tests use plain dictionaries.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
 
@@ -134,6 +134,10 @@ class Known(Protocol):
         """Whether the store holds these bytes."""
         ...
 
+    def doubts(self) -> Mapping[str, Sequence[KnownDraw]]:
+        """Address -> its draws that were begun and never settled and of which no entry speaks, the newest first."""
+        ...
+
 
 class Disk(Protocol):
     """The project's output files."""
@@ -153,6 +157,7 @@ class DictKnown:
 
     by_draw: Mapping[str, tuple[KnownDraw, ...]] = field(default_factory=dict)
     stored: frozenset[str] = frozenset()
+    unsettled: Mapping[str, tuple[KnownDraw, ...]] = field(default_factory=dict)
 
     def draws(self, draw: str) -> tuple[KnownDraw, ...]:
         return self.by_draw.get(draw, ())
@@ -163,3 +168,6 @@ class DictKnown:
 
     def has_bytes(self, sha256: str) -> bool:
         return sha256 in self.stored
+
+    def doubts(self) -> Mapping[str, Sequence[KnownDraw]]:
+        return self.unsettled

@@ -180,7 +180,7 @@ def _refuse_needless_retry(plan: Plan, asked: AbstractSet[str]) -> None:
 
 
 def subjects(project: Project, world: World, *, states: bool) -> tuple[Subject, ...]:
-    """Every address that a selector may name: wanted, recorded, or both; with their states where a selector asks."""
+    """Every address that a selector may name: wanted, recorded, in doubt; with their states where a selector asks."""
     variants = {variant.address: variant for variant in wanted(project, world.recorded).variants}
     return _subjects(project, world, variants, states=states)
 
@@ -193,6 +193,15 @@ def selected(project: Project, selectors: Sequence[str], *, exclude: Sequence[st
     if not selectors and not exclude:
         return None
     world = read_world(project.home, project.settings.lineage, stat_disk(project.home))
+    return selected_in(world, project, selectors, exclude=exclude)
+
+
+def selected_in(
+    world: World, project: Project, selectors: Sequence[str], *, exclude: Sequence[str] = ()
+) -> frozenset[str] | None:
+    """As `selected`, in a world that was read already."""
+    if not selectors and not exclude:
+        return None
     expressions = (*selectors, *exclude)
     files = read_selector_files(project.root, expressions)
     listed = subjects(project, world, states=uses_states(expressions, files))
@@ -271,7 +280,7 @@ def _subjects(project: Project, world: World, variants: Mapping[str, Variant], *
         everything = PlanOptions(detail=True)
         found = states_of(_compared(project, world, tuple(variants.values()), everything))
     recorded = world.recorded
-    addresses = sorted({*variants, *recorded})
+    addresses = sorted({*variants, *recorded, *world.known.doubts()})
     return tuple(
         Subject(
             address=address,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from imagebatch.pipeline.opened import Opened
-from imagebatch.pipeline.planning import Planned, plan_against
+from imagebatch.pipeline.planning import Planned, plan_against, selected_in
 from imagebatch.pipeline.resolving import doubts_of
 from imagebatch.plan.options import PlanOptions
 from imagebatch.plan.types import DRAW_ACTIONS, Blocker, Change
@@ -24,16 +24,23 @@ class Resending:
         return replace(planned, plan=replace(planned.plan, blocked_by=(*blockers, *planned.plan.blocked_by)))
 
     def _sends_another(self, change: Change) -> bool:
-        waits = change.action == "wait" and change.reason == "in_doubt"
-        may_send = change.action in DRAW_ACTIONS or change.action == "defer" or waits
-        return may_send and change.variant is not None and change.variant.draw != self.draws[change.address]
+        draw = self.draws.get(change.address)
+        stays = change.action in {"wait", "keep"} and change.reason == "in_doubt"
+        may_send = change.action in DRAW_ACTIONS or change.action == "defer" or stays
+        return draw is not None and may_send and (change.variant is None or change.variant.draw != draw)
 
 
 def resending(run: Opened) -> Resending:
-    """What is in doubt now among what the run's request selects. Reads only."""
-    planned = plan_against(run.project, run.world(), replace(run.request, detail=True))
-    draws = {doubt.address: doubt.draw for doubt in doubts_of(run.project, planned, run.session.ledger)}
-    return Resending(options=replace(planned.options, selected=frozenset(draws), detail=False), draws=draws)
+    """What is in doubt now among what the run's request selects, and who shares it. Reads only."""
+    request = replace(run.request, select=(), exclude=(), in_doubt="skip", detail=True)
+    planned = plan_against(run.project, run.world(), request)
+    named = selected_in(run.world(), run.project, run.request.select, exclude=run.request.exclude)
+    every = doubts_of(run.project, planned, run.session.ledger)
+    tokens = {doubt.token for doubt in every if named is None or not named.isdisjoint(doubt.names)}
+    found = [doubt for doubt in every if doubt.token in tokens]
+    names = frozenset(name for doubt in found for name in doubt.names)
+    options = replace(planned.options, selected=names, in_doubt=run.request.in_doubt, detail=False)
+    return Resending(options=options, draws={doubt.address: doubt.draw for doubt in found})
 
 
 def _changed(change: Change) -> Blocker:

@@ -1,28 +1,31 @@
 """What is in doubt, settled by a person: it was drawn (here is its id, or its file), or it was not."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imagebatch.errors import PlanError, UsageError
-from imagebatch.model.event import Abandoned, Accepted, Dropped, Event, Kept, Observed
+from imagebatch.model.event import Abandoned, Accepted, Dropped, Event, Intended, Kept, Observed
 from imagebatch.model.generation import Candidate, Entry, Failure, PictureFacts, worst_status
-from imagebatch.model.money import Cost
+from imagebatch.model.money import Cost, totals
 from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
+from imagebatch.model.variant import Variant
 from imagebatch.pipeline.adopting import checked_token
 from imagebatch.pipeline.inspecting import recorded_now
 from imagebatch.pipeline.lockwork import open_session, record
 from imagebatch.pipeline.opened import ApplyOptions, Opened
-from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, plan_against
+from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, plan_against, selected, selected_in
 from imagebatch.pipeline.project import Project
 from imagebatch.plan.costs import price_of_creates
 from imagebatch.plan.types import Change
-from imagebatch.run.entries import cost_text
+from imagebatch.run.entries import cost_text, earlier_of, without_twins
 from imagebatch.state.ledger import Ledger
 
 A_PERSON = "a person said so"
+EVERYTHING = PlanRequest(detail=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +33,12 @@ class Doubt:
     """One address of which nobody knows whether its draw was paid.
 
     `tokens` are those of the creates in doubt among the `of` creates of that draw; `cost` is what they may have cost,
-    `charged` what the provider's own billing record says that it charged.
+    `charged` what the provider's own billing record says that it charged. `names` are those by which a person may call
+    it: its address, the one that it has in the lock until it is moved, and the one under which it was sent.
     """
 
     address: str
+    names: frozenset[str]
     provider: str
     token: str
     draw: str
@@ -56,40 +61,44 @@ class Listed:
 
 def list_doubts(project: Project, selectors: Sequence[str] = (), exclude: Sequence[str] = ()) -> Listed:
     """Everything in doubt among what is selected, each with its possible cost. Reads only."""
-    planned = make_plan(project, _doubts_request(selectors, exclude))
-    return Listed(doubts=doubts_of(project, planned, recorded_now(project)), running=planned.apply_running)
+    planned = make_plan(project, EVERYTHING)
+    named = selected(project, selectors, exclude=exclude)
+    found = doubts_of(project, planned, recorded_now(project), named)
+    return Listed(doubts=found, running=planned.apply_running)
 
 
-def _doubts_request(selectors: Sequence[str], exclude: Sequence[str]) -> PlanRequest:
-    return PlanRequest(select=tuple(selectors), exclude=tuple(exclude), detail=True)
+def doubts_of(
+    project: Project, planned: Planned, ledger: Ledger, named: AbstractSet[str] | None = None
+) -> tuple[Doubt, ...]:
+    """What is in doubt by a plan of `EVERYTHING`, among the addresses `named`; `ledger` is what it was planned against.
 
-
-def doubts_of(project: Project, planned: Planned, ledger: Ledger) -> tuple[Doubt, ...]:
-    """Everything in doubt among what a plan with `detail` selects; `ledger` is what it was planned against."""
-    return tuple(
-        _doubt(project, change, ledger)
-        for change in planned.plan.changes
-        if planned.options.selects(change.address) and _in_doubt(change)
-    )
+    A plan of a part would not see what is moved into it, or out of it.
+    """
+    steps = ledger.open_steps()
+    every = [_doubt(project, change, ledger, steps) for change in planned.plan.changes if _in_doubt(change)]
+    own = {doubt.address for doubt in every}  # a name that another took over since is that other's
+    found = (replace(doubt, names=(doubt.names - own) | {doubt.address}) for doubt in every)
+    return tuple(doubt for doubt in found if named is None or not named.isdisjoint(doubt.names))
 
 
 def _in_doubt(change: Change) -> bool:
     return change.reason == "in_doubt" or (change.entry is not None and change.entry.status == "in_doubt")
 
 
-def _doubt(project: Project, change: Change, ledger: Ledger) -> Doubt:
+def _doubt(project: Project, change: Change, ledger: Ledger, steps: Mapping[str, Intended]) -> Doubt:
     entry = change.entry
     source = change.known or (KnownDraw.of_entry(entry) if entry is not None else None)
     if source is None:
         raise ValueError(f"{change.address} is in doubt about nothing")
-    asked = entry is not None and entry.token == source.token
-    provider = entry.provider if entry is not None and asked else change.provider
-    target = project.targets.get(provider)
-    told = target.adapter.capabilities if target is not None else None
     tokens = tuple(part.token for part in source.parts if part.status == "in_doubt") or (source.token,)
-    cost = price_of_creates(change.variant, len(tokens)) if change.variant is not None else None
+    sent = steps.get(tokens[0])
+    provider = sent.provider if sent is not None else change.provider
+    target = project.targets.get(provider) or project.targets.get(change.provider)
+    told = target.adapter.capabilities if target is not None else None
+    cost = _cost(ledger, tokens, change.variant)
     return Doubt(
         address=change.address,
+        names=frozenset(filter(None, (change.address, change.moved_from, sent.address if sent is not None else None))),
         provider=provider,
         token=source.token,
         draw=source.draw,
@@ -101,6 +110,16 @@ def _doubt(project: Project, change: Change, ledger: Ledger) -> Doubt:
         of=max(1, len(source.parts)),
         charged=_charged(ledger, tokens[0], entry, cost) if told is not None and told.witness == "billing" else (),
     )
+
+
+def _cost(ledger: Ledger, tokens: Sequence[str], variant: Variant | None) -> Cost | None:
+    """What creates in doubt may have cost: as they were sent, else by today's price; None where neither is known."""
+    attempts = [ledger.attempt(token) for token in tokens]
+    sent = [one.steps[-1].cost for one in attempts if one is not None and one.steps]
+    if len(sent) == len(tokens) and all(one.money is not None for one in sent):
+        (money,) = totals(sent)
+        return Cost(money=money, basis=sent[0].basis)
+    return price_of_creates(variant, len(tokens)) if variant is not None else None
 
 
 def _charged(ledger: Ledger, token: str, entry: Entry | None, price: Cost | None) -> tuple[str, ...]:
@@ -133,9 +152,9 @@ def adopt(
         token = checked_token(run, doubt, generation, alias=step.provider if step is not None else doubt.provider)
         kind = step.step if step is not None and step.step != "buy" else "create"
         events: list[Event] = [Accepted(step=kind, token=token, attempt=doubt.attempt, generation=generation)]
-        entry = ledger.current(doubt.address)
-        if entry is not None and entry.token == doubt.token:
-            events.append(Kept(address=doubt.address, entry=_with_generation(entry, token, generation)))
+        for address, entry in ledger.doubtful():  # whoever shares the draw has it, too
+            if entry.token == doubt.token:
+                events.append(Kept(address=address, entry=_with_generation(entry, token, generation)))
         _settled(run, events)
     return doubt.address
 
@@ -150,11 +169,12 @@ def abandon(
     with _held(project, selectors, exclude, lock_timeout_s) as run:
         found = _doubts_now(run)
         tokens = dict.fromkeys(token for doubt in found for token in doubt.tokens)
+        draws = {doubt.token for doubt in found}
+        names = {name for doubt in found for name in doubt.names}
         events: list[Event] = [Abandoned(token=token, why=A_PERSON) for token in tokens]
-        for doubt in found:
-            entry = run.session.ledger.current(doubt.address)
-            if entry is not None and entry.status == "in_doubt":
-                events.append(without_doubt(doubt.address, entry))
+        for address, entry in run.session.ledger.doubtful():
+            if address in names or entry.token in draws:  # else the lock would tell of it again
+                events.append(without_doubt(address, entry))
         _settled(run, events)
     return tuple(doubt.address for doubt in found)
 
@@ -174,19 +194,21 @@ def supply(
         doubt = _only(run)
         facts = take_file(project.home, path)
         candidate = Candidate(id="1", facts=facts)
-        entry = run.session.ledger.current(doubt.address)
-        mine = entry if entry is not None and entry.token == doubt.token else None
+        mine = {at: entry for at, entry in run.session.ledger.doubtful() if entry.token == doubt.token}
         token = doubt.tokens[0]
         step = run.session.ledger.open_steps().get(token)
         kind = step.step if step is not None and step.step != "buy" else "create"
-        generation = (mine.generation if mine is not None and not mine.parts else None) or token
+        generation = (step.generation if step is not None else None) or token
         events: list[Event] = [
             Accepted(step=kind, token=token, attempt=doubt.attempt, generation=generation),
             Observed(token=token, status="succeeded", candidates=(candidate,)),
         ]
         # Without an entry of this attempt the next plan finds the draw by its fingerprint, and adopts it.
-        if mine is not None:
-            events.append(Kept(address=doubt.address, entry=_with_picture(mine, token, generation, candidate)))
+        for address, entry in mine.items():
+            events.append(Kept(address=address, entry=_with_picture(entry, token, generation, candidate)))
+        before = run.session.ledger.current(doubt.address)
+        if before is not None and _is_redrawn(before, doubt):  # that this was asked for is written down nowhere else
+            events.append(Kept(address=doubt.address, entry=_redrawn(before, doubt, generation, candidate)))
         _settled(run, events)
     return doubt.address, facts
 
@@ -200,7 +222,7 @@ def _held(
         session = stack.enter_context(open_session(project, lock_timeout_s))
         yield Opened(
             project,
-            request=_doubts_request(selectors, exclude),
+            request=PlanRequest(select=tuple(selectors), exclude=tuple(exclude), detail=True),
             options=ApplyOptions(lock_timeout_s=lock_timeout_s),
             session=session,
             tell=lambda _: None,
@@ -209,8 +231,9 @@ def _held(
 
 
 def _doubts_now(run: Opened) -> tuple[Doubt, ...]:
-    planned = plan_against(run.project, run.world(), run.request)
-    return doubts_of(run.project, planned, run.session.ledger)
+    planned = plan_against(run.project, run.world(), EVERYTHING)
+    named = selected_in(run.world(), run.project, run.request.select, exclude=run.request.exclude)
+    return doubts_of(run.project, planned, run.session.ledger, named)
 
 
 def _settled(run: Opened, events: Sequence[Event]) -> None:
@@ -252,6 +275,27 @@ def _with_picture(entry: Entry, token: str, generation: str, candidate: Candidat
         picked=(),
         parts=parts,
         failure=Failure(kind="provider", message=PARTS_MISSING) if status == "failed" else None,
+    )
+
+
+def _is_redrawn(entry: Entry, doubt: Doubt) -> bool:
+    """Whether a whole draw in doubt is a later attempt of the picture that stands."""
+    later = entry.draw == doubt.draw and entry.attempt < doubt.attempt
+    return entry.status == "succeeded" and later and doubt.of == 1
+
+
+def _redrawn(entry: Entry, doubt: Doubt, generation: str, candidate: Candidate) -> Entry:
+    """The entry once a later attempt of its draw has brought `candidate`."""
+    return replace(
+        entry,
+        attempt=doubt.attempt,
+        token=doubt.token,
+        generation=generation,
+        candidates=(candidate,),
+        picked=(),
+        cost=cost_text(doubt.cost) if doubt.cost is not None else (),
+        parts=(),
+        earlier=without_twins((earlier_of(entry), *entry.earlier), doubt.token),
     )
 
 

@@ -1,6 +1,6 @@
 """What `classify` looks at: one address, both of its sides, and the world around it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imagebatch.model.capabilities import Capabilities
@@ -18,7 +18,10 @@ NO_ABILITIES = Capabilities(type="", answers="now", witness="none")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """Everything that is the same for all addresses; `capabilities` is keyed by provider type."""
+    """Everything that is the same for all addresses; `capabilities` is keyed by provider type.
+
+    `doubts` are the draws, by address, that were begun and never settled and of which no entry speaks.
+    """
 
     known: Known
     disk: Disk
@@ -26,6 +29,7 @@ class World:
     capabilities: Mapping[str, Capabilities]
     options: PlanOptions
     lineage: str | None = None
+    doubts: Mapping[str, Sequence[KnownDraw]] = field(default_factory=dict)
 
     def abilities(self, provider_type: str) -> Capabilities:
         """What a type can do; a simulated type can what the real one can, an unknown one nothing."""
@@ -33,6 +37,15 @@ class World:
         if found is None:
             found = self.capabilities.get(provider_type.removeprefix(SIMULATED))
         return found if found is not None else NO_ABILITIES
+
+    def listing_settles(self, draw: KnownDraw) -> bool:
+        """Whether a draw in doubt is settled by its provider's listing, which no other witness disputes."""
+        return self.abilities(draw.type).witness == "list" and disputed(draw) is None
+
+
+def disputed(draw: KnownDraw) -> Failure | None:
+    """What another witness says against the listing of a draw in doubt."""
+    return draw.failure if draw.generation is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +88,16 @@ class Case:
     def pick(self) -> Pick | None:
         """The person's choice for this address."""
         return self.world.picks.picks.get(self.address)
+
+    @property
+    def doubt(self) -> KnownDraw | None:
+        """The newest draw of this address that only the journal knows to be in doubt, and that a person has to settle.
+
+        It may have been sent under the name that the address had before.
+        """
+        names = (self.address,) if self.moved_from is None else (self.address, self.moved_from)
+        found = (draw for name in names for draw in self.world.doubts.get(name, ()))
+        return next((draw for draw in found if not self.world.listing_settles(draw)), None)
 
     @property
     def redo(self) -> Redo | None:

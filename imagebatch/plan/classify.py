@@ -4,6 +4,7 @@
 hangs on its order: first it is asked where the wanted draw already exists (the lock's entry, its earlier draws,
 other entries, the draw index), and only when it is nowhere, and nothing stands against it, a paid action is the answer.
 
+    an unsettled draw beside it   keep (in doubt), whatever else is due: what is said below comes after it
     not wanted                    keep (protected, in doubt, by policy), forget, delete
     reference not drawn yet       defer
     current picture fits          what upkeep finds: keep, fetch, buy, move, update, develop, or noop
@@ -30,11 +31,11 @@ from imagebatch.model.generation import (
 from imagebatch.model.picks import Pick
 from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
 from imagebatch.model.variant import Variant
-from imagebatch.plan.case import Case, DrawHistory, Found, answered, bytes_at_hand, can_fetch, draw_history
+from imagebatch.plan.case import Case, DrawHistory, Found, answered, bytes_at_hand, can_fetch, disputed, draw_history
 from imagebatch.plan.outcome import drawing, outcome, waiting
 from imagebatch.plan.picking import picked_by_bytes, wanted_files
 from imagebatch.plan.reasons import why_other_draw
-from imagebatch.plan.removal import removal
+from imagebatch.plan.removal import SETTLE_FIRST, removal
 from imagebatch.plan.types import Action, Change, Reason
 from imagebatch.plan.upkeep import Due, policy_differs, upkeep
 
@@ -44,9 +45,19 @@ _RESTARTABLE = frozenset({"provider", "blocked", "rejected", "no_credit"})
 
 def classify(case: Case) -> Change:
     """The one change for an address: action, reason, price, and what else is due and free."""
-    variant, entry = case.wanted, case.entry
     if not case.world.options.selects(case.address):
         return outcome(case, "noop", None)
+    change = _by_what_is_wanted(case)
+    doubt = case.doubt
+    if doubt is None or change.reason == "in_doubt" or change.action == "wait":
+        return change  # what runs is collected before anything else
+    if case.wanted is None or case.address in case.world.options.destroy:
+        return outcome(case, "keep", "in_doubt", SETTLE_FIRST, known=doubt)
+    return _unfinished(case, case.wanted, doubt)
+
+
+def _by_what_is_wanted(case: Case) -> Change:
+    variant, entry = case.wanted, case.entry
     if variant is None or case.address in case.world.options.destroy:
         return removal(case, entry) if entry is not None else outcome(case, "noop", None)
     if variant.pending_references:
@@ -227,11 +238,14 @@ def _of_due(case: Case, due: Due, detail: str = "") -> Change:
     )
 
 
-def _kept(case: Case, variant: Variant, entry: Entry, reason: Reason, detail: str) -> Change:
+def _kept(
+    case: Case, variant: Variant, entry: Entry, reason: Reason, detail: str, *, known: KnownDraw | None = None
+) -> Change:
     """Keep the present picture and do what is free on it."""
     due = upkeep(case, variant, entry, draw=entry.draw, buying=False)
     also = tuple(action for action in due.ordered() if action != "keep" and not (due.lost and action == "fetch"))
-    return outcome(case, "keep", reason, detail, also=also, picked=entry.picked if due.lost else due.picked)
+    picked = entry.picked if due.lost else due.picked
+    return outcome(case, "keep", reason, detail, also=also, known=known, picked=picked)
 
 
 # --- no picture yet -----------------------------------------------------------------------------------------------
@@ -285,16 +299,37 @@ def _unfinished(case: Case, variant: Variant, draw: KnownDraw) -> Change:
 def _in_doubt(
     case: Case, variant: Variant, draw: KnownDraw, other: str, updates: tuple[Action, ...], *, known: KnownDraw | None
 ) -> Change:
-    disputed = draw.failure if draw.generation is None else None
-    if case.world.abilities(draw.type).witness == "list" and disputed is None:
+    if case.world.listing_settles(draw):
         detail = other or "the provider's listing settles it; what it does not show is sent"
         return waiting(case, variant, "in_doubt", detail, also=updates, known=known, costs=(variant.price,))
-    if case.world.options.in_doubt == "resend":
-        detail = "sent again although the first may have been paid"
-        return drawing(case, variant, "retry", "in_doubt", detail, attempt=draw.attempt + 1, known=known)
-    why = f"{disputed.message}: " if disputed is not None else ""
+    again = _sent_again(case, variant, draw, known)
+    if again is not None:
+        return again
+    against = disputed(draw)
+    why = f"{against.message}: " if against is not None else ""
     detail = other or f"{why}it may have been paid: settle it with `imagebatch resolve`"
+    if case.entry is not None and case.entry.status == "succeeded":
+        detail += "; the picture before it stands meanwhile"
+        return _kept(case, variant, case.entry, "in_doubt", detail, known=known)
     return outcome(case, "keep", "in_doubt", detail, also=updates, known=known)
+
+
+def _sent_again(case: Case, variant: Variant, draw: KnownDraw, known: KnownDraw | None) -> Change | None:
+    """What takes the place of a doubt because somebody said so; None where that may not be sent.
+
+    Another request than the one in doubt is drawn in its place only where nothing of it is known: what was said of the
+    one is not said of the other.
+    """
+    entry = case.entry
+    guarded = entry is not None and entry.status == "succeeded" and (variant.policy.protect or entry.held)
+    if case.world.options.in_doubt != "resend" or variant.pending_references or guarded:
+        return None
+    history = draw_history(case, variant)
+    if draw.draw != variant.draw and history.every:
+        return None
+    attempt = max(history.floor, history.newest + 1)
+    detail = "sent again although the first may have been paid"
+    return drawing(case, variant, "retry", "in_doubt", detail, attempt=attempt, known=known)
 
 
 # --- the wanted draw, wherever it is ------------------------------------------------------------------------------

@@ -80,7 +80,10 @@ def make_plan(
 
     Raises PlanError (`plan.too_many`) for more variants than `brakes.max_variants`.
     """
-    world = World(known=known, disk=disk, picks=picks, capabilities=capabilities, options=options, lineage=lineage)
+    world = World(
+        known=known, disk=disk, picks=picks, capabilities=capabilities, options=options, lineage=lineage,
+        doubts=known.doubts(),
+    )  # fmt: skip
     survey = _survey(variants, recorded, world, brakes.max_variants)
     gone = [address for address in recorded if address not in survey.wanted]
     moves = _moves(gone, survey, recorded, moved, world)
@@ -98,6 +101,7 @@ def make_plan(
         lambda address: recorded.entry(address) if address in recorded else None,
     )
     _add_removals(changes, leaving, recorded, holders, world)
+    _add_unspoken(changes, survey, recorded, world)
     note_holders(changes, Holding(changes, holders, moved_to=moved_to, leaves=_dropped(changes, options)))
     bare = Plan(changes=(), counts={}, lineage=lineage, inputs=dict(inputs or {}), notes=(*notes, *moves.notes))
     return _plan(bare, changes, survey, recorded=recorded, world=world, brakes=brakes, funds=funds)
@@ -106,7 +110,7 @@ def make_plan(
 def _survey(variants: Iterable[Variant], recorded: Recorded, world: World, limit: int) -> _Survey:
     survey = _Survey()
     options, picks = world.options, world.picks
-    named = {*picks.picks, *picks.redo, *options.redraw, *options.retry, *options.destroy}
+    named = {*picks.picks, *picks.redo, *options.redraw, *options.retry, *options.destroy, *world.doubts}
     wanted, closer, disk, detail = survey.wanted, survey.closer, world.disk, options.detail
     for variant in variants:
         address = variant.address
@@ -260,6 +264,16 @@ def _add_removals(
             released=False,
         )
         changes[address] = classify(case)
+
+
+def _add_unspoken(changes: dict[str, Change], survey: _Survey, recorded: Recorded, world: World) -> None:
+    """What is in doubt under a name that is neither wanted nor recorded, unless another address tells of it."""
+    told = {change.known.token for change in changes.values() if change.known is not None}
+    for address, draws in world.doubts.items():
+        if address not in survey.wanted and address not in recorded and draws[0].token not in told:
+            change = classify(Case(address=address, wanted=None, entry=None, world=world))
+            if change.action != "noop":
+                changes[address] = change
 
 
 def _dropped(changes: Mapping[str, Change], options: PlanOptions) -> Callable[[str], bool]:

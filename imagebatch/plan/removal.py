@@ -7,6 +7,8 @@ from imagebatch.plan.case import Case
 from imagebatch.plan.outcome import outcome
 from imagebatch.plan.types import Change, Reason
 
+SETTLE_FIRST = "settle it with `imagebatch resolve` before it is removed"
+
 
 def removal(case: Case, entry: Entry) -> Change:
     """Keep, forget or delete; `case.released` says that no other entry needs the generation."""
@@ -18,7 +20,7 @@ def removal(case: Case, entry: Entry) -> Change:
             how = f"to have it removed: imagebatch unprotect {shlex.quote(case.address)}"
         return outcome(case, "keep", "protected", how)
     if entry.status == "in_doubt":
-        return outcome(case, "keep", "in_doubt", "settle it with `imagebatch resolve` before it is removed")
+        return outcome(case, "keep", "in_doubt", SETTLE_FIRST)
     if entry.on_remove == "keep" and reason == "removed":
         return outcome(case, "keep", "removed", "stays as an orphan, by its policy")
     if entry.on_remove == "delete" and case.released and entry.generation is not None:

@@ -16,7 +16,7 @@ AN_EARLIER_ONE = "the billing record that says failed may be that of an earlier 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubts:
-    """Settles unclear creates; `in_doubt` is what the user said about those that stay so."""
+    """Settles unclear creates; `in_doubt` is what the user said about those that were in doubt when he said it."""
 
     steps: PaidSteps
     listings: Listings
@@ -26,7 +26,7 @@ class Doubts:
         """What became of an unclear create: the generation that it made, that nobody can know, or how to send it again.
 
         It is sent again where it certainly was not taken, or where somebody said so (`in_doubt` is `resend`): then it
-        stays in doubt until it has left. `sent` says that this run has sent it.
+        stays in doubt until it has left. `sent` says that this run has sent it: nobody has said anything of that yet.
         """
         self.steps.tell(Told(kind="settling", address=this.variant.address, message=why))
         adapter, witness = this.lane.adapter, this.lane.capabilities.witness
@@ -38,7 +38,7 @@ class Doubts:
             doubt, charged = await self._billed(adapter, this, why)
         if doubt is None:
             return await self._absent(this, "the provider's own record says that it failed")
-        if self.in_doubt != "resend":
+        if sent or self.in_doubt != "resend":
             return replace(self.doubt(this, doubt), cost=charged)
         over = self.steps.spending.lacking(this.price, create=True)
         if over is not None:

@@ -406,7 +406,7 @@ def _purchases(entry: Entry) -> list[str | None]:
 
 def new_doubt(change: Change) -> bool:
     """Whether the journal knows of a doubt that the lock does not show yet; beside a picture the lock has no room."""
-    if change.action != "keep" or change.reason != "in_doubt" or change.known is None:
+    if change.action != "keep" or change.reason != "in_doubt" or change.known is None or change.variant is None:
         return False
     entry = change.entry
     if entry is None or entry.status in {"failed", "blocked"}:

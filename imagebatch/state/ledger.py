@@ -6,7 +6,7 @@ events loses nothing, because each of them is found again by its draw fingerprin
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -204,13 +204,14 @@ class Ledger:
         For a token with several, the newest. Purchases are in `open_buys`.
         """
         found = {intended.token: intended for intended in self._doubts_of_lock()}
-        for token, attempt in self._attempts.items():
-            steps = [step for step in attempt.steps if step.step != "buy"]
-            if steps:
-                found[token] = steps[-1]
-            else:
-                found.pop(token, None)
-        return found
+        begun = self._begun()
+        closed = {token for token in found if token in self._attempts and token not in begun}
+        return {token: step for token, step in (found | begun).items() if token not in closed}
+
+    def _begun(self) -> dict[str, Intended]:
+        """Token -> the newest open create or retry, of what this journal tells."""
+        steps = ((token, [one for one in known.steps if one.step != "buy"]) for token, known in self._attempts.items())
+        return {token: found[-1] for token, found in steps if found}
 
     def open_buys(self) -> tuple[Intended, ...]:
         """Purchases that were begun and never settled."""
@@ -339,6 +340,21 @@ class Ledger:
                 found.setdefault(sha256, set()).add(draw)
         return found
 
+    def doubts(self) -> Mapping[str, Sequence[KnownDraw]]:
+        """Address -> its draws with an open create or retry of which no entry speaks, the newest attempt first.
+
+        Only open steps of the journal are looked at: without any, the lock is not read.
+        """
+        begun = self._begun()
+        spoken = {token for _, entry in self.doubtful() for token in _tokens(entry)} if begun else set()
+        found: dict[str, dict[str, KnownDraw]] = {}
+        for token, step in begun.items():
+            if token not in spoken:
+                known = next((one for one in self.known(step.draw) if token in _tokens(one)), None)
+                if known is not None:
+                    found.setdefault(step.address, {})[known.token] = known
+        return {at: sorted(draws.values(), key=lambda one: -one.attempt) for at, draws in found.items()}
+
     def _attempts_of(self, draw: str) -> list[Attempt]:
         """All attempts of a fingerprint: this journal's, and those of the draw index that it does not know better."""
         past = {one.token: one for one in self._past.by_draw(draw)}
@@ -368,13 +384,15 @@ class Ledger:
             if draw in _draws_in(entry):
                 yield address, entry
 
-    def _doubts_of_lock(self) -> Iterator[Intended]:
+    def doubtful(self) -> Iterator[tuple[str, Entry]]:
+        """The entries that are in doubt, by address; of the lock only those blocks are read that may be."""
+        kept = list(self._kept.items())
         doubtful = [address for address in self.lock.in_doubt() if address in self and address not in self._kept]
-        entries = [(address, self.lock.entry(address)) for address in doubtful]
-        entries += list(self._kept.items())
-        for address, entry in entries:
-            if entry.status != "in_doubt":
-                continue
+        yield from (pair for pair in ((at, self.lock.entry(at)) for at in doubtful) if pair[1].status == "in_doubt")
+        yield from (pair for pair in kept if pair[1].status == "in_doubt")
+
+    def _doubts_of_lock(self) -> Iterator[Intended]:
+        for address, entry in self.doubtful():
             parts = [part.status for part in entry.parts] or ["in_doubt"]
             tokens = [part.token for part in entry.parts] or [entry.token]
             for index, (token, status) in enumerate(zip(tokens, parts, strict=True)):
@@ -430,6 +448,10 @@ class KnownHere:
         """Whether the store holds these bytes."""
         return self._has_bytes(sha256)
 
+    def doubts(self) -> Mapping[str, Sequence[KnownDraw]]:
+        """What was begun here and never settled, and what no lock entry speaks of."""
+        return self._ledger.doubts()
+
 
 def grouped(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
     """Attempts by whole draw: those of one attempt number and salt are its parts, one for each part number."""
@@ -442,6 +464,10 @@ def grouped(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
         else:
             parts[attempt.part] = attempt
     return [list(parts.values()) for parts in groups.values()] + loose
+
+
+def _tokens(one: Entry | KnownDraw) -> tuple[str, ...]:
+    return (one.token, *(part.token for part in one.parts))
 
 
 def _draws_of(entry: Entry) -> tuple[KnownDraw, ...]:

@@ -104,12 +104,11 @@ def test_what_the_provider_charges_above_the_plan_is_gone_for_the_creates_after_
     assert [line.state for line in read_costs(world.project / LEDGER).lines] == ["paid", "billed"] * 2
 
 
-def test_a_create_that_was_lost_is_not_sent_again_over_the_budget(world: World) -> None:
+def test_a_create_that_was_lost_is_sent_again_by_another_run_alone(world: World) -> None:
     hub(world, 1, budget={"run": ["0.05 credit"]})
     with wrong(world, [rule("create", LOST, face="aigne-hub", times=1)]):
-        ran = world.run(*APPLY, "--in-doubt", "resend")
-    assert ran.ends == {"fox-0": "in_doubt"}, str(ran)
-    assert "budget: run allows 0.05 credit" in ran.of_type("outcome")[0]["message"]
+        ran = world.run(*APPLY, "--in-doubt", "resend")  # nothing was in doubt when that was said
+    assert (ran.code, ran.ends) == (3, {"fox-0": "in_doubt"}), str(ran)
     assert len(world.billed("create")) == 1
     told = fine(world, *APPLY, "--in-doubt", "resend")  # another run, and a budget of its own
     assert told.ends == {"fox-0": "done"}
@@ -127,12 +126,13 @@ def test_what_the_listing_shows_to_be_absent_was_not_paid_and_may_be_sent_again(
     assert "1 EUR for 1 paid step" in world.run("report").out
 
 
-def test_max_creates_holds_for_what_is_sent_again_too(world: World) -> None:
+def test_what_is_sent_again_and_lost_again_is_sent_once(world: World) -> None:
     hub(world, 1)
-    with wrong(world, [rule("create", LOST, face="aigne-hub", times=1)]):
-        ran = world.run(*APPLY, "--in-doubt", "resend", "--max-creates", "1")
-    assert ran.ends == {"fox-0": "in_doubt"}, str(ran)
-    assert creates(world) == 1
+    with wrong(world, [rule("create", LOST, face="aigne-hub", times=2)]):
+        assert world.run(*APPLY).ends == {"fox-0": "in_doubt"}
+        ran = world.run(*APPLY, "--in-doubt", "resend")
+    assert (ran.code, ran.ends) == (3, {"fox-0": "in_doubt"}), str(ran)
+    assert creates(world) == 2
 
 
 # --- the balance ------------------------------------------------------------------------------------------------------

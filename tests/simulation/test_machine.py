@@ -158,10 +158,6 @@ class Assets(Machine):
             self._commanded(lambda: resolving.abandon(project, (address,), lock_timeout_s=0), death)
         elif way == "resend":
             self._close(doubt)
-            for _ in self.world.network.losses.lost_after:  # what comes to be in doubt meanwhile is sent again as well
-                self._close(doubt)
-                if address in self.wanted():
-                    self.account.close(self.here, self.wanted()[address][0], doubt.token)
             self.run(PlanRequest(select=(address,), in_doubt="resend"), death=death)
         elif way == "file" and not doubt.answers_later:
             self.world.disk.put(str(BY_HAND), drawn("by hand"))
@@ -195,11 +191,17 @@ class Assets(Machine):
         self.account.close(self.here, asked, doubt.token)
 
     def _doubts(self) -> dict[str, Doubt]:
-        """What is in doubt, by address; what is to be moved yet can be named only once it was."""
+        """What is in doubt, by address; each can be named alone, and no open step is left out of it."""
         project = self.opened()
         with self.world.installed():
             found = resolving.list_doubts(project).doubts
-            return {one.address: one for one in found if resolving.list_doubts(project, (one.address,)).doubts}
+            steps = StateStore(HOME).open_for_plan(lineage=LINEAGE).ledger.open_steps()
+            for token, sent in steps.items():
+                told = any(token in one.tokens or sent.address in one.names for one in found)
+                assert told or sent.provider == LISTS, f"{sent} is open, and nothing is said to be in doubt"
+            for one in found:
+                assert resolving.list_doubts(project, (one.address,)).doubts == (one,), f"{one} cannot be named"
+        return {one.address: one for one in found}
 
     # The project -----------------------------------------------------------------------------------------------------
 

@@ -47,8 +47,9 @@ def write_project(root: Path, prompt: str = "a fox") -> None:
 
 
 def in_doubt(
-    root: Path, *, entry: bool, earlier: bool = False, cost: tuple[str, ...] = (), charged: str | None = None
-) -> None:
+    root: Path, *, entry: bool, earlier: bool = False, cost: tuple[str, ...] = (), charged: str | None = None,
+    attempt: int = 1,
+) -> None:  # fmt: skip
     """Leave the project's only draw in doubt: in the journal, and in the lock where `entry`."""
     project = load(Setup(root=root, variables={}))
     wanted = next(iter(plan_variants(root).values()))
@@ -56,8 +57,8 @@ def in_doubt(
     with StateStore(root).open(lineage=LINEAGE, command="test") as session:
         session.record(
             Intended(
-                step="create", token=token, attempt=1, part=0, provider="studio", type=wanted.type, draw=wanted.draw,
-                request=wanted.request, address="hero", cost=CREATE,
+                step="create", token=token, attempt=attempt, part=0, provider="studio", type=wanted.type,
+                draw=wanted.draw, request=wanted.request, address="hero", cost=CREATE,
             )
         ).result(10)  # fmt: skip
         if charged is not None:
@@ -107,6 +108,67 @@ def test_an_abandoned_attempt_leaves_the_address_as_if_never_sent(
     assert find_doubts(project).doubts == ()
     present = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger.current("hero")
     assert (present.generation if present is not None else None) == ("g0" if earlier else None)
+
+
+@pytest.mark.parametrize("named", ["hero", "owl"])
+@pytest.mark.parametrize("entry", [True, False])
+def test_a_doubt_that_is_to_be_moved_is_named_by_its_old_name_and_by_its_new(
+    named: str, tmp_path: Path, *, entry: bool
+) -> None:
+    write_project(tmp_path)
+    in_doubt(tmp_path, entry=entry)
+    (tmp_path / "manifests" / "a.yaml").write_text("assets:\n  owl: {prompt: a fox}\n")
+    project = load(Setup(root=tmp_path, variables={}))
+    assert [one.address for one in find_doubts(project).doubts] == ["owl"]
+    assert find_doubts(project, (named,)).doubts == find_doubts(project).doubts
+    assert abandon(project, (named,), lock_timeout_s=0) == ("owl",)
+    assert find_doubts(project).doubts == ()
+    assert not list(StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger)
+
+
+@pytest.mark.parametrize("named", ["hero", "twin"])
+def test_a_doubt_that_two_addresses_share_is_settled_for_both(named: str, tmp_path: Path) -> None:
+    write_project(tmp_path)
+    in_doubt(tmp_path, entry=True)
+    twins = "  hero: {prompt: a fox, output: a.jpg}\n  twin: {prompt: a fox, output: b.jpg}\n"
+    (tmp_path / "manifests" / "a.yaml").write_text(f"assets:\n{twins}")
+    with StateStore(tmp_path).open(lineage=LINEAGE, command="test") as session:
+        session.record(Kept(address="twin", entry=session.ledger.entry("hero"))).result(10)
+        session.checkpoint()
+    project = load(Setup(root=tmp_path, variables={}))
+    assert [one.address for one in find_doubts(project).doubts] == ["hero", "twin"]
+    abandon(project, (named,), lock_timeout_s=0)
+    assert find_doubts(project).doubts == ()
+
+
+def test_a_picture_handed_in_for_a_redraw_takes_the_place_of_the_one_that_stands(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    (tmp_path / "imagebatch.yaml").write_text(PROJECT.replace("all-images", "openai"))
+    (tmp_path / "manifests" / "a.yaml").write_text("assets:\n  hero: {prompt: a fox, params: {model: gpt-image-2}}\n")
+    wanted = plan_variants(tmp_path)["hero"]
+    with StateStore(tmp_path).open(lineage=LINEAGE, command="test") as session:
+        session.record(Kept(address="hero", entry=entry_of(wanted))).result(10)
+        session.checkpoint()
+    in_doubt(tmp_path, entry=False, attempt=2)
+    project = load(Setup(root=tmp_path, variables={}))
+    Image.linear_gradient("L").save(tmp_path / "got.png")
+    supply(project, ("hero",), tmp_path / "got.png", lock_timeout_s=0)
+    entry = StateStore(tmp_path).open_for_plan(lineage=LINEAGE).ledger.entry("hero")
+    assert (entry.attempt, [one.attempt for one in entry.earlier]) == (2, [1])
+    (change,) = make_plan(project, PlanRequest()).plan.changes
+    assert (change.action, find_doubts(project).doubts) == ("develop", ())
+
+
+def test_a_doubt_is_told_with_the_provider_and_the_price_that_it_was_sent_with(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    in_doubt(tmp_path, entry=False)
+    (tmp_path / "imagebatch.yaml").write_text(
+        PROJECT.replace("studio:", "other:")
+        .replace("{provider: studio}", "{provider: other}")
+        .replace("base_url: simulator", "base_url: simulator, price: {create: 9 EUR}")
+    )
+    (doubt,) = find_doubts(load(Setup(root=tmp_path, variables={}))).doubts
+    assert (doubt.provider, doubt.cost) == ("studio", CREATE)
 
 
 def test_what_a_manifest_protects_stays_protected() -> None:
@@ -212,8 +274,9 @@ def test_a_file_that_is_no_picture_is_refused_and_the_doubt_stays(tmp_path: Path
 def test_a_doubt_is_listed_with_what_it_may_have_cost(cost: Cost | None, says: str) -> None:
     out = io.StringIO()
     one = Doubt(
-        address="hero", provider="studio", token="ib-x", draw="sha256:0", attempt=1, cost=cost, can_list=False,
-        answers_later=False, tokens=("ib-x",),
+        address="hero", names=frozenset({"hero"}), provider="studio", token="ib-x", draw="sha256:0", attempt=1,
+        cost=cost,
+        can_list=False, answers_later=False, tokens=("ib-x",),
     )  # fmt: skip
     shell = Shell(screen=Screen(out=out, err=io.StringIO()), environ={}, directory=Path())
     assert list_doubts(shell, Listed(doubts=(one,))) == 0

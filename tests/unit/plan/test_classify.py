@@ -417,3 +417,52 @@ def test_policy_and_labels_are_noted_while_a_picture_is_drawn_or_failing() -> No
         entry = entry_of(variant(), status=status, failure=failure, candidates=(), picked=(), outputs=())
         change = World().have("hero", entry).one(wanted)
         assert (change.action, change.also) == (action, ("update",))
+
+
+BESIDE = ("an earlier attempt", "another request", "another request, and the wanted one is due")
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("provider", ["studio", "hub"])
+def test_a_doubt_beside_a_picture_is_told_until_it_is_settled(beside: str, provider: str) -> None:
+    wanted = variant(provider=provider)
+    other = variant(provider=provider, prompt="a doubt")
+    asked = wanted if beside == BESIDE[0] else other
+    lost = KnownDraw.of_entry(
+        entry_of(asked, attempt=2, status="in_doubt", generation=None, candidates=(), picked=(), outputs=())
+    )
+    world = World().have("hero", entry_of(wanted)).doubt("hero", replace(lost, open_intent=True))
+    now = variant(provider=provider, prompt="a third") if beside == BESIDE[2] else wanted
+    change = world.one(now)
+    if provider == "studio":  # its listing tells, and nobody has to
+        assert change.reason != "in_doubt"
+        return
+    assert (change.action, change.reason, change.costs) == ("keep", "in_doubt", ())
+    assert "stands meanwhile" in change.detail
+    assert world.one(now, redraw=frozenset({"hero"})).action == "keep", "what is in doubt is asked for once more"
+    assert world.one(None).reason == "in_doubt"
+    again = world.one(now, in_doubt="resend")
+    if beside == BESIDE[1]:
+        assert (again.action, again.costs) == ("keep", ()), "a picture that stands was paid again"
+    else:
+        assert (again.action, again.known) == ("retry", change.known)
+    held = World().have("hero", entry_of(wanted, held=True)).doubt("hero", replace(lost, open_intent=True))
+    assert held.one(now, in_doubt="resend").action == "keep"
+
+
+def test_what_nobody_wants_and_nothing_records_is_told_of_while_it_is_in_doubt() -> None:
+    wanted = variant(provider="hub")
+    lost = replace(
+        KnownDraw.of_entry(entry_of(wanted, status="in_doubt", generation=None, candidates=(), picked=(), outputs=())),
+        open_intent=True,
+    )
+    change = World().doubt("hero", lost).one(None)
+    assert (change.action, change.reason, change.known) == ("keep", "in_doubt", lost)
+
+
+def test_another_request_is_not_sent_in_the_place_of_a_doubt_where_it_is_known_elsewhere() -> None:
+    before, wanted = variant(provider="hub", prompt="a doubt"), variant(provider="hub")
+    doubtful = entry_of(before, status="in_doubt", generation=None, candidates=(), picked=(), outputs=())
+    assert World().have("hero", doubtful).one(wanted, in_doubt="resend").action == "retry"
+    known = World().have("hero", doubtful).know(KnownDraw.of_entry(entry_of(wanted)))
+    assert known.one(wanted, in_doubt="resend").action == "keep"

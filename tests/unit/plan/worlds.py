@@ -221,6 +221,7 @@ class FakeKnown:
 
     by_draw: dict[str, tuple[KnownDraw, ...]] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
+    unsettled: dict[str, tuple[KnownDraw, ...]] = field(default_factory=dict)
 
     def draws(self, draw: str) -> tuple[KnownDraw, ...]:
         return self.by_draw.get(draw, ())
@@ -231,6 +232,9 @@ class FakeKnown:
 
     def has_bytes(self, sha256: str) -> bool:
         return sha256 in self.stored
+
+    def doubts(self) -> dict[str, tuple[KnownDraw, ...]]:
+        return self.unsettled
 
 
 @dataclass(slots=True)
@@ -264,6 +268,11 @@ class World:
             same = (*self.known.by_draw.get(draw.draw, ()), draw)
             self.known.by_draw[draw.draw] = tuple(sorted(same, key=lambda known: -known.attempt))
         return self
+
+    def doubt(self, address: str, draw: KnownDraw) -> "World":
+        """A create of `address` was begun and never settled, and only the journal knows of it."""
+        self.known.unsettled[address] = (draw, *self.known.unsettled.get(address, ()))
+        return self.know(draw)
 
     def plan(
         self,

@@ -317,13 +317,17 @@ async def test_a_lost_create_at_a_blind_provider_is_in_doubt_and_never_sent_agai
     assert bench.journal.kinds() == ["Intended", "Doubted"]
 
 
-async def test_the_user_may_say_that_doubts_are_sent_again(tmp_path: Path) -> None:
-    bench = Bench(
-        tmp_path, lambda journal: Blind(journal, OutcomeLost("x"), base.Accepted(generation="g1")), in_doubt="resend"
-    )
+@pytest.mark.parametrize("stood", [False, True], ids=["of this run", "of an earlier run"])
+@pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost"])
+async def test_only_doubts_that_stood_before_the_run_are_sent_again_and_each_once(
+    tmp_path: Path, *, stood: bool, lost: bool
+) -> None:
+    answer = OutcomeLost("x") if lost else base.Accepted(generation="g1")
+    steps = opened() if stood else {}
+    bench = Bench(tmp_path, lambda journal: Blind(journal, answer), in_doubt="resend", open_steps=steps)
     end = await bench.run()
-    assert (bench.adapter.sent, end.status) == (2, "succeeded")
-    assert Abandoned.__name__ in bench.journal.kinds()
+    assert (bench.adapter.sent, end.status) == (1, "in_doubt" if lost else "succeeded")
+    assert bench.journal.kinds().count(Abandoned.__name__) == stood
 
 
 @pytest.mark.parametrize(
