@@ -146,6 +146,10 @@ class Disk(Protocol):
         """Whether anything stands at an output path (for a file that is not ours)."""
         ...
 
+    def standing(self, sha256: str, size: int) -> str | None:
+        """The path of an output, of whatever address, that is just these bytes; `size` is their number."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DictKnown:

@@ -30,7 +30,7 @@ from imagebatch.model.generation import (
 from imagebatch.model.picks import Pick
 from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
 from imagebatch.model.variant import Variant
-from imagebatch.plan.case import Case, DrawHistory, Found, answered, bytes_at_hand, can_fetch, draw_history
+from imagebatch.plan.case import Case, DrawHistory, Found, answered, can_fetch, draw_history
 from imagebatch.plan.outcome import drawing, outcome, waiting
 from imagebatch.plan.picking import picked_by_bytes, wanted_files
 from imagebatch.plan.reasons import why_other_draw
@@ -348,15 +348,12 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
         protect=variant.policy.protect,
     )
     due = upkeep(replace(case, moved_from=None), variant, promoted, draw=variant.draw, replaced=True)
-    if due.unsold or (due.missing_bytes and not _all_at_hand(due, found, case)):
+    if due.lost:
         if _asked_anew(case, due) and not (own is not None and own.held and own.status == "succeeded"):
             action: Action = "redraw" if own is not None else "create"
             attempt = draw_history(case, variant).newest + 1
             return drawing(case, variant, action, "unavailable", _lost(due), attempt=attempt)
         return outcome(case, "keep", *due.actions["keep"], known=draw)
-    if due.missing_bytes:
-        due.actions.pop("keep", None)
-        due.add("develop", "output_missing")
     also = tuple(action for action in due.ordered() if action not in {"keep", "update"})
     taken: tuple[Action, Reason] = ("adopt", "adopted") if found.shares_with is None else ("share", "shared")
     return outcome(
@@ -370,11 +367,6 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
         costs=due.costs,
         later=due.later,
     )
-
-
-def _all_at_hand(due: Due, found: Found, case: Case) -> bool:
-    # The bytes may stand in an output of the entry that holds the draw, which upkeep did not look at.
-    return bool(due.picked) and all(bytes_at_hand(index, found.draw, found.holder, case.world) for index in due.picked)
 
 
 def _from_where(found: Found) -> str:

@@ -220,7 +220,6 @@ class Assets(Machine):
 
     def _say(self, name: str, spec: Spec) -> None:
         self.specs[name] = spec
-        self.account.full |= spec.full
 
     def _change(self, data: Any, **changed: Any) -> None:
         name = self._some_name(data)

@@ -214,6 +214,10 @@ class FakeDisk:
     def exists(self, path: str) -> bool:
         return path in self.files
 
+    def standing(self, sha256: str, size: int) -> str | None:
+        assert size > 0
+        return next((path for path, found in sorted(self.files.items()) if found == sha256), None)
+
 
 @dataclass(slots=True)
 class FakeKnown:

@@ -1,0 +1,67 @@
+"""What the state machines found: each a short history of one project, in which nothing is paid in vain or lost."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from imagebatch.pipeline.planning import PlanRequest
+from tests.simulation.checking import entries
+from tests.simulation.people import Spec
+from tests.simulation.providers import Reply
+from tests.simulation.test_machine import Assets
+from tests.simulation.world import HOME
+
+BARN = Spec(prompt="a red barn")
+
+
+def begun(**specs: Spec) -> Assets:
+    """One checkout, in which nothing was drawn yet."""
+    people = Assets()
+    people.start(specs, cloned=False)
+    return people
+
+
+def test_what_waits_for_an_earlier_request_is_taken_down_and_never_bought() -> None:
+    people = begun(ant=BARN)
+    readable = {1}
+    listed, asked_for = people.account.providers._list, people.account.providers.requests
+
+    def now_and_then(query: Mapping[str, str]) -> Reply:
+        shown = listed(query)
+        return shown if asked_for["list"] in readable else Reply(200, {"message": "a list"})
+
+    people.account.providers._list = now_and_then  # type: ignore[method-assign]
+    people._lose(1, after=True)
+    people.run(PlanRequest())
+    assert entries(people.world)["ant"].status == "in_doubt"
+    readable |= set(range(asked_for["list"] + 2, 100))  # the first look of the next run brings nothing
+    people._say("ant", replace(BARN, prompt="a blue barn", full=True))
+    people.run(PlanRequest())
+    bought = [one for one in people.account.providers.bills if one.step == "buy"]
+    assert not bought, "it was asked for before its request changed"
+    entry = entries(people.world)["ant"]
+    assert (entry.status, len(entry.candidates)) == ("succeeded", 4)
+    people.teardown()
+    assert [one.step for one in people.account.providers.bills] == ["create", "create", "buy"]
+
+
+def lose(people: Assets, *starts: str) -> None:
+    """Files whose paths begin so are lost."""
+    for path in people.files(*starts):
+        people.world.disk.drop(f"{HOME}/{path}")
+
+
+@pytest.mark.parametrize("alias", ["studio", "hub"])
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_lost_picture_is_taken_from_the_output_of_another_address(alias: str, shared: bool) -> None:
+    mug = Spec(prompt="a mug", alias=alias)
+    people = begun(eel=mug, elk=mug) if shared else begun(eel=mug)
+    people.run(PlanRequest())
+    people._say("elk", mug)
+    lose(people, ".imagebatch/store/", "outputs/elk")
+    people.run(PlanRequest(), codes=(0,))
+    assert people.run(PlanRequest(), codes=(0,)).planned == 0
+    files = people.world.disk.files(HOME)
+    assert files["outputs/elk.jpg"] == files["outputs/eel.jpg"]
+    assert len(people.account.providers.bills) == 1
