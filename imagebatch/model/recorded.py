@@ -97,11 +97,11 @@ class KnownDraw:
         )
 
     @classmethod
-    def of_earlier(cls, earlier: Earlier, provider_type: str) -> "KnownDraw":
+    def of_earlier(cls, earlier: Earlier) -> "KnownDraw":
         """What an entry remembers of a draw that was replaced."""
         return cls(
             draw=earlier.draw,
-            type=provider_type,
+            type=earlier.type,
             request=earlier.request,
             attempt=earlier.attempt,
             token=earlier.token,

@@ -120,7 +120,7 @@ def draw_history(case: Case, variant: Variant) -> DrawHistory:
         if entry.draw == variant.draw:
             found.append(Found(draw=KnownDraw.of_entry(entry), holder=entry))
         found += [
-            Found(draw=KnownDraw.of_earlier(earlier, variant.type), holder=entry, picked=earlier.picked)
+            Found(draw=KnownDraw.of_earlier(earlier), holder=entry, picked=earlier.picked)
             for earlier in entry.earlier
             if earlier.draw == variant.draw
         ]

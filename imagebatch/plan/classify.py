@@ -129,8 +129,7 @@ def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, pick: Pick, hist
     if picked_by_bytes(pick.use, entry.candidates) is not None:
         return _maintained(case, variant, entry)
     replaced = [
-        Found(draw=KnownDraw.of_earlier(earlier, entry.type), holder=entry, picked=earlier.picked)
-        for earlier in entry.earlier
+        Found(draw=KnownDraw.of_earlier(earlier), holder=entry, picked=earlier.picked) for earlier in entry.earlier
     ]
     found = _with_bytes(pick, (*replaced, *history.every))
     if found is not None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from imagebatch.pipeline.planning import PlanRequest
+from imagebatch.pipeline.planning import PlanRequest, make_plan
 from tests.simulation.checking import entries
 from tests.simulation.people import Spec
 from tests.simulation.providers import Reply
@@ -65,3 +65,19 @@ def test_a_lost_picture_is_taken_from_the_output_of_another_address(alias: str, 
     files = people.world.disk.files(HOME)
     assert files["outputs/elk.jpg"] == files["outputs/eel.jpg"]
     assert len(people.account.providers.bills) == 1
+
+
+def test_in_a_clone_an_earlier_draw_is_still_that_of_its_provider() -> None:
+    people = begun(ant=replace(BARN, alias="hub"))
+    people.run(PlanRequest())
+    people._say("ant", BARN)
+    people.run(PlanRequest())
+    people._commit()
+    people._clone(people.commits[0])
+    people.run(PlanRequest())
+    people._say("ant", replace(BARN, alias="hub"))
+    people.run(PlanRequest())  # its picture is on the other machine only, and nobody can be asked for it
+    with people.world.installed():
+        (change,) = make_plan(people.opened(), PlanRequest()).plan.changes
+    assert (change.action, change.reason) == ("keep", "unavailable")
+    people.teardown()

@@ -149,8 +149,9 @@ def outputs_of(wanted: Variant, entry: Entry) -> tuple[Output, ...]:
 
 def earlier_of(entry: Entry) -> Earlier:
     return Earlier(
-        attempt=entry.attempt, draw=entry.draw, request=entry.request, token=entry.token, generation=entry.generation,
-        candidates=entry.candidates, picked=entry.picked, cost=entry.cost,
+        provider=entry.provider, type=entry.type, attempt=entry.attempt, draw=entry.draw, request=entry.request,
+        token=entry.token, generation=entry.generation, candidates=entry.candidates, picked=entry.picked,
+        cost=entry.cost,
     )  # fmt: skip
 
 
@@ -316,7 +317,7 @@ class World:
             self.lock.entries[change.address] = self.lock.entries.pop(change.moved_from)
         if change.action in {"forget", "delete"}:
             gone = self.lock.entries.pop(change.address)
-            draws = [KnownDraw.of_entry(gone), *(KnownDraw.of_earlier(kept, gone.type) for kept in gone.earlier)]
+            draws = [KnownDraw.of_entry(gone), *map(KnownDraw.of_earlier, gone.earlier)]
             self.know(*(replace(draw, salt=salt_of(draw.token)) for draw in draws))
             for output in gone.outputs:
                 if self.disk.files.get(output.path) == output.sha256:
