@@ -359,20 +359,12 @@ class Machine(RuleBasedStateMachine):
 
     def _has_what_is_wanted(self) -> None:
         known = entries(self.world)
-        taken = {asked_by(entry) for entry in known.values() if self._was_taken(entry)}
         for address, (asked, path) in self.wanted().items():
-            if asked in taken:
-                continue  # that is told at every run, and a person has to give it up
             assert address in known, f"{address} is asked for and not in the lock"
             entry = known[address]
             assert entry.status == "succeeded", f"{address}: {entry.status} {entry.failure}"
             assert asked_by(entry) == asked, f"{address} shows another request"
             assert path in self.world.disk.files(HOME), f"{path} is missing"
-
-    def _was_taken(self, entry: Entry) -> bool:
-        """Whether another checkout started what had failed here again, for another request."""
-        there = self.account.providers.generations.get(entry.generation or "")
-        return entry.status == "pending" and there is not None and entry.token not in there.tags()
 
     def _note_what_came_to_pass(self) -> None:
         for what in ("create", "retry", "buy", "update", "delete"):

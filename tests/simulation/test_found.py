@@ -7,7 +7,7 @@ import pytest
 
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from tests.simulation.checking import entries
-from tests.simulation.people import Spec
+from tests.simulation.people import Death, Spec
 from tests.simulation.providers import Reply
 from tests.simulation.test_machine import Assets
 from tests.simulation.world import HOME
@@ -81,3 +81,95 @@ def test_in_a_clone_an_earlier_draw_is_still_that_of_its_provider() -> None:
         (change,) = make_plan(people.opened(), PlanRequest()).plan.changes
     assert (change.action, change.reason) == ("keep", "unavailable")
     people.teardown()
+
+
+def two_with_one_that_failed() -> Assets:
+    """Two checkouts, in whose locks one generation has failed; the first is where we are."""
+    people = begun(ant=Spec(prompt="it fails once"))
+    people.run(PlanRequest())
+    assert entries(people.world)["ant"].status == "failed"
+    people._commit()
+    people._clone(people.commits[0])
+    people._go()
+    return people
+
+
+def bills(people: Assets) -> list[tuple[str, str]]:
+    """What was charged: each step with the token on its bill."""
+    return [(one.step, one.token) for one in people.account.providers.bills]
+
+
+def test_a_generation_that_another_machine_gave_another_request_is_left_to_it() -> None:
+    people = two_with_one_that_failed()
+    people._say("ant", BARN)
+    people.run(PlanRequest(), codes=(0,))
+    people._go()
+    people.run(PlanRequest(), codes=(0,))
+    assert people.run(PlanRequest(), codes=(0,)).planned == 0
+    one, other = (entries(checkout.world)["ant"] for checkout in people.checkouts)
+    assert (one.status, other.status) == ("succeeded", "succeeded")
+    assert one.generation != other.generation
+    people.teardown()
+    assert [step for step, _ in bills(people)] == ["create", "retry", "create"]
+
+
+def test_a_generation_that_another_machine_started_again_for_another_request_is_not_changed_while_it_runs() -> None:
+    people = two_with_one_that_failed()
+    people.world.providers.ways.job_s = 80.0
+    people.run(PlanRequest(), codes=(75,))
+    people._go()
+    people._say("ant", BARN)
+    people.world.providers.ways.job_s = 0.05
+    people.run(PlanRequest(), codes=(0,))
+    assert people.account.providers.requests["update"] == 0
+    people._go()
+    people.world.clock.now += 100
+    people.run(PlanRequest(), codes=(0,))
+    people.teardown()
+    assert [step for step, _ in bills(people)] == ["create", "retry", "create"]
+
+
+def test_the_same_request_started_again_by_another_machine_is_adopted() -> None:
+    people = two_with_one_that_failed()
+    for _ in people.checkouts:
+        people._say("ant", BARN)
+        people.run(PlanRequest(), codes=(0,))
+        people._go()
+    one, other = (entries(checkout.world)["ant"] for checkout in people.checkouts)
+    assert (one.generation, one.token) == (other.generation, other.token)
+    assert [step for step, _ in bills(people)] == ["create", "retry"]
+    people.teardown()
+
+
+def test_who_waits_for_what_failed_and_was_given_another_request_draws_anew() -> None:
+    people = begun(ant=Spec(prompt="it fails once"))
+    people.world.providers.ways.job_s = 80.0
+    people.run(PlanRequest(), codes=(75,))
+    people._commit()
+    people._clone(people.commits[0])
+    people.world.clock.now += 100
+    people.world.providers.ways.job_s = 0.05
+    people.run(PlanRequest(), codes=(3,))
+    people._say("ant", BARN)
+    people.run(PlanRequest(), codes=(0,))
+    people._go()
+    people.run(PlanRequest(), codes=(3,))
+    people.run(PlanRequest(), codes=(0,))
+    people.teardown()
+    assert [step for step, _ in bills(people)] == ["create", "retry", "create"]
+
+
+@pytest.mark.parametrize("restarts", [True, False])
+def test_wherever_one_machine_dies_in_a_retry_the_other_may_give_the_generation_another_request(restarts: bool) -> None:
+    for at in range(1, 60, 2):
+        people = two_with_one_that_failed()
+        people.run(PlanRequest(), death=Death(at=at, policy="as it is"))
+        people._go()
+        if not restarts:
+            people.world.providers.ways.job_s = 80.0
+        people._say("ant", BARN)
+        people.run(PlanRequest())
+        people._go()
+        people.run(PlanRequest())
+        people.teardown()
+        assert {entries(checkout.world)["ant"].status for checkout in people.checkouts} == {"succeeded"}
