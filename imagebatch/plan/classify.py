@@ -237,7 +237,8 @@ def _kept(case: Case, variant: Variant, entry: Entry, reason: Reason, detail: st
 
 
 def _without_picture(case: Case, variant: Variant, entry: Entry, history: DrawHistory) -> Change:
-    if entry.status in {"pending", "in_doubt"} and not _given_up(case, entry):
+    over = _given_up(case, entry) or _has_come(case, variant, entry)
+    if entry.status in {"pending", "in_doubt"} and not over:
         return _unfinished(case, variant, _as_known_now(case, entry))
     same = entry.draw == variant.draw
     why: tuple[Reason, str] | None = None if same else _why(case, variant, entry)
@@ -254,6 +255,16 @@ def _given_up(case: Case, entry: Entry) -> bool:
     doubted = any(draw.token == entry.token and draw.status in {"pending", "in_doubt"} for draw in draws)
     newer = any(draw.attempt > entry.attempt and draw.status in {"pending", "succeeded"} for draw in draws)
     return entry.status == "in_doubt" and newer and not doubted
+
+
+def _has_come(case: Case, variant: Variant, entry: Entry) -> bool:
+    """Whether a draw that the lock shows unfinished is known to be drawn: a run died before the lock heard of it.
+
+    An earlier request's that runs by the lock is waited for all the same: so it gets its place there, free.
+    """
+    draws = (draw for draw in case.world.known.draws(entry.draw) if draw.token == entry.token)
+    drawn = any(draw.status == "succeeded" and not draw.open_intent for draw in draws)
+    return drawn and (entry.status == "in_doubt" or entry.draw == variant.draw)
 
 
 def _as_known_now(case: Case, entry: Entry) -> KnownDraw:

@@ -6,9 +6,12 @@ from dataclasses import replace
 import pytest
 
 from imagebatch.pipeline.planning import PlanRequest, make_plan
+from imagebatch.state.store import StateStore
+from tests.simulation.accounts import Asked
 from tests.simulation.checking import entries
 from tests.simulation.people import Death, Spec
 from tests.simulation.providers import Reply
+from tests.simulation.scenarios import LINEAGE
 from tests.simulation.test_machine import Assets
 from tests.simulation.world import HOME
 
@@ -173,3 +176,28 @@ def test_wherever_one_machine_dies_in_a_retry_the_other_may_give_the_generation_
         people.run(PlanRequest())
         people.teardown()
         assert {entries(checkout.world)["ant"].status for checkout in people.checkouts} == {"succeeded"}
+
+
+def has_come(people: Assets, asked: Asked) -> bool:
+    """Whether the journal tells that what is asked for was drawn."""
+    with people.world.installed():
+        known = StateStore(HOME).open_for_plan(lineage=LINEAGE).ledger.known(people.fingerprint(asked))
+    return any(one.status == "succeeded" for one in known)
+
+
+@pytest.mark.parametrize("prompt", ["a white barn", "a red barn"])
+def test_a_file_that_settles_a_doubt_is_kept_though_its_run_dies_once_that_is_written_down(prompt: str) -> None:
+    died = 0
+    for at in range(1, 40):
+        people = begun(pug=Spec(prompt="a white barn", alias="plain"))
+        people._lose(1, after=True)
+        people.run(PlanRequest())
+        people._settled("file", people._doubts()["pug"], Death(at=at, policy="as it is"))
+        if not has_come(people, ("plain", "a white barn")):
+            continue
+        died += entries(people.world)["pug"].status == "in_doubt"
+        people._say("pug", Spec(prompt=prompt, alias="plain"))
+        people.run(PlanRequest(), codes=(0,))
+        assert entries(people.world)["pug"].status == "succeeded"
+        people.teardown()
+    assert died > 2
