@@ -192,7 +192,7 @@ def _lock() -> dict[str, Any]:
             "parts": _array(
                 _object({"token": token, "generation": _TEXT, "status": _TEXT, "candidates": _COUNT}, ("token",))
             ),
-            "earlier": _array(_object(drawn, ("draw", "token"))),
+            "earlier": _array(_object({"provider": _TEXT, "type": _TEXT, **drawn}, ("draw", "token"))),
             "protect": {"type": "boolean"},
             "held": {"type": "boolean"},
         },

@@ -112,8 +112,13 @@ class Part:
 
 @made_in_bulk
 class Earlier:
-    """A draw that another one replaced; the newest stands first in the lock."""
+    """A draw that another one replaced; the newest stands first in the lock.
 
+    `provider` and `type` are those that drew it: its address may have gone to another provider since.
+    """
+
+    provider: str
+    type: str
     attempt: int
     draw: str
     request: str

@@ -97,11 +97,11 @@ class KnownDraw:
         )
 
     @classmethod
-    def of_earlier(cls, earlier: Earlier, provider_type: str) -> "KnownDraw":
+    def of_earlier(cls, earlier: Earlier) -> "KnownDraw":
         """What an entry remembers of a draw that was replaced."""
         return cls(
             draw=earlier.draw,
-            type=provider_type,
+            type=earlier.type,
             request=earlier.request,
             attempt=earlier.attempt,
             token=earlier.token,
@@ -148,6 +148,10 @@ class Disk(Protocol):
 
     def exists(self, path: str) -> bool:
         """Whether anything stands at an output path (for a file that is not ours)."""
+        ...
+
+    def standing(self, sha256: str, size: int) -> str | None:
+        """The path of an output, of whatever address, that is just these bytes; `size` is their number."""
         ...
 
 

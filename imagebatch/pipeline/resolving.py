@@ -335,6 +335,8 @@ def without_doubt(address: str, entry: Entry) -> Event:
         address=address,
         entry=replace(
             entry,
+            provider=last.provider,
+            type=last.type,
             attempt=last.attempt,
             draw=last.draw,
             request=last.request,

@@ -183,6 +183,7 @@ class PlacedDisk:
         self._ledger = ledger
         self._known = known
         self._listed: dict[str, set[str]] | None = None
+        self._by_hash: dict[str, list[str]] | None = None
         self._held: set[str] | None = None
 
     def look(self, path: str, sha256: str, size: int) -> OutputState:
@@ -217,6 +218,16 @@ class PlacedDisk:
     def listed(self, path: str) -> bool:
         """Whether the lock lists a file at this path, for whatever address."""
         return path in recorded_files(self._ledger)
+
+    def standing(self, sha256: str, size: int) -> str | None:
+        """The path of an output, of whatever address, that is just these bytes; `size` is their number."""
+        if self._by_hash is None:
+            self._by_hash = {}
+            for path, hashes_there in sorted(recorded_files(self._ledger).items()):
+                for one in hashes_there:
+                    self._by_hash.setdefault(one, []).append(path)
+        paths = self._by_hash.get(sha256, ())
+        return next((path for path in paths if self._disk.look(path, sha256, size) == "same"), None)
 
     def note(self, path: str, sha256: str) -> None:
         """Remember a file that was just written with these bytes."""

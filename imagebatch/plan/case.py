@@ -143,7 +143,7 @@ def draw_history(case: Case, variant: Variant) -> DrawHistory:
         if entry.draw == variant.draw:
             found.append(Found(draw=KnownDraw.of_entry(entry), holder=entry))
         found += [
-            Found(draw=KnownDraw.of_earlier(earlier, variant.type), holder=entry, picked=earlier.picked)
+            Found(draw=KnownDraw.of_earlier(earlier), holder=entry, picked=earlier.picked)
             for earlier in entry.earlier
             if earlier.draw == variant.draw
         ]
@@ -197,20 +197,14 @@ def answered(case: Case, variant: Variant, floor: int) -> bool:
     return any(attempt >= floor and draw != variant.draw for draw, attempt in done)
 
 
-def bytes_at_hand(index: int, draw: KnownDraw, holder: Entry | None, world: World) -> bool:
-    """Whether a candidate's bytes are in the store, or one of the holder's own files is just these bytes."""
+def bytes_at_hand(index: int, draw: KnownDraw, world: World) -> bool:
+    """Whether a candidate's bytes are in the store, or an output of whatever address is just these bytes."""
     if not 1 <= index <= len(draw.candidates):
         return False
     facts = source_of(draw.candidates[index - 1])
     if facts is None:
         return False
-    if world.known.has_bytes(facts.sha256):
-        return True
-    outputs = holder.outputs if holder is not None else ()
-    return any(
-        output.sha256 == facts.sha256 and world.disk.look(output.path, output.sha256, output.bytes) == "same"
-        for output in outputs
-    )
+    return world.known.has_bytes(facts.sha256) or world.disk.standing(facts.sha256, facts.bytes) is not None
 
 
 def can_fetch(draw: KnownDraw, world: World) -> bool:

@@ -31,7 +31,7 @@ from imagebatch.model.generation import (
 from imagebatch.model.picks import Pick
 from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
 from imagebatch.model.variant import Variant
-from imagebatch.plan.case import Case, DrawHistory, Found, answered, bytes_at_hand, can_fetch, disputed, draw_history
+from imagebatch.plan.case import Case, DrawHistory, Found, answered, can_fetch, disputed, draw_history
 from imagebatch.plan.outcome import drawing, outcome, waiting
 from imagebatch.plan.picking import picked_by_bytes, wanted_files
 from imagebatch.plan.reasons import why_other_draw
@@ -140,8 +140,7 @@ def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, pick: Pick, hist
     if picked_by_bytes(pick.use, entry.candidates) is not None:
         return _maintained(case, variant, entry)
     replaced = [
-        Found(draw=KnownDraw.of_earlier(earlier, entry.type), holder=entry, picked=earlier.picked)
-        for earlier in entry.earlier
+        Found(draw=KnownDraw.of_earlier(earlier), holder=entry, picked=earlier.picked) for earlier in entry.earlier
     ]
     found = _with_bytes(pick, (*replaced, *history.every))
     if found is not None:
@@ -252,7 +251,8 @@ def _kept(
 
 
 def _without_picture(case: Case, variant: Variant, entry: Entry, history: DrawHistory) -> Change:
-    if entry.status in {"pending", "in_doubt"} and not _given_up(case, entry):
+    over = _given_up(case, entry) or _has_come(case, variant, entry)
+    if entry.status in {"pending", "in_doubt"} and not over:
         return _unfinished(case, variant, _as_known_now(case, entry))
     same = entry.draw == variant.draw
     why: tuple[Reason, str] | None = None if same else _why(case, variant, entry)
@@ -269,6 +269,16 @@ def _given_up(case: Case, entry: Entry) -> bool:
     doubted = any(draw.token == entry.token and draw.status in {"pending", "in_doubt"} for draw in draws)
     newer = any(draw.attempt > entry.attempt and draw.status in {"pending", "succeeded"} for draw in draws)
     return entry.status == "in_doubt" and newer and not doubted
+
+
+def _has_come(case: Case, variant: Variant, entry: Entry) -> bool:
+    """Whether a draw that the lock shows unfinished is known to be drawn: a run died before the lock heard of it.
+
+    An earlier request's that runs by the lock is waited for all the same: so it gets its place there, free.
+    """
+    draws = (draw for draw in case.world.known.draws(entry.draw) if draw.token == entry.token)
+    drawn = any(draw.status == "succeeded" and not draw.open_intent for draw in draws)
+    return drawn and (entry.status == "in_doubt" or entry.draw == variant.draw)
 
 
 def _as_known_now(case: Case, entry: Entry) -> KnownDraw:
@@ -383,15 +393,12 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
         protect=variant.policy.protect,
     )
     due = upkeep(replace(case, moved_from=None), variant, promoted, draw=variant.draw, replaced=True)
-    if due.unsold or (due.missing_bytes and not _all_at_hand(due, found, case)):
+    if due.lost:
         if _asked_anew(case, due) and not (own is not None and own.held and own.status == "succeeded"):
             action: Action = "redraw" if own is not None else "create"
             attempt = draw_history(case, variant).newest + 1
             return drawing(case, variant, action, "unavailable", _lost(due), attempt=attempt)
         return outcome(case, "keep", *due.actions["keep"], known=draw)
-    if due.missing_bytes:
-        due.actions.pop("keep", None)
-        due.add("develop", "output_missing")
     also = tuple(action for action in due.ordered() if action not in {"keep", "update"})
     taken: tuple[Action, Reason] = ("adopt", "adopted") if found.shares_with is None else ("share", "shared")
     return outcome(
@@ -405,11 +412,6 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
         costs=due.costs,
         later=due.later,
     )
-
-
-def _all_at_hand(due: Due, found: Found, case: Case) -> bool:
-    # The bytes may stand in an output of the entry that holds the draw, which upkeep did not look at.
-    return bool(due.picked) and all(bytes_at_hand(index, found.draw, found.holder, case.world) for index in due.picked)
 
 
 def _from_where(found: Found) -> str:

@@ -223,7 +223,7 @@ def _elsewhere(variant: Variant, at: str, *, survey: _Survey, holders: DrawHolde
         kept = []
     return _Others(
         usable=tuple(found),
-        remembered=tuple(KnownDraw.of_earlier(each, variant.type) for each in kept),
+        remembered=tuple(KnownDraw.of_earlier(each) for each in kept),
         attempts=max((each.attempt for each in apart if _could_be_ours(variant, each, world.lineage)), default=0),
         tokens=frozenset(tokens),
     )

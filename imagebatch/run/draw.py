@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from imagebatch.http.announce import AnnouncedWire
 from imagebatch.http.errors import GatePaused
 from imagebatch.model.event import Abandoned, Accepted, Doubted, Intended, Told
+from imagebatch.model.generation import Failure
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.token import lineage_tag, make_token
 from imagebatch.model.variant import Variant
@@ -18,6 +19,7 @@ from imagebatch.run.entries import Drawn, cost_text
 from imagebatch.run.lanes import Lane
 from imagebatch.run.leaving import Halted, intent
 from imagebatch.run.paid_steps import MAX_SENDS, PaidSteps, Waits
+from imagebatch.run.poll import is_taken_over, taken_over
 from imagebatch.run.settle import READINGS
 from imagebatch.run.trouble import Trouble
 
@@ -98,9 +100,10 @@ class Drawing:
     async def retry(self, variant: Variant, lane: Lane, attempt: int, known: KnownDraw) -> Drawn:
         """Start a failed generation again under its id: first `update` where the request changed, then `retry`.
 
-        Where the provider cannot do that, or has it no more, it is drawn anew. The generation is read first: one that
-        is not ours is left alone (Trouble), and one that somebody else has started again is waited for instead of
-        being paid once more.
+        Where the provider cannot do that, or has it no more, it is drawn anew. The generation is read first, for
+        another checkout may have come before: where it started it again for this request, that is waited for instead
+        of being paid once more; where it did so for another request, it is left alone and this one drawn anew. One of
+        another project is Trouble.
         """
         adapter = lane.adapter
         generation = known.generation
@@ -111,19 +114,23 @@ class Drawing:
         async with lane.places:
             end = self.steps.unsent(this)
             before, known_there = await _read(lane, generation) if end is None else (None, True)
+            if changed:
+                this = self._try(variant, lane, attempt, 0)
             if before is not None:
                 self._refuse_foreign(before, known.token)
-                if not changed and before.state in {"pending", "succeeded"}:
+                token, started = before.token or known.token, before.state in {"pending", "succeeded"}
+                if started and token == this.token:
                     await self.steps.recorder.record(intent(this, "retry", generation=generation, paid=False))
                     return together([await self._taken(this, generation, cost=())], attempt=attempt)
+                known_there = not started and token in {known.token, this.token}
             if end is None and changed and known_there and isinstance(adapter, CanUpdate):
-                this = self._try(variant, lane, attempt, 0)
                 end = await self._updated(this, adapter, generation)
             if end is None and known_there:
                 return await self._retried(this, adapter, generation)
-        if end is None:
-            return await self.draw(variant, lane, attempt, None if changed else known)
-        return together([end], attempt=attempt)
+        if end is not None:
+            return together([end], attempt=attempt)
+        drawn = await self.draw(variant, lane, attempt, None if changed else known)
+        return drawn if before is None else replace(drawn, warnings=(taken_over(generation), *drawn.warnings))
 
     def _refuse_foreign(self, found: Observation, token: str) -> None:
         """Raise Trouble for a generation that is not ours: an edited lock must not make us change or pay another's."""
@@ -232,6 +239,8 @@ class Drawing:
         while agreeing < READINGS and unread < READINGS:
             await self.steps.clock.sleep(this.lane.settings.consistency_window_s / READINGS)
             found = await _observed(this.lane, generation)
+            if found is not None and is_taken_over(found, this.token, lineage_tag(self.steps.lineage)):
+                return await self._lost(this, generation)
             if found is not None and found.state not in {"failed", "blocked"}:
                 if sent:
                     this.lane.balance.taken()
@@ -246,6 +255,13 @@ class Drawing:
             )
         await self.steps.recorder.record(Abandoned(token=this.token, why="still in error after the whole window"))
         return None
+
+    async def _lost(self, this: Try, generation: str) -> End:
+        """Whatever became of a retry, it has failed by now: only what has failed can be given another request."""
+        failure = Failure(kind="provider", message=taken_over(generation))
+        this.lane.balance.settled(this.token)
+        await self.steps.recorder.record(Abandoned(token=this.token, why=failure.message))
+        return End(token=this.token, status="failed", generation=generation, failure=failure)
 
     def _try(self, variant: Variant, lane: Lane, attempt: int, part: int) -> Try:
         token = make_token(lineage=self.steps.lineage, draw=variant.draw, attempt=attempt, part=part, salt=variant.salt)

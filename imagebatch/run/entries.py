@@ -99,6 +99,8 @@ def adopted_entry(variant: Variant, known: KnownDraw, before: Entry | None) -> E
 def earlier_of(entry: Entry) -> Earlier:
     """An entry's current draw, as it is remembered once another one replaces it."""
     return Earlier(
+        provider=entry.provider,
+        type=entry.type,
         attempt=entry.attempt,
         draw=entry.draw,
         request=entry.request,

@@ -379,10 +379,9 @@ class Executor:
         needed = to_choose if picked is None else tuple(index for index in entry.picked if index in unseen)
         lacking = self.files.lacking(variant, entry, change.entry)
         bought = tuple(index for index in lacking if entry.candidates[index - 1].bought is not None)
-        planned = "buy" in {change.action, *change.also}  # what the plan did not name is not paid for
+        planned = _is_to_buy(change, variant, entry)  # what the plan did not name is not paid for
         wanted = {*needed, *(() if planned else set(lacking) - set(bought))}
-        if lacking and change.entry is not None:
-            await self.files.keep_bytes(change.entry)
+        await self.files.bring(entry, lacking)
         missing = self.pictures.missing(entry, sorted(wanted))
         if missing:
             progress.entry = entry = await self.pictures.fetch(variant, self._lane(variant), entry, missing)
@@ -402,6 +401,12 @@ class Executor:
 
 def _purchases(entry: Entry) -> list[str | None]:
     return [one.bought.resolution if one.bought is not None else None for one in entry.candidates]
+
+
+def _is_to_buy(change: Change, variant: Variant, entry: Entry) -> bool:
+    """Whether the plan buys this picture; what waited for an earlier request is replaced at once, so never bought."""
+    earlier = change.action == "wait" and entry.draw != variant.draw
+    return "buy" in {change.action, *change.also} and not earlier
 
 
 def new_doubt(change: Change) -> bool:

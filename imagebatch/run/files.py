@@ -1,5 +1,6 @@
 """The files that the project keeps: made from picks, renamed, put away. Never touches a file that is not ours."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +32,10 @@ class Disk(Protocol):
 
     def listed(self, path: str) -> bool:
         """Whether the lock lists a file at this path, for whatever address."""
+        ...
+
+    def standing(self, sha256: str, size: int) -> str | None:
+        """The path of an output, of whatever address, that is just these bytes; `size` is their number."""
         ...
 
     def placed(self, path: str) -> str | None:
@@ -121,8 +126,25 @@ class Files:
         for output in entry.outputs:
             if output.sha256 not in pictures or self.disk.look(output.path, output.sha256, output.bytes) != "same":
                 continue
-            data = await seams.threads.aside(read_bytes, self.root / output.path)
-            await take_bytes(data, store=store, workers=self.outputs.workers)
+            await self._into_store(output.path)
+
+    async def bring(self, entry: Entry, indexes: Sequence[int]) -> None:
+        """Take those of the candidates (from 1) into the store that are not there and stand as an output of ours.
+
+        The output may be another address's that shares the draw, or has drawn it before. Raises OSError.
+        """
+        for index in indexes:
+            facts = source_of(entry.candidates[index - 1])
+            if facts is None or self.outputs.store.has(facts.sha256):
+                continue
+            path = self.disk.standing(facts.sha256, facts.bytes)
+            if path is not None:
+                await self._into_store(path)
+
+    async def _into_store(self, path: str) -> None:
+        """Keep what stands at an output path under the hash that it has."""
+        data = await seams.threads.aside(read_bytes, self.root / path)
+        await take_bytes(data, store=self.outputs.store, workers=self.outputs.workers)
 
     async def put_away(self, output: Output) -> bool:
         """Move an output to the trash; False where it was edited and therefore stays."""

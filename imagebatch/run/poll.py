@@ -81,6 +81,7 @@ class Poller:
     def __init__(self, lane: Lane, tag: str, clock: Clock) -> None:
         self._lane = lane
         self._clock = clock
+        self._tag = tag
         self._recent = RecentListing(lane, tag)
         # Not by generation: two addresses may wait for one (a request that moved from one to the other).
         self._waiting: dict[_Waiting, None] = {}
@@ -257,8 +258,8 @@ class Poller:
         now = self._clock.now()
         if one.missing_since is None:
             one.missing_since = now
-        if now - one.missing_since >= self._lane.settings.consistency_window_s and not one.answer.done():
-            one.answer.set_result(_vanished(one))
+        if now - one.missing_since >= self._lane.settings.consistency_window_s:
+            self._end(one, _vanished(one))
             return
         self._later(one)
 
@@ -266,6 +267,9 @@ class Poller:
         one.bad, one.missing_since = 0, None
         if found.generation != one.generation:
             self._fail(one, "provider.bad_response", f"asked for {one.generation}, got {found.generation}")
+            return
+        if is_taken_over(found, one.token, self._tag):
+            self._end(one, _given_away(one))
             return
         if found.token is not None and found.token != one.token:
             self._fail(one, "provider.token_mismatch", f"generation {one.generation} does not carry our token")
@@ -280,6 +284,9 @@ class Poller:
             return
         # It ended between the last question that found it pending and the one that did not.
         self._took.append((one.pending_at + asked_at - one.since) / 2)
+        self._end(one, found)
+
+    def _end(self, one: _Waiting, found: Observation) -> None:
         if not one.answer.done():
             one.answer.set_result(found)
 
@@ -291,6 +298,22 @@ class Poller:
     def _fail(self, one: _Waiting, code: str, message: str) -> None:
         if not one.answer.done():
             one.answer.set_exception(PollFailed(code, message))
+
+
+def is_taken_over(found: Observation, token: str, tag: str) -> bool:
+    """Whether a generation carries another token of the project whose listing tag is `tag`, instead of `token`."""
+    return found.token not in {None, token} and tag in found.tags
+
+
+def taken_over(generation: str) -> str:
+    """In words, that another checkout has given a failed generation another request."""
+    return f"generation {generation} had failed, and another checkout gave it another request; it is left to that"
+
+
+def _given_away(one: _Waiting) -> Observation:
+    """The end of what was waited for: only what has failed can be given another request."""
+    failure = Failure(kind="provider", message=taken_over(one.generation))
+    return Observation(generation=one.generation, state="failed", failure=failure)
 
 
 def _vanished(one: _Waiting) -> Observation:

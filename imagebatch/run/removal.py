@@ -3,7 +3,7 @@
 Order matters for crashes: the provider's copy first, then our files, then the lock. Each of these may be repeated.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagebatch.model.event import Dropped
@@ -11,10 +11,11 @@ from imagebatch.model.generation import DELETED, Entry, Failure
 from imagebatch.model.token import lineage_tag
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.plan.types import Change
-from imagebatch.providers.base import CanDelete, CanList, CanObserve
+from imagebatch.providers.base import CanDelete, CanList, CanObserve, Observation
 from imagebatch.run.entries import gone_since
 from imagebatch.run.lanes import Lane
 from imagebatch.run.leaving import Recorder
+from imagebatch.run.poll import is_taken_over
 from imagebatch.run.settle import ListingFailed, read_listing
 from imagebatch.run.trouble import Trouble
 
@@ -66,7 +67,10 @@ class Removal:
         }
 
     async def _deleted(self, alias: str, entries: Mapping[str, Entry]) -> Mapping[str, Trouble]:
-        """Delete generations that carry their token; troubles by generation. The answer to a delete proves nothing."""
+        """Delete generations that carry their token; troubles by generation. The answer to a delete proves nothing.
+
+        One that another checkout gave another request is no more of what is removed here, so it stays without trouble.
+        """
         lane, wanted = self.lanes.get(alias), {one: entry.token for one, entry in entries.items()}
         if lane is None:
             gone = Trouble(
@@ -77,35 +81,37 @@ class Removal:
         if not isinstance(adapter, CanDelete):
             return {}
         try:
-            there = await self._tokens(lane, wanted)
+            there = await self._there(lane, wanted)
+            kept = [one for one, found in there.items() if is_taken_over(found, wanted[one], self._tag)]
             troubles = {
                 one: Trouble("delete.not_ours", f"generation {one} does not carry our token; it was not deleted")
-                for one, token in wanted.items()
-                if one in there and there[one] != token
+                for one, found in there.items()
+                if found.token != wanted[one] and one not in kept
             }
-            ours = [one for one in wanted if one in there and one not in troubles]
+            ours = [one for one in wanted if one in there and one not in troubles and one not in kept]
             if ours:
                 await adapter.delete(ours, lane.wire)
-                left = await self._tokens(lane, {one: wanted[one] for one in ours})
-                for one in left:
+                for one in await self._there(lane, ours):
                     text = f"generation {one} is still there after it was deleted"
                     troubles[one] = Trouble("provider.delete_partial", text)
         except (Unreachable, OutcomeLost, NotSent, BadAnswer, ListingFailed) as error:
             unreachable = Trouble("provider.unreachable", f"nothing was deleted at {alias}: {error}")
             return dict.fromkeys(wanted, unreachable)
         for one, entry in entries.items():
-            learnt = gone_since(entry, _DELETED) if one not in troubles else None
+            learnt = gone_since(entry, _DELETED) if one not in troubles and one not in kept else None
             if learnt is not None:
                 await self.recorder.record(learnt)
         return troubles
 
-    async def _tokens(self, lane: Lane, wanted: Mapping[str, str]) -> dict[str, str | None]:
-        """Which of the generations exist, and the token that each carries."""
+    @property
+    def _tag(self) -> str:
+        return lineage_tag(self.lineage)
+
+    async def _there(self, lane: Lane, wanted: Collection[str]) -> dict[str, Observation]:
+        """Those of the generations that exist, by id."""
         if isinstance(lane.adapter, CanList) and len(wanted) > FEW:
-            listing = await read_listing(lane, lineage_tag(self.lineage))
-            listed: dict[str, str | None] = {
-                one.generation: one.token for one in listing.by_token.values() if one.generation in wanted
-            }
+            listing = await read_listing(lane, self._tag)
+            listed = {one.generation: one for one in listing.by_token.values() if one.generation in wanted}
             missing = [one for one in wanted if one not in listed]
         else:
             listed, missing = {}, list(wanted)
@@ -113,5 +119,5 @@ class Removal:
             for generation in missing:
                 found = await lane.adapter.observe(generation, lane.wire)
                 if found is not None:
-                    listed[generation] = found.token
+                    listed[generation] = found
         return listed

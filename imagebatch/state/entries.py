@@ -66,7 +66,7 @@ def encode_fields(entry: Entry) -> list[tuple[str, str]]:
         fields.append(("parts", compact([part_json(part) for part in entry.parts])))
     if entry.earlier:
         # Joined by hand: an earlier request is canonical text already and is not parsed to be written again.
-        fields.append(("earlier", f"[{','.join(_earlier_text(earlier) for earlier in entry.earlier)}]"))
+        fields.append(("earlier", f"[{','.join(_earlier_text(earlier, entry) for earlier in entry.earlier)}]"))
     fields += [(name, "true") for name in ("protect", "held") if getattr(entry, name)]
     fields += [(name, compact(entry.extra[name])) for name in sorted(entry.extra)]
     return fields
@@ -82,9 +82,10 @@ def decode_entry(value: Json, request_text: str | None = None) -> Entry:
     request = fields.inner("request")
     if not isinstance(request, Mapping):
         raise ValueError("request has to be an object")
+    provider, type_ = fields.text("provider"), fields.text("type")
     entry = Entry(
-        provider=fields.text("provider"),
-        type=fields.text("type"),
+        provider=provider,
+        type=type_,
         draw=fields.text("draw"),
         request=_canonical(request, request_text),
         labels=fields.text("labels"),
@@ -99,7 +100,7 @@ def decode_entry(value: Json, request_text: str | None = None) -> Entry:
         on_remove=fields.choice("on_remove", ON_REMOVE),
         failure=decode_failure(fields.inner("failure")) if fields.has("failure") else None,
         parts=tuple(decode_part(item) for item in fields.items("parts")),
-        earlier=tuple(_earlier(item) for item in fields.items("earlier")),
+        earlier=tuple(_earlier(item, provider=provider, type_=type_) for item in fields.items("earlier")),
         protect=fields.flag("protect"),
         held=fields.flag("held"),
         extra=fields.rest(),
@@ -251,8 +252,11 @@ def _inside(path: str) -> str:
     return path
 
 
-def _earlier_text(earlier: Earlier) -> str:
+def _earlier_text(earlier: Earlier, entry: Entry) -> str:
+    """An earlier draw; who drew it stands there only where it was not who drew the block's own."""
+    drawn_by = (("provider", earlier.provider, entry.provider), ("type", earlier.type, entry.type))
     parts = [
+        *(f'"{name}":{compact(value)}' for name, value, own in drawn_by if value != own),
         f'"attempt":{earlier.attempt}',
         f'"draw":{compact(earlier.draw)}',
         f'"request":{earlier.request}',
@@ -269,12 +273,15 @@ def _earlier_text(earlier: Earlier) -> str:
     return "{" + ",".join(parts) + "}"
 
 
-def _earlier(value: Json) -> Earlier:
+def _earlier(value: Json, *, provider: str, type_: str) -> Earlier:
+    """An earlier draw of a block of this provider and type. Raises ValueError with a sentence."""
     fields = Fields(value, "earlier")
     request = fields.inner("request")
     if not isinstance(request, Mapping):
         raise ValueError("earlier.request has to be an object")
     return Earlier(
+        provider=fields.optional_text("provider") or provider,
+        type=fields.optional_text("type") or type_,
         attempt=fields.number("attempt", least=1, most=MAX_ATTEMPT),
         draw=fields.text("draw"),
         request=_canonical(request, None),

@@ -472,7 +472,7 @@ def _tokens(one: Entry | KnownDraw) -> tuple[str, ...]:
 
 def _draws_of(entry: Entry) -> tuple[KnownDraw, ...]:
     """An entry's draw and those it remembers, newest first."""
-    return (KnownDraw.of_entry(entry), *(KnownDraw.of_earlier(old, entry.type) for old in entry.earlier))
+    return (KnownDraw.of_entry(entry), *map(KnownDraw.of_earlier, entry.earlier))
 
 
 def _attempts_in(blocks: Iterable[tuple[str, Entry]], lineage: str) -> Iterator[Attempt]:

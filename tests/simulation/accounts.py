@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from urllib.parse import urlsplit
@@ -53,14 +53,14 @@ class WatchedProviders(Providers):
 class Account:
     """What may be billed, and whether it is.
 
-    `again` is how often a checkout's people asked for one more than the first; `full` is whether they ever wanted
-    anything in full size; `closed` are tokens and things asked for of which a person said that they were not drawn, or
-    are not wanted.
+    `again` is how often a checkout's people asked for one more than the first; `in_vain` are pictures that were bought
+    while nobody wanted them in full size; `closed` are tokens and things asked for of which a person said that they
+    were not drawn, or are not wanted.
     """
 
     providers: WatchedProviders
     again: "Counter[tuple[int, Asked]]" = field(default_factory=Counter)
-    full: bool = False
+    in_vain: list[str] = field(default_factory=list)
     closed: set[str | tuple[int, Asked]] = field(default_factory=set)
 
     def ask_again(self, checkout: int, asked: Asked) -> None:
@@ -71,6 +71,14 @@ class Account:
         """Somebody said of a draw in doubt that it was not made, or is not wanted: it may be made once more."""
         self.ask_again(checkout, asked)
         self.closed |= {(checkout, asked), token}
+
+    def note_purchases(self, since: int, in_full: Collection[Asked]) -> None:
+        """A run has ended: of the bills `since` its begin, purchases of what nobody wants `in_full` are noted."""
+        for bill in self.providers.bills[since:]:
+            token = bill.what.partition("/")[0]
+            prompts = {str(one.body["prompt"]) for one in self.providers.generations.values() if one.token == token}
+            if bill.step == "buy" and not prompts & {prompt for _, prompt in in_full}:
+                self.in_vain.append(f"nobody wants it in full: {bill.what}")
 
     def too_often(self) -> list[str]:
         """In words, what was billed more often than it was asked for."""
@@ -100,10 +108,8 @@ class Account:
 
     def _bought_too_often(self) -> list[str]:
         bought = [bill.what for bill in self.providers.bills if bill.step == "buy"]
-        # What was asked for before its request changed is bought in the size that its address wants now.
-        found = [] if self.full else [f"nobody wanted it in full: {what}" for what in bought]
         twice = Counter(what.rpartition("/")[0] for what in bought)
-        return found + [
+        return self.in_vain + [
             f"{count} pictures of one draw were bought: {draw}" for draw, count in twice.items() if count > 1
         ]
 

@@ -252,11 +252,11 @@ class Machine(RuleBasedStateMachine):
         self.world.disk.drop(f"{HOME}/{self._some_file(data, 'outputs/')}")
 
     @precondition(lambda self: self.files(".imagebatch/store/"))
-    @step(data=st.data())
-    def lose_a_picture(self, data: Any) -> None:
-        """It goes from the store, and from where it was put."""
+    @step(data=st.data(), outputs=st.booleans())
+    def lose_a_picture(self, data: Any, outputs: bool) -> None:
+        """It goes from the store, and perhaps from wherever it was put."""
         lost = self.world.disk.bytes_of(HOME / self._some_file(data, ".imagebatch/store/"))
-        for path in self.files(".imagebatch/store/", "outputs/"):
+        for path in self.files(".imagebatch/store/", *(("outputs/",) if outputs else ())):
             if self.world.disk.bytes_of(HOME / path) == lost:
                 self.world.disk.drop(f"{HOME}/{path}")
 
@@ -359,20 +359,12 @@ class Machine(RuleBasedStateMachine):
 
     def _has_what_is_wanted(self) -> None:
         known = entries(self.world)
-        taken = {asked_by(entry) for entry in known.values() if self._was_taken(entry)}
         for address, (asked, path) in self.wanted().items():
-            if asked in taken:
-                continue  # that is told at every run, and a person has to give it up
             assert address in known, f"{address} is asked for and not in the lock"
             entry = known[address]
             assert entry.status == "succeeded", f"{address}: {entry.status} {entry.failure}"
             assert asked_by(entry) == asked, f"{address} shows another request"
             assert path in self.world.disk.files(HOME), f"{path} is missing"
-
-    def _was_taken(self, entry: Entry) -> bool:
-        """Whether another checkout started what had failed here again, for another request."""
-        there = self.account.providers.generations.get(entry.generation or "")
-        return entry.status == "pending" and there is not None and entry.token not in there.tags()
 
     def _note_what_came_to_pass(self) -> None:
         for what in ("create", "retry", "buy", "update", "delete"):
@@ -406,6 +398,7 @@ class Machine(RuleBasedStateMachine):
 
     def carried_out(self, work: Callable[[], Ran], death: Death | None = None) -> Ran:
         """Some command of the program; where it dies, the machine starts again."""
+        bills = len(self.account.providers.bills)
         self.world.begin(death.at if death is not None else None)
         try:
             with self.world.installed():
@@ -419,6 +412,8 @@ class Machine(RuleBasedStateMachine):
             return Ran(code=error.exit_code, error=str(error))
         finally:
             self.world.begin()  # what follows dies nowhere
+            in_full = [(one.alias, one.prompt) for one in self.specs.values() if one.full]
+            self.account.note_purchases(bills, in_full)
 
     def _lose(self, number: int, *, after: bool) -> None:
         lost = frozenset({self.world.network.paid_calls + number})

@@ -34,9 +34,10 @@ Step = Literal["create", "retry", "buy"]
 
 @dataclass(slots=True, kw_only=True)
 class Generation:
-    """What All-Images.ai knows of one generation."""
+    """What All-Images.ai knows of one generation; `prompt`, what it was first asked for, decides whether it fails."""
 
     id: str
+    prompt: str
     body: dict[str, Any]
     token: str
     created_at: float
@@ -173,6 +174,7 @@ class Providers:
         twins = sum(1 for one in self.generations.values() if one.token == token)
         made = Generation(
             id=f"g-{token or len(self.generations)}-{twins + 1}",  # the same in every world that asks for the same
+            prompt=str(body["prompt"]),
             body=body,
             token=token,
             created_at=self.clock.now,
@@ -279,10 +281,10 @@ class Providers:
     def _status(self, one: Generation) -> int:
         if self.clock.now < one.done_at:
             return 2
-        return 4 if "fails" in str(one.body["prompt"]) and one.attempt < 2 and self._is_first(one) else 3
+        return 4 if "fails" in one.prompt and one.attempt < 2 and self._is_first(one) else 3
 
     def _is_first(self, one: Generation) -> bool:
-        return next(other for other in self.generations.values() if other.body["prompt"] == one.body["prompt"]) is one
+        return next(other for other in self.generations.values() if other.prompt == one.prompt) is one
 
     def _shown(self, one: Generation) -> dict[str, Any]:
         status = self._status(one)

@@ -33,9 +33,9 @@ from tests.simulation.world import HOME
 ALIASES: Mapping[str, str] = {
     "ant": "studio", "bee": "studio", "cat": "studio", "eel": "hub", "elk": "hub", "pig": "plain", "pug": "plain",
 }  # fmt: skip
-"""At which provider each name is drawn: a block does not say where its earlier pictures came from."""
+"""At which provider each name is drawn first."""
 KEEP_NOTHING = tuple(name for name, alias in ALIASES.items() if alias != LISTS)
-"""What is drawn at providers that answer at once and cannot be asked again."""
+"""What is drawn first at providers that answer at once and cannot be asked again."""
 Way = Literal["abandon", "resend", "file", "adopt"]
 WAYS: tuple[Way, ...] = ("abandon", "resend", "file", "adopt")
 ways = st.none() | st.sampled_from(WAYS)
@@ -85,6 +85,13 @@ class Assets(Machine):
         before = self.specs.get(name, Spec(prompt=prompt, alias=ALIASES[name]))
         self._say(name, replace(before, prompt=prompt))
 
+    @step(data=st.data(), alias=st.sampled_from(sorted(PARAMS)), applied=st.booleans())
+    def draw_it_elsewhere(self, data: Any, alias: str, applied: bool) -> None:
+        name = self._some_name(data)
+        self._say(name, replace(self.specs[name], alias=alias, full=self.specs[name].full and alias == LISTS))
+        if applied:
+            self.run(PlanRequest())
+
     @precondition(lambda self: len(self.specs) > 1)
     @step(data=st.data())
     def remove(self, data: Any) -> None:
@@ -129,7 +136,9 @@ class Assets(Machine):
 
     @step(name=st.sampled_from(KEEP_NOTHING), prompt=st.sampled_from(PROMPTS), after=st.booleans(), way=ways)
     def draw_and_hear_nothing(self, name: str, prompt: str, after: bool, way: Way | None) -> None:
-        self._say(name, replace(self.specs.get(name, Spec(prompt=prompt, alias=ALIASES[name])), prompt=prompt))
+        before = self.specs.get(name, Spec(prompt=prompt))
+        alias = ALIASES[name] if before.alias == LISTS else before.alias
+        self._say(name, replace(before, prompt=prompt, alias=alias, full=False))
         self._lose(1, after=after)
         self.run(PlanRequest(select=(name,)))
         doubt = self._doubts().get(name)
@@ -214,7 +223,7 @@ class Assets(Machine):
     def new_names(self) -> list[tuple[str, str]]:
         """Each name with one that it may be changed into."""
         free = [name for name in ALIASES if name not in self.specs]
-        return [(old, new) for old in sorted(self.specs) for new in free if ALIASES[old] == ALIASES[new]]
+        return [(old, new) for old in sorted(self.specs) for new in free]
 
     def fingerprint(self, asked: Asked) -> str:
         alias, prompt = asked
@@ -222,7 +231,6 @@ class Assets(Machine):
 
     def _say(self, name: str, spec: Spec) -> None:
         self.specs[name] = spec
-        self.account.full |= spec.full
 
     def _change(self, data: Any, **changed: Any) -> None:
         name = self._some_name(data)

@@ -22,8 +22,8 @@ def drawn() -> Entry:
     """Two candidates here, one that was never fetched, and one earlier draw."""
     candidates = (Candidate(id="1", facts=facts("a")), Candidate(id="2", facts=facts("b")), Candidate(id="3"))
     earlier = Earlier(
-        attempt=1, draw="sha256:old", request="{}", token="ib-old", generation="g0",
-        candidates=(Candidate(id="1", facts=facts("c")),), picked=(1,), cost=("1 EUR",),
+        provider="studio", type="all-images", attempt=1, draw="sha256:old", request="{}", token="ib-old",
+        generation="g0", candidates=(Candidate(id="1", facts=facts("c")),), picked=(1,), cost=("1 EUR",),
     )  # fmt: skip
     made = entry_of(variant("hero"))
     return replace(made, candidates=candidates, picked=(1,), attempt=2, earlier=(earlier,))

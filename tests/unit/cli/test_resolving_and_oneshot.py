@@ -65,8 +65,8 @@ def in_doubt(
             session.record(Doubted(step="create", token=token, why="lost", charged=charged)).result(10)
         if entry:
             old = Earlier(
-                attempt=1, draw="sha256:" + "0" * 64, request="{}", token="ib-" + "b" * 16, generation="g0",
-                candidates=(), picked=(), cost=(),
+                provider="studio", type=wanted.type, attempt=1, draw="sha256:" + "0" * 64, request="{}",
+                token="ib-" + "b" * 16, generation="g0", candidates=(), picked=(), cost=(),
             )  # fmt: skip
             made = replace(
                 entry_of(wanted), token=token, attempt=1, status="in_doubt", generation=None, candidates=(), picked=(),

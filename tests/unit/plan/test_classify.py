@@ -180,6 +180,19 @@ def test_a_draw_known_to_have_succeeded_is_never_paid_for_again() -> None:
             assert change.action not in PAID_ACTIONS, (point, change)
 
 
+@pytest.mark.parametrize("status", ["pending", "in_doubt"])
+@pytest.mark.parametrize("provider", ["studio", "hub"])
+def test_what_has_come_while_the_lock_shows_it_unfinished_is_taken(provider: str, status: Any) -> None:
+    wanted = variant(provider=provider)
+    drawn = entry_of(wanted)
+    unfinished = replace(drawn, status=status, candidates=(), picked=(), outputs=())
+    world = World().have("hero", unfinished).know(KnownDraw.of_entry(drawn))
+    world.store(drawn.candidates)
+    change = world.one(wanted)
+    assert (change.action, change.also) == ("adopt", ("develop",))
+    assert change.costs == ()
+
+
 def test_a_draw_that_runs_or_is_in_doubt_is_never_paid_for_again() -> None:
     for point in ALL:
         recorded = point.recorded in {"pending", "in_doubt"}

@@ -149,8 +149,9 @@ def outputs_of(wanted: Variant, entry: Entry) -> tuple[Output, ...]:
 
 def earlier_of(entry: Entry) -> Earlier:
     return Earlier(
-        attempt=entry.attempt, draw=entry.draw, request=entry.request, token=entry.token, generation=entry.generation,
-        candidates=entry.candidates, picked=entry.picked, cost=entry.cost,
+        provider=entry.provider, type=entry.type, attempt=entry.attempt, draw=entry.draw, request=entry.request,
+        token=entry.token, generation=entry.generation, candidates=entry.candidates, picked=entry.picked,
+        cost=entry.cost,
     )  # fmt: skip
 
 
@@ -213,6 +214,10 @@ class FakeDisk:
 
     def exists(self, path: str) -> bool:
         return path in self.files
+
+    def standing(self, sha256: str, size: int) -> str | None:
+        assert size > 0
+        return next((path for path, found in sorted(self.files.items()) if found == sha256), None)
 
 
 @dataclass(slots=True)
@@ -321,7 +326,7 @@ class World:
             self.lock.entries[change.address] = self.lock.entries.pop(change.moved_from)
         if change.action in {"forget", "delete"}:
             gone = self.lock.entries.pop(change.address)
-            draws = [KnownDraw.of_entry(gone), *(KnownDraw.of_earlier(kept, gone.type) for kept in gone.earlier)]
+            draws = [KnownDraw.of_entry(gone), *map(KnownDraw.of_earlier, gone.earlier)]
             self.know(*(replace(draw, salt=salt_of(draw.token)) for draw in draws))
             for output in gone.outputs:
                 if self.disk.files.get(output.path) == output.sha256:

@@ -146,7 +146,10 @@ async def test_a_generation_without_our_token_is_neither_started_nor_changed() -
     assert caught.value.code == "provider.token_mismatch"
 
 
-async def test_another_token_of_this_project_is_ours_too() -> None:
+@pytest.mark.parametrize("state", ["pending", "succeeded", "failed", "blocked"])
+async def test_a_generation_that_another_request_of_this_project_has_now_is_left_to_it(state: str) -> None:
     tags = ("ib-bbbbbbbbbbbbbbbb", lineage_tag(LINEAGE))
-    provider, _, _ = await _retried(_seen("failed", token="ib-bbbbbbbbbbbbbbbb", tags=tags))
-    assert provider.retried == 1
+    provider, creator, drawn = await _retried(_seen(state, token="ib-bbbbbbbbbbbbbbbb", tags=tags))
+    token = make_token(lineage=LINEAGE, draw=VARIANT.draw, attempt=2, part=0, salt="")
+    assert (provider.retried, creator.created) == (0, [(token, 2)])
+    assert (drawn.generation, len(drawn.warnings)) == ("g2", 1)

@@ -270,3 +270,11 @@ async def test_a_provider_that_is_quick_is_soon_asked_at_once() -> None:
         assert await waiting.wait(*provider.create(number), 600.0) is not None
         began.append(provider.clock.time - start)
     assert began[-1] < 0.05
+
+
+async def test_what_carries_another_token_of_the_project_has_failed_and_a_strangers_cannot_be_told() -> None:
+    found = await poller(Provider(seen("pending", token="ib-2", tags=("ib-2", "ibl-x"))))[0].wait("g1", "ib-1", 600.0)
+    assert found is not None
+    assert (found.state, found.failure and found.failure.kind) == ("failed", "provider")
+    with pytest.raises(PollFailed, match="does not carry our token"):
+        await poller(Provider(seen("pending", token="ib-2", tags=("ib-2", "ibl-y"))))[0].wait("g1", "ib-1", 600.0)

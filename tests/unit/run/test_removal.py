@@ -8,6 +8,7 @@ import pytest
 
 from imagebatch.model.event import Dropped, Event, Observed
 from imagebatch.model.generation import DELETED, Entry, Failure, Part, Status
+from imagebatch.model.token import lineage_tag
 from imagebatch.plan.types import Change
 from imagebatch.providers.base import Observation
 from imagebatch.run.removal import Removal
@@ -18,26 +19,29 @@ from tests.unit.run.recorders import Recorder
 class Provider:
     """Has one generation until it is deleted; `stuck` never deletes it."""
 
-    def __init__(self, *, token: str, stuck: bool = False) -> None:
+    def __init__(self, *, token: str, tags: tuple[str, ...] = (), stuck: bool = False) -> None:
         self.token = token
+        self.tags = tags
         self.stuck = stuck
         self.there = True
 
     async def observe(self, generation: str, wire: object) -> Observation | None:
         del wire
-        return Observation(generation=generation, state="succeeded", token=self.token) if self.there else None
+        if not self.there:
+            return None
+        return Observation(generation=generation, state="succeeded", token=self.token, tags=self.tags)
 
     async def delete(self, generations: Sequence[str], wire: object) -> None:
         del generations, wire
         self.there = self.stuck
 
 
-async def removed(entry: Entry, *, stuck: bool = False) -> list[Event]:
+async def removed(entry: Entry, *, stuck: bool = False, provider: Provider | None = None) -> list[Event]:
     async def trash(_: Entry) -> tuple[str, ...]:
         return ()
 
     recorder = Recorder()
-    lane: Any = SimpleNamespace(adapter=Provider(token=entry.token, stuck=stuck), wire=None)
+    lane: Any = SimpleNamespace(adapter=provider or Provider(token=entry.token, stuck=stuck), wire=None)
     removal = Removal(lineage=LINEAGE, lanes={"studio": lane}, recorder=recorder, trash=trash)
     change = Change(address="hero", action="delete", reason="removed", entry=entry, released=True)
     troubles = await removal.remove([change])
@@ -64,3 +68,12 @@ async def test_what_is_still_there_or_had_failed_is_not_remembered_as_gone() -> 
     assert await removed(failed) == [Dropped(address="hero")]
     several = (Part(token="ib-1", generation="g-1", status="succeeded", candidates=4),)
     assert await removed(entry_of(variant(), parts=several)) == [Dropped(address="hero")]
+
+
+async def test_what_another_checkout_gave_another_request_leaves_the_lock_and_stays_at_the_provider() -> None:
+    provider = Provider(token="ib-other", tags=(lineage_tag(LINEAGE),))
+    failed = entry_of(variant(), status="failed", failure=Failure(kind="provider", message=""))
+    assert await removed(failed, provider=provider) == [Dropped(address="hero")]
+    assert provider.there
+    stranger = Provider(token="ib-other", stuck=True)
+    assert await removed(failed, stuck=True, provider=stranger) == []

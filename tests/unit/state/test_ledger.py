@@ -213,8 +213,9 @@ def test_a_refused_or_abandoned_attempt_is_no_known_draw() -> None:
 def test_entries_and_their_earlier_draws_are_known_by_fingerprint() -> None:
     old = drawn("old")
     earlier = Earlier(
-        attempt=3, draw=DRAW, request=REQUEST, token="ib-old", generation="g0", candidates=(), picked=(), cost=()
-    )
+        provider="studio", type="all-images", attempt=3, draw=DRAW, request=REQUEST, token="ib-old", generation="g0",
+        candidates=(), picked=(), cost=(),
+    )  # fmt: skip
     fold = ledger(Kept(address="y", entry=old), lock=locked(x=entry(), w=drawn("w", earlier=(earlier,))))
     assert [(known.token, known.attempt) for known in fold.known(DRAW)] == [("ib-old", 3), (TOKEN, 1)]
     assert [known.token for known in fold.known(old.draw)] == [old.token]
@@ -488,8 +489,9 @@ def test_a_move_and_a_redraw_that_remembers_lose_nothing() -> None:
     assert Ledger(locked(x=old), moved).leaving() == ()
     newer = drawn("other")
     past = Earlier(
-        attempt=1, draw=DRAW, request=REQUEST, token=TOKEN, generation="g1", candidates=(), picked=(), cost=()
-    )
+        provider="studio", type="all-images", attempt=1, draw=DRAW, request=REQUEST, token=TOKEN, generation="g1",
+        candidates=(), picked=(), cost=(),
+    )  # fmt: skip
     assert Ledger(locked(x=old), [Kept(address="x", entry=replace(newer, earlier=(past,)))]).leaving() == ()
     assert [one.token for one in Ledger(locked(x=old), [Kept(address="x", entry=newer)]).leaving()] == [TOKEN]
 

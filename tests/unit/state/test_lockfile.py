@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -60,6 +61,16 @@ def test_what_was_written_reads_back_the_same_and_writes_the_same_bytes() -> Non
     assert [again.entry(address) for address in again] == list(map(lock.entry, lock))
     assert encode_lock(again) == encode_lock(lock)
     assert again.entry(QUOTED) == full_entry()
+
+
+def test_an_earlier_draw_says_who_drew_it_only_where_that_is_not_the_blocks_own() -> None:
+    (old,) = full_entry().earlier
+    own = replace(old, provider=entry().provider, type=entry().type)
+    text = encode_block(SPRING, entry(earlier=(own, old))).decode()
+    assert '"earlier": [{"attempt":2,' in text
+    assert ',{"provider":"hub","type":"aigne-hub","attempt":2,' in text
+    lock = empty_lock(LINEAGE).with_changes({SPRING: entry(earlier=(own, old))})
+    assert decode_lock(encode_lock(lock)).entry(SPRING).earlier == (own, old)
 
 
 def test_an_empty_lock_is_a_header_and_reads_back() -> None:

@@ -71,6 +71,8 @@ def full_entry() -> Entry:
         ),
         earlier=(
             Earlier(
+                provider="hub",
+                type="aigne-hub",
                 attempt=2,
                 draw=old.draw,
                 request=old.request,
