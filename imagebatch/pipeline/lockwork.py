@@ -22,8 +22,6 @@ from imagebatch.state.lockfile import encode_block
 from imagebatch.state.shared import release_shared, shared_owner
 from imagebatch.state.store import Session, StateStore
 
-RECORD_TIMEOUT_S = 60.0
-
 
 @contextmanager
 def leased(project: Project, lock_timeout_s: float) -> Iterator[Session]:
@@ -44,10 +42,10 @@ def open_session(project: Project, lock_timeout_s: float) -> Session:
 
 
 def record(session: Session, events: Sequence[Event]) -> None:
-    """Record events, durably, before anything is told about them."""
-    waiting = [session.record(event, durable=True) for event in events]
-    for one in waiting:
-        one.result(RECORD_TIMEOUT_S)
+    """Record events, durably and together: all of what a person said is known afterwards, or nothing of it."""
+    for event in events:
+        session.record(event, durable=False)
+    session.flush()
 
 
 def hold(

@@ -9,7 +9,9 @@ from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.state.store import StateStore
 from tests.simulation.accounts import Asked
 from tests.simulation.checking import entries
+from tests.simulation.disk import POLICIES, Policy
 from tests.simulation.people import Death, Spec
+from tests.simulation.pictures import drawn
 from tests.simulation.providers import Reply
 from tests.simulation.scenarios import LINEAGE
 from tests.simulation.test_machine import Assets
@@ -201,3 +203,28 @@ def test_a_file_that_settles_a_doubt_is_kept_though_its_run_dies_once_that_is_wr
         assert entries(people.world)["pug"].status == "succeeded"
         people.teardown()
     assert died > 2
+
+
+@pytest.mark.parametrize("alias", ["hub", "plain"])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_picture_that_is_handed_in_is_known_whole_or_not_at_all_wherever_that_dies(
+    alias: str, policy: Policy
+) -> None:
+    at, ended = 0, False
+    while not ended:
+        at += 1
+        people = begun(eel=replace(BARN, alias=alias))
+        people._lose(1, after=True)
+        people.run(PlanRequest())
+        people.checkout.may_doubt = False  # a death says so
+        people._settled("file", people._doubts()["eel"], Death(at=at, policy=policy))
+        ended = not people.checkout.may_doubt
+        people.run(PlanRequest())
+        if entries(people.world)["eel"].status == "in_doubt":
+            people._settled("file", people._doubts()["eel"], None)
+            people.run(PlanRequest())
+        entry = entries(people.world)["eel"]
+        assert entry.status == "succeeded", f"dies at {at}: {entry.failure}"
+        assert people.world.disk.files(HOME)["outputs/eel.jpg"] == drawn("by hand"), f"dies at {at}"
+        assert len(people.account.providers.bills) == 1, f"dies at {at}"
+    assert at > 10, "it hardly has an effect to die at"
