@@ -76,11 +76,16 @@ class Pictures:
     async def fetch(self, variant: Variant, lane: Lane, entry: Entry, missing: Sequence[int]) -> Entry:
         """The entry with the bytes of these candidates (from 1) in the store, as far as they can be had.
 
-        Raises Trouble where trying later may help; a candidate that is no picture makes the entry `failed`, unless
-        others of its candidates are picked already.
+        Raises Trouble where trying later may help, once all the others have come; a candidate that is no picture makes
+        the entry `failed`, unless others of its candidates are picked already.
         """
-        found = await asyncio.gather(*(self._fetched(variant, lane, entry, index) for index in missing))
+        asked = (self._fetched(variant, lane, entry, index) for index in missing)
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        trouble: BaseException | None = None
         for index, facts in zip(missing, found, strict=True):
+            if isinstance(facts, BaseException):
+                trouble = trouble or facts
+                continue
             if isinstance(facts, Failure) and entry.picked and index not in entry.picked:
                 text = f"candidate {index} cannot be chosen: {facts.message}"
                 self.warnings.setdefault(variant.address, []).append(text)
@@ -90,6 +95,8 @@ class Pictures:
             candidate = replace(entry.candidates[index - 1], facts=facts)
             await self.recorder.record(Fetched(token=entry.token, index=index, facts=facts), durable=False)
             entry = with_candidate(entry, index, candidate)
+        if trouble is not None:
+            raise trouble
         return entry
 
     async def asked_again(self, lane: Lane, entry: Entry) -> Entry:

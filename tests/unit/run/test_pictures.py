@@ -1,5 +1,6 @@
 """What is asked again of a generation whose pictures could not be had."""
 
+import asyncio
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -7,8 +8,8 @@ from typing import Any
 import pytest
 
 from imagebatch.errors import RefusedError
-from imagebatch.model.event import Observed
-from imagebatch.model.generation import Candidate, Entry, Failure
+from imagebatch.model.event import Fetched, Observed
+from imagebatch.model.generation import Candidate, Entry, Failure, PictureFacts
 from imagebatch.providers.base import Observation, Offer, Refused
 from imagebatch.run.pictures import Pictures
 from imagebatch.run.trouble import Trouble
@@ -100,6 +101,26 @@ async def test_that_a_generation_is_gone_is_written_down_when_its_pictures_are_f
     (learnt, again) = recorder.events
     assert isinstance(learnt, Observed)
     assert (learnt.status, learnt.failure and learnt.failure.kind, learnt) == ("succeeded", "gone", again)
+
+
+async def test_one_picture_that_cannot_be_had_leaves_the_others_to_come_and_be_written_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pictures, recorder, lane = asking(None)
+    facts = PictureFacts(sha256="1" * 64, width=1, height=1, media_type="image/png", bytes=1)
+
+    async def fetched(self: Pictures, variant: Any, lane: Any, entry: Entry, index: int) -> PictureFacts:
+        del self, variant, lane, entry
+        if index == 1:
+            raise Trouble("picture.unavailable", "its link is dead")
+        await asyncio.sleep(0)  # it comes after the other has failed
+        return facts
+
+    monkeypatch.setattr(Pictures, "_fetched", fetched)
+    two = failed(**DRAWN | {"candidates": (Candidate(id="a1"), Candidate(id="a2"))})
+    with pytest.raises(Trouble, match="dead"):
+        await pictures.fetch(SimpleNamespace(address="hero"), lane, two, [1, 2])  # type: ignore[arg-type]
+    assert recorder.events == [Fetched(token="ib-1", index=2, facts=facts)]
 
 
 async def test_a_generation_that_was_gone_and_is_there_after_all_is_written_down_too() -> None:
