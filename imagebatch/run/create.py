@@ -16,13 +16,13 @@ from imagebatch.http.errors import GatePaused
 from imagebatch.http.spool import Replay
 from imagebatch.model.event import Accepted, Doubted, Intended, Observed, Told
 from imagebatch.model.generation import Failure
-from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable, Wire
+from imagebatch.model.wire import BadAnswer, Wire
 from imagebatch.providers import base
 from imagebatch.providers.base import Adapter, GoesAlone, Observation, Order
 from imagebatch.run.doubts import Doubts
 from imagebatch.run.ends import End, Try
 from imagebatch.run.entries import cost_text
-from imagebatch.run.leaving import Halted, Leaving, intent
+from imagebatch.run.leaving import Leaving, intent
 from imagebatch.run.paid_steps import MAX_SENDS, PaidSteps, Waits
 from imagebatch.run.poll import Poller, PollFailed
 from imagebatch.run.receiving import Receiving
@@ -188,21 +188,7 @@ class Creator:
 
     async def _submitted(self, this: Try, order: Order) -> base.Submission | End:
         leaving = self.steps.leaving(this, "create")
-        try:
-            submission = await this.lane.adapter.submit(order, self._wire(this, leaving))
-        except Halted as halted:
-            await leaving.undo(str(halted))
-            return halted.end
-        except GatePaused as paused:
-            await leaving.undo(str(paused))
-            return self.steps.paused(this, paused.wait_s)
-        except NotSent as error:
-            return await self.steps.not_sent(leaving, error)
-        except (OutcomeLost, BadAnswer, Unreachable) as error:
-            submission = base.Unclear(why=str(error))
-        await leaving.sent()
-        await leaving.gave_up()
-        return submission
+        return await self.steps.sent(leaving, this.lane.adapter.submit(order, self._wire(this, leaving)))
 
     def _wire(self, this: Try, leaving: Leaving) -> Wire:
         """Where pictures come with the answer, it is on disk and synced before anyone reads it."""

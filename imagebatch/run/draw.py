@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from imagebatch.http.announce import AnnouncedWire
-from imagebatch.http.errors import GatePaused
 from imagebatch.model.event import Abandoned, Accepted, Doubted, Intended, Told
 from imagebatch.model.generation import Failure
 from imagebatch.model.recorded import KnownDraw
@@ -17,7 +16,7 @@ from imagebatch.run.create import Creator
 from imagebatch.run.ends import End, Try, kept_part, part_cost, running_part, together
 from imagebatch.run.entries import Drawn, cost_text
 from imagebatch.run.lanes import Lane
-from imagebatch.run.leaving import Halted, intent
+from imagebatch.run.leaving import intent
 from imagebatch.run.paid_steps import MAX_SENDS, PaidSteps, Waits
 from imagebatch.run.poll import is_taken_over, taken_over
 from imagebatch.run.settle import READINGS
@@ -204,22 +203,8 @@ class Drawing:
     ) -> base.Accepted | base.Refused | base.Unclear | End:
         """Send the retry once."""
         leaving = self.steps.leaving(this, "retry", generation=generation)
-        answer: base.Accepted | base.Refused | base.Unclear
-        try:
-            async with this.lane.balance.on_its_way():
-                answer = await adapter.retry(generation, AnnouncedWire(this.lane.wire, leaving))
-        except Halted as halted:
-            await leaving.undo(str(halted))
-            return halted.end
-        except GatePaused as paused:
-            await leaving.undo(str(paused))
-            return self.steps.paused(this, paused.wait_s)
-        except NotSent as error:
-            return await self.steps.not_sent(leaving, error)
-        except (OutcomeLost, BadAnswer, Unreachable) as error:
-            answer = base.Unclear(why=str(error))
-        await leaving.sent()
-        return answer
+        async with this.lane.balance.on_its_way():
+            return await self.steps.sent(leaving, adapter.retry(generation, AnnouncedWire(this.lane.wire, leaving)))
 
     async def _taken(self, this: Try, generation: str, *, cost: tuple[str, ...] | None = None) -> End:
         await self.steps.recorder.record(

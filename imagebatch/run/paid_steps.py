@@ -4,24 +4,27 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from imagebatch.effects import seams
 from imagebatch.http.clock import Clock
+from imagebatch.http.errors import GatePaused
 from imagebatch.http.retry import backoff_s
 from imagebatch.http.spool import Inbox
 from imagebatch.model.event import PaidStep, Refused, Told
 from imagebatch.model.generation import Status
 from imagebatch.model.token import lineage_tag
 from imagebatch.model.variant import Variant
-from imagebatch.model.wire import NotSent
+from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.outputs.room import LOW
 from imagebatch.providers import base
 from imagebatch.providers.base import Order, ReferenceImage
 from imagebatch.run.ends import End, Try
-from imagebatch.run.leaving import Leaving, Recorder, at_once
+from imagebatch.run.leaving import Halted, Leaving, Recorder, at_once
 from imagebatch.run.spending import OVER, Spending
 from imagebatch.run.stop import Stop
 
+Answer = TypeVar("Answer")
 MAX_SENDS = 3
 LONGEST_REFUSAL_S = 300.0
 
@@ -70,6 +73,25 @@ class PaidSteps:
             given_up=self.given_up,
             generation=generation,
         )
+
+    async def sent(self, leaving: Leaving, answer: Awaitable[Answer]) -> Answer | base.Unclear | End:
+        """What comes of one paid request: its answer, an end where nothing was taken, unclear where nobody can tell."""
+        found: Answer | base.Unclear
+        try:
+            found = await answer
+        except Halted as halted:
+            await leaving.undo(str(halted))
+            return halted.end
+        except GatePaused as paused:
+            await leaving.undo(str(paused))
+            return self.paused(leaving.this, paused.wait_s)
+        except NotSent as error:
+            return await self.not_sent(leaving, error)
+        except (OutcomeLost, BadAnswer, Unreachable) as error:
+            found = base.Unclear(why=str(error))
+        await leaving.sent()  # whatever the wire told it
+        await leaving.gave_up()
+        return found
 
     async def not_sent(self, leaving: Leaving, error: NotSent) -> End:
         """No connection was opened: nothing is in doubt, and the provider gets no more creates in this run."""

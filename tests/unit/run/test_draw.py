@@ -1,6 +1,7 @@
 """Starting a failed generation again: what is looked at before anything is paid."""
 
 import asyncio
+from collections.abc import Awaitable
 from types import SimpleNamespace
 from typing import Any
 
@@ -92,6 +93,11 @@ class _Creator:
         return Leaving(
             this=this, step=step, recorder=self, tell=self.tell, unsent=self.unsent, generation=generation
         )  # fmt: skip
+
+    async def sent(self, leaving: Leaving, answer: Awaitable[base.Accepted]) -> base.Accepted:
+        found = await answer
+        await leaving.sent()
+        return found
 
     async def create(self, this: Try) -> End:
         self.created.append((this.token, this.attempt))
