@@ -14,7 +14,8 @@ from imagebatch.pipeline.project import RUN_HOME, SIMULATED_HOME
 from imagebatch.plan.foreign import recorded_files
 from imagebatch.plan.picking import hashes, source_of
 from imagebatch.plan.types import Blocker, Plan
-from imagebatch.state.ledger import KnownHere, Ledger
+from imagebatch.state.known_here import KnownHere
+from imagebatch.state.ledger import Ledger
 from imagebatch.state.store import Session, StateStore
 
 STORE = "store"

@@ -6,12 +6,11 @@ events loses nothing, because each of them is found again by its draw fingerprin
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Protocol
 
 from imagebatch.model.event import Dropped, Event, Intended, Kept, Observed, Placing
-from imagebatch.model.generation import Entry, Status
+from imagebatch.model.generation import Entry
 from imagebatch.model.money import UNKNOWN_COST, Cost, parse_money
 from imagebatch.model.recorded import Glance, KnownDraw, hashes_of
 from imagebatch.state.attempts import (
@@ -20,48 +19,12 @@ from imagebatch.state.attempts import (
     attempts_of,
     completed,
     known_draw,
-    merged_candidates,
     salt_of,
     with_past,
 )
+from imagebatch.state.joining import grouped, is_as_late, richer
 from imagebatch.state.lockfile import Lock, glance_of
-
-_LATENESS: Final[Mapping[Status, int]] = {"in_doubt": 0, "pending": 1, "failed": 2, "blocked": 2, "succeeded": 2}
-_REFUSED: Final = -1
-
-
-class PastDraws(Protocol):
-    """The draw index, as far as the ledger asks it."""
-
-    def by_draw(self, draw: str) -> tuple[Attempt, ...]:
-        """All attempts that were ever accepted for a fingerprint."""
-        ...
-
-    def by_token(self, token: str) -> Attempt | None:
-        """The attempt with this token, if it was ever accepted."""
-        ...
-
-    def every(self) -> Iterable[Attempt]:
-        """All attempts that were ever accepted."""
-        ...
-
-
-class NoPast:
-    """No draw index: a machine that never drew."""
-
-    def by_draw(self, draw: str) -> tuple[Attempt, ...]:
-        """Nothing, whatever the fingerprint."""
-        del draw
-        return ()
-
-    def by_token(self, token: str) -> Attempt | None:
-        """Nothing, whatever the token."""
-        del token
-        return None
-
-    def every(self) -> tuple[Attempt, ...]:
-        """Nothing."""
-        return ()
+from imagebatch.state.past import NoPast, PastDraws
 
 
 class Ledger:
@@ -308,7 +271,7 @@ class Ledger:
         """All draws known for a fingerprint, newest attempt first; each token once, with all that is known of it."""
         recorded: dict[str, KnownDraw] = {}
         for known in self._locked(draw):
-            recorded[known.token] = _richer(recorded[known.token], known) if known.token in recorded else known
+            recorded[known.token] = richer(recorded[known.token], known) if known.token in recorded else known
         found = dict(recorded)
         for group in grouped(self._attempts_of(draw)):
             known = known_draw(group, self.lock.lineage)
@@ -318,7 +281,7 @@ class Ledger:
             if there is not None:
                 known = known_draw(group, self.lock.lineage, there)
                 heard = any(one.token in self._attempts for one in group)
-                known = _richer(there, known) if not heard and _is_as_late(there, known) else _richer(known, there)
+                known = richer(there, known) if not heard and is_as_late(there, known) else richer(known, there)
             found[known.token] = known
         newest_first = sorted(found.values(), key=lambda known: (-known.attempt, known.token))
         return tuple(
@@ -414,58 +377,6 @@ class Ledger:
                     )
 
 
-class KnownHere:
-    """The planner's `Known`: a ledger's draws, and a look into the store of pictures.
-
-    `beside` is the ledger of a project that belongs to this one: what it drew is known here too.
-    """
-
-    def __init__(self, ledger: Ledger, has_bytes: Callable[[str], bool], beside: Ledger | None = None) -> None:
-        self._ledger = ledger
-        self._has_bytes = has_bytes
-        self._beside = beside
-        self._by_bytes: dict[str, set[str]] | None = None
-
-    def draws(self, draw: str) -> tuple[KnownDraw, ...]:
-        """All draws known for a fingerprint, the newest attempt first."""
-        own = self._ledger.known(draw)
-        if self._beside is None:
-            return own
-        tokens = {known.token for known in own}
-        others = [known for known in self._beside.known(draw) if known.token not in tokens]
-        return tuple(sorted((*own, *others), key=lambda known: -known.attempt)) if others else own
-
-    def offering(self, sha256: str) -> tuple[KnownDraw, ...]:
-        """All draws, of whatever fingerprint, among whose candidates are these bytes."""
-        if self._by_bytes is None:  # seldom asked for, and then for several
-            self._by_bytes = self._ledger.by_bytes()
-            for other, draws in self._beside.by_bytes().items() if self._beside is not None else ():
-                self._by_bytes.setdefault(other, set()).update(draws)
-        found = sorted(self._by_bytes.get(sha256, ()))
-        return tuple(known for draw in found for known in self.draws(draw) if sha256 in known.hashes())
-
-    def has_bytes(self, sha256: str) -> bool:
-        """Whether the store holds these bytes."""
-        return self._has_bytes(sha256)
-
-    def doubts(self) -> Mapping[str, Sequence[KnownDraw]]:
-        """What was begun here and never settled, and what no lock entry speaks of."""
-        return self._ledger.doubts()
-
-
-def grouped(attempts: Iterable[Attempt]) -> list[list[Attempt]]:
-    """Attempts by whole draw: those of one attempt number and salt are its parts, one for each part number."""
-    groups: dict[tuple[int, str], dict[int, Attempt]] = {}
-    loose: list[list[Attempt]] = []
-    for attempt in attempts:
-        parts = groups.setdefault((attempt.attempt, attempt.salt), {})
-        if attempt.part in parts:
-            loose.append([attempt])  # the same attempt under another token, as an import or an adoption makes it
-        else:
-            parts[attempt.part] = attempt
-    return [list(parts.values()) for parts in groups.values()] + loose
-
-
 def _tokens(one: Entry | KnownDraw) -> tuple[str, ...]:
     return (one.token, *(part.token for part in one.parts))
 
@@ -484,34 +395,6 @@ def _attempts_in(blocks: Iterable[tuple[str, Entry]], lineage: str) -> Iterator[
 
 def _draws_in(entry: Entry) -> tuple[str, ...]:
     return (entry.draw, *(old.draw for old in entry.earlier))
-
-
-def _is_as_late(one: KnownDraw, other: KnownDraw) -> bool:
-    """Whether `one` knows no earlier attempt than `other`, and no earlier status of the same one.
-
-    Of lock and draw index neither is always the newer: the lock may have been taken back to an old commit, and the
-    index hears nothing of what another checkout did. Of two ends of one attempt the lock's counts: it tells too what
-    became of the pictures. A refusal is no end: what was refused is sent again under the same token.
-    """
-    return (one.attempt, _lateness(one)) >= (other.attempt, _lateness(other))
-
-
-def _lateness(known: KnownDraw) -> int:
-    ends = known.parts or (known,)
-    refused = any(one.status == "failed" and one.generation is None for one in ends)
-    return _REFUSED if refused and known.status == "failed" else _LATENESS[known.status]
-
-
-def _richer(one: KnownDraw, other: KnownDraw) -> KnownDraw:
-    """`one`, which is newer, with the pictures that only `other` knows."""
-    if one.status == other.status == "succeeded":
-        candidates = merged_candidates(one.candidates or other.candidates, other.candidates)
-        return replace(one, candidates=candidates, failure=one.failure or other.failure)
-    if one.status == "in_doubt" and other.generation is not None and not one.parts:
-        # The generation is known; what the journal has is a retry or a purchase of it, or bytes that came later.
-        candidates = merged_candidates(other.candidates, one.candidates)
-        return replace(other, candidates=candidates, open_intent=one.open_intent)
-    return one
 
 
 def _by_path(files: Iterable[tuple[str, str]]) -> dict[str, set[str]]:

@@ -22,7 +22,8 @@ from imagebatch.model.generation import DELETED, Bought, Candidate, Earlier, Fai
 from imagebatch.model.recorded import Known, Recorded
 from imagebatch.model.token import make_token
 from imagebatch.state.attempts import Attempt
-from imagebatch.state.ledger import KnownHere, Ledger
+from imagebatch.state.known_here import KnownHere
+from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import Lock, empty_lock, glance_of
 from imagebatch.state.records import decode_event, encode_event
 from tests.unit.state.worlds import DRAW, LINEAGE, REQUEST, TOKEN, drawn, entry, facts, intended, sha
