@@ -36,6 +36,7 @@ from imagebatch.run.result import Outcome
 from imagebatch.run.settle import Listings
 from imagebatch.run.stop import Stop
 from imagebatch.run.turns import Turns
+from imagebatch.run.upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +86,21 @@ async def equip(
         forces=options.forces,
         day=seams.clock.wall().date().isoformat(),
     )
-    executor = Executor(
+    drawing = Drawing(creator=_creator(run, pictures, listings, pollers, stop=stop))
+    upkeep = Upkeep(
         lanes=lanes,
-        drawing=Drawing(creator=_creator(run, pictures, listings, pollers, stop=stop)),
+        steps=drawing.steps,
         pictures=pictures,
         files=files,
-        removal=Removal(lineage=run.session.lineage, lanes=lanes, recorder=run.recording, trash=files.put_away_all),
         recorder=run.recording,
         picks=followed_picks(run.project.loaded.picks, planned.variants.values(), run.session.ledger),
+    )
+    executor = Executor(
+        lanes=lanes,
+        drawing=drawing,
+        upkeep=upkeep,
+        removal=Removal(lineage=run.session.lineage, lanes=lanes, recorder=run.recording, trash=files.put_away_all),
+        recorder=run.recording,
         stop=stop,
         tell=run.tell,
         outcomes=outcomes,

@@ -9,54 +9,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from imagebatch.errors import ImagebatchError
-from imagebatch.model.event import Dropped, Intended, Kept, Told
-from imagebatch.model.generation import RETRIED_BY_LATER_APPLIES, Entry, Status
-from imagebatch.model.money import Money, parse_money
-from imagebatch.model.picks import Picks
+from imagebatch.model.event import Intended, Kept, Told
+from imagebatch.model.generation import RETRIED_BY_LATER_APPLIES, Entry
+from imagebatch.model.money import parse_money
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
-from imagebatch.plan.picking import wanted_picks
 from imagebatch.plan.schedule import schedule
-from imagebatch.plan.types import DRAW_ACTIONS, Action, Change, Plan
+from imagebatch.plan.types import DRAW_ACTIONS, Change, Plan
 from imagebatch.run.draw import Drawing
 from imagebatch.run.ends import doubted_tokens
-from imagebatch.run.entries import Drawn, adopted_entry, entry_of, with_labels, with_outputs
-from imagebatch.run.files import Files
-from imagebatch.run.labels import update_labels
-from imagebatch.run.lanes import Lane
+from imagebatch.run.entries import Drawn, adopted_entry, entry_of
+from imagebatch.run.lanes import Lane, lane_of
 from imagebatch.run.leaving import Recorder
-from imagebatch.run.pictures import Pictures
+from imagebatch.run.progress import ENDS, Progress, outcome_of
 from imagebatch.run.removal import Removal
 from imagebatch.run.result import End, Outcome
 from imagebatch.run.stop import Stop
 from imagebatch.run.trouble import Trouble
+from imagebatch.run.upkeep import Upkeep
 
 SPARE_TASKS = 24
-
-_ENDS: dict[Status, End] = {
-    "pending": "pending",
-    "failed": "failed",
-    "blocked": "blocked",
-    "in_doubt": "in_doubt",
-    "succeeded": "done",
-}
-# What a run may have drawn only now: no plan could say which of its pictures are to be fetched.
-_DRAWN: frozenset[Action] = DRAW_ACTIONS | {"wait", "share"}
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What one change has come to so far: its entry, what it cost in this run, what it has to say."""
-
-    entry: Entry | None
-    paid: list[Money] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    adopted: bool = False
-
-    def bought(self, entry: Entry, money: Money | None) -> None:
-        """Something was bought: that is to be known whatever becomes of its bytes."""
-        self.entry = entry
-        self.paid += [money] if money is not None else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +37,9 @@ class Executor:
 
     lanes: Mapping[str, Lane]
     drawing: Drawing
-    pictures: Pictures
-    files: Files
+    upkeep: Upkeep
     removal: Removal
     recorder: Recorder
-    picks: Picks
     stop: Stop
     tell: Callable[[Told], None]
     leaders: dict[str, "asyncio.Future[Entry | None]"] = field(default_factory=dict)
@@ -112,7 +82,7 @@ class Executor:
             trouble = troubles[change.address]
             end: End = "done" if trouble is None else "failed"
             code, message = (None, "") if trouble is None else (trouble.code, str(trouble))
-            outcomes.append(_outcome(change, _Progress(entry=None), end, code=code, message=message))
+            outcomes.append(outcome_of(change, Progress(entry=None), end, code=code, message=message))
         return outcomes
 
     async def _all(self, changes: list[Change]) -> None:
@@ -145,24 +115,24 @@ class Executor:
             raise ValueError(f"{change.address} is in doubt about nothing")
         entry = adopted_entry(change.variant, replace(change.known, status="in_doubt"), change.entry)
         await self.recorder.record(Kept(address=change.address, entry=entry))
-        return _outcome(change, _Progress(entry=entry), "in_doubt", code="create.in_doubt", message=change.detail)
+        return outcome_of(change, Progress(entry=entry), "in_doubt", code="create.in_doubt", message=change.detail)
 
     async def _one(self, change: Change) -> Outcome:
-        progress = _Progress(entry=change.entry)
+        progress = Progress(entry=change.entry)
         try:
             return await self._carried_out(change, progress)
         except ImagebatchError as error:
             await self._kept_so_far(change, progress)
-            return _outcome(change, progress, "failed", code=error.code, message=f"{error.summary}: {error.detail}")
+            return outcome_of(change, progress, "failed", code=error.code, message=f"{error.summary}: {error.detail}")
         except Trouble as trouble:
             await self._kept_so_far(change, progress)
-            return _outcome(change, progress, "failed", code=trouble.code, message=str(trouble))
+            return outcome_of(change, progress, "failed", code=trouble.code, message=str(trouble))
         finally:
             leader = self.leaders.get(change.address)
             if leader is not None and not leader.done():
                 leader.set_result(progress.entry)
 
-    async def _kept_so_far(self, change: Change, progress: _Progress) -> None:
+    async def _kept_so_far(self, change: Change, progress: Progress) -> None:
         """A draw or purchase whose pictures could not be had yet is in the lock all the same: it was paid for."""
         entry, before = progress.entry, change.entry
         if entry is None or entry is before or change.moved_from is not None:
@@ -173,25 +143,18 @@ class Executor:
             kept = replace(before, candidates=entry.candidates, cost=entry.cost)
             await self.recorder.record(Kept(address=change.address, entry=kept))
 
-    async def _carried_out(self, change: Change, progress: _Progress) -> Outcome:
+    async def _carried_out(self, change: Change, progress: Progress) -> Outcome:
         variant = change.variant
         if variant is None:
             raise ValueError(f"{change.address} has nothing that is wanted, so {change.action} makes no sense")
         ended = await self._drawn(change, variant, progress)
         if ended is not None:
             return ended
-        return await self._maintained(change, variant, progress)
-
-    def _lane(self, variant: Variant) -> Lane:
-        """The lane of a variant; it is open where the plan needs the provider."""
-        lane = self.lanes.get(variant.provider)
-        if lane is None:
-            raise Trouble("provider.closed", f"{variant.provider} would have to be asked, and the plan did not say so")
-        return lane
+        return await self.upkeep.keep(change, variant, progress)
 
     # The draw -----------------------------------------------------------------------------------------------------
 
-    async def _drawn(self, change: Change, variant: Variant, progress: _Progress) -> Outcome | None:
+    async def _drawn(self, change: Change, variant: Variant, progress: Progress) -> Outcome | None:
         """Get the draw that is wanted; an outcome only where that is the end of it."""
         action = change.action
         if change.use:
@@ -200,7 +163,7 @@ class Executor:
         if change.leader is not None and change.known is None:
             return await self._shared(change, variant, progress)
         if action in DRAW_ACTIONS:
-            lane = self._lane(variant)
+            lane = lane_of(self.lanes, variant)
             gives_up = doubted_tokens(known) if change.reason == "in_doubt" and known is not None else ()
             if change.in_place and known is not None:
                 drawn = await self.drawing.retry(variant, lane, change.attempt, known)
@@ -233,7 +196,7 @@ class Executor:
         step = self.drawing.creator.open_steps.get(known.token)
         alias = self._asked_at(change, variant, known, step)
         asked = replace(variant, provider=alias, request=known.request, draw=known.draw, type=known.type)
-        lane = self._lane(asked)
+        lane = lane_of(self.lanes, asked)
         if change.reason != "in_doubt":
             return asked, await self.drawing.wait_for(asked, lane, known)
         if step is not None and step.step == "retry":
@@ -244,7 +207,7 @@ class Executor:
             settled = await self.drawing.settle(asked, lane, known)
         if same or settled.status is not None:
             return asked, settled
-        return variant, await self.drawing.draw(variant, self._lane(variant), change.attempt)
+        return variant, await self.drawing.draw(variant, lane_of(self.lanes, variant), change.attempt)
 
     def _asked_at(self, change: Change, variant: Variant, known: KnownDraw, step: Intended | None) -> str:
         """The alias of the provider that a draw was asked of; today's where that one was renamed."""
@@ -259,12 +222,12 @@ class Executor:
             f"or give it up: imagebatch lock rm --even-if-open {shlex.quote(change.address)}",
         )
 
-    async def _after_draw(self, change: Change, variant: Variant, drawn: Drawn, progress: _Progress) -> Outcome | None:
+    async def _after_draw(self, change: Change, variant: Variant, drawn: Drawn, progress: Progress) -> Outcome | None:
         progress.adopted = drawn.adopted
         progress.warnings += drawn.warnings
         progress.paid += [parse_money(text) for text in drawn.paid]
         if drawn.status is None:
-            return _outcome(change, progress, "unsent", code=drawn.code, message=drawn.message)
+            return outcome_of(change, progress, "unsent", code=drawn.code, message=drawn.message)
         if drawn.status == "succeeded":
             before = change.entry
             progress.entry = _as_labelled(change, variant, entry_of(variant, drawn, before))
@@ -276,8 +239,8 @@ class Executor:
         # Otherwise the old picture stays current; the draw index remembers what was learnt of the new one.
         message = drawn.message or (drawn.failure.message if drawn.failure is not None else "")
         code = drawn.code or (drawn.failure.code if drawn.failure is not None else drawn.status)
-        end = "failed" if drawn.status == "pending" and drawn.code is not None else _ENDS[drawn.status]
-        outcome = _outcome(change, progress, end, code=code, message=message)
+        end = "failed" if drawn.status == "pending" and drawn.code is not None else ENDS[drawn.status]
+        outcome = outcome_of(change, progress, end, code=code, message=message)
         failure = drawn.failure
         return replace(
             outcome, refused=end == "failed" and failure is not None and failure.kind in RETRIED_BY_LATER_APPLIES
@@ -293,120 +256,18 @@ class Executor:
         if variant.policy.on_replace == "delete" and before.generation is not None and left:
             await self.removal.delete_generation(before.provider, before)
 
-    async def _shared(self, change: Change, variant: Variant, progress: _Progress) -> Outcome | None:
+    async def _shared(self, change: Change, variant: Variant, progress: Progress) -> Outcome | None:
         leader = await self.leaders[change.leader or ""]
         if leader is None or leader.status != "succeeded" or leader.draw != variant.draw:
             message = f"shares the draw of {change.leader}, which has no picture yet"
-            return _outcome(change, progress, "unsent", code="share.waiting", message=message)
+            return outcome_of(change, progress, "unsent", code="share.waiting", message=message)
         progress.entry = adopted_entry(variant, KnownDraw.of_entry(leader), change.entry)
         await self._replaced(change, variant, progress.entry)
         return None
 
-    # The pictures and files ---------------------------------------------------------------------------------------
-
-    async def _maintained(self, change: Change, variant: Variant, progress: _Progress) -> Outcome:
-        """Pictures into the store, bought where asked for, labels told, files made; then the lock's block."""
-        entry = progress.entry
-        if entry is None:
-            raise ValueError(f"{change.address} has no entry after its draw")
-        left: Trouble | None = None
-        if change.reason == "paid_failure" and "fetch" in change.also:
-            try:
-                entry = await self.pictures.asked_again(self._lane(variant), entry)
-            except Trouble as trouble:
-                left = trouble  # what else is due, a new name or a policy, does not hang on the picture
-        frozen = self._left_alone(change, variant, entry, in_vain=left is not None)
-        if entry.status == "succeeded" and not frozen:
-            entry = await self._pictured(change, variant, entry, progress)
-        progress.entry = entry
-        if entry.status == "succeeded":
-            due = change.in_place or "update" in {change.action, *change.also}
-            if due and entry.labels != variant.labels:
-                progress.warnings += await self._labelled(variant, entry)
-            entry = with_labels(entry, variant)
-            if not frozen:
-                outputs, warnings = await self.files.develop(variant, entry, change.entry)
-                progress.warnings += warnings
-                entry = with_outputs(entry, outputs)
-        elif "update" in {change.action, *change.also}:
-            entry = with_labels(entry, variant)
-        progress.entry = entry
-        progress.warnings += self.pictures.warnings.pop(change.address, [])
-        if change.moved_from is not None:
-            await self.recorder.record(Dropped(address=change.moved_from, moved_to=change.address), durable=False)
-        # Nothing waits for this: without it the next run finds draw, pictures and files by what came before.
-        await self.recorder.record(Kept(address=change.address, entry=entry), durable=False)
-        if left is not None:
-            return _outcome(change, progress, "failed", code=left.code, message=str(left))
-        return self._ended(change, variant, entry, progress)
-
-    def _ended(self, change: Change, variant: Variant, entry: Entry, progress: _Progress) -> Outcome:
-        if entry.status != "succeeded":
-            failure = entry.failure
-            code = failure.code if failure is not None else entry.status
-            message = failure.message if failure is not None else ""
-            return _outcome(change, progress, _ENDS[entry.status], code=code, message=message)
-        unpicked = not entry.picked and variant.policy.pick == "review"
-        if change.action == "keep" and change.entry is not None and change.entry.status != "succeeded":
-            change = replace(change, action="fetch")  # what was kept as failed has its picture now
-        return _outcome(change, progress, "kept" if change.action == "keep" else "done", unpicked=unpicked)
-
-    def _left_alone(self, change: Change, variant: Variant, entry: Entry, *, in_vain: bool) -> bool:
-        """Whether pictures and files stay as they are: those of what is kept change only as far as it can be done free.
-
-        `in_vain` says that its pictures were asked for just now, and that they cannot be had.
-        """
-        due = {*change.also} - ({"fetch"} if in_vain else set())
-        if change.action != "keep" or due & {"fetch", "develop"}:
-            return False
-        # Files are renamed where none is missing: what is lost cannot be made under its new name either.
-        as_planned = replace(entry, picked=change.picked or entry.picked)
-        return "move" not in due or bool(self.files.lacking(variant, as_planned, change.entry))
-
-    async def _pictured(self, change: Change, variant: Variant, entry: Entry, progress: _Progress) -> Entry:
-        """The entry with its pick, and with the bytes that a choice or a file needs in the store."""
-        rule, pick = variant.policy.pick, self.picks.picks.get(change.address)
-        kept = change.picked if change.action == "keep" else ()  # of an older request's picture the plan knows them
-        picked = kept or wanted_picks(rule, pick, variant.draw, entry.candidates)
-        # While a person has yet to choose, what was chosen before stands, as the plan says.
-        progress.entry = entry = replace(entry, picked=change.picked if picked is None else picked)
-        absent = [index for index in rule if index > len(entry.candidates)] if isinstance(rule, tuple) else []
-        if absent and pick is None:
-            text = f"pick names {', '.join(map(str, absent))}, and only {len(entry.candidates)} were offered"
-            progress.warnings.append(text)
-        unseen = tuple(index for index, one in enumerate(entry.candidates, start=1) if one.facts is None)
-        to_choose = unseen if change.action in _DRAWN or "fetch" in {change.action, *change.also} else ()
-        needed = to_choose if picked is None else tuple(index for index in entry.picked if index in unseen)
-        lacking = self.files.lacking(variant, entry, change.entry)
-        bought = tuple(index for index in lacking if entry.candidates[index - 1].bought is not None)
-        planned = _is_to_buy(change, variant, entry)  # what the plan did not name is not paid for
-        wanted = {*needed, *(() if planned else set(lacking) - set(bought))}
-        await self.files.bring(entry, lacking)
-        missing = self.pictures.missing(entry, sorted(wanted))
-        if missing:
-            progress.entry = entry = await self.pictures.fetch(variant, self._lane(variant), entry, missing)
-        if entry.status == "succeeded" and planned and self.pictures.to_buy(variant, entry):
-            entry = await self.pictures.buy(variant, self._lane(variant), entry, progress.bought)
-        unstored = self.pictures.missing_bought(entry, bought)
-        if entry.status == "succeeded" and unstored:
-            entry = await self.pictures.fetch_bought(variant, self._lane(variant), entry, unstored)
-        return entry
-
-    async def _labelled(self, variant: Variant, entry: Entry) -> list[str]:
-        """Tell the provider of new labels, where it keeps labels and knows this generation; with what is to be said."""
-        lane = self.lanes.get(variant.provider)
-        said = await update_labels(variant, lane, entry, self.drawing.steps) if lane is not None else None
-        return [said] if said is not None else []
-
 
 def _purchases(entry: Entry) -> list[str | None]:
     return [one.bought.resolution if one.bought is not None else None for one in entry.candidates]
-
-
-def _is_to_buy(change: Change, variant: Variant, entry: Entry) -> bool:
-    """Whether the plan buys this picture; what waited for an earlier request is replaced at once, so never bought."""
-    earlier = change.action == "wait" and entry.draw != variant.draw
-    return "buy" in {change.action, *change.also} and not earlier
 
 
 def new_doubt(change: Change) -> bool:
@@ -426,20 +287,3 @@ def _as_labelled(change: Change, variant: Variant, entry: Entry) -> Entry:
         return entry
     sent = change.in_place and before.draw != variant.draw  # a changed request is updated together with its labels
     return entry if sent else replace(entry, labels=before.labels)
-
-
-def _outcome(
-    change: Change, progress: _Progress, end: End, *,
-    code: str | None = None, message: str = "", unpicked: bool = False,
-) -> Outcome:  # fmt: skip
-    return Outcome(
-        address=change.address,
-        action=change.action,
-        end=end,
-        code=code,
-        message=message,
-        cost=tuple(progress.paid),
-        warnings=tuple(progress.warnings),
-        unpicked=unpicked,
-        adopted=progress.adopted,
-    )

@@ -11,8 +11,10 @@ from imagebatch.http.limits import Gate
 from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.money import Cost, Money
 from imagebatch.model.settings import ProviderSettings
+from imagebatch.model.variant import Variant
 from imagebatch.providers.base import Adapter
 from imagebatch.run.balance import Balance
+from imagebatch.run.trouble import Trouble
 
 DOUBTS_BEFORE_STOP = 3
 # Tables of prices are written with three decimals, and providers round: only what is more than that is a surprise.
@@ -144,3 +146,11 @@ class Lane:
             f'"{each}"}}}}}}'
         )
         return why if self.stop_creates(why, code="budget.surprise") else None
+
+
+def lane_of(lanes: Mapping[str, Lane], variant: Variant) -> Lane:
+    """The lane of a variant; it is open where the plan needs the provider. Raises Trouble where it is not."""
+    lane = lanes.get(variant.provider)
+    if lane is None:
+        raise Trouble("provider.closed", f"{variant.provider} would have to be asked, and the plan did not say so")
+    return lane
