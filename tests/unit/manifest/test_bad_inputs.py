@@ -2,7 +2,6 @@
 
 import os
 import resource
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,16 @@ def _load(case: Mapping[str, Any], folder: Path) -> Loaded:
     return load_project(folder, variables={"AIGNE_API_KEY": _SECRET})
 
 
+def _worked_s() -> float:
+    """Seconds of CPU of this process and of its children that have ended, whatever else the machine does."""
+    return sum(os.times()[:4])
+
+
 @pytest.mark.parametrize("case", _HERE, ids=_name)
 def test_every_case_comes_to_its_end(case: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIGNE_API_KEY", _SECRET)
     wanted, expected = expected_of(case), case["expected"]
-    began = time.monotonic()
+    began = _worked_s()
     if wanted.outcome == "ok":
         loaded = _load(case, tmp_path)
         assert loaded.drafts
@@ -43,7 +47,7 @@ def test_every_case_comes_to_its_end(case: Mapping[str, Any], tmp_path: Path, mo
         text = "\n".join(f"{p.place} {p.summary} {p.detail} {p.hint}" for p in problems)
         assert wanted.code in {p.code for p in problems}, text
         assert all(p.path or p.address or p.code == "plan.too_many" for p in problems), text
-    assert time.monotonic() - began < expected.get("max_seconds", 10) * SLOW_MACHINE
+    assert _worked_s() - began < expected.get("max_seconds", 10) * SLOW_MACHINE
     assert _SECRET not in text
     for leaked in [*expected.get("output_has_no_text", []), expected.get("must_not_leak", _SECRET)]:
         assert leaked not in text
