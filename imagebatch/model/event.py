@@ -23,7 +23,8 @@ class Intended:
     `candidate` is its id. `address` is for people who read the journal; nothing is keyed by it. `parts` is how many
     creates the whole request needs, so that a crash between them is not taken for a finished draw. `paid` is False
     where nothing is sent: what is taken down was paid for by somebody else, or before. `again` tells that this token
-    may have been sent before: then a provider's record of a failure may be that of the earlier sending.
+    may have been sent before: then a provider's record of a failure may be that of the earlier sending. `origin` is the
+    server that `provider` stood for when it was sent, empty where nobody knows: only there may absence prove anything.
     """
 
     step: PaidStep
@@ -42,6 +43,7 @@ class Intended:
     parts: int = 1
     paid: bool = True
     again: bool = False
+    origin: str = ""
 
 
 @made_in_bulk

@@ -59,6 +59,7 @@ class KnownDraw:
 
     `open_intent` tells that a paid step was begun and never settled: then `generation` is None, or the step is a retry.
     One that `succeeded` and has a `failure` all the same was drawn, and its generation is gone from the provider since.
+    `provider` is the alias that it was asked of, empty where nothing tells it; a renamed alias makes no other draw.
     """
 
     draw: str
@@ -74,6 +75,7 @@ class KnownDraw:
     failure: Failure | None = None
     open_intent: bool = False
     salt: str = ""
+    provider: str = field(default="", compare=False)
 
     def hashes(self) -> frozenset[str]:
         """All bytes known of its candidates, as delivered or as bought."""
@@ -94,6 +96,7 @@ class KnownDraw:
             cost=entry.cost,
             parts=entry.parts,
             failure=entry.failure,
+            provider=entry.provider,
         )
 
     @classmethod
@@ -109,6 +112,7 @@ class KnownDraw:
             status="succeeded",
             candidates=earlier.candidates,
             cost=earlier.cost,
+            provider=earlier.provider,
         )
 
 

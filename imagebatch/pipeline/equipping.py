@@ -126,12 +126,13 @@ def _creator(
         was_sent=lambda this: _may_have_left(run, this),
         was_sent_once=run.session.ledger.was_sent_once,
     )
+    open_steps = run.session.ledger.open_steps()
     return Creator(
         steps=steps,
         receiving=Receiving(steps=steps, intake=pictures),
-        doubts=Doubts(steps=steps, listings=listings, in_doubt=run.options.in_doubt),
+        doubts=Doubts(steps=steps, listings=listings, in_doubt=run.options.in_doubt, open_steps=open_steps),
         pollers=pollers,
-        open_steps=run.session.ledger.open_steps(),
+        open_steps=open_steps,
         turns=pictures.turns,
         wait=run.options.wait,
     )

@@ -118,6 +118,7 @@ async def open_lane(
         downloader=downloader,
         gate=gate,
         places=Places(settings.max_concurrency, shared),
+        origin="simulator" if target.simulated else str(to.base.origin),
         max_blocked=project.settings.brakes.max_blocked,
     )
 

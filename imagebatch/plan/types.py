@@ -105,4 +105,5 @@ class Plan:
         asking = [change for change in self.changes if _ASKS & {change.action, *change.also}]
         found = {change.provider for change in asking}
         found |= {change.entry.provider for change in asking if change.entry is not None}
+        found |= {change.known.provider for change in asking if change.known is not None and change.known.provider}
         return tuple(sorted(found))

@@ -74,7 +74,12 @@ def policy_differs(variant: Variant, entry: Entry) -> bool:
     """Whether the lock remembers another policy or provider alias than the manifest has."""
     policy = variant.policy
     protect = policy.protect or entry.held  # what a person protects by hand stays so, whatever the manifest says
-    return entry.on_remove != policy.on_remove or entry.protect != protect or entry.provider != variant.provider
+    return entry.on_remove != policy.on_remove or entry.protect != protect or _other_alias(variant, entry)
+
+
+def _other_alias(variant: Variant, entry: Entry) -> bool:
+    """Whether the lock names another alias; of what runs, or may run, it names the one that was asked."""
+    return entry.provider != variant.provider and entry.status not in {"pending", "in_doubt"}
 
 
 def _policy(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
@@ -84,7 +89,7 @@ def _policy(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
         if able and gone(KnownDraw.of_entry(entry), case.world) is not None:
             why = "recorded here only: the provider has its generation no more"
         due.add("update", "labels", why)
-    if entry.provider != variant.provider:
+    if _other_alias(variant, entry):
         due.add("update", "provider", f"provider {entry.provider} is now {variant.provider}")
     elif policy_differs(variant, entry):
         due.add("update", "policy", "recorded here only")

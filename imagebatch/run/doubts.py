@@ -1,8 +1,9 @@
 """What became of a create whose answer was lost: the provider is asked as far as it can tell; the rest is in doubt."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from imagebatch.model.event import Abandoned, Doubted, Told
+from imagebatch.model.event import Abandoned, Doubted, Intended, Told
 from imagebatch.model.generation import disputed
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
 from imagebatch.plan.options import InDoubt
@@ -16,11 +17,15 @@ AN_EARLIER_ONE = "the billing record that says failed may be that of an earlier 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubts:
-    """Settles unclear creates; `in_doubt` is what the user said about those that were in doubt when he said it."""
+    """Settles unclear creates; `in_doubt` is what the user said about those that were in doubt when he said it.
+
+    `open_steps` are those that an earlier run left open.
+    """
 
     steps: PaidSteps
     listings: Listings
     in_doubt: InDoubt = "skip"
+    open_steps: Mapping[str, Intended] = field(default_factory=dict)
 
     async def settle(self, this: Try, why: str, *, sent: bool) -> Observation | End | Try:
         """What became of an unclear create: the generation that it made, that nobody can know, or how to send it again.
@@ -62,9 +67,22 @@ class Doubts:
         this.lane.balance.settled(this.token)
         if found is not None:
             return found
+        elsewhere = self._sent_elsewhere(this)
+        if elsewhere is not None:
+            return await self._disputed(this, f"{why}; {elsewhere}")
         if await this.lane.balance.fell():
-            return await self._disputed(this, why)
+            fell = "the listing shows nothing of it, and yet the balance fell by more than the known creates cost"
+            return await self._disputed(this, f"{why}; {fell}")
         return await self._absent(this, "not in the listing for the whole consistency window")
+
+    def _sent_elsewhere(self, this: Try) -> str | None:
+        """Why it proves nothing that this lane does not show it: an earlier run had sent it to another place."""
+        step = self.open_steps.get(this.token)
+        if step is None or (step.provider == this.lane.alias and step.origin in {"", this.lane.origin}):
+            return None
+        there = f"{step.provider} at {step.origin}" if step.origin else step.provider
+        here = f"{this.lane.alias} at {this.lane.origin}"
+        return f"it was sent to {there}, so it proves nothing that {here} does not show it"
 
     async def _billed(self, adapter: CanWitness, this: Try, why: str) -> tuple[str | None, tuple[str, ...]]:
         """Why a create stays in doubt, by the provider's billing record, and what that says it charged.
@@ -99,7 +117,6 @@ class Doubts:
         return replace(this, gives_up=())
 
     async def _disputed(self, this: Try, why: str) -> End:
-        """Two witnesses disagree, which a later run must know: then the listing may show it, or a person decide."""
-        why = f"{why}; the listing shows nothing of it, and yet the balance fell by more than the known creates cost"
+        """Its absence proves nothing, which a later run must know: the listing may show it yet, or a person decides."""
         await self.steps.recorder.record(Doubted(step="create", token=this.token, why=why, disputed=True))
         return replace(self.doubt(this, why), failure=disputed(why))

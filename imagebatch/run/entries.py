@@ -130,10 +130,13 @@ def without_twins(earlier: Sequence[Earlier], token: str) -> tuple[Earlier, ...]
 
 
 def with_labels(entry: Entry, variant: Variant) -> Entry:
-    """The entry with the variant's labels, policy and provider alias; nothing about the picture changes."""
+    """The entry with the variant's labels, policy and provider alias; nothing about the picture changes.
+
+    What runs, or may run, is still to be asked for where it was sent.
+    """
     return replace(
         entry,
-        provider=variant.provider,
+        provider=entry.provider if entry.status in {"pending", "in_doubt"} else variant.provider,
         labels=variant.labels,
         on_remove=variant.policy.on_remove,
         protect=variant.policy.protect or entry.held,

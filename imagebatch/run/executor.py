@@ -201,10 +201,12 @@ class Executor:
             return asked, await self.drawing.wait_for(asked, lane, known)
         if step is not None and step.step == "retry":
             settled = await self.drawing.retry_begun(asked, lane, step, send=same)
-        elif same:
+        elif same and (alias == variant.provider or known.parts):
             settled = await self.drawing.draw(asked, lane, known.attempt, known)
         else:
             settled = await self.drawing.settle(asked, lane, known)
+            if settled.code == "create.absent":  # proven there, so that it may be sent where it is wanted now
+                return variant, await self.drawing.draw(variant, lane_of(self.lanes, variant), change.attempt)
         if same or settled.status is not None:
             return asked, settled
         return variant, await self.drawing.draw(variant, lane_of(self.lanes, variant), change.attempt)
@@ -213,7 +215,7 @@ class Executor:
         """The alias of the provider that a draw was asked of; today's where that one was renamed."""
         entry = change.entry
         recorded = entry.provider if entry is not None and entry.token == known.token else variant.provider
-        alias = step.provider if step is not None else recorded
+        alias = step.provider if step is not None else known.provider or recorded
         if alias in self.lanes or known.type == variant.type:
             return alias if alias in self.lanes else variant.provider
         raise Trouble(

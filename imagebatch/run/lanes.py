@@ -48,10 +48,10 @@ class Places:
 class Lane:
     """One provider alias in a run.
 
-    `places` bounds generations in flight. `stopped` says why no further create is sent (a key refused, no credit, a
-    wrong path, three unclear answers in a row, a price above the plan's, prompts blocked one after the other); reads go
-    on, and `stopped_as` is the code of what is left unsent. `alone` is held by a create that has to learn how the
-    provider wants to be spoken to.
+    `places` bounds generations in flight, `origin` is the server behind the alias. `stopped` says why no further create
+    is sent (a key refused, no credit, a wrong path, three unclear answers in a row, a price above the plan's, prompts
+    blocked one after the other); reads go on, and `stopped_as` is the code of what is left unsent. `alone` is held by a
+    create that has to learn how the provider wants to be spoken to.
     """
 
     alias: str
@@ -62,6 +62,7 @@ class Lane:
     downloader: Downloader
     gate: Gate
     places: Places
+    origin: str = ""
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopped: str | None = None
     stopped_as: str = "provider.stopped"

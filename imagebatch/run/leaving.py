@@ -131,4 +131,5 @@ def intent(
         generation=generation,
         paid=paid,
         again=again,
+        origin=this.lane.origin,
     )

@@ -32,7 +32,7 @@ class Attempt:
     `phase` is where the machine stands; `steps` are the paid steps that were begun and never settled, each its
     `Intended`. `accepted` tells that the provider took it at some time: then it belongs in the draw index. `before` is
     what was known before a retry that is open: a retry that was not taken never happened. `doubt` is the last word on a
-    step that is in doubt.
+    step that is in doubt. `provider` is the alias that it was asked of, empty where nothing tells it.
     """
 
     token: str
@@ -52,6 +52,7 @@ class Attempt:
     doubt: Doubted | None = None
     accepted: bool = False
     before: "Attempt | None" = None
+    provider: str = ""
 
     def after(self, event: TokenEvent, lineage: str) -> "Attempt":
         """This attempt once `event` has happened. Raises StateError for a move that is not legal."""
@@ -108,6 +109,7 @@ def _named(known: Attempt, event: Intended, lineage: str) -> dict[str, Any]:
         "request": event.request,
         "salt": salt or known.salt,
         "generation": event.generation,
+        "provider": event.provider,
     }
 
 
@@ -235,6 +237,7 @@ def known_draw(parts: Sequence[Attempt], lineage: str, recorded: KnownDraw | Non
         failure=failure if status in {"failed", "blocked"} else _disputed(parts),
         open_intent=any(attempt.steps for attempt in parts),
         salt=first.salt,
+        provider=first.provider,
     )
 
 
@@ -302,6 +305,7 @@ def attempts_of(known: KnownDraw, lineage: str, address: str) -> Iterator[Attemp
             type=known.type,
             draw=known.draw,
             request=known.request,
+            provider=known.provider,
             salt=salt_of(
                 lineage, draw=known.draw, attempt=known.attempt, part=index, token=part.token, address=address
             ),
@@ -350,6 +354,7 @@ def _single(attempt: Attempt) -> KnownDraw:
         failure=attempt.failure if status in {"failed", "blocked", "succeeded"} else _disputed((attempt,)),
         open_intent=bool(attempt.steps),
         salt=attempt.salt,
+        provider=attempt.provider,
     )
 
 

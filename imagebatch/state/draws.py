@@ -195,6 +195,8 @@ def _encoded(attempt: Attempt, lineage: str) -> bytes:
         value["failure"] = failure_json(attempt.failure)
     if attempt.cost:
         value["cost"] = list(attempt.cost)
+    if attempt.provider:
+        value["provider"] = attempt.provider
     return pack([compact(value)])
 
 
@@ -222,6 +224,7 @@ def _decoded(record: object, lineage: str) -> Attempt | None:
             failure=decode_failure(fields.inner("failure")) if fields.has("failure") else None,
             cost=fields.texts("cost"),
             accepted=True,
+            provider=fields.optional_text("provider") or "",
         )
     except (ValueError, zlib.error):
         return None

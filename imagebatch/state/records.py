@@ -137,6 +137,7 @@ def encode_event(event: Event) -> str:
             value |= {"address": event.address, "cost": _cost_json(event.cost)}
             value |= _present(candidate=event.candidate, resolution=event.resolution, generation=event.generation)
             value |= ({} if event.paid else {"paid": False}) | ({"again": True} if event.again else {})
+            value |= {"origin": event.origin} if event.origin else {}
         case Accepted():
             value = {"event": "accepted", "step": event.step, "token": event.token, "attempt": event.attempt}
             value |= {"generation": event.generation} | _present(candidate=event.candidate)
@@ -195,6 +196,7 @@ def _intended(fields: Fields) -> Event:
         parts=fields.number("parts", least=1, default=1),
         paid=fields.flag("paid") if fields.has("paid") else True,
         again=fields.flag("again"),
+        origin=fields.optional_text("origin") or "",
     )
 
 

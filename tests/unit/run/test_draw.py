@@ -115,8 +115,8 @@ def _seen(state: Any, **more: Any) -> Observation:
 async def _retried(seen: Observation | Exception | None) -> tuple[_Provider, _Creator, Any]:
     provider, creator = _Provider(seen), _Creator()
     lane: Any = SimpleNamespace(
-        alias="studio", type="all-images", adapter=provider, wire=SimpleNamespace(), places=asyncio.Semaphore(1),
-        balance=Balance(provider, SimpleNamespace()),  # type: ignore[arg-type]  # small stand-ins
+        alias="studio", origin="", type="all-images", adapter=provider, wire=SimpleNamespace(),
+        places=asyncio.Semaphore(1), balance=Balance(provider, SimpleNamespace()),  # type: ignore[arg-type]  # small stand-ins
         answered_clearly=lambda: None, answered_unclearly=lambda: None,
     )  # fmt: skip
     drawing = Drawing(creator=creator)  # type: ignore[arg-type]  # a small stand-in

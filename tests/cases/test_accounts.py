@@ -1,0 +1,83 @@
+"""What was sent to one account is settled there: another account that does not show it proves nothing."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cases.scenes import APPLY, fine, rule, wrong
+from tests.cases.world import KEY_VARIABLES, Simulated, World
+
+HERO = {"prompt": "a fox", "output": "out/hero.jpg"}
+
+
+def _account(world: World, face: str, **more: Any) -> Mapping[str, Any]:
+    """An account of All-Images.ai, told from others by its key."""
+    url = world.simulated.process.all_images_url
+    key = f"${{{KEY_VARIABLES[face]}}}"
+    return {"type": "all-images", "base_url": url, "api_key": key, "consistency_window": "0.2s", **more}
+
+
+def _killed(tmp_path: Path, simulated: Simulated) -> World:
+    """A project with two accounts, whose hero was sent to the first by a run that was killed before the answer."""
+    world = World(name=f"{tmp_path.name}", base=tmp_path, simulated=simulated)
+    _declare(world, first=_account(world, "all-images"), second=_account(world, "openai"))
+    world.assets({"hero": {**HERO, "provider": "first"}})
+    simulated.script([rule("create", {"accept": True, "then": "hang"}, match={"prompt": "a fox"})])
+    process = world.start(*APPLY)
+    try:
+        while not world.billed("create"):
+            assert process.poll() is None, "the run ended before it sent anything"
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.communicate()
+        simulated.script([])
+    world.assets({"hero": {**HERO, "provider": "second"}})
+    return world
+
+
+def _declare(world: World, **providers: Mapping[str, Any]) -> None:
+    whole = {"version": 1, "lineage": world.lineage, "providers": providers, "defaults": {"provider": "second"}}
+    world.write("imagebatch.yaml", json.dumps(whole, indent=1) + "\n")
+
+
+def test_it_is_taken_from_the_account_that_was_asked(tmp_path: Path, simulated: Simulated) -> None:
+    world = _killed(tmp_path, simulated)
+    ran = world.run(*APPLY)
+    assert (ran.code, len(world.billed("create"))) == (0, 1), str(ran)
+    assert world.entries()["hero"]["status"] == "succeeded"
+
+
+def test_while_that_account_cannot_be_asked_nothing_is_sent_to_the_other(tmp_path: Path, simulated: Simulated) -> None:
+    world = _killed(tmp_path, simulated)
+    with wrong(world, [rule("list", {"status": 503})]):
+        ran = world.run(*APPLY)
+    assert (ran.code, len(world.billed("create"))) == (3, 1), str(ran)
+    assert world.run(*APPLY).code == 0
+    assert len(world.billed("create")) == 1
+
+
+@pytest.mark.parametrize("elsewhere", ["undeclared", "another key"])
+def test_where_that_account_is_gone_it_is_in_doubt_until_a_person_settles_it(
+    elsewhere: str, tmp_path: Path, simulated: Simulated
+) -> None:
+    world = _killed(tmp_path, simulated)
+    if elsewhere == "undeclared":
+        _declare(world, second=_account(world, "openai"))
+    else:
+        world.assets({"hero": {**HERO, "provider": "first"}})
+        moved = world.simulated.process.all_images_url.replace("127.0.0.1", "localhost")
+        _declare(world, first={**_account(world, "openai"), "base_url": moved}, second=_account(world, "openai"))
+    for _ in range(2):
+        ran = world.run(*APPLY)
+        assert (ran.code, ran.lines[-1]["in_doubt"], len(world.billed("create"))) == (3, 1, 1), str(ran)
+        assert "proves nothing" in ran.out + ran.err, str(ran)
+    (doubt,) = fine(world, "resolve", "--list", "--json").lines
+    assert doubt["address"] == "hero"
+    fine(world, "resolve", "hero", "--resend", "-y", "--json")
+    assert len(world.billed("create")) == 2, "a person said so"
+    assert world.run(*APPLY).code == 0
