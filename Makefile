@@ -9,17 +9,17 @@ demo: setup
 	@# CI says that nothing may be simulated by accident; the demo is meant to be.
 	env -u CI $(BIN)/imagebatch apply -y
 
-# Two more than there are cores: many tests wait for a process or a clock.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
+# Two workers more than there are cores: many tests wait for a process or a clock.
+export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 test: setup-dev
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal
 
 # As many disturbed runs as are wanted, every kill point, every system call: `make chaos RUNS=1000000`.
 RUNS ?= 100000
 SEED ?= 100000
 chaos: setup-dev
 	IMAGEBATCH_CHAOS_RUNS=$(RUNS) IMAGEBATCH_CHAOS_SEED=$(SEED) IMAGEBATCH_MACHINE_EXAMPLES=$$(( $(RUNS) < 12000 ? 120 : $(RUNS) / 100 )) \
-	IMAGEBATCH_CRASH_PLACES=all IMAGEBATCH_SYSCALL_POINTS=all $(BIN)/pytest -n $(WORKERS) --dist worksteal tests/simulation tests/planted tests/crash tests/shared
+	IMAGEBATCH_CRASH_PLACES=all IMAGEBATCH_SYSCALL_POINTS=all $(BIN)/pytest -n auto --dist worksteal tests/simulation tests/planted tests/crash tests/shared
 
 check: setup-dev
 	$(BIN)/ruff format --check
