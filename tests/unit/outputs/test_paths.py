@@ -5,13 +5,9 @@ from typing import Any
 import pytest
 
 from imagebatch.errors import OutputError
-from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, OutputSpec
+from imagebatch.model.variant import EXT_MARK, OutputSpec
 from imagebatch.outputs.fingerprint import develop_fingerprint
-from imagebatch.outputs.paths import final_path, format_of, path_parts
-
-
-def test_the_marks_are_filled_in() -> None:
-    assert final_path(f"a/{CANDIDATE_MARK}.{EXT_MARK}", candidate=3, ext="jpg") == "a/3.jpg"
+from imagebatch.outputs.paths import format_of, path_parts
 
 
 @pytest.mark.parametrize(
