@@ -121,13 +121,16 @@ def _steps(request: Request, facts: PictureFacts, target: Path) -> Steps:
 async def _made(
     source: Path, files: Sequence[Steps], due: Sequence[Request], workers: Workers
 ) -> Mapping[str, Mapping[str, Any]]:
-    """What became of each file, by its path."""
+    """What became of each file, by its path; one over which a worker dies takes no other with it."""
     if not due:
         return {}
     job: dict[str, Json] = {"do": "develop", "source": str(source), "files": [steps.written() for steps in files]}
     try:
         found = await workers.run(job, seconds=DEVELOP_S * len(due))
     except WorkerGone as error:
+        if len(due) > 1:
+            alone = [await _made(source, [steps], [one], workers) for steps, one in zip(files, due, strict=True)]
+            return {path: answer for one in alone for path, answer in one.items()}
         found = {"bad": "image.decoder", "text": str(error)}
     if "bad" in found:
         return {one.path: found for one in due}

@@ -248,7 +248,7 @@ def unmarked(wanted: Mapping[str, str], marks: Mapping[str, bool]) -> tuple[Disa
         Disagreement(
             address=address,
             code="verify.mark",
-            detail=f"{path} does not say that a machine made it; delete it, and apply makes it anew with its mark",
+            detail=f"{path} does not say that a machine made it; `imagebatch apply --force edited` makes it anew",
             path=path,
         )
         for path, address in wanted.items()

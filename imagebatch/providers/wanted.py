@@ -148,7 +148,8 @@ class _Work:
         self.problems: list[Problem] = []
         self.shapes: dict[tuple[str, int, tuple[str, ...]], _Shape] = {}
         self.kept_alive: list[object] = []  # ids of params serve as keys, so the objects must outlive the cache
-        self.develops: dict[tuple[object, ...], str] = {}
+        self.idle: dict[tuple[object, ...], bool] = {}
+        self.develops: dict[tuple[tuple[object, ...], Mark | None], str] = {}
         self.labels: dict[tuple[str | None, tuple[str, ...], int], tuple[str, str]] = {}
         self.plain_policies: dict[int, Policy] = {}  # the drafts keep what they are of alive
         self.reported: set[tuple[str, str, str]] = set()
@@ -246,28 +247,32 @@ class _Work:
         )
 
     def _output(self, spec: OutputSpec, draft: Draft, prompt: str, shape: _Shape) -> WantedOutput:
-        mark = self._mark(spec, draft, prompt, shape)
         ext = shape.encoded.ext
         # Of the path only the ending decides, which says what format is written.
-        key = (
+        steps = (
             spec.path.rpartition(".")[2], spec.width, spec.height, spec.fit, spec.focus, spec.quality, spec.max_bytes,
-            spec.background, spec.strip, ext, mark,
+            spec.background, spec.strip, ext,
         )  # fmt: skip
-        develop = self.develops.get(key)
+        idle = self.idle.get(steps)
+        if idle is None:
+            idle = self.idle[steps] = does_nothing(spec, ext)
+        mark = self._mark(spec, draft, prompt, shape, idle=idle)
+        develop = self.develops.get((steps, mark))
         if develop is None:
-            develop = self.develops[key] = develop_fingerprint(spec, ext, mark)
+            develop = self.develops[steps, mark] = develop_fingerprint(spec, ext, mark)
         return WantedOutput(spec=spec, develop=develop, mark=mark)
 
-    def _mark(self, spec: OutputSpec, draft: Draft, prompt: str, shape: _Shape) -> Mark | None:
+    @staticmethod
+    def _mark(spec: OutputSpec, draft: Draft, prompt: str, shape: _Shape, *, idle: bool) -> Mark | None:
         """What a file is to say of itself.
 
-        Where no step is asked for it is delivered bytes; should they have to be converted all the same, the mark has no
-        words, because the fingerprint knows of none.
+        Where no step is asked for (`idle`) it is delivered bytes; should they have to be converted all the same, the
+        mark has no words, because the fingerprint knows of none.
         """
         if spec.embed == "none":
             return None
         simulated = shape.type.startswith(SIMULATED)
-        if spec.embed is None and does_nothing(spec, shape.encoded.ext):
+        if spec.embed is None and idle:
             return _PLAIN_MARKS[simulated]
         full = spec.embed == "full"
         return Mark(

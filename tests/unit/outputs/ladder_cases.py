@@ -9,6 +9,7 @@ in docs/changelog.md what changed.
 
 import hashlib
 import json
+import platform
 import struct
 import sys
 from collections.abc import Iterator, Mapping
@@ -32,7 +33,7 @@ FOCUSES = {"top-left": (0, 0), "bottom-right": (10_000, 10_000), "thirds": (3_33
 
 def made_with() -> Mapping[str, str]:
     """What decides pixels beside our own code."""
-    return {"pillow": PIL.__version__} | {
+    return {"machine": platform.machine(), "pillow": PIL.__version__} | {
         name: str(features.version(name)) for name in ("jpg", "webp", "avif", "zlib", "littlecms2")
     }
 

@@ -17,7 +17,7 @@ from imagebatch.outputs.develop import Outputs, Request, ToPlace, delivered_as_i
 from imagebatch.outputs.download import Taken, take_bytes
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.tree import Tree
-from imagebatch.outputs.workers import Workers
+from imagebatch.outputs.workers import WorkerGone, Workers
 
 
 @pytest.fixture
@@ -197,3 +197,45 @@ async def test_a_foreign_file_stays_and_our_derived_bytes_do_not_pile_up(
     output = await written(outputs, facts, "x.webp", force=True)
     assert await outputs.move(output, "y/z.webp") == "moved"
     assert not await outputs.trash(output, "day")
+
+
+def ladder_of(*steps: tuple[str, dict[str, Any]]) -> list[ToPlace]:
+    return [
+        ToPlace(path=path, wanted=WantedOutput(spec=OutputSpec(path=path, **one), develop=path)) for path, one in steps
+    ]
+
+
+async def test_files_of_one_picture_are_made_at_once_and_placed_until_one_cannot_be(
+    outputs: Outputs, draw: Any, tmp_path: Path
+) -> None:
+    facts = await stored(outputs, draw("PNG"))
+    ladder = ladder_of(("a.png", {}), ("b.webp", {"width": 20}), ("c.jpg", {"max_bytes": 30}), ("d.jpg", {"width": 9}))
+    placed: list[str] = []
+    with pytest.raises(OutputError, match=r"c\.jpg: it takes [0-9]+ bytes, [0-9]+ more than max_bytes allows"):
+        await outputs.write(ladder, facts, announce=announce, placed=lambda path, _: placed.append(path))
+    assert placed == ["a.png", "b.webp"]
+    assert sorted(path.name for path in (tmp_path / "project").iterdir()) == placed
+    assert list((tmp_path / "store/new").iterdir()) == []
+    del ladder[2]
+    made = await outputs.write(ladder, facts, announce=announce, placed=lambda *_: None)
+    assert [one.path for one in made] == ["a.png", "b.webp", "d.jpg"]
+    assert made[0].sha256 == facts.sha256
+
+
+async def test_a_file_over_which_a_worker_dies_takes_no_other_with_it(
+    outputs: Outputs, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = await stored(outputs, draw("PNG"))
+    plain = outputs.workers.run
+
+    async def dying(job: Any, *, seconds: float) -> Any:
+        if any(steps["width"] == 7 for steps in job["files"]):
+            raise WorkerGone("the decoder process died")
+        return await plain(job, seconds=seconds)
+
+    monkeypatch.setattr(outputs.workers, "run", dying)
+    placed: list[str] = []
+    ladder = ladder_of(("a.webp", {"width": 20}), ("b.webp", {"width": 7}))
+    with pytest.raises(OutputError, match=r"b\.webp: the decoder process died"):
+        await outputs.write(ladder, facts, announce=announce, placed=lambda path, _: placed.append(path))
+    assert placed == ["a.webp"]
