@@ -125,7 +125,7 @@ def _best_that_fits(image: Image.Image, profile: bytes | None, steps: Steps) -> 
 
 def _over(data: bytes, steps: Steps, why: str) -> BadPicture:
     over = len(data) - (steps.max_bytes or 0)
-    text = f"it takes {len(data)} bytes, {over} more than max_bytes allows ({why})"
+    text = f"it takes {len(data)} bytes, {over} more than max_bytes allows ({why}): raise max_bytes or make it smaller"
     return BadPicture("image.max_bytes", text)
 
 

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from imagebatch.model.mark import Mark
+from imagebatch.model.variant import OutputSpec
 from imagebatch.outputs.bad_picture import BadPicture
 from imagebatch.outputs.darkroom import QUALITIES, Negative
+from imagebatch.outputs.fingerprint import develop_fingerprint
 from imagebatch.outputs.marking import find_mark
 from imagebatch.outputs.paths import FORMATS
 from imagebatch.outputs.steps import Steps
@@ -172,3 +174,33 @@ def test_one_picture_is_decoded_once_and_each_file_is_as_if_made_alone(
         assert negative.developed(Steps(target=str(target), media_type=FORMATS["webp"], **steps)) == len(alone[number])
         assert target.read_bytes() == alone[number]
     assert len(opens) == 1
+
+
+SPECS = st.fixed_dictionaries(
+    {
+        "path": st.sampled_from(["a.png", "a.jpg", "a.webp"]),
+        "width": st.sampled_from([None, 48, 20]),
+        "height": st.sampled_from([None, 36, 20]),
+        "fit": st.sampled_from(["contain", "cover", "fill"]),
+        "focus": st.sampled_from([(5_000, 5_000), (0, 0)]),
+        "quality": st.sampled_from([None, 50]),
+        "background": st.sampled_from([None, "#ffffff", "#10a020"]),
+        "strip": st.booleans(),
+    }
+)
+_SEE_THROUGH = sources()["profile-alpha"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(one=SPECS, other=SPECS, keep=st.sets(st.sampled_from(["path", "width", "height", "fit", "focus", "strip"])))
+def test_files_that_differ_have_other_fingerprints(
+    tmp_path_factory: pytest.TempPathFactory, one: dict[str, Any], other: dict[str, Any], keep: set[str]
+) -> None:
+    specs = [OutputSpec(**one), OutputSpec(**other | {name: one[name] for name in keep})]
+    folder = tmp_path_factory.getbasetemp()
+    files = []
+    for spec in specs:
+        steps = {name: getattr(spec, name) for name in one if name != "path"}
+        files.append(developed(folder, _SEE_THROUGH, spec.path.rpartition(".")[2], steps))
+    prints = [develop_fingerprint(spec, "png") for spec in specs]
+    assert files[0] == files[1] or prints[0] != prints[1]
