@@ -5,7 +5,7 @@ Sources: XMP part 3 (JPEG, PNG), RFC 9649 (WebP), ISO 23008-12 (AVIF), C2PA 2.2 
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagebatch.outputs.bad_picture import BadPicture
@@ -51,6 +51,23 @@ def with_packet(data: bytes, xmp: bytes) -> bytes:
     return _WRITERS[sniff(data) or ""](data, xmp)
 
 
+def without_packet(data: bytes) -> Iterator[bytes]:
+    """What a marked JPEG, PNG or WebP may have been before it was marked; whoever asks knows the hash of the right one.
+
+    Nothing for other files, and for one that is damaged.
+    """
+    kind = sniff(data)
+    try:
+        if kind == "image/jpeg":
+            yield _out_of_jpeg(data)
+        elif kind == "image/png":
+            yield _out_of_png(data)
+        elif kind == "image/webp":
+            yield from _out_of_webp(data)
+    except (BadPicture, struct.error, IndexError):
+        return
+
+
 def _in_jpeg(data: bytes) -> Found:
     xmp, signed = b"", False
     for marker, start, stop in jpeg_segments(data):
@@ -77,6 +94,15 @@ def _into_jpeg(data: bytes, xmp: bytes) -> bytes:
         kept = stop
         if marker == 0xDA:
             break
+    return b"".join([*made, data[kept:]])
+
+
+def _out_of_jpeg(data: bytes) -> bytes:
+    made, kept = [data[:2]], 2
+    for marker, start, stop in jpeg_segments(data):
+        if not (marker == 0xE1 and data.startswith(_JPEG_XMP, start)):
+            made.append(data[kept:stop])
+        kept = stop
     return b"".join([*made, data[kept:]])
 
 
@@ -111,6 +137,15 @@ def _into_png(data: bytes, xmp: bytes) -> bytes:
     return b"".join(made)
 
 
+def _out_of_png(data: bytes) -> bytes:
+    made, kept = [data[:8]], 8
+    for name, start, stop in png_chunks(data):
+        if not (name == b"iTXt" and data.startswith(_PNG_XMP, start)):
+            made.append(data[kept : stop + 4])
+        kept = stop + 4
+    return b"".join(made)
+
+
 def _png_chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
@@ -132,9 +167,23 @@ def _into_webp(data: bytes, xmp: bytes) -> bytes:
     else:
         flags = _XMP | (_ALPHA if name == b"VP8L" and first[4] & 0x10 else 0)
         parts.insert(0, (b"VP8X", bytes([flags, 0, 0, 0]) + _canvas(name, first)))
+    return _webp([*parts, (b"XMP ", xmp)])
+
+
+def _out_of_webp(data: bytes) -> Iterator[bytes]:
+    """As it was where it was extended before, and as the bare picture where it was not."""
+    parts = [(name, data[start:stop]) for name, start, stop in webp_chunks(data) if name != b"XMP "]
+    name, first = parts[0]
+    if name == b"VP8X":
+        parts[0] = (name, bytes([first[0] & ~_XMP]) + first[1:])
+        if len(parts) == 2:
+            yield _webp(parts[1:])
+    yield _webp(parts)
+
+
+def _webp(parts: Sequence[tuple[bytes, bytes]]) -> bytes:
     body = b"WEBP" + b"".join(
-        name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) & 1)
-        for name, content in [*parts, (b"XMP ", xmp)]
+        name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) & 1) for name, content in parts
     )
     return b"RIFF" + struct.pack("<I", len(body)) + body
 

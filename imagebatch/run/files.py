@@ -1,6 +1,7 @@
 """The files that the project keeps: made from picks, renamed, put away. Never touches a file that is not ours."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +14,7 @@ from imagebatch.model.recorded import OutputState
 from imagebatch.model.variant import Variant, WantedOutput
 from imagebatch.outputs.develop import Outputs, ToPlace
 from imagebatch.outputs.download import take_bytes
+from imagebatch.outputs.marking import without_packet
 from imagebatch.plan.options import Force
 from imagebatch.plan.picking import WantedFile, made_as, source_of, wanted_files
 from imagebatch.run.leaving import Recorder
@@ -123,11 +125,18 @@ class Files:
         offered = [one.facts for one in entry.candidates]
         offered += [one.bought.facts for one in entry.candidates if one.bought is not None]
         pictures = {facts.sha256 for facts in offered if facts is not None and not store.has(facts.sha256)}
-        for output in entry.outputs:
-            if output.sha256 not in pictures or self.disk.look(output.path, output.sha256, output.bytes) != "same":
+        for output in entry.outputs if pictures else ():
+            if self.disk.look(output.path, output.sha256, output.bytes) != "same":
                 continue
-            data = await seams.threads.aside(read_bytes, self.root / output.path)
-            await take_bytes(data, store=store, workers=self.outputs.workers)
+            found = await seams.threads.aside(self._pictures_in, output.path, pictures)
+            for data in found:
+                await take_bytes(data, store=self.outputs.store, workers=self.outputs.workers)
+
+    def _pictures_in(self, path: str, pictures: Collection[str]) -> tuple[bytes, ...]:
+        """The delivered bytes that a file is, or was before it got its mark."""
+        data = read_bytes(self.root / path)
+        forms = (data, *without_packet(data))
+        return tuple(form for form in forms if f"sha256:{hashlib.sha256(form).hexdigest()}" in pictures)
 
     async def put_away(self, output: Output) -> bool:
         """Move an output to the trash; False where it was edited and therefore stays."""

@@ -17,7 +17,7 @@ from PIL import Image
 
 from imagebatch.model.mark import Mark
 from imagebatch.outputs.darkroom import Negative
-from imagebatch.outputs.marking import Found, find_mark, with_packet
+from imagebatch.outputs.marking import Found, find_mark, with_packet, without_packet
 from imagebatch.outputs.paths import FORMATS
 from imagebatch.outputs.picture import check_bytes
 from imagebatch.outputs.steps import Steps
@@ -126,6 +126,7 @@ def test_a_packet_is_put_in_and_every_pixel_and_other_word_stays(name: str) -> N
     assert find_mark(marked) == Found(xmp=packet(FULL))
     assert with_packet(marked, packet(FULL)) == marked
     assert find_mark(with_packet(marked, packet(Mark()))) == Found(xmp=packet(Mark()))
+    assert data in without_packet(marked)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
@@ -204,7 +205,9 @@ def test_what_is_no_whole_picture_has_no_mark(data: bytes) -> None:
 @given(data=st.binary(max_size=60), at=st.integers(0, 400))
 def test_damage_never_raises(data: bytes, at: int) -> None:
     for whole in (PLAIN["png"], PLAIN["jpeg"], PLAIN["webp, profile"], _AVIF):
-        find_mark(whole[:at] + data + whole[at + len(data) :])
+        damaged = whole[:at] + data + whole[at + len(data) :]
+        find_mark(damaged)
+        list(without_packet(damaged))
 
 
 _AVIF = saved("AVIF", xmp=packet(Mark()))
