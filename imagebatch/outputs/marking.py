@@ -3,9 +3,10 @@
 Sources: XMP part 3 (JPEG, PNG), RFC 9649 (WebP), ISO 23008-12 (AVIF), C2PA 2.2 annex A (where signatures stand).
 """
 
+import hashlib
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from imagebatch.outputs.bad_picture import BadPicture
@@ -49,6 +50,12 @@ def with_packet(data: bytes, xmp: bytes) -> bytes:
     Raises BadPicture where the file is damaged, KeyError for an AVIF, into which nothing can be put.
     """
     return _WRITERS[sniff(data) or ""](data, xmp)
+
+
+def delivered_in(data: bytes, pictures: Collection[str]) -> tuple[bytes, ...]:
+    """Of delivered pictures (by `sha256:…`) those that a file is, or was before it was marked."""
+    forms = (data, *without_packet(data))
+    return tuple(form for form in forms if f"sha256:{hashlib.sha256(form).hexdigest()}" in pictures)
 
 
 def without_packet(data: bytes) -> Iterator[bytes]:

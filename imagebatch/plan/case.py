@@ -175,7 +175,7 @@ def answered(case: Case, variant: Variant, floor: int) -> bool:
 
 
 def bytes_at_hand(index: int, draw: KnownDraw, holder: Entry | None, world: World) -> bool:
-    """Whether a candidate's bytes are in the store, or one of the holder's own files is just these bytes."""
+    """Whether a candidate's bytes are in the store, or in one of the holder's own files, beside a mark at the most."""
     if not 1 <= index <= len(draw.candidates):
         return False
     facts = source_of(draw.candidates[index - 1])
@@ -184,10 +184,7 @@ def bytes_at_hand(index: int, draw: KnownDraw, holder: Entry | None, world: Worl
     if world.known.has_bytes(facts.sha256):
         return True
     outputs = holder.outputs if holder is not None else ()
-    return any(
-        output.sha256 == facts.sha256 and world.disk.look(output.path, output.sha256, output.bytes) == "same"
-        for output in outputs
-    )
+    return any(world.disk.shows(output.path, output.sha256, output.bytes, facts.sha256) for output in outputs)
 
 
 def can_fetch(draw: KnownDraw, world: World) -> bool:

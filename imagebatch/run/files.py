@@ -1,6 +1,5 @@
 """The files that the project keeps: made from picks, renamed, put away. Never touches a file that is not ours."""
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from imagebatch.model.recorded import OutputState
 from imagebatch.model.variant import Variant, WantedOutput
 from imagebatch.outputs.develop import Outputs, ToPlace
 from imagebatch.outputs.download import take_bytes
-from imagebatch.outputs.marking import without_packet
+from imagebatch.outputs.marking import delivered_in
 from imagebatch.plan.options import Force
 from imagebatch.plan.picking import WantedFile, made_as, source_of, wanted_files
 from imagebatch.run.leaving import Recorder
@@ -133,10 +132,7 @@ class Files:
                 await take_bytes(data, store=self.outputs.store, workers=self.outputs.workers)
 
     def _pictures_in(self, path: str, pictures: Collection[str]) -> tuple[bytes, ...]:
-        """The delivered bytes that a file is, or was before it got its mark."""
-        data = read_bytes(self.root / path)
-        forms = (data, *without_packet(data))
-        return tuple(form for form in forms if f"sha256:{hashlib.sha256(form).hexdigest()}" in pictures)
+        return delivered_in(read_bytes(self.root / path), pictures)
 
     async def put_away(self, output: Output) -> bool:
         """Move an output to the trash; False where it was edited and therefore stays."""
