@@ -248,7 +248,7 @@ def unmarked(wanted: Mapping[str, str], marks: Mapping[str, bool]) -> tuple[Disa
         Disagreement(
             address=address,
             code="verify.mark",
-            detail=f"{path} does not say that a machine made it; `imagebatch apply --force edited` makes it anew",
+            detail=f"{path} does not say that a machine made it; move it away, and `imagebatch apply` makes it anew",
             path=path,
         )
         for path, address in wanted.items()
