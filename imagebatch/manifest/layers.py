@@ -25,6 +25,7 @@ SINGLES: Final = (
     "on_remove",
     "on_replace",
     "retries",
+    "embed",
     "styles",
 )
 PAIRS: Final = (("prompt", "template"), ("output", "outputs"))

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from imagebatch.manifest.output_words import Colour, Focus
 from imagebatch.manifest.written import Value
 from imagebatch.model.generation import MAX_ATTEMPT
+from imagebatch.model.mark import Embed
 
 T = TypeVar("T")
 FORMAT_VERSION = 1
@@ -55,6 +57,7 @@ def _duration(value: Value) -> Value:
 Given = BeforeValidator(_given)
 Text = Annotated[str | None, Given]
 Flag = Annotated[bool | None, Given]
+EmbedKind = Annotated[Embed | None, Given]
 Texts = Annotated[list[str] | None, Given]
 OneOrMore = Annotated[
     list[str] | None,
@@ -116,8 +119,17 @@ class OutputFile(Closed):
         default=None, description="How the picture fits into width and height."
     )
     quality: Annotated[int | None, Given] = Field(default=None, ge=1, le=100, description="Of the encoder, 1 to 100.")
+    focus: Focus = Field(
+        default=None, description="What a crop keeps: a side, a corner, or shares from the left and the top."
+    )
+    max_bytes: Annotated[int | None, Given] = Field(
+        default=None, ge=1, le=67_108_864, description="Of the file: the best quality that fits is taken."
+    )
+    background: Colour = Field(default=None, description="Colour behind what is see-through.", examples=["#ffffff"])
+    strip: Flag = Field(default=None, description="Colours become sRGB, and the file carries no colour profile.")
+    embed: EmbedKind = Field(default=None, description="What this file says of its origin.")
     format: Annotated[Literal["png", "jpg", "jpeg", "webp", "avif"] | None, Given] = Field(
-        default=None, description="Follows the extension; may be written where it agrees."
+        default=None, description="Follows the extension; may be written where it agrees, and stands for {{ ext }}."
     )
 
 
@@ -171,6 +183,9 @@ class Common(Closed):
     )
     retries: Annotated[int | None, Given] = Field(
         default=None, ge=0, le=10, description="New attempts within one run after a failure that allows them."
+    )
+    embed: EmbedKind = Field(
+        default=None, description="What files say of their origin: nothing, that it is AI, or the prompt, too."
     )
     checks: Checks = None
 

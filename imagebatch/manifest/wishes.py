@@ -1,11 +1,12 @@
-"""What settled values ask for besides the prompt: policy, outputs, labels."""
+"""What settled values ask for besides the prompt: policy and outputs."""
 
-import re
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.group import OutputWish
+from imagebatch.manifest.ladder import output_options, path_as_asked
 from imagebatch.manifest.layers import Settled, as_list
 from imagebatch.manifest.paths import BadPath, check_extension
 from imagebatch.model.variant import Place, Policy
@@ -55,47 +56,27 @@ def _places(settled: Settled) -> dict[str, Place]:
 def output_wishes(settled: Settled, place: Place, findings: Findings) -> tuple[OutputWish, ...]:
     """The outputs of a group; one with an empty path stands for the default path."""
     values = settled.values
+    own: dict[str, Any] = {"embed": values["embed"]} if "embed" in values else {}
     if "output" in values:
         where = settled.place("output") or place
-        wishes = [OutputWish(path=values["output"], place=where)]
+        wishes = [OutputWish(path=values["output"], place=where, options=own)]
     elif "outputs" in values:
         wishes = []
         for index, entry in enumerate(values["outputs"]):
             where = settled.place("outputs", index, "path") or place
-            options: dict[str, Any] = {key: int(entry[key]) for key in ("width", "height", "quality") if key in entry}
-            if "fit" in entry:
-                options["fit"] = entry["fit"]
             before = findings.count
-            _check_format(entry, settled.place("outputs", index) or place, findings)
-            wishes.append(OutputWish(path=entry["path"], place=where, options=options, told=findings.count > before))
+            options = own | output_options(entry, partial(_place, settled, place, index), findings)
+            told = findings.count > before
+            wishes.append(OutputWish(path=path_as_asked(entry), place=where, options=options, told=told))
         if not wishes:
             findings.add("manifest.required", "no output", "outputs is an empty list.", place=settled.place("outputs"))
     else:
-        return (OutputWish(path="", place=place),)
+        return (OutputWish(path="", place=place, options=own),)
     return tuple([wish if wish.told else replace(wish, told=not _ends_well(wish, findings)) for wish in wishes])
 
 
-_EXT = re.compile(r"\{\{\s*ext\s*\}\}$")
-
-
-def _check_format(entry: dict[str, Any], place: Place, findings: Findings) -> None:
-    wanted = entry.get("format")
-    ending = str(entry["path"]).rpartition(".")[2].lower()
-    same = {"jpeg": "jpg"}
-    if wanted is not None and _EXT.search(str(entry["path"])):
-        findings.add(
-            "manifest.conflict",
-            "two formats",
-            f"format is {wanted}, and {{{{ ext }}}} is what the request asks for; let the path end in .{wanted}.",
-            place=place,
-        )
-    elif wanted is not None and ending.isalnum() and same.get(wanted, wanted) != same.get(ending, ending):
-        findings.add(
-            "manifest.conflict",
-            "two formats",
-            f"format is {wanted}, and the path ends in .{ending}: the extension is the format.",
-            place=place,
-        )
+def _place(settled: Settled, place: Place, index: int, key: str) -> Place:
+    return settled.place("outputs", index, key) or place
 
 
 def _ends_well(wish: OutputWish, findings: Findings) -> bool:

@@ -150,6 +150,10 @@ class Disk(Protocol):
         """How a file compares with the lock: by size and time where a cache vouches, else by hash."""
         ...
 
+    def shows(self, path: str, sha256: str, size: int, picture: str) -> bool:
+        """Whether a file, as the lock has it, is this delivered picture (by its hash), perhaps with a mark put in."""
+        ...
+
     def exists(self, path: str) -> bool:
         """Whether anything stands at an output path (for a file that is not ours)."""
         ...

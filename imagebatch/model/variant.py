@@ -8,10 +8,12 @@ from imagebatch.errors import Problem, Severity
 from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.canonical import Json
 from imagebatch.model.generation import OnRemove, OnReplace, Resolution
+from imagebatch.model.mark import Embed, Mark
 from imagebatch.model.money import UNKNOWN_COST, Cost
 
 Fit = Literal["contain", "cover", "fill"]
 PickRule = Literal["first", "all", "review"] | tuple[int, ...]
+CENTER = (5_000, 5_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +53,21 @@ class OutputSpec:
     """One file to make from a pick, as the manifest asks for it.
 
     `path` is rendered but for `{{ candidate }}` and `{{ ext }}`, which stand in it as the private characters
-    `CANDIDATE_MARK` and `EXT_MARK`, because they are known only after the pick and the request.
+    `CANDIDATE_MARK` and `EXT_MARK`, because they are known only after the pick and the request. `focus` is where a crop
+    goes, in ten-thousandths of what is left over, from the left and from the top. `max_bytes` are those of the file,
+    `background` is `#rrggbb`. `embed` is None where nobody wrote it.
     """
 
     path: str
     width: int | None = None
     height: int | None = None
     fit: Fit = "contain"
+    focus: tuple[int, int] = CENTER
     quality: int | None = None
+    max_bytes: int | None = None
+    background: str | None = None
+    strip: bool = False
+    embed: Embed | None = None
 
 
 CANDIDATE_MARK = "\ue000"
@@ -125,10 +134,11 @@ class Reference:
 
 @made_in_bulk
 class WantedOutput:
-    """A file to make: path (marks still in it), the develop fingerprint and the spec behind it."""
+    """A file to make: path (marks still in it), the develop fingerprint, the spec behind it, what it says of itself."""
 
     spec: OutputSpec
     develop: str
+    mark: Mark | None = None
 
 
 @made_in_bulk

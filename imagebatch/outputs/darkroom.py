@@ -1,16 +1,21 @@
 """Developing with Pillow; only the worker processes import this.
 
-The same bytes and steps give the same file: no clock, no metadata but the colour profile, one thread, fixed effort.
+The same bytes and steps give the same file: no clock, no metadata but profile and mark, one thread, fixed effort. A
+picture is decoded once, however many files are made from it.
 """
 
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
 from imagebatch.model.variant import Fit
+from imagebatch.outputs.bad_picture import BadPicture
+from imagebatch.outputs.colours import opaque, plain, stripped, with_fitting_profile
+from imagebatch.outputs.marking import find_mark, with_packet
 from imagebatch.outputs.picture import check_size
+from imagebatch.outputs.steps import Steps
 
 _SAVE: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "image/png": ("PNG", {"compress_level": 6}),
@@ -18,38 +23,110 @@ _SAVE: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "image/webp": ("WEBP", {"quality": 85, "method": 4}),
     "image/avif": ("AVIF", {"quality": 75, "speed": 8, "max_threads": 1}),
 }
-_SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "F")
+QUALITIES: Final = tuple(range(5, 100, 5))
+"""The qualities that `max_bytes` chooses among. The develop fingerprint knows nothing of them, nor of `_SAVE`."""
 
 
-def developed(
-    source: Path,
-    target: Path,
-    *,
-    media_type: str,
-    width: int | None,
-    height: int | None,
-    fit: Fit,
-    quality: int | None,
-) -> tuple[tuple[int, int], int]:
-    """Write `target` from `source`: turned upright, sized, converted. Gives (width, height) and the file's bytes."""
-    with Image.open(source, formats=("PNG", "JPEG", "WEBP", "AVIF")) as opened:
-        image: Image.Image = ImageOps.exif_transpose(opened)
-        image, profile = _plain(image)
-    image = _sized(image, width, height, fit)
-    if media_type == "image/jpeg":
-        image = _opaque(image)
-    elif media_type == "image/webp" and image.mode == "L":
-        image = image.convert("RGB")
-    name, options = _SAVE[media_type]
-    if quality is not None and media_type != "image/png":
+class Negative:
+    """One picture from which files are made: its delivered bytes, and its pixels once they are needed."""
+
+    def __init__(self, source: Path) -> None:
+        self._source = source
+        self._pixels: tuple[Image.Image, bytes | None] | None = None
+
+    def developed(self, steps: Steps) -> int | None:
+        """Write the file that `steps` ask for and give its bytes; None where the delivered ones are just that.
+
+        Raises BadPicture where a size is impossible or nothing fits into `max_bytes`.
+        """
+        data = self._delivered(steps) if steps.whole else None
+        if data is None:
+            data = self._encoded(steps)
+        elif not data:
+            return None
+        return Path(steps.target).write_bytes(data)
+
+    def _delivered(self, steps: Steps) -> bytes | None:
+        """The delivered bytes with their mark; nothing at all where they are marked already, None where they cannot be.
+
+        A signature holds for every byte of the file, so a signed picture is left as it is.
+        """
+        data = self._source.read_bytes()
+        if steps.xmp is None or find_mark(data).marked:
+            return b"" if _fits(data, steps) else None
+        if steps.media_type == "image/avif":
+            return None
+        data = with_packet(data, steps.xmp.encode())
+        return data if _fits(data, steps) else None
+
+    def _encoded(self, steps: Steps) -> bytes:
+        image, profile = self._opened()
+        if steps.strip:
+            image, profile = stripped(image, profile)
+        image = _sized(image, steps)
+        if steps.media_type == "image/jpeg" or steps.background is not None:
+            image = opaque(image, steps.background or "#ffffff")
+        image, profile = with_fitting_profile(image, profile, steps.media_type)
+        # Metadata of the source (place, camera, orientation) would be wrong or telling in a derived file.
+        image.info.clear()
+        if steps.max_bytes is None:
+            return _file(image, profile, steps, steps.quality)
+        return _best_that_fits(image, profile, steps)
+
+    def _opened(self) -> tuple[Image.Image, bytes | None]:
+        """The pixels, upright, as L, RGB or RGBA, and their colour profile."""
+        if self._pixels is None:
+            with Image.open(self._source, formats=("PNG", "JPEG", "WEBP", "AVIF")) as opened:
+                self._pixels = plain(ImageOps.exif_transpose(opened))
+        image, profile = self._pixels
+        return image.copy(), profile
+
+
+def _fits(data: bytes, steps: Steps) -> bool:
+    return steps.max_bytes is None or len(data) <= steps.max_bytes
+
+
+def _file(image: Image.Image, profile: bytes | None, steps: Steps, quality: int | None) -> bytes:
+    """A whole file, its mark written last."""
+    name, options = _SAVE[steps.media_type]
+    if quality is not None and steps.media_type != "image/png":
         options = options | {"quality": quality}
-    if profile and image.mode in {"RGB", "RGBA"}:
+    if profile:
         options = options | {"icc_profile": profile}
-    # Metadata of the source (place, camera, orientation) would be wrong or telling in a derived file.
-    image.info.clear()
-    with target.open("wb") as file:
-        image.save(file, format=name, **options)
-    return image.size, target.stat().st_size
+    xmp = steps.xmp.encode() if steps.xmp is not None else None
+    if xmp is not None and steps.media_type == "image/avif":  # the one container that only its encoder can put it into
+        options = options | {"xmp": xmp}
+    out = BytesIO()
+    image.save(out, format=name, **options)
+    data = out.getvalue()
+    return with_packet(data, xmp) if xmp is not None and steps.media_type != "image/avif" else data
+
+
+def _best_that_fits(image: Image.Image, profile: bytes | None, steps: Steps) -> bytes:
+    """The file of the highest quality that is not over `max_bytes`, found by halving the list of qualities."""
+    if steps.media_type == "image/png":
+        data = _file(image, profile, steps, None)
+        if not _fits(data, steps):
+            raise _over(data, steps, "a PNG has no quality that could be lowered")
+        return data
+    best, low, high = None, 0, len(QUALITIES) - 1
+    smallest = b""
+    while low <= high:
+        middle = (low + high) // 2
+        data = _file(image, profile, steps, QUALITIES[middle])
+        if _fits(data, steps):
+            best, low = data, middle + 1
+        else:
+            smallest, high = data, middle - 1
+    if best is None:
+        raise _over(smallest, steps, f"at the lowest quality, {QUALITIES[0]}")
+    return best
+
+
+def _over(data: bytes, steps: Steps, why: str) -> BadPicture:
+    over = len(data) - (steps.max_bytes or 0)
+    text = f"it takes {len(data)} bytes, {over} more than max_bytes allows ({why}): raise max_bytes or make it smaller"
+    return BadPicture("image.max_bytes", text)
 
 
 def target_size(size: tuple[int, int], width: int | None, height: int | None, fit: Fit) -> tuple[int, int]:
@@ -75,50 +152,14 @@ def _by_width(size: tuple[int, int], width: int) -> tuple[int, int]:
     return width, max(1, round(size[1] * width / size[0]))
 
 
-def _sized(image: Image.Image, width: int | None, height: int | None, fit: Fit) -> Image.Image:
-    size = target_size(image.size, width, height, fit)
+def _sized(image: Image.Image, steps: Steps) -> Image.Image:
+    width, height = steps.width, steps.height
+    size = target_size(image.size, width, height, steps.fit)
     check_size(*size)
     if size != image.size:
         image = image.resize(size, Image.Resampling.LANCZOS)
-    if fit == "cover" and width is not None and height is not None and size != (width, height):
-        left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    if steps.fit == "cover" and width is not None and height is not None and size != (width, height):
+        across, down = steps.focus
+        left, top = (size[0] - width) * across // 10_000, (size[1] - height) * down // 10_000
         image = image.crop((left, top, left + width, top + height))
     return image
-
-
-def _plain(image: Image.Image) -> tuple[Image.Image, bytes | None]:
-    """The picture as L, RGB or RGBA with eight bits, and the colour profile that still fits it."""
-    profile: bytes | None = image.info.get("icc_profile")
-    if image.mode == "CMYK":
-        return _from_cmyk(image, profile), None
-    if image.mode in _SIXTEEN_BIT:
-        # convert("L") would cut off everything above 255.
-        return image.convert("I").point([value // 256 for value in range(65536)], "L"), None
-    if image.mode == "P" or "transparency" in image.info:
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    elif image.mode in {"LA", "La", "PA"}:
-        image = image.convert("RGBA")
-    elif image.mode not in {"L", "RGB", "RGBA"}:
-        image = image.convert("L" if image.mode == "1" else "RGB")
-    return image, profile
-
-
-def _from_cmyk(image: Image.Image, profile: bytes | None) -> Image.Image:
-    if profile:
-        try:
-            converted = ImageCms.profileToProfile(
-                image, ImageCms.ImageCmsProfile(BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            converted = None
-        if converted is not None:
-            return converted
-    return image.convert("RGB")
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    if image.mode != "RGBA":
-        return image
-    ground = Image.new("RGB", image.size, (255, 255, 255))
-    ground.paste(image, mask=image.getchannel("A"))
-    return ground

@@ -15,6 +15,7 @@ from imagebatch.effects.disk import READ_REGULAR
 from imagebatch.effects.files import hash_rest, make_folders, opened, read_bytes, remove, write_bytes
 from imagebatch.errors import OutputError
 from imagebatch.model.recorded import OutputState
+from imagebatch.outputs.marking import delivered_in
 from imagebatch.outputs.paths import path_parts
 
 FORMAT = "imagebatch-stat-cache-1"
@@ -49,6 +50,17 @@ class StatDisk:
         if seen.get(path) == f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {sha256}":
             return "same"
         return self._compared(path, sha256, found)
+
+    def shows(self, path: str, sha256: str, size: int, picture: str) -> bool:
+        """Whether a file, as the lock has it, is this delivered picture (by its hash), perhaps with a mark put in."""
+        if self.look(path, sha256, size) != "same":
+            return False
+        if sha256 == picture:
+            return True
+        try:
+            return bool(delivered_in(read_bytes(self._root + path), {picture}))
+        except OSError:
+            return False
 
     def exists(self, path: str) -> bool:
         """Whether anything stands at an output path."""

@@ -4,14 +4,21 @@ Each reader takes the whole file and gives (width, height); it raises `BadPictur
 ITU T.81 B.1 and B.2, RFC 9649 (WebP), ISO 14496-12 and the AVIF specification 1.1.
 """
 
-import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from imagebatch.outputs.bad_picture import BadPicture
+from imagebatch.outputs.containers import (
+    MAX_CHUNKS,
+    boxes,
+    boxes_named,
+    jpeg_segments,
+    png_chunks,
+    trailing,
+    webp_chunks,
+)
 
-MAX_CHUNKS = 1000
 MAX_DATA_CHUNKS = 16_384
 MAX_TEXT = 1024 * 1024
 MAX_PROFILE = 4 * 1024 * 1024
@@ -23,7 +30,7 @@ def png_head(data: bytes) -> tuple[int, int]:
     """Walk all chunks with their checksums, up to an `IEND` that is the file's end."""
     size: tuple[int, int] | None = None
     text = others = parts = 0
-    for name, start, stop in _png_chunks(data):
+    for name, start, stop in png_chunks(data):
         if size is None:
             if name != b"IHDR" or stop - start != 13:
                 raise BadPicture("image.truncated", "the PNG does not begin with its header")
@@ -55,7 +62,7 @@ def check_png_pixels(data: bytes) -> None:
     """
     header = data[16:29]
     wanted = _png_bytes(header)
-    parts = [(start, stop) for name, start, stop in _png_chunks(data) if name == b"IDAT"]
+    parts = [(start, stop) for name, start, stop in png_chunks(data) if name == b"IDAT"]
     if _png_inflated(data, parts, wanted) < wanted:
         raise BadPicture("image.truncated", "the PNG's pixels end before the picture does")
 
@@ -86,24 +93,6 @@ def _png_inflated(data: bytes, parts: Sequence[tuple[int, int]], most: int) -> i
     return count
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    at = 8
-    while at + 12 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, at)
-        start, stop = at + 8, at + 8 + length
-        if stop + 4 > len(data):
-            break
-        if zlib.crc32(memoryview(data)[at + 4 : stop]) != struct.unpack_from(">I", data, stop)[0]:
-            raise BadPicture("image.truncated", f"the PNG is damaged: the checksum of {ascii(name)[2:-1]} is wrong")
-        at = stop + 4
-        yield name, start, stop
-        if name == b"IEND":
-            if at != len(data):
-                raise _trailing("PNG", len(data) - at)
-            return
-    raise BadPicture("image.truncated", "the PNG is cut off: it has no IEND")
-
-
 def _png_text(name: bytes, content: bytes) -> int:
     """How many bytes a text chunk holds once it is unpacked, at most a little over the limit."""
     rest = content.partition(b"\0")[2]
@@ -121,7 +110,6 @@ def _inflated(packed: bytes, limit: int) -> int:
         raise BadPicture("image.metadata", "a compressed part of the PNG's metadata is damaged") from None
 
 
-_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _NO_SIZE = frozenset({0xC4, 0xC8, 0xCC})
 
 
@@ -129,7 +117,7 @@ def jpeg_head(data: bytes) -> tuple[int, int]:
     """Walk all segments and scans up to an end mark that is the file's end."""
     size: tuple[int, int] | None = None
     profile = 0
-    for count, (marker, start, stop) in enumerate(_jpeg_segments(data)):
+    for count, (marker, start, stop) in enumerate(jpeg_segments(data)):
         if count > MAX_CHUNKS:
             raise BadPicture("image.metadata", f"the JPEG has more than {MAX_CHUNKS} segments")
         if 0xC0 <= marker <= 0xCF and marker not in _NO_SIZE and stop - start >= 6:
@@ -144,55 +132,17 @@ def jpeg_head(data: bytes) -> tuple[int, int]:
     return size
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, first byte and end of each segment's content; the scans between them are skipped."""
-    at = 2
-    while at + 2 <= len(data):
-        if data[at] != 0xFF:
-            raise BadPicture("image.truncated", "the JPEG is damaged between two segments")
-        marker = data[at + 1]
-        if marker == 0xFF:  # a filling byte
-            at += 1
-            continue
-        if marker == 0xD9:
-            if at + 2 != len(data):
-                raise _trailing("JPEG", len(data) - at - 2)
-            return
-        stop = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if stop < at + 4 or stop > len(data):
-            break
-        yield marker, at + 4, stop
-        at = stop
-        if marker == 0xDA:
-            found = _AFTER_SCAN.search(data, at)
-            if found is None:
-                break
-            at = found.start()
-    raise BadPicture("image.truncated", "the JPEG is cut off: it has no end mark")
-
-
 def webp_head(data: bytes) -> tuple[int, int]:
     """Compare the container's length with the file's, then read the canvas from the first chunk that tells it."""
-    whole = 8 + int.from_bytes(data[4:8], "little")
-    if len(data) < whole or len(data) < 20:
-        raise BadPicture("image.truncated", "the WebP is cut off: its RIFF size is larger than the file")
-    if len(data) > whole + (whole & 1):
-        raise _trailing("WebP", len(data) - whole)
     size: tuple[int, int] | None = None
-    pictures, chunks, at = 0, 0, 12
-    while at + 8 <= len(data):
-        name, length = struct.unpack_from("<4sI", data, at)
-        start = at + 8
-        chunks += 1
-        if start + length > len(data) or chunks > MAX_CHUNKS:
-            raise BadPicture("image.truncated", "the WebP is damaged: a chunk is larger than the file")
-        if name in {b"ANIM", b"ANMF"} or (name == b"VP8X" and length and data[start] & 0x02):
+    pictures = 0
+    for name, start, stop in webp_chunks(data):
+        if name in {b"ANIM", b"ANMF"} or (name == b"VP8X" and stop > start and data[start] & 0x02):
             raise BadPicture("image.format", "it is an animated image (WebP)")
-        if name == b"ICCP" and length > MAX_PROFILE:
+        if name == b"ICCP" and stop - start > MAX_PROFILE:
             raise BadPicture("image.metadata", "the WebP's colour profile is too large")
         pictures += name in {b"VP8 ", b"VP8L"}
-        size = size or _webp_size(name, data[start : start + min(length, 16)])
-        at = start + length + (length & 1)
+        size = size or _webp_size(name, data[start : min(stop, start + 16)])
     if size is None or pictures != 1:
         raise BadPicture("image.truncated", "the WebP holds no picture")
     return size
@@ -215,55 +165,27 @@ def avif_head(data: bytes) -> tuple[int, int]:
     brands = data[8 : int.from_bytes(data[:4], "big")]
     if b"avis" in brands[:4]:
         raise BadPicture("image.format", "it is an animated image (AVIF)")
-    boxes: dict[bytes, tuple[int, int]] = {}
-    for name, start, stop in _boxes(data, 0, len(data)):
-        if name in boxes and name in {b"ftyp", b"meta"}:  # a second file begins behind the first
-            raise _trailing("AVIF", len(data) - start + 8)
-        boxes[name] = (start, stop)
-    if b"mdat" not in boxes and b"idat" not in data:
+    top: dict[bytes, tuple[int, int]] = {}
+    for name, start, stop in boxes(data, 0, len(data)):
+        if name in top and name in {b"ftyp", b"meta"}:  # a second file begins behind the first
+            raise trailing("AVIF", len(data) - start + 8)
+        top[name] = (start, stop)
+    if b"mdat" not in top and b"idat" not in data:
         raise BadPicture("image.truncated", "the AVIF holds no picture data")
-    if b"meta" not in boxes:
+    if b"meta" not in top:
         raise BadPicture("image.truncated", "the AVIF holds no description of its picture")
-    start, stop = boxes[b"meta"]
+    start, stop = top[b"meta"]
     sizes = [
         struct.unpack_from(">II", data, at + 4)
-        for properties in _inside(data, start + 4, stop, b"iprp")
-        for container in _inside(data, *properties, b"ipco")
-        for at, end in _inside(data, *container, b"ispe")
+        for properties in boxes_named(data, start + 4, stop, b"iprp")
+        for container in boxes_named(data, *properties, b"ipco")
+        for at, end in boxes_named(data, *container, b"ispe")
         if end - at >= 12
     ]
     if not sizes:
         raise BadPicture("image.truncated", "the AVIF does not tell its size")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     return int(width), int(height)
-
-
-def _inside(data: bytes, start: int, stop: int, wanted: bytes) -> Iterator[tuple[int, int]]:
-    return ((at, end) for name, at, end in _boxes(data, start, stop) if name == wanted)
-
-
-def _boxes(data: bytes, at: int, stop: int) -> Iterator[tuple[bytes, int, int]]:
-    """Boxes between two places: name, first byte of the content, end."""
-    count = 0
-    while at < stop:
-        count += 1
-        if at + 8 > stop or count > MAX_CHUNKS:
-            raise BadPicture("image.truncated", "the AVIF is cut off, or has bytes after its end")
-        length, name = struct.unpack_from(">I4s", data, at)
-        start = at + 8
-        if length == 1 and start + 8 <= stop:
-            length, start = int.from_bytes(data[start : start + 8], "big"), start + 8
-        end = stop if length == 0 else at + length
-        if end > stop or end < start:
-            raise BadPicture("image.truncated", "the AVIF is cut off, or has bytes after its end")
-        if not re.fullmatch(rb"[ -~]{4}", name):
-            raise _trailing("AVIF", stop - at)
-        yield name, start, end
-        at = end
-
-
-def _trailing(name: str, count: int) -> BadPicture:
-    return BadPicture("image.trailing", f"{count} bytes follow the end of the {name}")
 
 
 HEADS: Mapping[str, Callable[[bytes], tuple[int, int]]] = {

@@ -1,11 +1,10 @@
-"""Where an output goes: the last marks filled in, and a path that can neither leave the project nor hit its own files.
+"""Where an output goes: a path that can neither leave the project nor hit its own files.
 
 Manifests are checked when they are read. This is the check at the moment of writing, which also holds for paths that
 come out of a lock somebody edited.
 """
 
 from imagebatch.errors import OutputError
-from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK
 
 FORMATS = {
     "png": "image/png",
@@ -20,11 +19,6 @@ EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "im
 """Media types to the ending that the store uses."""
 
 _OWN = frozenset({".git", ".github", ".gitlab", ".imagebatch"})
-
-
-def final_path(path: str, *, candidate: int, ext: str) -> str:
-    """An output's path with candidate (counted from 1) and ending in place of the marks."""
-    return path.replace(CANDIDATE_MARK, str(candidate)).replace(EXT_MARK, ext)
 
 
 def format_of(path: str) -> str:

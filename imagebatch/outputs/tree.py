@@ -7,21 +7,24 @@ that the lock names. Needs openat and friends: Linux, macOS, the BSDs.
 
 import errno
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from imagebatch.effects import seams
 from imagebatch.effects.disk import NEW, READ, READ_FOLDER, READ_REAL_FOLDER, READ_REGULAR
-from imagebatch.effects.files import PIECE, hash_rest, opened, write_whole
+from imagebatch.effects.files import PIECE, hash_rest, opened, read_rest, write_whole
 from imagebatch.errors import ImagebatchError, OutputError, RefusedError
+from imagebatch.outputs.marking import Found, find_mark
 from imagebatch.outputs.paths import path_parts
+from imagebatch.outputs.picture import MAX_BYTES
 from imagebatch.outputs.trouble import disk_errors
 
 _SAFE = "The picture is safe in the store; nothing has to be paid again."
 
 Placed = Literal["written", "same"]
+T = TypeVar("T")
 
 
 class Tree:
@@ -42,6 +45,17 @@ class Tree:
         try:
             with self._parent(path, make=False) as (folder, name):
                 return _hash_at(folder, name, path)
+        except FileNotFoundError:
+            return None
+
+    def mark_of(self, path: str) -> Found | None:
+        """What the regular file at a project path says of its origin; None where nothing is there.
+
+        Raises OutputError as `hash_of` does.
+        """
+        try:
+            with self._parent(path, make=False) as (folder, name):
+                return _read_at(folder, name, path, lambda handle: find_mark(read_rest(handle, MAX_BYTES)))
         except FileNotFoundError:
             return None
 
@@ -244,11 +258,16 @@ def _opened_folder(folder: str, handle: int, path: str) -> int:
 
 
 def _hash_at(folder: int, name: str, path: str) -> str | None:
+    return _read_at(folder, name, path, hash_rest)
+
+
+def _read_at(folder: int, name: str, path: str, read: Callable[[int], T]) -> T | None:
+    """What `read` makes of an open regular file; None where nothing is there."""
     try:
         with opened(name, READ_REGULAR, dir_fd=folder) as handle:
             if not stat.S_ISREG(seams.disk.fstat(handle).st_mode):
                 raise _not_regular(path)
-            return hash_rest(handle)
+            return read(handle)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -10,8 +10,13 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from imagebatch.outputs.darkroom import Negative
+    from imagebatch.outputs.steps import Steps
 
 MEMORY: Final = 2 * 1024 * 1024 * 1024
 LARGEST_FILE: Final = 512 * 1024 * 1024
@@ -38,12 +43,17 @@ def main() -> None:
 
 
 def _answered(job: Mapping[str, Any]) -> Answer:
-    from imagebatch.outputs.bad_picture import BadPicture
-
     do, cpu_s = JOBS[job["do"]]
     _limit_cpu(cpu_s)
+    return _told(lambda: do(job))
+
+
+def _told(do: Callable[[], Answer]) -> Answer:
+    """What comes of doing something to a picture: an answer, or what is wrong with the picture."""
+    from imagebatch.outputs.bad_picture import BadPicture
+
     try:
-        return do(job)
+        return do()
     except BadPicture as error:
         return {"bad": error.code, "text": str(error)}
     except MemoryError:
@@ -109,19 +119,26 @@ def _notes(image: Any) -> list[str]:  # noqa: ANN401  # Pillow is imported in th
 
 
 def develop(job: Mapping[str, Any]) -> Answer:
-    """`{do: develop, source, target, media_type, width, height, fit, quality}` writes `target`."""
-    from imagebatch.outputs.darkroom import developed
+    """`{do: develop, source, files: [steps, …]}` writes the files, decoding once.
 
-    size, count = developed(
-        Path(job["source"]),
-        Path(job["target"]),
-        media_type=job["media_type"],
-        width=job["width"],
-        height=job["height"],
-        fit=job["fit"],
-        quality=job["quality"],
-    )
-    return {"width": size[0], "height": size[1], "bytes": count}
+    Gives for each, in their order, how many bytes it has (none where the delivered ones are what is wanted), or why it
+    cannot be made; after one that cannot, no more are tried.
+    """
+    from imagebatch.outputs.darkroom import Negative
+    from imagebatch.outputs.steps import Steps
+
+    negative = Negative(Path(job["source"]))
+    made: list[Answer] = []
+    for written in job["files"]:
+        _limit_cpu(DEVELOP_CPU_S)
+        made.append(_told(partial(_developed, negative, Steps.read(written))))
+        if "bad" in made[-1]:
+            break
+    return {"files": made}
+
+
+def _developed(negative: "Negative", steps: "Steps") -> Answer:
+    return {"bytes": negative.developed(steps)}
 
 
 def _pillow_name(media_type: str) -> str:

@@ -34,7 +34,7 @@ class WorkerGone(Exception):
 class Workers:
     """A pool of children; use it inside `async with`, or call `aclose` at the end.
 
-    `count` is how many work at once (None: one for each core, at most four). `command` replaces the child in tests.
+    `count` is how many work at once (None: one for each core). `command` replaces the child in tests.
     """
 
     def __init__(self, count: int | None = None, *, command: Sequence[str] | None = None) -> None:
@@ -43,7 +43,7 @@ class Workers:
         self._busy: set[Child] = set()
         self._closed = False
         # One thread for each child: whoever has a thread finds a child idle, or may start one.
-        self._threads = seams.threads.pool(count or max(1, min(4, seams.processes.cores())), name="imagebatch-decoder")
+        self._threads = seams.threads.pool(count or max(1, seams.processes.cores()), name="imagebatch-decoder")
 
     async def __aenter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ from imagebatch.model.variant import Draft, Variant
 from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, selected
 from imagebatch.pipeline.project import Project, wanted
 from imagebatch.pipeline.world import stored_files
+from imagebatch.plan.picking import hashes, wanted_files
 from imagebatch.plan.reasons import SIMULATED
 from imagebatch.plan.states import STATES, State, states_of
 from imagebatch.plan.types import Change
@@ -224,14 +225,48 @@ def output_paths(entries: Mapping[str, Entry]) -> tuple[str, ...]:
     return tuple(sorted({output.path for entry in entries.values() for output in entry.outputs}))
 
 
+def to_be_marked(planned: Planned, entries: Mapping[str, Entry]) -> Mapping[str, str]:
+    """The files of the lock that have to say that a machine made them, by path, with their addresses.
+
+    Those are all that carry a mark by the manifest's wish, and of the others all that were not left as delivered.
+    """
+    found: dict[str, str] = {}
+    for address, entry in entries.items():
+        variant = planned.variants.get(address)
+        recorded = {output.path: output for output in entry.outputs}
+        delivered = {sha256 for candidate in entry.candidates for sha256 in hashes(candidate)}
+        for file in wanted_files(variant, entry.picked) if variant is not None else ():
+            output = recorded.get(file.path)
+            if output is not None and file.mark is not None and (file.mark.always or output.sha256 not in delivered):
+                found[file.path] = address
+    return found
+
+
+def unmarked(wanted: Mapping[str, str], marks: Mapping[str, bool]) -> tuple[Disagreement, ...]:
+    """Files whose mark is missing: of `wanted` paths (with their addresses) those that `marks` calls False."""
+    return tuple(
+        Disagreement(
+            address=address,
+            code="verify.mark",
+            detail=f"{path} does not say that a machine made it; move it away, and `imagebatch apply` makes it anew",
+            path=path,
+        )
+        for path, address in wanted.items()
+        if marks.get(path) is False
+    )
+
+
 def disagreements(
-    planned: Planned, entries: Mapping[str, Entry], hashes: Mapping[str, str | None]
+    planned: Planned,
+    entries: Mapping[str, Entry],
+    there: Mapping[str, str | None],
+    unmarked: Iterable[Disagreement] = (),
 ) -> tuple[Disagreement, ...]:
     """All that is not as the lock says, by address.
 
-    `entries` is the whole lock, `hashes` maps output paths to `sha256:…`, None where nothing is there.
+    `entries` is the whole lock, `there` maps output paths to `sha256:…`, None where nothing is there.
     """
-    found: list[Disagreement] = []
+    found = list(unmarked)
     for change in planned.plan.changes:
         if change.action != "noop" or change.also:
             reason = change.detail or (change.reason or "").replace("_", " ")
@@ -241,9 +276,9 @@ def disagreements(
             detail = "its picture was drawn by the simulator"
             found.append(Disagreement(address=address, code="verify.simulated", detail=detail))
         for output in entry.outputs:
-            there = hashes.get(output.path)
-            if there != output.sha256:
-                code, word = ("missing", "is missing") if there is None else ("differs", "has other bytes")
+            present = there.get(output.path)
+            if present != output.sha256:
+                code, word = ("missing", "is missing") if present is None else ("differs", "has other bytes")
                 detail = f"{output.path} {word}"
                 found.append(Disagreement(address=address, code=f"verify.{code}", detail=detail, path=output.path))
     return tuple(sorted(found, key=lambda one: (one.address, one.code, one.path or "")))

@@ -111,6 +111,9 @@ providers:
 
 defaults:
   provider: studio
+  # Each file says in its metadata that a machine made it: since August 2026 pictures made by AI have to be marked so in
+  # the EU (AI Act, Article 50). `none` leaves delivered files as they are, `full` writes the prompt into them, too.
+  embed: minimal
 """
 
 

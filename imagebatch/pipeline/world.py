@@ -194,6 +194,10 @@ class PlacedDisk:
             return "missing"
         return found
 
+    def shows(self, path: str, sha256: str, size: int, picture: str) -> bool:
+        """Whether a file, as the lock has it, is this delivered picture, perhaps with a mark put in."""
+        return self._disk.shows(path, sha256, size, picture)
+
     def spare(self, path: str) -> str | None:
         """The hash of what stands at a path, where it is a picture of ours that no lock entry keeps there.
 

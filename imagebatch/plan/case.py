@@ -197,14 +197,17 @@ def answered(case: Case, variant: Variant, floor: int) -> bool:
     return any(attempt >= floor and draw != variant.draw for draw, attempt in done)
 
 
-def bytes_at_hand(index: int, draw: KnownDraw, world: World) -> bool:
-    """Whether a candidate's bytes are in the store, or an output of whatever address is just these bytes."""
+def bytes_at_hand(index: int, draw: KnownDraw, holder: Entry | None, world: World) -> bool:
+    """Whether a candidate's bytes are in the store, an output of any address, or a marked file of the holder's."""
     if not 1 <= index <= len(draw.candidates):
         return False
     facts = source_of(draw.candidates[index - 1])
     if facts is None:
         return False
-    return world.known.has_bytes(facts.sha256) or world.disk.standing(facts.sha256, facts.bytes) is not None
+    if world.known.has_bytes(facts.sha256) or world.disk.standing(facts.sha256, facts.bytes) is not None:
+        return True
+    outputs = holder.outputs if holder is not None else ()
+    return any(world.disk.shows(output.path, output.sha256, output.bytes, facts.sha256) for output in outputs)
 
 
 def can_fetch(draw: KnownDraw, world: World) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from imagebatch.model.generation import Candidate, Entry, Output, PictureFacts, Resolution
+from imagebatch.model.mark import Mark
 from imagebatch.model.picks import Pick
 from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, OutputSpec, PickRule, Variant
 
@@ -22,6 +23,7 @@ class WantedFile:
     develop: str
     candidate: int
     spec: OutputSpec
+    mark: Mark | None = None
     own_candidate: bool = False
 
 
@@ -39,6 +41,7 @@ def wanted_files(variant: Variant, picked: Sequence[int]) -> tuple[WantedFile, .
                 develop=output.develop,
                 candidate=index,
                 spec=output.spec,
+                mark=output.mark,
                 own_candidate=CANDIDATE_MARK in path,
             )
             for index in (picked if CANDIDATE_MARK in path else picked[:1])

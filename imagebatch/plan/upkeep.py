@@ -102,7 +102,7 @@ def _unpicked(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
     lost = gone(draw, case.world)
     if variant.policy.resolution != "preview" and lost is None:
         due.later = times(bought_price(variant), len(entry.candidates))
-    here = [bytes_at_hand(index, draw, case.world) for index in range(1, len(entry.candidates) + 1)]
+    here = [bytes_at_hand(index, draw, entry, case.world) for index in range(1, len(entry.candidates) + 1)]
     if can_fetch(draw, case.world) and not all(here):
         due.add("fetch", "output_missing", "its candidates wait for a pick")
     elif lost is not None and not any(here):
@@ -207,7 +207,7 @@ def _to_make_again(case: Case, file: WantedFile, output: Output, due: Due, *, tr
 
 def _bytes(case: Case, variant: Variant, entry: Entry, files: list[WantedFile], *, due: Due) -> None:
     draw = KnownDraw.of_entry(entry)
-    lacking = sorted({file.candidate for file in files if not bytes_at_hand(file.candidate, draw, case.world)})
+    lacking = sorted({file.candidate for file in files if not bytes_at_hand(file.candidate, draw, entry, case.world)})
     if not lacking:
         return
     if can_fetch(draw, case.world):

@@ -16,10 +16,12 @@ from imagebatch.errors import Problem
 from imagebatch.model.canonical import Json, canonical, decimals_as_text, draw_frame, fingerprint
 from imagebatch.model.capabilities import Encoded, ParamProblem
 from imagebatch.model.generation import Resolution
+from imagebatch.model.mark import Mark
 from imagebatch.model.money import CREDIT, Cost, Money
 from imagebatch.model.recorded import Recorded
 from imagebatch.model.variant import LOST, Draft, OutputSpec, Policy, Reference, Variant, WantedOutput
-from imagebatch.outputs.fingerprint import develop_fingerprint
+from imagebatch.outputs.fingerprint import develop_fingerprint, does_nothing
+from imagebatch.plan.reasons import SIMULATED
 from imagebatch.providers.base import Adapter
 
 _PARAM = ("a param is not possible", "a param is doubtful")
@@ -32,6 +34,7 @@ _SUMMARIES = {
 _STANDS_IN = {"prompt": ("template",), "pick": (), "resolution": (), "references": ()}
 _PROMPT_SLOT = "\x00"
 _ASSET = "asset:"
+_PLAIN_MARKS = (Mark(), Mark(simulated=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class _Shape(NamedTuple):
     price: Cost
     buy_price: Mapping[Resolution, Cost]
     offers: int
+    system: str
 
 
 def resolve_wanted(
@@ -144,7 +148,8 @@ class _Work:
         self.problems: list[Problem] = []
         self.shapes: dict[tuple[str, int, tuple[str, ...]], _Shape] = {}
         self.kept_alive: list[object] = []  # ids of params serve as keys, so the objects must outlive the cache
-        self.develops: dict[tuple[str, int | None, int | None, str, int | None, str], str] = {}
+        self.idle: dict[tuple[object, ...], bool] = {}
+        self.develops: dict[tuple[tuple[object, ...], Mark | None], str] = {}
         self.labels: dict[tuple[str | None, tuple[str, ...], int], tuple[str, str]] = {}
         self.plain_policies: dict[int, Policy] = {}  # the drafts keep what they are of alive
         self.reported: set[tuple[str, str, str]] = set()
@@ -172,7 +177,7 @@ class _Work:
             draw=fingerprint(f"{shape.before}{request}{shape.after}"),
             labels=labels,
             labels_body=labels_body,
-            outputs=tuple([self._output(spec, encoded.ext) for spec in draft.outputs]),
+            outputs=tuple([self._output(spec, draft, prompt, shape) for spec in draft.outputs]),
             ext=encoded.ext,
             extras=encoded.extras,
             references=found,
@@ -238,15 +243,46 @@ class _Work:
             price=price,
             buy_price=buy_price,
             offers=target.adapter.capabilities.offers or encoded.count,
+            system=str(encoded.body.get("model") or target.type),
         )
 
-    def _output(self, spec: OutputSpec, ext: str) -> WantedOutput:
+    def _output(self, spec: OutputSpec, draft: Draft, prompt: str, shape: _Shape) -> WantedOutput:
+        ext = shape.encoded.ext
         # Of the path only the ending decides, which says what format is written.
-        key = (spec.path.rpartition(".")[2], spec.width, spec.height, spec.fit, spec.quality, ext)
-        develop = self.develops.get(key)
+        steps = (
+            spec.path.rpartition(".")[2], spec.width, spec.height, spec.fit, spec.focus, spec.quality, spec.max_bytes,
+            spec.background, spec.strip, ext,
+        )  # fmt: skip
+        idle = self.idle.get(steps)
+        if idle is None:
+            idle = self.idle[steps] = does_nothing(spec, ext)
+        mark = self._mark(spec, draft, prompt, shape, idle=idle)
+        develop = self.develops.get((steps, mark))
         if develop is None:
-            develop = self.develops[key] = develop_fingerprint(spec, ext)
-        return WantedOutput(spec=spec, develop=develop)
+            develop = self.develops[steps, mark] = develop_fingerprint(spec, ext, mark)
+        return WantedOutput(spec=spec, develop=develop, mark=mark)
+
+    @staticmethod
+    def _mark(spec: OutputSpec, draft: Draft, prompt: str, shape: _Shape, *, idle: bool) -> Mark | None:
+        """What a file is to say of itself.
+
+        Where no step is asked for (`idle`) it is delivered bytes; should they have to be converted all the same, the
+        mark has no words, because the fingerprint knows of none.
+        """
+        if spec.embed == "none":
+            return None
+        simulated = shape.type.startswith(SIMULATED)
+        if spec.embed is None and idle:
+            return _PLAIN_MARKS[simulated]
+        full = spec.embed == "full"
+        return Mark(
+            always=spec.embed is not None,
+            simulated=simulated,
+            title=draft.title,
+            alt=draft.alt,
+            prompt=prompt if full else None,
+            system=shape.system if full else None,
+        )
 
     def _labels(self, draft: Draft) -> tuple[str, str]:
         key = (draft.name, draft.tags, id(draft.metadata))

@@ -1,6 +1,6 @@
 """The files that the project keeps: made from picks, renamed, put away. Never touches a file that is not ours."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,8 +11,9 @@ from imagebatch.model.event import Placing
 from imagebatch.model.generation import Entry, Output, PictureFacts
 from imagebatch.model.recorded import OutputState
 from imagebatch.model.variant import Variant, WantedOutput
-from imagebatch.outputs.develop import Outputs
+from imagebatch.outputs.develop import Outputs, ToPlace
 from imagebatch.outputs.download import take_bytes
+from imagebatch.outputs.marking import delivered_in
 from imagebatch.plan.options import Force
 from imagebatch.plan.picking import WantedFile, made_as, source_of, wanted_files
 from imagebatch.run.leaving import Recorder
@@ -96,23 +97,27 @@ class Files:
         files = wanted_files(variant, entry.picked)
         wanted = {file.path for file in files}
         spare = [output for path, output in recorded.items() if path not in wanted]
-        made: list[Output] = []
+        made: dict[str, Output] = {}
+        to_write: list[WantedFile] = []
         warnings: list[str] = []
         for file in files:
             old = recorded.get(file.path)
             if old is not None and self._stands(file, entry, before):
-                made.append(old)
+                made[file.path] = old
             elif old is not None and self._edited(old, source_of(entry.candidates[file.candidate - 1])):
-                made.append(old)
+                made[file.path] = old
                 warnings.append(f"{old.path} was changed by hand and is kept; --force edited replaces it")
+            elif (moved := await self._renamed(file, spare, entry, before)) is not None:
+                made[file.path] = moved
             else:
-                moved = await self._renamed(file, spare, entry, before)
-                made.append(moved or await self._written(variant, file, entry, old))
+                to_write.append(file)
+        for output in await self._written(to_write, entry, recorded):
+            made[output.path] = output
         if spare and before is not None:
             await self.keep_bytes(before)
         left = [output.path for output in spare if not await self.put_away(output)]
         warnings += [f"{path} is no longer wanted; it was changed by hand, so it stays" for path in left]
-        return tuple(made), warnings
+        return tuple(made[file.path] for file in files), warnings
 
     async def keep_bytes(self, entry: Entry) -> None:
         """Take pictures that stand only as the entry's own files into the store, as after a fresh clone.
@@ -123,28 +128,33 @@ class Files:
         offered = [one.facts for one in entry.candidates]
         offered += [one.bought.facts for one in entry.candidates if one.bought is not None]
         pictures = {facts.sha256 for facts in offered if facts is not None and not store.has(facts.sha256)}
-        for output in entry.outputs:
-            if output.sha256 not in pictures or self.disk.look(output.path, output.sha256, output.bytes) != "same":
+        for output in entry.outputs if pictures else ():
+            if self.disk.look(output.path, output.sha256, output.bytes) != "same":
                 continue
-            await self._into_store(output.path)
+            found = await seams.threads.aside(self._pictures_in, output.path, pictures)
+            for data in found:
+                await take_bytes(data, store=self.outputs.store, workers=self.outputs.workers)
 
     async def bring(self, entry: Entry, indexes: Sequence[int]) -> None:
         """Take those of the candidates (from 1) into the store that are not there and stand as an output of ours.
 
         The output may be another address's that shares the draw, or has drawn it before. Raises OSError.
         """
+        lacking = False
         for index in indexes:
             facts = source_of(entry.candidates[index - 1])
             if facts is None or self.outputs.store.has(facts.sha256):
                 continue
             path = self.disk.standing(facts.sha256, facts.bytes)
+            lacking = lacking or path is None
             if path is not None:
-                await self._into_store(path)
+                data = await seams.threads.aside(read_bytes, self.root / path)
+                await take_bytes(data, store=self.outputs.store, workers=self.outputs.workers)
+        if lacking:
+            await self.keep_bytes(entry)  # what is marked has the picture's bytes in it
 
-    async def _into_store(self, path: str) -> None:
-        """Keep what stands at an output path under the hash that it has."""
-        data = await seams.threads.aside(read_bytes, self.root / path)
-        await take_bytes(data, store=self.outputs.store, workers=self.outputs.workers)
+    def _pictures_in(self, path: str, pictures: Collection[str]) -> tuple[bytes, ...]:
+        return delivered_in(read_bytes(self.root / path), pictures)
 
     async def put_away(self, output: Output) -> bool:
         """Move an output to the trash; False where it was edited and therefore stays."""
@@ -199,22 +209,32 @@ class Files:
                 return Output(path=file.path, develop=output.develop, sha256=output.sha256, bytes=output.bytes)
         return None
 
-    async def _written(self, variant: Variant, file: WantedFile, entry: Entry, old: Output | None) -> Output:
-        facts = source_of(entry.candidates[file.candidate - 1])
-        if facts is None or not self.outputs.store.has(facts.sha256):
-            raise Trouble("picture.unavailable", f"{file.path} cannot be made: its picture is not here")
-        output = await self.outputs.write(
-            WantedOutput(spec=file.spec, develop=file.develop),
-            facts,
-            candidate=file.candidate,
-            ext=variant.ext,
+    async def _written(
+        self, files: Sequence[WantedFile], entry: Entry, recorded: Mapping[str, Output]
+    ) -> Sequence[Output]:
+        """Make files that are not there yet, all of one picture at once; `recorded` is what the lock has by path."""
+        made: list[Output] = []
+        for candidate in dict.fromkeys(file.candidate for file in files):
+            same = [file for file in files if file.candidate == candidate]
+            facts = source_of(entry.candidates[candidate - 1])
+            if facts is None or not self.outputs.store.has(facts.sha256):
+                raise Trouble("picture.unavailable", f"{same[0].path} cannot be made: its picture is not here")
+            made += await self.outputs.write(
+                [self._to_place(file, recorded.get(file.path)) for file in same],
+                facts,
+                announce=self._announce,
+                placed=self.disk.note,
+            )
+        return made
+
+    def _to_place(self, file: WantedFile, old: Output | None) -> ToPlace:
+        return ToPlace(
+            path=file.path,
+            wanted=WantedOutput(spec=file.spec, develop=file.develop, mark=file.mark),
             replaces=self.disk.placed(file.path) or (old.sha256 if old is not None else None),
             spare=self.disk.spare(file.path),
             force="overwrite" in self.forces or "edited" in self.forces,
-            announce=self._announce,
         )
-        self.disk.note(output.path, output.sha256)
-        return output
 
     async def _announce(self, path: str, sha256: str) -> None:
         await self.recorder.record(Placing(path=path, sha256=sha256))

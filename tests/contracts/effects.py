@@ -12,10 +12,11 @@ from typing import TypeGuard
 PACKAGE = "imagebatch"
 WHOLE = frozenset(
     {
-        "base64", "binascii", "collections", "collections.abc", "contextlib", "csv", "dataclasses",
-        "decimal", "difflib", "errno", "fnmatch", "functools", "gc", "hashlib", "idna", "ipaddress", "itertools",
-        "json", "json.encoder", "keyword", "marshal", "math", "pydantic", "pydantic_core", "queue", "re", "rich.text",
-        "shlex", "stat", "statistics", "struct", "types", "typing", "unicodedata", "urllib.parse", "yaml", "zlib",
+        "base64", "binascii", "collections", "collections.abc", "contextlib", "csv", "dataclasses", "decimal",
+        "difflib", "errno", "fnmatch", "functools", "gc", "hashlib", "html", "idna", "ipaddress",
+        "itertools", "json", "json.encoder", "keyword", "marshal", "math", "pydantic", "pydantic_core", "queue", "re",
+        "rich.text", "shlex", "stat", "statistics", "struct", "types", "typing", "unicodedata", "urllib.parse",
+        "yaml", "zlib",
     }
 )  # fmt: skip
 """Modules of which nothing touches the world."""

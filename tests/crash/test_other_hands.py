@@ -222,23 +222,26 @@ def test_a_clone_without_outputs_fetches_what_the_provider_still_has_and_draws_n
     assert bench.billed() == {"create": 2}
 
 
-def test_a_picture_that_stands_only_as_a_file_of_a_fresh_clone_is_developed_from_it(bench: Bench) -> None:
-    applied(bench, TWO, 2)
+@pytest.mark.parametrize("above", ["", "defaults: {embed: minimal}\n"], ids=["as delivered", "marked"])
+def test_a_picture_that_stands_only_as_a_file_of_a_fresh_clone_is_developed_from_it(bench: Bench, above: str) -> None:
+    applied(bench, above + TWO, 2)
     clone(bench)
     output = '    output: "outputs/owl.jpg"\n'
     both = '    outputs: [{path: "outputs/owl.jpg"}, {path: "outputs/owl-100.webp", width: 100}]\n'
-    write_manifest(bench.folder, TWO.replace(output, both))
+    write_manifest(bench.folder, above + TWO.replace(output, both))
     free_of_charge(bench, creates=2)
+    assert (bench.folder / "outputs" / "owl-100.webp").is_file()
 
 
+@pytest.mark.parametrize("above", ["", "defaults: {embed: minimal}\n"], ids=["as delivered", "marked"])
 def test_a_request_that_is_changed_and_changed_back_in_a_fresh_clone_is_paid_twice_and_not_three_times(
-    bench: Bench,
+    bench: Bench, above: str
 ) -> None:
-    applied(bench, TWO, 2)
+    applied(bench, above + TWO, 2)
     picture = (bench.folder / "outputs" / "owl.jpg").read_bytes()
     clone(bench)
-    applied(bench, TWO.replace("An owl", "An owl at night"), 3)
-    write_manifest(bench.folder, TWO)
+    applied(bench, above + TWO.replace("An owl", "An owl at night"), 3)
+    write_manifest(bench.folder, above + TWO)
     free_of_charge(bench, creates=3)
     assert (bench.folder / "outputs" / "owl.jpg").read_bytes() == picture
 

@@ -166,8 +166,29 @@ def test_output_steps_have_the_fingerprint_that_they_always_had(tmp_path: Path) 
     plain, alias, ladder = (output.develop for output in variant(tmp_path, FOX + outputs).outputs)
     assert plain == alias == independent({"format": "jpeg"})
     assert plain == "sha256:d7e34307b5af9e4ddb71d0f79ac26eb8660860f1a93be38a6dd355d23a0baaf4"
-    assert ladder == independent({"format": "webp", "width": 80, "height": 60, "fit": "cover", "quality": 82})
-    assert ladder == "sha256:8a78fff114a7c1f5c88d363f4065078f5698dbf6eefccdf491afd3f61f7685d0"
+    steps = {"format": "webp", "width": 80, "height": 60, "fit": "cover", "quality": 82}
+    assert ladder == independent(steps | {"mark": {"source": "trainedAlgorithmicMedia"}})
+    assert ladder == "sha256:5a582030d320cb9d0d8dbe1b45bf43672008b103595da95e79cf466dabeb98dd"
+
+
+def test_all_steps_and_a_full_mark_have_the_fingerprint_that_they_always_had(tmp_path: Path) -> None:
+    words = "    alt: Ein Fuchs\n    title: fox\n    embed: full\n"
+    outputs = (
+        "    outputs: [{path: z.webp, width: 80, height: 60, fit: cover, focus: [0.25, 1], max_bytes: 900, strip: true,"
+        " background: '#FFEEDD'}, {path: plain.jpg}, {path: none.webp, embed: none}]\n"
+    )
+    ladder, plain, none = (output.develop for output in variant(tmp_path, FOX + words + outputs).outputs)
+    mark = {
+        "source": "trainedAlgorithmicMedia", "title": "fox", "alt": "Ein Fuchs", "prompt": "a fox",
+        "system": "all-images", "always": True,
+    }  # fmt: skip
+    steps = {
+        "format": "webp", "width": 80, "height": 60, "fit": "cover", "focus": [2500, 10000], "max_bytes": 900,
+        "strip": True, "background": "#ffeedd", "mark": mark,
+    }  # fmt: skip
+    assert ladder == independent(steps) == "sha256:f7e6b4452d1f847ea8174cca3be12516f7d37f5c9e3cb2cfd633cb2d43ffabce"
+    assert plain == independent({"format": "jpeg", "mark": mark})
+    assert none == independent({"format": "webp"})
 
 
 @pytest.mark.parametrize(

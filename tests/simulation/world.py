@@ -327,10 +327,11 @@ class _Decoder:
                 disk.close(handle)
         else:
             data = b"developed " + _content(disk, job["source"])
-            handle = disk.open(job["target"], 0o1102)
-            disk.write(handle, data)
-            disk.close(handle)
-            found = {"width": 1, "height": 1, "bytes": len(data)}
+            for steps in job["files"]:
+                handle = disk.open(steps["target"], 0o1102)
+                disk.write(handle, data)
+                disk.close(handle)
+            found = {"files": [{"bytes": len(data)} for _ in job["files"]]}
         self._said.append(json.dumps({**found, "job": job["job"]}).encode() + b"\n")
 
     def line(self, seconds: float, longest: int) -> bytes:

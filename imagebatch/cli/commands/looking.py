@@ -1,6 +1,7 @@
 """`render`, `explain`, `status`, `verify`, `history`: looking without touching."""
 
 import shlex
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -122,10 +123,11 @@ _UNDER_WAY = "Sent, and no answer yet: the run that is under way may still settl
 def verify(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...]) -> int:
     """Hash every output and hold lock, manifests and files against each other; exit 2 where they disagree.
 
-    Needs no network and no key. Simulated pictures are a disagreement.
+    Needs no network and no key. Simulated pictures are a disagreement, and so is a file without the mark it should
+    carry: that a machine made it.
     """
     from imagebatch.outputs.tree import Tree
-    from imagebatch.pipeline.inspecting import disagreements, output_paths, recorded_now
+    from imagebatch.pipeline.inspecting import disagreements, output_paths, recorded_now, to_be_marked, unmarked
     from imagebatch.pipeline.planning import make_plan
 
     project = open_project(shell)
@@ -133,14 +135,14 @@ def verify(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...]) -
     ledger = recorded_now(project)
     entries = {address: ledger.entry(address) for address in ledger if planned.options.selects(address)}
     paths = output_paths(entries)
+    wanted_marks = to_be_marked(planned, entries)
     hashes: dict[str, str | None] = {}
+    marks: dict[str, bool] = {}
     if paths:
-        tree = Tree(project.home)
-        try:
+        with closing(Tree(project.home)) as tree:
             hashes = {path: tree.hash_of(path) for path in paths}
-        finally:
-            tree.close()
-    found = disagreements(planned, entries, hashes)
+            marks = {path: read.marked for path in wanted_marks if (read := tree.mark_of(path)) is not None}
+    found = disagreements(planned, entries, hashes, unmarked(wanted_marks, marks))
     if shell.json:
         for one in found:
             fields = {"address": one.address, "code": one.code, "detail": one.detail, "path": one.path}

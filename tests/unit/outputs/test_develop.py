@@ -9,14 +9,15 @@ import pytest
 from PIL import Image
 
 from imagebatch.errors import OutputError, RefusedError
-from imagebatch.model.generation import PictureFacts
-from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, OutputSpec, WantedOutput
+from imagebatch.model.generation import Output, PictureFacts
+from imagebatch.model.mark import Mark
+from imagebatch.model.variant import OutputSpec, WantedOutput
 from imagebatch.outputs.darkroom import target_size
-from imagebatch.outputs.develop import Outputs, delivered_as_is
+from imagebatch.outputs.develop import Outputs, Request, ToPlace, delivered_as_is
 from imagebatch.outputs.download import Taken, take_bytes
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.tree import Tree
-from imagebatch.outputs.workers import Workers
+from imagebatch.outputs.workers import WorkerGone, Workers
 
 
 @pytest.fixture
@@ -33,10 +34,25 @@ async def stored(outputs: Outputs, data: bytes) -> PictureFacts:
     return got.facts
 
 
+async def announce(path: str, sha256: str) -> None:
+    assert path
+    assert sha256.startswith("sha256:")
+
+
+async def written(
+    outputs: Outputs, facts: PictureFacts, path: str, *, mark: Mark | None = None, force: bool = False, **steps: Any
+) -> Output:
+    wanted = WantedOutput(spec=OutputSpec(path=path, **steps), develop="sha256:x", mark=mark)
+    placed: list[tuple[str, str]] = []
+    file = ToPlace(path=path, wanted=wanted, force=force)
+    [output] = await outputs.write([file], facts, announce=announce, placed=lambda *one: placed.append(one))
+    assert placed == [(path, output.sha256)]
+    return output
+
+
 async def made(outputs: Outputs, tmp_path: Path, data: bytes, path: str, **steps: Any) -> Image.Image:
     facts = await stored(outputs, data)
-    wanted = WantedOutput(spec=OutputSpec(path=path, **steps), develop="sha256:x")
-    output = await outputs.write(wanted, facts, candidate=1, ext="png")
+    output = await written(outputs, facts, path, **steps)
     content = (tmp_path / "project" / output.path).read_bytes()
     assert len(content) == output.bytes
     return Image.open(BytesIO(content))
@@ -45,8 +61,7 @@ async def made(outputs: Outputs, tmp_path: Path, data: bytes, path: str, **steps
 async def test_the_same_type_and_no_step_is_the_delivered_file(outputs: Outputs, draw: Any, tmp_path: Path) -> None:
     data = draw("JPEG", exif=Image.Exif(), comment=b"kept as it is")
     facts = await stored(outputs, data)
-    wanted = WantedOutput(spec=OutputSpec(path=f"a/{CANDIDATE_MARK}.{EXT_MARK}"), develop="sha256:x")
-    output = await outputs.write(wanted, facts, candidate=2, ext="jpg")
+    output = await written(outputs, facts, "a/2.jpg", mark=Mark())
     assert (output.path, output.sha256, output.bytes, output.develop) == (
         "a/2.jpg",
         facts.sha256,
@@ -116,20 +131,14 @@ async def test_the_same_steps_give_the_same_bytes(outputs: Outputs, draw: Any) -
     for ending in ("jpg", "webp", "avif", "png"):
         hashes = set()
         for name in ("a", "b"):
-            spec = OutputSpec(path=f"{name}.{ending}", width=100, height=100, fit="cover")
-            hashes.add(
-                (await outputs.write(WantedOutput(spec=spec, develop="d"), facts, candidate=1, ext="png")).sha256
-            )
+            hashes.add((await written(outputs, facts, f"{name}.{ending}", width=100, height=100, fit="cover")).sha256)
         assert len(hashes) == 1, ending
 
 
 async def test_quality_decides_the_size(outputs: Outputs, draw: Any) -> None:
     facts = await stored(outputs, draw("PNG", (200, 150)))
-    sizes = []
-    for quality in (20, 95):
-        spec = OutputSpec(path=f"q{quality}.jpg", quality=quality)
-        sizes.append((await outputs.write(WantedOutput(spec=spec, develop="d"), facts, candidate=1, ext="png")).bytes)
-    assert sizes[0] < sizes[1]
+    small, large = [await written(outputs, facts, f"q{quality}.jpg", quality=quality) for quality in (20, 95)]
+    assert small.bytes < large.bytes
 
 
 @pytest.mark.parametrize(
@@ -150,21 +159,28 @@ async def test_cover_crops_to_exactly_the_box(outputs: Outputs, draw: Any, tmp_p
     assert image.size == (101, 67)
 
 
+def asked(path: str, mark: Mark | None = None, **steps: Any) -> Request:
+    return Request(path=path, wanted=WantedOutput(spec=OutputSpec(path=path, **steps), develop="d", mark=mark))
+
+
 async def test_a_step_that_would_change_nothing_is_none(outputs: Outputs, draw: Any) -> None:
     facts = await stored(outputs, draw("PNG", (64, 48)))
-    assert delivered_as_is(OutputSpec(path="x.png", width=64), "x.png", facts)
-    assert delivered_as_is(OutputSpec(path="x.png", quality=80), "x.png", facts)
-    assert not delivered_as_is(OutputSpec(path="x.png", width=65), "x.png", facts)
-    assert not delivered_as_is(OutputSpec(path="x.jpg"), "x.jpg", facts)
+    for idle in ({"width": 64}, {"quality": 80}, {"mark": Mark()}, {"max_bytes": facts.bytes}, {"focus": (0, 0)}):
+        assert delivered_as_is(asked("x.png", **idle), facts), idle
+    for step in (
+        {"width": 65}, {"height": 47}, {"strip": True}, {"background": "#ffffff"}, {"mark": Mark(always=True)},
+        {"max_bytes": facts.bytes - 1},
+    ):  # fmt: skip
+        assert not delivered_as_is(asked("x.png", **step), facts), step
+    assert not delivered_as_is(asked("x.jpg"), facts)
 
 
 async def test_an_impossible_size_is_an_error_and_leaves_nothing_behind(
     outputs: Outputs, draw: Any, tmp_path: Path
 ) -> None:
     facts = await stored(outputs, draw("PNG"))
-    spec = OutputSpec(path="x.png", width=16384, height=16384, fit="fill")
     with pytest.raises(OutputError, match="cannot be developed"):
-        await outputs.write(WantedOutput(spec=spec, develop="d"), facts, candidate=1, ext="png")
+        await written(outputs, facts, "x.png", width=16384, height=16384, fit="fill")
     assert list((tmp_path / "project").iterdir()) == []
     assert list((tmp_path / "store/new").iterdir()) == []
 
@@ -174,11 +190,52 @@ async def test_a_foreign_file_stays_and_our_derived_bytes_do_not_pile_up(
 ) -> None:
     (tmp_path / "project/x.webp").write_bytes(b"by hand")
     facts = await stored(outputs, draw("PNG"))
-    wanted = WantedOutput(spec=OutputSpec(path="x.webp"), develop="d")
     with pytest.raises(RefusedError):
-        await outputs.write(wanted, facts, candidate=1, ext="png")
+        await written(outputs, facts, "x.webp")
     assert (tmp_path / "project/x.webp").read_bytes() == b"by hand"
     assert list((tmp_path / "store/new").iterdir()) == []
-    output = await outputs.write(wanted, facts, candidate=1, ext="png", force=True)
+    output = await written(outputs, facts, "x.webp", force=True)
     assert await outputs.move(output, "y/z.webp") == "moved"
     assert not await outputs.trash(output, "day")
+
+
+def ladder_of(*steps: tuple[str, dict[str, Any]]) -> list[ToPlace]:
+    return [
+        ToPlace(path=path, wanted=WantedOutput(spec=OutputSpec(path=path, **one), develop=path)) for path, one in steps
+    ]
+
+
+async def test_files_of_one_picture_are_made_at_once_and_placed_until_one_cannot_be(
+    outputs: Outputs, draw: Any, tmp_path: Path
+) -> None:
+    facts = await stored(outputs, draw("PNG"))
+    ladder = ladder_of(("a.png", {}), ("b.webp", {"width": 20}), ("c.jpg", {"max_bytes": 30}), ("d.jpg", {"width": 9}))
+    placed: list[str] = []
+    with pytest.raises(OutputError, match=r"c\.jpg: it takes [0-9]+ bytes, [0-9]+ more than max_bytes allows"):
+        await outputs.write(ladder, facts, announce=announce, placed=lambda path, _: placed.append(path))
+    assert placed == ["a.png", "b.webp"]
+    assert sorted(path.name for path in (tmp_path / "project").iterdir()) == placed
+    assert list((tmp_path / "store/new").iterdir()) == []
+    del ladder[2]
+    made = await outputs.write(ladder, facts, announce=announce, placed=lambda *_: None)
+    assert [one.path for one in made] == ["a.png", "b.webp", "d.jpg"]
+    assert made[0].sha256 == facts.sha256
+
+
+async def test_a_file_over_which_a_worker_dies_takes_no_other_with_it(
+    outputs: Outputs, draw: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = await stored(outputs, draw("PNG"))
+    plain = outputs.workers.run
+
+    async def dying(job: Any, *, seconds: float) -> Any:
+        if any(steps["width"] == 7 for steps in job["files"]):
+            raise WorkerGone("the decoder process died")
+        return await plain(job, seconds=seconds)
+
+    monkeypatch.setattr(outputs.workers, "run", dying)
+    placed: list[str] = []
+    ladder = ladder_of(("a.webp", {"width": 20}), ("b.webp", {"width": 7}))
+    with pytest.raises(OutputError, match=r"b\.webp: the decoder process died"):
+        await outputs.write(ladder, facts, announce=announce, placed=lambda path, _: placed.append(path))
+    assert placed == ["a.webp"]

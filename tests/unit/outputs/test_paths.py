@@ -5,13 +5,10 @@ from typing import Any
 import pytest
 
 from imagebatch.errors import OutputError
-from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, OutputSpec
-from imagebatch.outputs.fingerprint import develop_fingerprint
-from imagebatch.outputs.paths import final_path, format_of, path_parts
-
-
-def test_the_marks_are_filled_in() -> None:
-    assert final_path(f"a/{CANDIDATE_MARK}.{EXT_MARK}", candidate=3, ext="jpg") == "a/3.jpg"
+from imagebatch.model.mark import Mark
+from imagebatch.model.variant import EXT_MARK, OutputSpec
+from imagebatch.outputs.fingerprint import develop_fingerprint, does_nothing
+from imagebatch.outputs.paths import format_of, path_parts
 
 
 @pytest.mark.parametrize(
@@ -62,9 +59,11 @@ def test_the_fingerprint_knows_the_steps_and_not_the_path() -> None:
     steps: list[dict[str, Any]] = [
         {"width": 800}, {"width": 801}, {"height": 800}, {"width": 800, "height": 600},
         {"width": 800, "height": 600, "fit": "cover"}, {"width": 800, "height": 600, "fit": "fill"},
+        {"width": 800, "height": 600, "fit": "cover", "focus": (0, 0)}, {"background": "#ffffff"}, {"strip": True},
+        {"max_bytes": 900}, {"max_bytes": 901},
     ]  # fmt: skip
     prints = {develop_fingerprint(spec(**one), "png") for one in steps} | {plain, develop_fingerprint(spec(), "webp")}
-    assert len(prints) == 8
+    assert len(prints) == len(steps) + 2
     assert develop_fingerprint(spec(quality=80), "jpg") != develop_fingerprint(spec(), "jpg")
 
 
@@ -72,6 +71,22 @@ def test_what_changes_nothing_is_not_in_the_fingerprint() -> None:
     assert develop_fingerprint(spec(), "jpg") == develop_fingerprint(spec(), "jpeg")
     assert develop_fingerprint(spec(quality=80), "png") == develop_fingerprint(spec(), "png")
     assert develop_fingerprint(spec(width=8, fit="cover"), "png") == develop_fingerprint(spec(width=8), "png")
+    assert develop_fingerprint(spec(background="#ffffff"), "jpg") == develop_fingerprint(spec(), "jpg")
+    assert develop_fingerprint(spec(embed="none"), "jpg") == develop_fingerprint(spec(), "jpg")
+    box: dict[str, Any] = {"width": 8, "height": 8}
+    assert develop_fingerprint(spec(focus=(0, 0), **box), "png") == develop_fingerprint(spec(**box), "png")
+
+
+def test_a_mark_is_a_step_of_what_is_made_and_of_what_asks_for_it() -> None:
+    plain, sized = spec(), spec(width=8)
+    assert does_nothing(plain, "png")
+    assert does_nothing(spec("a.jpeg"), "jpg")
+    assert not does_nothing(sized, "png")
+    assert not does_nothing(spec("a.webp"), "png")
+    assert develop_fingerprint(plain, "png", Mark(alt="x")) == develop_fingerprint(plain, "png")
+    marks = [None, Mark(), Mark(simulated=True), Mark(always=True), Mark(alt="x"), Mark(title="x"), Mark(prompt="x")]
+    assert len({develop_fingerprint(sized, "png", mark) for mark in marks}) == len(marks)
+    assert develop_fingerprint(plain, "png", Mark(always=True)) != develop_fingerprint(plain, "png")
 
 
 def test_the_fingerprints_stay_what_they_are() -> None:

@@ -206,6 +206,9 @@ class FakeDisk:
 
     files: dict[str, str] = field(default_factory=dict)
 
+    def shows(self, path: str, sha256: str, size: int, picture: str) -> bool:
+        return sha256 == picture and self.look(path, sha256, size) == "same"
+
     def look(self, path: str, sha256: str, size: int) -> OutputState:
         assert size > 0
         if path not in self.files:

@@ -54,7 +54,8 @@ def test_a_develop_fingerprint_is_that_of_its_own_output_whatever_stands_before_
     specs += (OutputSpec(path="c.jpg", width=80), OutputSpec(path="d.jpg", quality=50))
     draft = Draft(address="hero", policy=POLICY, prompt="a fox", params={}, outputs=specs)
     outputs = resolve_wanted([draft], TARGETS, references={}, recorded=empty_lock("0" * 32)).variants[0].outputs
-    assert [output.develop for output in outputs] == [develop_fingerprint(spec, "jpg") for spec in specs]
+    assert [one.develop for one in outputs] == [develop_fingerprint(one.spec, "jpg", one.mark) for one in outputs]
+    assert [one.spec for one in outputs] == list(specs)
     assert len({output.develop for output in outputs}) == len(specs) - 1
 
 
