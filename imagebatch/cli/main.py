@@ -37,7 +37,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Look": {
         "status": "looking", "gallery": "gallery", "verify": "looking", "history": "looking", "report": "reporting",
-        "doctor": "doctor",
+        "export": "exporting", "doctor": "doctor",
     },
     "Set up": {
         "providers": "providers", "lock": "locks", "schema": "project", "simulate": "project", "completion": "project",

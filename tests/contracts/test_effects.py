@@ -37,6 +37,7 @@ ALLOWED = {
     ("cli/commands/applying.py", "click.Path"): "the name of a file, which is not looked for",
     ("cli/commands/applying.py", "click.prompt"): "the terminal",
     ("cli/commands/deciding.py", "click.Path"): "the name of a file, which is not looked for",
+    ("cli/commands/exporting.py", "click.Path"): "the name of a file, which is not looked for",
     ("cli/commands/gallery.py", "click.Path"): "the name of a folder, which is not looked for",
     ("cli/commands/gallery.py", "click.launch"): "the browser, where a person asked for it",
     ("cli/commands/oneshot.py", "Path.cwd"): "where the command was called",
