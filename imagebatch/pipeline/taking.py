@@ -72,7 +72,7 @@ def _stale(one: Decision, entry: Entry | None) -> str | None:
         return f"it has no pictures now: its status is {entry.status}"
     if entry.draw != one.for_draw:
         return "it was drawn from another request since"
-    if one.use is not None and picked_by_bytes(one.use, entry.candidates) is None:
+    if picked_by_bytes(one.pictures, entry.candidates) is None:
         return "its pictures are others now"
     return None
 
@@ -90,13 +90,13 @@ def _taken(
         before = picks
         if entry is None:
             continue
-        if one.use is None:
+        if one.rejected:
             picks = _rejected(picks, one, entry)
             rejected += [one.address] if picks != before else []
         else:
-            refuse_one_place(project, one.address, len(one.use))
+            refuse_one_place(project, one.address, len(one.pictures))
             stood = picks.picks.get(one.address)
-            pick = Pick(for_draw=one.for_draw, use=one.use, was="pick")
+            pick = Pick(for_draw=one.for_draw, use=one.pictures, was="pick")
             picks = replace(picks, picks={**picks.picks, one.address: pick}) if _chooses(stood, pick) else picks
             picked += [one.address] if picks != before else []
             replaced += [one.address] if picks != before and stood is not None else []

@@ -2,11 +2,11 @@
 
     {"format": "imagebatch-picks", "format_version": "1.0", "lineage": "5f0c…", "decisions": [
      {"address": "hero", "for": "sha256:…", "use": ["sha256:…"]},
-     {"address": "icon[axe]", "for": "sha256:…", "reject": "more gold"}
+     {"address": "icon[axe]", "for": "sha256:…", "seen": ["sha256:…"], "reject": "more gold"}
     ]}
 
-`for` is the draw's fingerprint and `use` names the chosen pictures' bytes, so that a choice can never land on a picture
-that nobody saw.
+`for` is the draw's fingerprint, `use` names the chosen pictures' bytes and `seen` those that were all rejected, so that
+no decision can land on a picture that nobody saw.
 """
 
 import re
@@ -27,11 +27,12 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\ud
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What somebody decided of one address: `use` names the chosen bytes; None where all were rejected with `note`."""
+    """What somebody decided of one address: `pictures` are those that were chosen, or all rejected with `note`."""
 
     address: str
     for_draw: str
-    use: tuple[str, ...] | None
+    pictures: tuple[str, ...]
+    rejected: bool = False
     note: str = ""
 
 
@@ -82,17 +83,17 @@ def _decision(value: Json, at: int) -> Decision:
     rejected = fields.has("reject")
     if rejected == fields.has("use"):
         raise ValueError(f"{where} needs either use or reject")
-    note, use = "", None
+    note = ""
     if rejected:
         note = fields.text("reject")
         if len(note) > MAX_NOTE or _CONTROL.search(note):
             raise ValueError(f"{where}.reject is over {MAX_NOTE} characters, or holds control characters")
-    else:
-        use = fields.texts("use")
-        if not use or len(set(use)) != len(use) or not all(map(_HASH.fullmatch, use)):
-            raise ValueError(f"{where}.use has to name at least one picture by its hash, none of them twice")
+    name = "seen" if rejected else "use"
+    pictures = fields.texts(name)
+    if not pictures or len(set(pictures)) != len(pictures) or not all(map(_HASH.fullmatch, pictures)):
+        raise ValueError(f"{where}.{name} has to name at least one picture by its hash, none of them twice")
     _check_rest(fields, f"{where}.")
-    return Decision(address=address, for_draw=for_draw, use=use, note=note.strip())
+    return Decision(address=address, for_draw=for_draw, pictures=pictures, rejected=rejected, note=note.strip())
 
 
 def _check_rest(fields: Fields, where: str) -> None:

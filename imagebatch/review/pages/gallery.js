@@ -65,20 +65,20 @@
     decide(card, same(use, original(card)) ? null : { use });
   };
   const reject = (card) => {
-    if (!shots(card).length) return tell("There is no picture yet that could be rejected.");
+    if (!shots(card).some((shot) => shot.dataset.sha)) return tell("There is no picture yet that could be rejected.");
     const dialog = $("#reject");
     $("#reject-address").textContent = card.dataset.address;
     const note = $("#reject-note");
     note.value = (decisions.get(card.dataset.address) || {}).note || "";
     dialog.returnValue = "";
-    dialog.onclose = () => { if (dialog.returnValue === "yes") decide(card, { note: note.value.trim().slice(0, 2000) }); };
+    dialog.onclose = () => { if (dialog.returnValue === "yes") decide(card, { seen: shots(card).map((shot) => shot.dataset.sha).filter(Boolean), note: note.value.trim().slice(0, 2000) }); };
     dialog.showModal();
     note.focus();
   };
   const save = () => {
     read();
     const list = [...decisions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([address, one]) => (
-      "note" in one ? { address, for: one.for, reject: one.note } : { address, for: one.for, use: one.use }
+      "note" in one ? { address, for: one.for, seen: one.seen, reject: one.note } : { address, for: one.for, use: one.use }
     ));
     const text = JSON.stringify({ format: "imagebatch-picks", format_version: "1.0", lineage: page.lineage, decisions: list }, null, 1);
     const link = document.createElement("a");
@@ -256,7 +256,9 @@
     const one = decisions.get(card.dataset.address);
     if (!one) continue;
     // Drawn anew since, or taken meanwhile: what was decided here says nothing any more.
-    const gone = one.for !== card.dataset.draw || (one.use && (same(one.use, original(card)) || !one.use.every((sha) => shots(card).some((shot) => shot.dataset.sha === sha))));
+    const here = shots(card).map((shot) => shot.dataset.sha);
+    const meant = one.use || one.seen || [];
+    const gone = one.for !== card.dataset.draw || !meant.every((sha) => here.includes(sha)) || (one.use && same(one.use, original(card)));
     if (gone) decisions.delete(card.dataset.address); else show(card);
   }
   write();
