@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 demo: setup
 	@# CI says that nothing may be simulated by accident; the demo is meant to be.
 	env -u CI $(BIN)/imagebatch apply -y
+	@env -u CI $(BIN)/imagebatch gallery
 
 test: setup-dev
 	$(BIN)/pytest -n auto --dist worksteal

@@ -82,7 +82,7 @@ class Figure:
     @property
     def pictures(self) -> int:
         """How many pictures a page loads for it, at least one: an empty place takes room, too."""
-        return max(1, len(self.shots) + len(self.before))
+        return max(1, sum(1 for shot in (*self.shots, *self.before) if shot.sha256 is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

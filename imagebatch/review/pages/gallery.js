@@ -40,6 +40,8 @@
       const button = $(".pick", shot);
       if (button) button.setAttribute("aria-pressed", String(on));
     }
+    const waits = $(".state.unpicked", card);
+    if (waits) waits.hidden = Boolean(one);
     const mark = $(".chosen", card);
     if (mark) {
       mark.hidden = !one;
