@@ -108,7 +108,8 @@
   const filter = () => {
     let left = 0;
     items.forEach((item, index) => { item.hidden = !fits(item, index); left += item.hidden ? 0 : 1; });
-    for (const row of $$(".row")) row.hidden = !$(".card:not([hidden])", row);
+    document.body.classList.toggle("filtered", left !== items.length);
+    for (const row of $$(".row, .flow")) row.hidden = !$(".card:not([hidden])", row);
     for (const part of $$(".section")) part.hidden = !$(".card:not([hidden]), .asset:not([hidden])", part);
     $("#left").textContent = left === items.length ? "" : left + " of " + items.length;
   };
