@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 demo: setup
 	@# CI says that nothing may be simulated by accident; the demo is meant to be.
 	env -u CI $(BIN)/imagebatch apply -y
+	@env -u CI $(BIN)/imagebatch gallery
 
 # Two workers more than there are cores: many tests wait for a process or a clock.
 export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)

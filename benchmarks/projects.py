@@ -7,6 +7,7 @@ because it is so, not because the benchmark pretends it.
 import csv
 import hashlib
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from imagebatch.model.generation import Candidate, Entry, Output, PictureFacts
@@ -63,8 +64,17 @@ def _row(number: int) -> list[str]:
     return [f"SKU-{number:06d}", f"s{number // 1000:03d}", title, words["material"], words["colour"], words["scene"]]
 
 
-def write_done_project(root: Path, count: int) -> None:
-    """A project of `count` All-Images.ai variants, all of them drawn and placed."""
+Picture = Callable[[str], bytes]
+SIZE = (1344, 896)
+
+
+def words_of(address: str) -> bytes:
+    """A picture's bytes where nobody looks at it."""
+    return f"picture of {address}".encode()
+
+
+def write_done_project(root: Path, count: int, *, picture: Picture = words_of, size: tuple[int, int] = SIZE) -> None:
+    """A project of `count` All-Images.ai variants, all of them drawn and placed; `picture` gives each one's bytes."""
     write_table_project(
         root,
         count,
@@ -76,7 +86,7 @@ def write_done_project(root: Path, count: int) -> None:
     folders = {path.rpartition("/")[0] for variant in variants for path in _paths(variant)}
     for folder in folders:
         (root / folder).mkdir(parents=True, exist_ok=True)
-    entries = {variant.address: _entry(root, variant) for variant in variants}
+    entries = {variant.address: _entry(root, variant, picture, size) for variant in variants}
     StateStore(root).prepare()
     write_lock(root, empty_lock(LINEAGE).with_changes(entries), None)
 
@@ -85,13 +95,13 @@ def _paths(variant: Variant) -> list[str]:
     return [output.spec.path.replace(EXT_MARK, variant.ext) for output in variant.outputs]
 
 
-def _entry(root: Path, variant: Variant) -> Entry:
-    """The block that an apply would have written; each picture's bytes are a few of its own, written to its place."""
-    data = f"picture of {variant.address}".encode()
+def _entry(root: Path, variant: Variant, picture: Picture, size: tuple[int, int]) -> Entry:
+    """The block that an apply would have written; each picture's bytes are its own, written to its place."""
+    data = picture(variant.address)
     sha256 = "sha256:" + hashlib.sha256(data).hexdigest()
     for path in _paths(variant):
         (root / path).write_bytes(data)
-    facts = PictureFacts(sha256=sha256, width=1344, height=896, media_type="image/jpeg", bytes=len(data))
+    facts = PictureFacts(sha256=sha256, width=size[0], height=size[1], media_type="image/jpeg", bytes=len(data))
     name = uuid.uuid5(uuid.NAMESPACE_URL, variant.address)
     candidates = tuple(
         Candidate(id=f"{name.hex[:16]}{number}", facts=facts if number == 1 else None) for number in range(1, 5)

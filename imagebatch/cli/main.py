@@ -36,7 +36,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "protect": "keeping", "unprotect": "keeping",
     },
     "Look": {
-        "status": "looking", "verify": "looking", "history": "looking", "report": "reporting", "doctor": "doctor",
+        "status": "looking", "gallery": "gallery", "verify": "looking", "history": "looking", "report": "reporting",
+        "export": "exporting", "doctor": "doctor",
     },
     "Set up": {
         "providers": "providers", "lock": "locks", "schema": "project", "simulate": "project", "completion": "project",

@@ -141,6 +141,15 @@ def _developed(negative: "Negative", steps: "Steps") -> Answer:
     return {"bytes": negative.developed(steps)}
 
 
+def shrink(job: Mapping[str, Any]) -> Answer:
+    """`{do: shrink, source, target, side, most}` writes `target`, a small WebP of at most `most` bytes."""
+    from imagebatch.outputs.shrinking import shrunk
+
+    data = shrunk(Path(job["source"]), side=job["side"], most=job["most"])
+    Path(job["target"]).write_bytes(data)
+    return {"bytes": len(data)}
+
+
 def _pillow_name(media_type: str) -> str:
     return media_type.removeprefix("image/").upper()
 
@@ -191,6 +200,7 @@ def _limit_cpu(seconds: int) -> None:
 JOBS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Answer], int]] = {
     "check": (check, CHECK_CPU_S),
     "develop": (develop, DEVELOP_CPU_S),
+    "shrink": (shrink, CHECK_CPU_S),
 }
 
 if __name__ == "__main__":

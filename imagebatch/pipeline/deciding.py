@@ -52,11 +52,12 @@ def choose(project: Project, address: str, numbers: Sequence[int]) -> tuple[Pick
     """
     entry = recorded_entry(project, address)
     picks = picked(project.loaded.picks, address, entry, numbers)
-    _refuse_one_place(project, address, len(numbers))
+    refuse_one_place(project, address, len(numbers))
     return picks, len(entry.candidates)
 
 
-def _refuse_one_place(project: Project, address: str, pictures: int) -> None:
+def refuse_one_place(project: Project, address: str, pictures: int) -> None:
+    """Raise PlanError where an address would have several pictures, and its output path has room for one."""
     draft = next((one for one in project.loaded.drafts if one.address == address), None)
     path = one_place_only(draft.outputs) if draft is not None and pictures > 1 else None
     if path is not None:
@@ -141,7 +142,7 @@ def restore_earlier(
         )
     picks = restored(project.loaded.picks, address, entry, number, variant.draw, candidates=candidates)
     chosen = picked_by_bytes(picks.picks[address].use, past_draws(entry)[number].candidates) or ()
-    _refuse_one_place(project, address, len(chosen))
+    refuse_one_place(project, address, len(chosen))
     return picks, chosen
 
 

@@ -1,7 +1,8 @@
-"""The cases of the area gallery as far as they say anything without one: their ends, and what people can read today.
+"""The cases of the area gallery: their ends, the gallery's pages, and the Markdown of a job's summary.
 
-What a page would take for its own language stands in a prompt, a title, a path or a picture. A browser lays out one
-thing so far: the Markdown of a job's summary, in which foreign text stands in code spans only.
+What a page would take for its own language stands in a prompt, a title, a path or a picture. A browser lays out the
+gallery, whose text does nothing (`tests/browser` opens one), and the summary, in which foreign text stands in code
+spans only.
 """
 
 import json
@@ -17,6 +18,7 @@ from tests.cases.image_scenes import image_scene
 from tests.cases.project_of import write_project
 from tests.cases.scenes import PLAN, Scene, shown
 from tests.cases.world import Ran, World
+from tests.program.html import check_harmless
 
 _SVG: Final = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 # As CommonMark ends it: at the next row of as many backticks, no more and no less.
@@ -35,8 +37,10 @@ def gallery_scene(case: Mapping[str, Any], _: Mapping[str, Any] | None) -> Scene
     def after(world: World, ran: Ran) -> None:
         last(world, ran)
         _looked_at(world)
+        _in_gallery(case, world)
         if ran.code == 0:
             _in_prompt_and_address(case, world)
+            _in_gallery(case, world)
 
     return replace(scene, before=before, after=after)
 
@@ -86,6 +90,20 @@ def _in_prompt_and_address(case: Mapping[str, Any], world: World) -> None:
     spans = _looked_at(world)
     for one in addresses:
         assert one.replace("|", "\\|") in spans, f"{one} is not whole in a code span: {spans}"
+
+
+def _in_gallery(case: Mapping[str, Any], world: World) -> None:
+    """The pages show the case's text as text, however it came there."""
+    done = world.run("gallery")
+    if done.code != 0:  # the project itself is refused
+        assert case["expected"]["outcome"] == "reject", str(done)
+        return
+    text = check_harmless(world.project / ".imagebatch/gallery")
+    if case["input"]["kind"] == "manifest":
+        assert _text_of(case) in text
+    for page in (world.project / ".imagebatch/gallery").glob("*.html"):
+        for one in case["expected"].get("html_has_no", ()):
+            assert one not in page.read_text("utf-8")
 
 
 def _looked_at(world: World) -> list[str]:

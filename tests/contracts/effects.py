@@ -13,8 +13,8 @@ PACKAGE = "imagebatch"
 WHOLE = frozenset(
     {
         "base64", "binascii", "collections", "collections.abc", "contextlib", "csv", "dataclasses", "decimal",
-        "difflib", "errno", "fnmatch", "functools", "gc", "hashlib", "html", "idna", "ipaddress",
-        "itertools", "json", "json.encoder", "keyword", "marshal", "math", "pydantic", "pydantic_core", "queue", "re",
+        "difflib", "errno", "fnmatch", "functools", "gc", "hashlib", "html", "idna", "ipaddress", "itertools", "json",
+        "json.encoder", "keyword", "markupsafe", "marshal", "math", "pydantic", "pydantic_core", "queue", "re",
         "rich.text", "shlex", "stat", "statistics", "struct", "types", "typing", "unicodedata", "urllib.parse",
         "yaml", "zlib",
     }
@@ -49,6 +49,7 @@ PARTS: Mapping[str, frozenset[str]] = {
     "importlib": frozenset(),
     "importlib.metadata": frozenset({"PackageNotFoundError", "entry_points", "requires", "version"}),
     "io": frozenset({"BytesIO", "SEEK_END", "SEEK_SET", "StringIO"}),
+    "jinja2": frozenset({"DictLoader", "Environment", "StrictUndefined"}),
     "logging": frozenset({"WARNING", "getLogger"}),
     "os": frozenset({"environ", "pathsep", "stat_result"}),
     "os.path": frozenset({"abspath"}),

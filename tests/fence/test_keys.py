@@ -92,6 +92,7 @@ def test_a_key_that_every_server_echoes_is_seen_nowhere(
         for words in (
             ("apply", "-y", "-vv"), ("wait", "--json"), ("retry", "failed", "-y", "-v"), ("refresh", "--json"),
             ("status", "-v"), ("verify", "--json"), ("history", "failed"), ("explain", "refused"), ("lock", "show"),
+            ("gallery",), ("export", "--allow-missing"),
             ("providers", "check", "--json"), ("resolve", "--list"), ("plan", "-vv"),
         ):  # fmt: skip
             world.run(*words)

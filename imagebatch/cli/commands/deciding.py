@@ -1,16 +1,27 @@
 """`pick`, `redraw`, `accept`, `restore`: what people decide goes into picks.yaml, bound to bytes."""
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, braking, command, complete_addresses, naming, running, told_line
+from imagebatch.cli.options import (
+    ForceType,
+    Shell,
+    braking,
+    command,
+    complete_addresses,
+    flag,
+    naming,
+    running,
+    told_line,
+)
 from imagebatch.cli.planned import plan_request
 from imagebatch.cli.views.foreign import shown
 from imagebatch.cli.views.wording import counted
-from imagebatch.errors import EXIT_OK
+from imagebatch.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from imagebatch.model.picks import Picks
@@ -20,12 +31,34 @@ ADDRESS = click.argument("address", shell_complete=complete_addresses)
 
 
 @command("pick")
-@ADDRESS
-@click.argument("numbers", nargs=-1, required=True, type=click.IntRange(min=1), metavar="N...")
-def pick(shell: Shell, *, address: str, numbers: tuple[int, ...]) -> int:
+@click.argument("address", required=False, shell_complete=complete_addresses)
+@click.argument("numbers", nargs=-1, type=click.IntRange(min=1), metavar="[N]...")
+@click.option(
+    "--import",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take what was picked on a gallery's page and saved there.",
+)
+@flag("--force", "force", multiple=True, type=ForceType(), metavar="stale", help="Leave out what has changed since.")
+def pick(
+    shell: Shell, *, address: str | None, numbers: tuple[int, ...], file: Path | None, force: tuple[str, ...]
+) -> int:
     """Choose candidates of an address, by their numbers; written to picks.yaml."""
     from imagebatch.pipeline.deciding import choose
 
+    if file is not None:
+        if address is not None:
+            raise UsageError("one way to pick at a time", "--import FILE names the addresses itself.")
+        from imagebatch.cli.commands.taking import take
+
+        return take(shell, file, leave_stale="stale" in force)
+    if address is None or not numbers:
+        raise UsageError(
+            "nothing is picked",
+            "Name an address and the numbers of its candidates, or a file that a gallery's page has saved.",
+            hints=("imagebatch pick hero 2", "imagebatch pick --import picks.json"),
+        )
     project = open_project(shell)
     picks, offered = choose(project, address, numbers)
     _save(shell, project, picks)
