@@ -20,8 +20,9 @@ def entry_of(prompt: str = "a fox", *, candidates: int = 1, picked: tuple[int, .
         Candidate(id=str(number), facts=picture(number) if fetched else None) for number in range(1, candidates + 1)
     )
     earlier = Earlier(
-        attempt=1, draw="sha256:" + "e" * 64, request=request(before or ""), token="ib-b", generation="g",
-        candidates=(Candidate(id="1", facts=picture(100)),), picked=(1,), cost=("0.35 EUR",),
+        provider="studio", type="all-images", attempt=1, draw="sha256:" + "e" * 64, request=request(before or ""),
+        token="ib-b", generation="g", candidates=(Candidate(id="1", facts=picture(100)),), picked=(1,),
+        cost=("0.35 EUR",),
     )  # fmt: skip
     return Entry(
         provider="studio",
