@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from imagebatch.errors import ImagebatchError
+from imagebatch.errors import ImagebatchError, StateError
 from imagebatch.model.event import Intended, Kept, Told
 from imagebatch.model.generation import RETRIED_BY_LATER_APPLIES, Entry
 from imagebatch.model.money import parse_money
@@ -123,7 +123,7 @@ class Executor:
         try:
             return await self._carried_out(change, progress)
         except ImagebatchError as error:
-            end = self._learnt(change, progress)
+            end = self._learnt(change, progress, unwritten=isinstance(error, StateError))
             await self._kept_so_far(change, progress)
             return outcome_of(change, progress, end, code=error.code, message=f"{error.summary}: {error.detail}")
         except Trouble as trouble:
@@ -134,7 +134,7 @@ class Executor:
             if leader is not None and not leader.done():
                 leader.set_result(progress.entry)
 
-    def _learnt(self, change: Change, progress: Progress) -> End:
+    def _learnt(self, change: Change, progress: Progress, *, unwritten: bool) -> End:
         """How a change ends that an error cut short; a draw that had left by then is taken up as it is recorded."""
         variant = change.variant
         if progress.entry is not change.entry or variant is None or change.action not in DRAW_ACTIONS:
@@ -145,7 +145,8 @@ class Executor:
             return "failed"
         progress.entry = adopted_entry(variant, left, change.entry)
         progress.paid += [parse_money(text) for text in left.cost]
-        return "in_doubt" if left.status == "in_doubt" else "failed"
+        # What could not be written down was paid, or may have been: the next run has to find out.
+        return "in_doubt" if left.status == "in_doubt" or unwritten else "failed"
 
     async def _kept_so_far(self, change: Change, progress: Progress) -> None:
         """A draw or purchase whose pictures could not be had yet is in the lock all the same: it was paid for."""

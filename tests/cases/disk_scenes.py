@@ -76,6 +76,8 @@ def _nothing_more() -> Scene:
     def after(world: World, ran: Ran) -> None:
         (paid,) = world.billed("create")
         assert f"{paid['token']} was taken as generation {paid['generation_id']}" in ran.err + ran.out
+        (said,) = ran.of_type("summary")
+        assert (said["in_doubt"], said["requests"]["create"]) == (1, 1), "the summary tells nothing of it"
         _recovered()(world, ran)
 
     return Scene(act=run, after=after)
