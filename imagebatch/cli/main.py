@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from imagebatch.cli.options import STREAMING, FlagGroup, Shell, first_sentence, open_shell
+from imagebatch.cli.options import CAME_TO, STREAMING, FlagGroup, Shell, first_sentence, open_shell
 from imagebatch.cli.streams import fill_closed, lost_output, with_closed
 from imagebatch.errors import (
     EXIT_ERROR,
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str]) -> int:
         if ctx is not None and ctx.meta.get(STREAMING) and not isinstance(error, BrokenPipeError):
             from imagebatch.cli.views.events_json import summary_line
 
-            shell.screen.json_line(summary_line(None, code))
+            shell.screen.json_line(summary_line(ctx.meta.get(CAME_TO), code))
         return _told(ctx, shell, code, error)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 STREAMING = "imagebatch.streaming"  # in a context's `meta`: a stream of JSON was begun, and has to be ended
+CAME_TO = "imagebatch.came_to"  # there, too: what a run came to, for its last line must tell it however it ends
 
 FORCES = (
     "deletes", "redraws", "cost", "unknown-price", "stale", "edited", "overwrite", "missing", "blocked", "new-lock",

@@ -69,6 +69,10 @@ class Processes(Protocol):
         """How many files and connections this process may have open, once as many as allowed; None for no limit."""
         ...
 
+    def largest_file(self) -> int | None:
+        """How many bytes a file may grow to that this process writes; None for no limit."""
+        ...
+
     def is_alive(self, pid: int) -> bool | None:
         """Whether a process of this host runs; None where the system cannot be asked without harm."""
         ...
@@ -134,6 +138,15 @@ class PlainProcesses:
             with suppress(OSError, ValueError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
                 soft = wanted
+        return None if soft == resource.RLIM_INFINITY else soft
+
+    @staticmethod
+    def largest_file() -> int | None:
+        try:
+            import resource  # as above
+        except ImportError:
+            return None
+        soft = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
         return None if soft == resource.RLIM_INFINITY else soft
 
     @staticmethod

@@ -166,6 +166,13 @@ class Inbox:
         """A whole answer from an earlier run, None where there is none."""
         return read_spool(self.path(token))
 
+    def holds(self, token: str) -> bool:
+        """Whether the answer of `token` is here, whole: a later run can read it again."""
+        try:
+            return self.answer(token) is not None
+        except OSError:
+            return False
+
     def tokens(self) -> tuple[str, ...]:
         """The tokens that whole answers are kept of, sorted."""
         names = (name.removesuffix(".answer") for name in names_in(self._folder) if name.endswith(".answer"))

@@ -27,7 +27,7 @@ BACKOFF_S = 0.5
 LONGEST_WAIT_S = 30.0
 PIECE = 256 * 1024
 
-_SAFE = "The picture can be fetched again, free of charge, while its provider keeps it."
+SAFE: Final = "The picture can be fetched again, free of charge, while its provider keeps it."
 _NOTES: Final = {
     "blank": "the picture is one colour all over",
     "gps": "the picture tells where it was taken (GPS fields); files developed from it do not",
@@ -48,13 +48,15 @@ async def take_picture(
     store: Store,
     workers: Workers,
     asked_size: tuple[int, int] | None = None,
+    safe: str = SAFE,
     sleep: Callable[[float], Awaitable[None]] | None = None,
 ) -> Taken | Failure:
     """Fetch one picture into the store; a transfer that breaks, or brings a cut picture, is repeated up to three times.
 
     `open_stream` opens the source anew each time (see `model.transfer`). `asked_size` is (width, height) in pixels; a
-    picture of another size is kept, with a warning. A `Failure` has its dotted code in `provider_code`:
-    kind `expired` where the link is dead, `bad_image` otherwise; `dead_link` says where a fresh link may help.
+    picture of another size is kept, with a warning. `safe` says what no disk can harm. A `Failure` has its dotted code
+    in `provider_code`: kind `expired` where the link is dead, `bad_image` otherwise; `dead_link` says where a fresh
+    link may help.
 
     Raises DownloadError where trying later may help: no connection, too slow, cut off, a server's 5xx or 429;
     OutputError where the disk is full or the decoder cannot be started.
@@ -62,7 +64,7 @@ async def take_picture(
     for attempt in range(1, TRIES + 1):
         last = attempt == TRIES
         try:
-            taken = await _tried(open_stream, store, workers, asked_size)
+            taken = await _tried(open_stream, store, workers, asked_size, safe)
         except DownloadError as error:
             failure = _failure_of(error)
             if failure is not None:
@@ -79,7 +81,7 @@ async def take_picture(
 
 
 async def take_bytes(
-    data: bytes, *, store: Store, workers: Workers, asked_size: tuple[int, int] | None = None
+    data: bytes, *, store: Store, workers: Workers, asked_size: tuple[int, int] | None = None, safe: str = ""
 ) -> Taken | Failure:
     """Put a picture that came inside an answer into the store, by the same checks."""
 
@@ -87,14 +89,14 @@ async def take_bytes(
     async def here() -> AsyncIterator[AsyncIterator[bytes]]:
         yield _in_pieces(data)
 
-    return await _tried(here, store, workers, asked_size)
+    return await _tried(here, store, workers, asked_size, safe)
 
 
 async def _tried(
-    open_stream: OpenStream, store: Store, workers: Workers, asked_size: tuple[int, int] | None
+    open_stream: OpenStream, store: Store, workers: Workers, asked_size: tuple[int, int] | None, safe: str
 ) -> Taken | Failure:
     """One try: into a temporary file, then checked and kept; whatever else happens leaves nothing behind."""
-    with disk_errors(".imagebatch/store", _SAFE, gone=True):
+    with disk_errors(".imagebatch/store", safe, gone=True):
         path = store.fresh_path()
         taken: Taken | Failure | None = None
         try:

@@ -35,14 +35,21 @@ class Room:
     now: Callable[[], float] = field(default_factory=lambda: seams.clock.monotonic)
     _looked: float | None = field(default=None, init=False)
     _lacking: str | None = field(default=None, init=False)
+    _closed: str | None = field(default=None, init=False)
 
     @property
     def wanted(self) -> int:
         """Bytes that have to be free on each file system."""
         return FLOOR + EACH * min(self.in_flight, MOST_AT_ONCE)
 
+    def close(self, why: str) -> None:
+        """Nothing more is paid for in this run, however much seems to be free: the first reason stands."""
+        self._closed = self._closed or why
+
     def lacking(self) -> str | None:
         """Why nothing may be paid for now, None where there is room; looked at once a second at most."""
+        if self._closed is not None:
+            return self._closed
         now = self.now()
         if self._looked is None or now - self._looked >= LOOKED_EVERY_S:
             self._looked = now

@@ -23,7 +23,7 @@ def disk_errors(path: str, safe: str, *, gone: bool = False) -> Iterator[None]:
             raise
         raise OutputError(
             "a file cannot be written",
-            f"{path}: {error.strerror or error}. {safe}",
+            f"{path}: {error.strerror or error}. {safe}".rstrip(),
             hints=("make room or give write access, then: imagebatch apply",),
             code=_CODES.get(error.errno or 0, "disk.error"),
             path=path,

@@ -42,12 +42,13 @@ def apply_project(
     tell: Callable[[Told | Event], None],
     saved: SavedPlan | None = None,
     last_word: str = LAST_WORD,
+    came_to: Callable[[RunResult], None] = lambda _: None,
 ) -> Applied:
     """Plan and carry out.
 
     `approve` is shown the plan and answers whether to go on; it raises RefusedError for a brake. `tell` hears of every
     event and of progress. `saved` is a saved plan that the fresh one has to equal. `last_word` is said on stderr where
-    a second interrupt ends the process at once.
+    a second interrupt ends the process at once; `came_to` is told the result before it is saved.
     """
     with ExitStack() as stack:
         session = stack.enter_context(
@@ -71,7 +72,7 @@ def apply_project(
         if planned.plan.empty:
             result = _with_nothing_to_do(run, planned, funds, last_word)
         elif approved:
-            result = carry_out(run, planned, funds, last_word=last_word)
+            result = carry_out(run, planned, funds, last_word=last_word, came_to=came_to)
         else:
             return Applied(planned=planned, result=None, exit_code=EXIT_REFUSED)
         remember_rows(project.home, run.rows)
@@ -109,7 +110,7 @@ def _with_nothing_to_do(run: Opened, planned: Planned, funds: Funds, last_word: 
     changes = planned.plan.changes
     if any(new_doubt(change) for change in changes):
         # Nothing is sent: a doubt that only the journal knows of gets its place in the lock.
-        carry_out(run, planned, funds, last_word=last_word)
+        carry_out(run, planned, funds, last_word=last_word, came_to=lambda _: None)
     if not (run.request.resend and run.session.first):  # nothing was in doubt: that begins no lock
         run.session.checkpoint()
     return RunResult(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
@@ -40,11 +40,14 @@ class _Course:
         return frozenset(one.address for one in self.outcomes)
 
 
-def carry_out(run: Opened, planned: Planned, funds: Funds, *, last_word: str) -> RunResult:
+def carry_out(
+    run: Opened, planned: Planned, funds: Funds, *, last_word: str, came_to: Callable[[RunResult], None]
+) -> RunResult:
     """Do what the plan says, save the lock, and tell what came of it.
 
     `funds` is the budget that the plan was judged by; `last_word` is said on stderr where a second interrupt ends the
-    process at once. Raises RefusedError, ProviderError and StateError where nothing could be begun.
+    process at once; `came_to` is told the result before it is saved, for saving may fail. Raises RefusedError,
+    ProviderError and StateError where nothing could be begun, and the last where it cannot be saved.
     """
     course = _Course()
     try:
@@ -53,9 +56,20 @@ def carry_out(run: Opened, planned: Planned, funds: Funds, *, last_word: str) ->
     finally:
         _tell_unsaved(run)
         if course.begun:  # a run that was refused before its first step begins no lock
-            if not run.session.sharing.active and may_be_elsewhere(run.project.setup):
-                run.unlooked.drew(course.outcomes, planned.variants)
-            run.session.checkpoint()
+            try:
+                came_to(_result(run, planned, course))
+            finally:
+                _save(run, planned, course)
+    return _result(run, planned, course)
+
+
+def _save(run: Opened, planned: Planned, course: _Course) -> None:
+    if not run.session.sharing.active and may_be_elsewhere(run.project.setup):
+        run.unlooked.drew(course.outcomes, planned.variants)
+    run.session.checkpoint()
+
+
+def _result(run: Opened, planned: Planned, course: _Course) -> RunResult:
     return RunResult(
         outcomes=tuple(whereabouts(run.project, one, planned.variants.get(one.address)) for one in course.outcomes),
         seconds=seams.clock.monotonic() - run.started,

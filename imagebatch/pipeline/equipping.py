@@ -9,13 +9,15 @@ from imagebatch.effects import seams
 from imagebatch.effects.files import read_bytes
 from imagebatch.http.clock import SystemClock
 from imagebatch.model.variant import Reference, Variant
+from imagebatch.outputs.aside import set_aside
 from imagebatch.outputs.develop import Outputs
+from imagebatch.outputs.room import Room
 from imagebatch.outputs.tree import Tree
 from imagebatch.outputs.workers import Workers
 from imagebatch.pipeline.costs import limits_of
 from imagebatch.pipeline.opened import Opened
 from imagebatch.pipeline.planning import Planned
-from imagebatch.pipeline.space import at_once, room_for
+from imagebatch.pipeline.space import at_once, refuse_small_files, room_for
 from imagebatch.pipeline.world import PlacedDisk, known_here
 from imagebatch.plan.budget import Funds, max_cost_of
 from imagebatch.plan.following import followed_picks
@@ -55,9 +57,10 @@ async def equip(
     """Open what a plan needs, until `stack` closes; `outcomes` will grow as its changes end.
 
     Raises ProviderError and RefusedError as `Opened.lanes` does, StateError where not even one connection could be
-    open.
+    open, or no picture written.
     """
     jobs = at_once(run.options.jobs)
+    refuse_small_files(planned.plan)
     lanes = await run.lanes(stack, planned.plan.asked, asyncio.Semaphore(jobs) if jobs else None)
     pollers = {alias: Poller(lane, run.tag, SystemClock()) for alias, lane in lanes.items()}
     workers = await stack.enter_async_context(Workers())
@@ -86,7 +89,7 @@ async def equip(
         forces=options.forces,
         day=seams.clock.wall().date().isoformat(),
     )
-    drawing = Drawing(creator=_creator(run, pictures, listings, pollers, stop=stop))
+    drawing = Drawing(creator=_creator(run, pictures, listings, pollers, room=room, stop=stop))
     upkeep = Upkeep(
         lanes=lanes,
         steps=drawing.steps,
@@ -101,6 +104,7 @@ async def equip(
         upkeep=upkeep,
         removal=Removal(lineage=run.session.lineage, lanes=lanes, recorder=run.recording, trash=files.put_away_all),
         recorder=run.recording,
+        known=run.session.ledger.known,
         stop=stop,
         tell=run.tell,
         outcomes=outcomes,
@@ -109,7 +113,7 @@ async def equip(
 
 
 def _creator(
-    run: Opened, pictures: Pictures, listings: Listings, pollers: Mapping[str, Poller], *, stop: Stop
+    run: Opened, pictures: Pictures, listings: Listings, pollers: Mapping[str, Poller], *, room: Room, stop: Stop
 ) -> Creator:
     """The paid-call protocol of this run."""
     steps = PaidSteps(
@@ -129,7 +133,12 @@ def _creator(
     open_steps = run.session.ledger.open_steps()
     return Creator(
         steps=steps,
-        receiving=Receiving(steps=steps, intake=pictures),
+        receiving=Receiving(
+            steps=steps,
+            intake=pictures,
+            pay_no_more=room.close,
+            aside=lambda name, data: set_aside(run.home, name, data),
+        ),
         doubts=Doubts(steps=steps, listings=listings, in_doubt=run.options.in_doubt, open_steps=open_steps),
         pollers=pollers,
         open_steps=open_steps,

@@ -6,7 +6,7 @@ from typing import Final
 
 from imagebatch.effects import seams
 from imagebatch.errors import StateError
-from imagebatch.outputs.room import Room, on_each_disk
+from imagebatch.outputs.room import EACH, MIB, Room, on_each_disk
 from imagebatch.plan.types import PAID_ACTIONS, Action, Plan
 from imagebatch.run.lanes import Lane
 
@@ -35,6 +35,21 @@ def at_once(jobs: int | None) -> int | None:
             code="system.handles",
         )
     return min((one for one in (jobs, most) if one is not None), default=None)
+
+
+def refuse_small_files(plan: Plan) -> None:
+    """Raise StateError where no file may grow as large as what `plan` pays for may be: it would be lost."""
+    most = seams.processes.largest_file()
+    paid = [one.variant for one in plan.changes if one.variant is not None and _MAY_PAY & {one.action, *one.also}]
+    needed = EACH * max((1 if one.parts > 1 else one.count for one in paid), default=0)
+    if most is not None and most < needed:
+        raise StateError(
+            "files may not grow large enough",
+            f"The system lets no file grow past {most // 1024} KiB; an answer with pictures may take "
+            f"{needed // MIB} MiB, and what cannot be kept is paid for all the same. Nothing was sent.",
+            hints=("raise the limit: ulimit -f unlimited",),
+            code="system.file_size",
+        )
 
 
 def room_for(home: Path, plan: Plan, lanes: Iterable[Lane], jobs: int | None) -> Room:

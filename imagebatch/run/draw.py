@@ -1,6 +1,7 @@
 """Whole draws: all parts of a request, a generation to wait for, a failed one to start again."""
 
 import asyncio
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, replace
 
 from imagebatch.http.announce import AnnouncedWire
@@ -58,7 +59,7 @@ class Drawing:
             this = replace(self._try(variant, lane, attempt, part), gives_up=gives_up)
             return kept or await self.creator.create(this)
 
-        return together(await asyncio.gather(*map(one, range(variant.parts))), attempt=attempt)
+        return together(await _all_of(map(one, range(variant.parts))), attempt=attempt)
 
     async def wait_for(self, variant: Variant, lane: Lane, known: KnownDraw, *, adopted: bool = False) -> Drawn:
         """Wait for what was accepted before; parts whose answer was lost stay in doubt."""
@@ -77,7 +78,7 @@ class Drawing:
             return await self._followed(this, part.generation, known)
 
         if known.parts:
-            ends = await asyncio.gather(*map(one, range(len(known.parts))))
+            ends = await _all_of(map(one, range(len(known.parts))))
         elif known.generation is not None:
             this = Try(variant=variant, lane=lane, token=known.token, attempt=known.attempt)
             ends = [replace(await self.creator.follow(this, known.generation, cost=known.cost), earlier=True)]
@@ -251,6 +252,15 @@ class Drawing:
     def _try(self, variant: Variant, lane: Lane, attempt: int, part: int) -> Try:
         token = make_token(lineage=self.steps.lineage, draw=variant.draw, attempt=attempt, part=part, salt=variant.salt)
         return Try(variant=variant, lane=lane, token=token, attempt=attempt, part=part)
+
+
+async def _all_of(parts: Iterable[Coroutine[None, None, End]]) -> list[End]:
+    """The ends of all parts; an error of one is raised once all have ended, for the others may have been paid."""
+    found = await asyncio.gather(*parts, return_exceptions=True)
+    fault = next((one for one in found if isinstance(one, BaseException)), None)
+    if fault is not None:
+        raise fault
+    return [one for one in found if isinstance(one, End)]
 
 
 async def _observed(lane: Lane, generation: str) -> Observation | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from imagebatch.model.bulk import made_in_bulk
-from imagebatch.model.generation import WORST_FIRST, Candidate, Failure, Part, Status
+from imagebatch.model.generation import MAY_HAVE_BEEN_PAID, WORST_FIRST, Candidate, Failure, Part, Status
 from imagebatch.model.money import Cost, Money, parse_money, totals
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
@@ -135,12 +135,17 @@ def together(ends: Sequence[End], *, attempt: int) -> Drawn:
         parts=tuple(_part(end) for end in ends) if several else (),
         failure=worst.failure if worst.status != "succeeded" else None,
         cost=_summed(end.cost for end in ends),
-        paid=_summed(end.cost for end in known if end.status in _PAID and not (end.earlier or end.adopted)),
+        paid=_summed(end.cost for end in known if _was_paid(end) and not (end.earlier or end.adopted)),
         adopted=all(end.adopted for end in ends),
         code=worst.code,
         message=worst.message,
         warnings=tuple(warning for end in ends for warning in end.warnings),
     )
+
+
+def _was_paid(end: End) -> bool:
+    failure = end.failure
+    return end.status in _PAID or (failure is not None and failure.kind in MAY_HAVE_BEEN_PAID)
 
 
 def _part(end: End) -> Part:

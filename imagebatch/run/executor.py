@@ -5,10 +5,10 @@ A failure is a value: one variant never stops another. Moves come first, because
 
 import asyncio
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from imagebatch.errors import ImagebatchError
+from imagebatch.errors import ImagebatchError, StateError
 from imagebatch.model.event import Intended, Kept, Told
 from imagebatch.model.generation import RETRIED_BY_LATER_APPLIES, Entry
 from imagebatch.model.money import parse_money
@@ -33,13 +33,14 @@ SPARE_TASKS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executor:
-    """Carries out the changes of one plan."""
+    """Carries out the changes of one plan; `known` gives what is recorded of a draw fingerprint."""
 
     lanes: Mapping[str, Lane]
     drawing: Drawing
     upkeep: Upkeep
     removal: Removal
     recorder: Recorder
+    known: Callable[[str], Sequence[KnownDraw]]
     stop: Stop
     tell: Callable[[Told], None]
     leaders: dict[str, "asyncio.Future[Entry | None]"] = field(default_factory=dict)
@@ -122,8 +123,9 @@ class Executor:
         try:
             return await self._carried_out(change, progress)
         except ImagebatchError as error:
+            end = self._learnt(change, progress, unwritten=isinstance(error, StateError))
             await self._kept_so_far(change, progress)
-            return outcome_of(change, progress, "failed", code=error.code, message=f"{error.summary}: {error.detail}")
+            return outcome_of(change, progress, end, code=error.code, message=f"{error.summary}: {error.detail}")
         except Trouble as trouble:
             await self._kept_so_far(change, progress)
             return outcome_of(change, progress, "failed", code=trouble.code, message=str(trouble))
@@ -132,16 +134,30 @@ class Executor:
             if leader is not None and not leader.done():
                 leader.set_result(progress.entry)
 
+    def _learnt(self, change: Change, progress: Progress, *, unwritten: bool) -> End:
+        """How a change ends that an error cut short; a draw that had left by then is taken up as it is recorded."""
+        variant = change.variant
+        if progress.entry is not change.entry or variant is None or change.action not in DRAW_ACTIONS:
+            return "failed"
+        recorded = (one for one in self.known(variant.draw) if one.attempt == change.attempt)
+        left = next((one for one in recorded if one.status in {"pending", "in_doubt", "succeeded"}), None)
+        if left is None or (change.known is not None and change.known.token == left.token):
+            return "failed"
+        progress.entry = adopted_entry(variant, left, change.entry)
+        progress.paid += [parse_money(text) for text in left.cost]
+        # What could not be written down was paid, or may have been: the next run has to find out.
+        return "in_doubt" if left.status == "in_doubt" or unwritten else "failed"
+
     async def _kept_so_far(self, change: Change, progress: Progress) -> None:
         """A draw or purchase whose pictures could not be had yet is in the lock all the same: it was paid for."""
         entry, before = progress.entry, change.entry
         if entry is None or entry is before or change.moved_from is not None:
             return
         if before is None or before.status != "succeeded":
-            await self.recorder.record(Kept(address=change.address, entry=entry))
+            await self.recorder.record(Kept(address=change.address, entry=entry), durable=False)
         elif before.token == entry.token and _purchases(before) != _purchases(entry):
             kept = replace(before, candidates=entry.candidates, cost=entry.cost)
-            await self.recorder.record(Kept(address=change.address, entry=kept))
+            await self.recorder.record(Kept(address=change.address, entry=kept), durable=False)
 
     async def _carried_out(self, change: Change, progress: Progress) -> Outcome:
         variant = change.variant

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from imagebatch.errors import ImagebatchError
+from imagebatch.errors import ImagebatchError, OutputError
 from imagebatch.model.event import Accepted, BoughtStored, Doubted, Fetched, Intended, Observed, Refused, Told
 from imagebatch.model.generation import Bought, Candidate, Entry, Failure, PictureFacts, Resolution
 from imagebatch.model.money import UNKNOWN_COST, Cost, Money, parse_money, totals
 from imagebatch.model.transfer import DownloadError
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
-from imagebatch.outputs.download import Taken, take_bytes, take_picture
+from imagebatch.outputs.download import SAFE, Taken, take_bytes, take_picture
 from imagebatch.outputs.room import LOW
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.workers import Workers
@@ -53,7 +53,10 @@ class Pictures:
 
     async def take(self, this: Try, offer: Offer) -> PictureFacts | Failure:
         """Store an offer's bytes, checked and hashed; raises Trouble where trying later may help."""
-        return await self._taken(this.variant, this.lane, offer)
+        try:
+            return await self._taken(this.variant, this.lane, offer, safe="")
+        except OutputError as error:  # what becomes of the others is to be known all the same
+            raise Trouble(error.code, f"{error.summary}: {error.detail}") from error
 
     def missing(self, entry: Entry, indexes: Sequence[int]) -> tuple[int, ...]:
         """Those of the candidates (from 1) whose bytes are not in the store."""
@@ -217,16 +220,17 @@ class Pictures:
         self.noted(generation, found.offers)
         return found
 
-    async def _taken(self, variant: Variant, lane: Lane, offer: Offer) -> PictureFacts | Failure:
+    async def _taken(self, variant: Variant, lane: Lane, offer: Offer, *, safe: str = SAFE) -> PictureFacts | Failure:
+        store, workers = self.store, self.workers
         asked = variant.asked_size if variant.policy.resolution == "preview" else None
         try:
             async with self._places(lane):
                 await self.turns.to_fetch()
                 if offer.data is not None:
-                    taken = await take_bytes(offer.data, store=self.store, workers=self.workers, asked_size=asked)
+                    taken = await take_bytes(offer.data, store=store, workers=workers, asked_size=asked, safe=safe)
                 elif offer.url is not None:
                     source = lane.downloader.source(offer.url)
-                    taken = await take_picture(source, store=self.store, workers=self.workers, asked_size=asked)
+                    taken = await take_picture(source, store=store, workers=workers, asked_size=asked, safe=safe)
                 else:
                     return Failure(kind="no_images", message=f"candidate {offer.id} has neither bytes nor an address")
         except DownloadError as error:

@@ -1,10 +1,11 @@
 """What a provider drew, received: bytes that came with the answer into the store, what was learnt into the journal."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from imagebatch.effects import seams
 from imagebatch.model.event import Accepted, Observed
 from imagebatch.model.generation import Candidate, Failure, PictureFacts
 from imagebatch.providers import base
@@ -31,10 +32,16 @@ class Intake(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiving:
-    """Takes in what creates and retries brought."""
+    """Takes in what creates and retries brought.
+
+    `pay_no_more` is told why the disk can keep nothing that would be paid for. `aside` puts a picture under a name
+    where the store cannot take it, and gives the file's name, None where that fails too.
+    """
 
     steps: PaidSteps
     intake: Intake
+    pay_no_more: Callable[[str], None] = lambda _: None
+    aside: Callable[[str, bytes], str | None] = lambda *_: None
 
     async def completed(self, this: Try, submission: base.Completed) -> End:
         """The pictures came with the answer: into the store with all of them, now."""
@@ -45,10 +52,17 @@ class Receiving:
         asked = 1 if this.variant.parts > 1 else this.variant.count
         self.steps.warn(this, this.lane.was_billed(told, this.price, unpriced=submission.unpriced, pictures=asked))
         await self.steps.recorder.record(Accepted(step="create", token=token, attempt=this.attempt, generation=token))
-        taken, trouble = await self._taken_in(this, submission.offers)
-        if trouble is not None:  # paid, and the answer is on disk: a later run reads it again
-            code, message = trouble.code, str(trouble)
-            return End(token=token, status="pending", generation=token, cost=cost, code=code, message=message)
+        found = await self._taken_in(this, submission.offers)
+        trouble = next((one for one in found if isinstance(one, Trouble)), None)
+        if trouble is not None and trouble.code.startswith("disk."):
+            self.pay_no_more(f"a picture that was paid for could not be written: {trouble}")
+        if trouble is not None and self.steps.inbox.holds(token):
+            message = f"{trouble} It was paid, and its answer is on disk: the next apply reads it, free of charge"
+            return End(token=token, status="pending", generation=token, cost=cost, code=trouble.code, message=message)
+        taken = [
+            await self._set_aside(this, number, offer, one) if isinstance(one, Trouble) else one
+            for number, (offer, one) in enumerate(zip(submission.offers, found, strict=True), start=1)
+        ]
         candidates = tuple(
             Candidate(id=str(index), facts=facts if isinstance(facts, PictureFacts) else None)
             for index, facts in enumerate(taken, start=1)
@@ -69,11 +83,11 @@ class Receiving:
         warnings = (
             *submission.warnings,
             *((few,) if 0 < len(taken) < asked else ()),
-            *(f"a candidate is no picture: {one.message}" for one in failures),
+            *(one.message if one.kind == "gone" else f"a candidate is no picture: {one.message}" for one in failures),
         )
         return End(
             token=token, status=status, generation=token, candidates=candidates, failure=failure, cost=cost,
-            warnings=warnings,
+            code=trouble.code if trouble is not None and failure is not None else None, warnings=warnings,
         )  # fmt: skip
 
     async def ended(self, this: Try, found: Observation, cost: tuple[str, ...]) -> End:
@@ -112,16 +126,22 @@ class Receiving:
             warnings=warnings,
         )
 
-    async def _taken_in(
-        self, this: Try, offers: Sequence[Offer]
-    ) -> tuple[tuple[PictureFacts | Failure, ...], Trouble | None]:
-        """The bytes of all offers in the store; with the trouble that kept one of them from coming."""
+    async def _taken_in(self, this: Try, offers: Sequence[Offer]) -> list[PictureFacts | Failure | Trouble]:
+        """The bytes of all offers in the store, or the trouble that kept one of them from coming."""
         found = await asyncio.gather(*(self._one_taken_in(this, offer) for offer in offers), return_exceptions=True)
         fault = next((one for one in found if isinstance(one, BaseException) and not isinstance(one, Trouble)), None)
         if fault is not None:
             raise fault
-        trouble = next((one for one in found if isinstance(one, Trouble)), None)
-        return tuple(one for one in found if isinstance(one, PictureFacts | Failure)), trouble
+        return [one for one in found if isinstance(one, PictureFacts | Failure | Trouble)]
+
+    async def _set_aside(self, this: Try, number: int, offer: Offer, trouble: Trouble) -> Failure:
+        """A picture of an answer that is on no disk: what is not put somewhere now is lost."""
+        place = None
+        if offer.data is not None:
+            place = await seams.threads.aside(self.aside, f"{this.token}-{number}", offer.data)
+        lost = "it was paid and could not be kept"
+        text = lost if place is None else f"it was paid, and lies in {place} and nowhere else"
+        return Failure(kind="gone", message=f"{text} ({trouble})")
 
     async def _one_taken_in(self, this: Try, offer: Offer) -> PictureFacts | Failure:
         """One offer's bytes; a link that is dead at first is tried again, for nobody can tell a fresh one."""

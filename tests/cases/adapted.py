@@ -143,6 +143,11 @@ ADAPTED: Final[Mapping[str, Adapted]] = {
         reason="32 handles do not hold a run's own journal, decoders and connections: that is said before anything is "
         "paid; with a few more the same project is drawn with less at once, which the scene shows",
     ),
+    "di-fsize": Adapted(
+        code="system.file_size",
+        paid=0,
+        reason="a limit on files that an answer may not fit into is said before anything is paid",
+    ),
 }
 
 

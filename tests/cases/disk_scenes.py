@@ -76,6 +76,8 @@ def _nothing_more() -> Scene:
     def after(world: World, ran: Ran) -> None:
         (paid,) = world.billed("create")
         assert f"{paid['token']} was taken as generation {paid['generation_id']}" in ran.err + ran.out
+        (said,) = ran.of_type("summary")
+        assert (said["in_doubt"], said["requests"]["create"]) == (1, 1), "the summary tells nothing of it"
         _recovered()(world, ran)
 
     return Scene(act=run, after=after)
@@ -91,7 +93,7 @@ def _interrupted() -> Scene:
     return Scene(act=run)
 
 
-def _limited(limit: int, soft: int) -> Callable[[World], Ran]:
+def limited(limit: int, soft: int) -> Callable[[World], Ran]:
     def run(world: World) -> Ran:
         code = f"import resource; resource.setrlimit({limit}, ({soft}, {soft}))\n"
         process = _started(world, [sys.executable, "-c", code + _PLAIN])
@@ -122,16 +124,16 @@ def _few_handles() -> Scene:
     assets = {f"fox-{number}": {"prompt": f"fox {number}", "output": f"out/{number}.jpg"} for number in range(_MANY)}
 
     def after(world: World, _: Ran) -> None:
-        ran = _limited(resource.RLIMIT_NOFILE, 48)(world)
+        ran = limited(resource.RLIMIT_NOFILE, 48)(world)
         assert (ran.code, set(ran.ends.values())) == (0, {"done"}), str(ran)
         assert len(world.entries()) == len(world.billed("create")) == _MANY
 
-    return Scene(assets=assets, act=_limited(resource.RLIMIT_NOFILE, 32), after=after)
+    return Scene(assets=assets, act=limited(resource.RLIMIT_NOFILE, 32), after=after)
 
 
 def _small_files() -> Scene:
     """No file may grow past a size that the picture has."""
-    return Scene(act=_limited(resource.RLIMIT_FSIZE, _SMALL), after=_recovered())
+    return Scene(act=limited(resource.RLIMIT_FSIZE, _SMALL), after=_recovered())
 
 
 def _other_file_system() -> Scene:

@@ -278,6 +278,9 @@ class SimulatedProcesses:
     def handles(self) -> int | None:
         return None
 
+    def largest_file(self) -> int | None:
+        return None
+
     def is_alive(self, pid: int) -> bool | None:
         return pid in {self.number, self.standing_still} and not self._world.dead
 

@@ -8,7 +8,7 @@ import click
 
 from imagebatch.cli.github import note_outputs
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import STREAMING, Shell, braking, command, locking, naming, running, selecting
+from imagebatch.cli.options import CAME_TO, STREAMING, Shell, braking, command, locking, naming, running, selecting
 from imagebatch.cli.planned import has_changes, plan_request, show_plan, tell_github, warn_unshared
 from imagebatch.cli.views.wording import quoted_path
 from imagebatch.errors import EXIT_OK, EXIT_PENDING, EXIT_UNPICKED, RefusedError, UsageError
@@ -231,6 +231,7 @@ def carry_out(
                 tell=session.tell,
                 saved=saved,
                 last_word=shell.screen.from_here(LAST_WORD),
+                came_to=session.came_to,
             )
         finally:
             if not session.approved:
@@ -287,6 +288,12 @@ class _Session:
 
             self.shell.screen.json_line(told_line(event))
         self.progress.tell(event)
+
+    def came_to(self, result: "RunResult") -> None:
+        """Keep what the run came to for the last line, whatever ends the command."""
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.meta[CAME_TO] = result
 
     def _show(self, planned: "Planned") -> None:
         note_outputs(planned=dict(planned.plan.counts))

@@ -595,9 +595,30 @@ async def test_a_paid_answer_whose_picture_does_not_arrive_now_is_pending_and_st
 
     drawn = base.Completed(offers=(Offer(id="1", url="https://h.example/1"),))
     bench = Bench(tmp_path, lambda journal: Blind(journal, drawn), pictures=Away())
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / f"{TOKEN}.answer").write_bytes(b'{"status":200,"headers":{}}\n{}')
     end = await bench.run()
     assert (end.status, end.generation, end.code) == ("pending", TOKEN, "net.unreachable")
+    assert "its answer is on disk" in end.message
     assert bench.journal.kinds() == ["Intended", "Accepted"]
+
+
+async def test_of_an_answer_that_is_on_no_disk_what_cannot_be_kept_is_gone_and_the_others_stay(tmp_path: Path) -> None:
+    class Full(Pictures):
+        async def take(self, this: Try, offer: Offer) -> PictureFacts | Failure:
+            if offer.id != "2":
+                return FACTS
+            raise Trouble("disk.full", "no room")
+
+    drawn = base.Completed(offers=tuple(Offer(id=name, data=b"picture") for name in "123"))
+    bench = Bench(tmp_path, lambda journal: Blind(journal, drawn), pictures=Full())
+    closed: list[str] = []
+    receiving = replace(bench.creator.receiving, pay_no_more=closed.append, aside=lambda name, _: f"paid-{name}.png")
+    bench.creator = replace(bench.creator, receiving=receiving)
+    end = await bench.run()
+    assert (end.status, [one.facts for one in end.candidates]) == ("succeeded", [FACTS, None, FACTS])
+    assert closed == ["a picture that was paid for could not be written: no room"]
+    assert any(f"paid-{TOKEN}-2.png" in text for text in end.warnings)
 
 
 @pytest.mark.parametrize(

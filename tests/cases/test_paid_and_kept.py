@@ -1,0 +1,145 @@
+"""Answers that hold the pictures themselves, and a disk that takes neither the answer nor the picture."""
+
+import csv
+import errno
+import json
+import resource
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cases.disk_scenes import limited
+from tests.cases.disturbed import broken, failing, full
+from tests.cases.scenes import APPLY, HERO, fine
+from tests.cases.world import Ran, Simulated, World
+from tests.seams.watching import watched
+
+MANY = 6
+ANSWER, PICTURE, ASIDE = "write TOKEN.answer.part", "write ID.part", "open paid-"
+
+
+@pytest.fixture(params=["openai", "aigne-hub"])
+def face(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def world(tmp_path: Path, simulated: Simulated, request: pytest.FixtureRequest, face: str) -> World:
+    made = World(name=request.node.name, base=tmp_path, simulated=simulated)
+    made.settings[face] = {"max_concurrency": 1, "price": {"create": "0.10 USD"}}
+    made.write("imagebatch.yaml", made.project_file(lineage=made.lineage))
+    return made
+
+
+def foxes(world: World, face: str, count: int, **more: object) -> None:
+    """As many pictures of one provider."""
+    world.assets(
+        {f"fox-{n}": {**HERO[face], "prompt": f"fox {n}", "output": f"out/{n}.png", **more} for n in range(count)}
+    )
+
+
+def unwritable(world: World, *names: str, number: int = errno.EFBIG) -> Ran:
+    """An apply under a disk that refuses all effects of these names."""
+
+    def hook(effect: str) -> None:
+        if effect.startswith(names):
+            raise failing(number)(effect)
+
+    with watched(hook):
+        return world.run(*APPLY)
+
+
+def paid(world: World) -> int:
+    return len(world.billed("create"))
+
+
+def kept_aside(world: World) -> Sequence[Path]:
+    return sorted(world.project.glob("paid-*"))
+
+
+def test_where_files_may_not_grow_nothing_is_paid(world: World, face: str) -> None:
+    foxes(world, face, MANY)
+    ran = limited(resource.RLIMIT_FSIZE, 60 * 1024)(world)
+    assert (ran.code, paid(world)) == (1, 0), str(ran)
+    assert "[system.file_size]" in ran.err, str(ran)
+    assert set(fine(world).ends.values()) == {"done"}
+    assert paid(world) == MANY
+
+
+def test_a_paid_answer_that_nothing_can_keep_is_told_and_in_the_lock_and_no_other_create_leaves(
+    world: World, face: str
+) -> None:
+    foxes(world, face, MANY)
+    ran = unwritable(world, ANSWER, PICTURE, ASIDE)
+    assert ran.code == 1, str(ran)
+    assert paid(world) == 1, str(ran)
+    (lost,) = (line for line in ran.of_type("outcome") if line["end"] == "failed")
+    assert lost["code"] == "disk.limit"
+    assert "it was paid and could not be kept" in lost["message"]
+    assert "free of charge" not in lost["message"]
+    assert sum(end == "unsent" for end in ran.ends.values()) == MANY - 1
+    (entry,) = world.entries().values()
+    assert (entry["status"], entry["failure"]["kind"]) == ("failed", "gone")
+    assert entry["token"] == entry["generation"]
+    (said,) = ran.of_type("summary")
+    with (world.project / ".imagebatch/ledger.csv").open(encoding="utf-8") as rows:
+        booked = {(row["amount"], row["currency"]) for row in csv.DictReader(rows) if row["state"] == "paid"}
+    assert {(one["amount"], one["currency"]) for one in said["cost"]} == booked, str(ran)
+    again = world.run(*APPLY)  # what was lost is never paid again by itself, and all others come
+    assert (again.code, paid(world)) == (3, MANY), str(again)
+
+
+def test_a_paid_picture_that_the_store_does_not_take_is_set_aside_and_its_place_is_told(
+    world: World, face: str
+) -> None:
+    foxes(world, face, 1)
+    ran = unwritable(world, ANSWER, PICTURE)
+    (place,) = kept_aside(world)
+    assert place.read_bytes().startswith(b"\x89PNG")
+    (lost,) = ran.of_type("outcome")
+    assert place.name in lost["message"]
+
+
+def test_an_answer_that_is_on_disk_is_read_again_by_the_next_run(world: World, face: str) -> None:
+    foxes(world, face, MANY)
+    ran = unwritable(world, PICTURE, number=errno.ENOSPC)
+    assert (ran.code, paid(world)) == (1, 1), str(ran)
+    (failed,) = (line for line in ran.of_type("outcome") if line["end"] == "failed")
+    assert "its answer is on disk" in failed["message"]
+    (entry,) = world.entries().values()
+    assert (entry["status"], entry["generation"]) == ("pending", entry["token"])
+    assert set(fine(world).ends.values()) == {"done"}
+    assert paid(world) == MANY
+
+
+def test_a_clone_pays_nothing_again_for_what_could_not_be_kept(world: World, face: str, simulated: Simulated) -> None:
+    foxes(world, face, 1)
+    unwritable(world, ANSWER, PICTURE, ASIDE)
+    shutil.rmtree(world.project / ".imagebatch")
+    ran = world.run(*APPLY)
+    assert (ran.code, paid(world)) == (3, 1), str(ran)
+
+
+def test_of_several_creates_each_that_was_paid_is_in_the_lock(world: World, face: str) -> None:
+    foxes(world, face, 1, params={**HERO[face]["params"], "n": 2}, pick="review")
+    ran = unwritable(world, PICTURE, number=errno.ENOSPC)
+    (entry,) = world.entries().values()
+    assert entry["status"] == "pending", json.dumps(entry)
+    left = paid(world)
+    assert left == sum("generation" in one for one in entry.get("parts", [entry])), str(ran)
+    fine(world)
+    assert paid(world) == max(left, len(entry.get("parts", [entry])))
+
+
+def test_what_the_journal_cannot_take_after_a_create_has_left_is_in_the_lock(world: World, face: str) -> None:
+    foxes(world, face, 1)
+    ran = broken(world, "commit journal.db", full, behind=("replace lineage", "committed journal.db"))
+    assert (ran.code, paid(world)) == (1, 1), str(ran)
+    (entry,) = world.entries().values()
+    assert entry["status"] in {"pending", "in_doubt", "succeeded"}
+    (said,) = ran.of_type("summary")
+    assert said["in_doubt"] == 1, str(ran)
+    world.run(*APPLY)
+    assert paid(world) == 1
