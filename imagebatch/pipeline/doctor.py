@@ -73,6 +73,12 @@ def judge_costs(costs: CostText) -> Finding:
         text = f"cost ledger: {costs.unreadable} of its lines cannot be read, and count for no budget and in no report"
         hint = f"look at {FOLDER}/{COST_LEDGER}; a line that was changed by hand can be put back"
         return Finding(check="costs", state="look", text=text, hint=hint)
+    untold = sum(line.state == "billed" and line.cost.money is None for line in costs.lines)
+    if untold:
+        what = "1 paid step" if untold == 1 else f"{untold} paid steps"
+        text = f"cost ledger: what the provider says it charged for {what} is no amount, and counts as unknown"
+        hint = "see which: imagebatch report --csv; tell the plug-in's author"
+        return Finding(check="costs", state="look", text=text, hint=hint)
     return Finding(check="costs", state="ok", text=f"cost ledger: {len(costs.lines)} lines, every one can be read")
 
 

@@ -108,6 +108,16 @@ def test_each_outcome_of_a_paid_step_adds_its_line(events: list[Event], told: li
     assert spent(lines) == sum_
 
 
+@pytest.mark.parametrize("nonsense", ["-5 USD", "NaN EUR", "", "5"])
+def test_a_charge_that_is_durable_and_no_amount_is_unknown_and_raises_nowhere(nonsense: str) -> None:
+    (_, line) = lines = lines_of(intended(), TAKEN, told(nonsense))
+    assert (line.state, line.cost) == ("billed", UNKNOWN_COST)
+    assert spent_in(stamped(lines), "2026-11") == ((), 1)
+    assert decode_lines(encode_lines(stamped(lines))).lines == tuple(stamped(lines))
+    (doubt,) = lines_of(intended(), Doubted(step="create", token=TOKEN, why="reset", charged=nonsense))
+    assert (doubt.state, doubt.cost) == ("in_doubt", intended().cost)
+
+
 def test_each_retry_of_a_generation_and_each_purchase_is_a_step_of_its_own() -> None:
     buys = [intended(step="buy", candidate=name, resolution="full") for name in ("a1", "a2")]
     retries = [intended(step="retry", attempt=attempt, generation="g1") for attempt in (2, 3)]
