@@ -96,7 +96,8 @@ def decode_lines(text: str) -> CostText:
     lines: list[CostLine] = []
     unreadable = 0
     first = header().rstrip("\n")
-    *rows, last = (row.removesuffix("\r") for row in text.split("\n"))
+    # A spreadsheet may have saved it, with a mark before its first line and other ends of lines.
+    *rows, last = (row.removesuffix("\r") for row in text.removeprefix("\ufeff").split("\n"))
     for row in rows:
         if not row or row == first:
             continue

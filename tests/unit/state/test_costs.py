@@ -165,6 +165,14 @@ def test_a_line_that_was_cut_off_anywhere_is_no_line() -> None:
 # --- on disk ----------------------------------------------------------------------------------------------------------
 
 
+def test_a_ledger_that_a_spreadsheet_saved_reads_as_before() -> None:
+    lines = tuple(stamped(lines_of(intended(), TAKEN)))
+    text = header() + encode_lines(lines)
+    for saved in (text, text.replace("\n", "\r\n"), text.removesuffix("\n")):
+        found = decode_lines("\ufeff" + saved)
+        assert (found.lines, found.unreadable) == (lines, 0)
+
+
 def keeper(folder: Path, at: datetime = NOVEMBER) -> CostKeeper:
     return CostKeeper(folder / COST_LEDGER, lambda: at)
 
