@@ -15,7 +15,7 @@ from imagebatch.doctor.probes import Abilities
 from imagebatch.doctor.providers import judge_checked
 from imagebatch.doctor.repository import Repository, judge_repository
 from imagebatch.doctor.sharing import judge_holder, judge_unshared
-from imagebatch.doctor.surroundings import environment, judge_clock, terminal
+from imagebatch.doctor.surroundings import environment, judge_clock, names, terminal
 from imagebatch.model.money import UNKNOWN_COST
 from imagebatch.pipeline.accounts import Checked
 from imagebatch.pipeline.doctor import Finding, judge_costs
@@ -167,3 +167,7 @@ def test_a_project_with_a_remote_and_no_shared_lease_is_worth_a_look_and_so_is_a
     assert held.state == "look"
     assert "runner" in held.text
     assert "ab12" in str(held.hint)
+
+
+def test_names_that_are_not_written_in_utf_8_are_worth_a_look() -> None:
+    assert (names(None).state, names("iso8859-9").state) == ("ok", "look")
