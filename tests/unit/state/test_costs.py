@@ -14,6 +14,7 @@ from imagebatch.errors import StateError
 from imagebatch.model.event import Abandoned, Accepted, Doubted, Event, Observed, Refused
 from imagebatch.model.generation import Failure
 from imagebatch.model.money import UNKNOWN_COST, Cost, Money, parse_money
+from imagebatch.pipeline.costs import read_ledgers, uncounted_draws
 from imagebatch.state.cost_file import COST_LEDGER, CostKeeper, read_costs
 from imagebatch.state.costs import (
     Costing,
@@ -296,3 +297,13 @@ def test_a_ledger_that_is_a_link_is_refused_before_anything_is_spent(tmp_path: P
     with pytest.raises(StateError, match="link"):
         store(tmp_path).open(lineage=LINEAGE, command="apply")
     assert not (tmp_path / "elsewhere.csv").exists()
+
+
+def test_draws_of_a_ledger_that_was_deleted_are_told_and_no_figure_is_made_up(tmp_path: Path) -> None:
+    with store(tmp_path).open(lineage=LINEAGE, command="test") as session:
+        for event in (intended(), TAKEN, told("0.5 EUR")):
+            session.record(event).result(10)
+        session.checkpoint()
+    assert uncounted_draws(tmp_path, LINEAGE, read_ledgers(tmp_path)) == 0
+    ledger_of(tmp_path).unlink()
+    assert uncounted_draws(tmp_path, LINEAGE, read_ledgers(tmp_path)) == 1
