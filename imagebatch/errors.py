@@ -169,7 +169,7 @@ def unnameable(name: str, encoding: str) -> OutputError:
     return OutputError(
         "file names are not written in UTF-8 here",
         f"The locale (LC_ALL, LC_CTYPE or LANG) has Python write the names of files in {encoding}, and {name} would "
-        "have another name on disk, or none. Nothing was sent for it.",
+        "have another name on disk, or none.",
         hints=("export PYTHONUTF8=1, or a locale such as LC_ALL=C.UTF-8, and run the same command",),
         code="system.encoding",
     )
