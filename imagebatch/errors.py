@@ -162,3 +162,14 @@ class UsageError(ImagebatchError):
 
     exit_code = EXIT_USAGE
     default_code = "usage"
+
+
+def unnameable(name: str, encoding: str) -> OutputError:
+    """The error for a file whose name has letters that this process, with its `encoding`, cannot be trusted with."""
+    return OutputError(
+        "file names are not written in UTF-8 here",
+        f"The locale (LC_ALL, LC_CTYPE or LANG) has Python write the names of files in {encoding}, and {name} would "
+        "have another name on disk, or none.",
+        hints=("export PYTHONUTF8=1, or a locale such as LC_ALL=C.UTF-8, and run the same command",),
+        code="system.encoding",
+    )

@@ -22,6 +22,7 @@ from imagebatch.errors import (
     EXIT_REFUSED,
     ImagebatchError,
     UsageError,
+    unnameable,
 )
 
 # The commands in the order in which they are shown, each with its module in `cli.commands`.
@@ -200,8 +201,7 @@ def _leave(error: BaseException, shell: Shell) -> int:
         return UsageError.exit_code
     if isinstance(error, click.ClickException):
         return _show(_usage(error), shell)
-    told = _refused_by_system(error) if isinstance(error, OSError) and error.errno else _internal(error)
-    code = _show(error if isinstance(error, ImagebatchError) else told, shell)
+    code = _show(error if isinstance(error, ImagebatchError) else _unforeseen(error), shell)
     if shell.verbose > 1:
         _traceback(error, shell)
     return code
@@ -259,6 +259,17 @@ def _usage(error: click.ClickException) -> UsageError:
     # click lays choices out with tabs and line ends; a message is one sentence.
     message = " ".join(error.format_message().replace("a valid integer range", "a whole number").split())
     return UsageError("the command line cannot be understood", message, hints=(f"{path} --help",))
+
+
+def _unforeseen(error: BaseException) -> ImagebatchError:
+    """What nobody had better words for."""
+    from imagebatch.cli.views.foreign import shown
+    from imagebatch.effects.files import foreign_encoding
+
+    encoding = foreign_encoding()
+    if encoding is not None and isinstance(error, UnicodeEncodeError):  # a name that was met before any output's
+        return unnameable(shown(repr(error.object), 200), encoding)
+    return _refused_by_system(error) if isinstance(error, OSError) and error.errno else _internal(error)
 
 
 def _internal(error: BaseException) -> ImagebatchError:

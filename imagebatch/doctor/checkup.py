@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from imagebatch.doctor import children, disk, interpreter, providers, repository, sharing, surroundings
 from imagebatch.doctor.probes import scratch
+from imagebatch.effects.files import foreign_encoding
 from imagebatch.errors import ImagebatchError
 from imagebatch.pipeline.doctor import Finding, examine, fault_finding
 from imagebatch.pipeline.keys import secrets_in
@@ -46,6 +47,7 @@ def check_up(wanted: Checkup) -> Iterator[Finding]:
     yield from repository.findings(setup.root, _keys(project, setup.variables))
     yield from surroundings.clock()
     yield from surroundings.environment(setup.variables, wanted.variables)
+    yield surroundings.names(foreign_encoding())
     yield from surroundings.terminal(encoding=wanted.encoding, term=wanted.term, columns=wanted.columns)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from imagebatch.effects.files import foreign_encoding
 from imagebatch.state.store import FOLDER
 
 _CHILD_S: Final = 30.0
@@ -129,7 +130,8 @@ def tried(folder: Path) -> Abilities:
         syncs=_tried(lambda: _sync(folder)),
         links=_tried(lambda: _link(folder)),
         folds_case=_same_name(folder, "Doctor-Case", "doctor-case"),
-        folds_unicode=_same_name(folder, "doctor-caf\u00e9", "doctor-cafe\u0301"),
+        # Where such a name cannot be written, none is used.
+        folds_unicode=foreign_encoding() is None and _same_name(folder, "doctor-caf\u00e9", "doctor-cafe\u0301"),
     )
 
 

@@ -80,6 +80,14 @@ def _ci(variables: Mapping[str, str]) -> Finding:
     return Finding(check="ci", state="ok", text="CI: none")
 
 
+def names(encoding: str | None) -> Finding:
+    """How names of files are written; `encoding` is None for UTF-8; pure."""
+    if encoding is None:
+        return Finding(check="names", state="ok", text="file names: written in UTF-8")
+    text = f"file names: written in {encoding}, so none but plain ASCII names can be used"
+    return Finding(check="names", state="look", text=text, hint="export PYTHONUTF8=1, or LC_ALL=C.UTF-8")
+
+
 def terminal(*, encoding: str, term: str, columns: int | None) -> Iterator[Finding]:
     """What the streams can show; pure."""
     where = f"a terminal of {columns} columns" if columns is not None else "no terminal: nothing can be asked"

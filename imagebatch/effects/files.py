@@ -2,6 +2,7 @@
 
 import hashlib
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,12 @@ from imagebatch.effects.disk import NEW, OVER, READ, READ_FOLDER, WINDOWS, PathL
 from imagebatch.effects.seams import seams
 
 PIECE = 1024 * 1024
+
+
+def foreign_encoding() -> str | None:
+    """How this process writes the names of files, where that is not UTF-8 and so has no place for every letter."""
+    encoding = sys.getfilesystemencoding()
+    return None if encoding.lower().replace("-", "").replace("_", "") == "utf8" else encoding
 
 
 @contextmanager

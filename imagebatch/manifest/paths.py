@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from imagebatch.effects import seams
-from imagebatch.effects.files import is_link
+from imagebatch.effects.files import foreign_encoding, is_link
+from imagebatch.errors import unnameable
 from imagebatch.manifest.characters import BAD_IN_NAME, describe_char, quoted
 from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK
 
@@ -137,22 +138,33 @@ def collision_key(path: str) -> str:
     return path.lower() if path.isascii() else "/".join(fold(part) for part in path.split("/"))
 
 
+def _refuse_unnameable(path: str, encoding: str) -> None:
+    bare = path.replace(CANDIDATE_MARK, "1").replace(EXT_MARK, "png")
+    if not bare.isascii():
+        raise unnameable(quoted(bare), encoding)
+
+
 @dataclass(slots=True, kw_only=True)
 class OutputPaths:
     """All output paths of a project: checks each, remembers who has it.
 
     `root` is the project's root; existing folders below it are looked at once, for links and things that are no file.
+    `encoding` is that of file names where it is not UTF-8.
     """
 
     root: Path
+    encoding: str | None = field(default_factory=foreign_encoding)
     owners: dict[str, str] = field(default_factory=dict)
     _folders: dict[str, "_Folder"] = field(default_factory=dict)
 
     def claim(self, path: str, owner: str) -> str:
         """Take `path` for the address `owner`; gives the normal form.
 
-        Raises BadPath where it may not be an output, or somebody has it already.
+        Raises BadPath where it may not be an output, or somebody has it already; OutputError where the locale cannot
+        write its name, which is one fault of the machine and none of each path.
         """
+        if self.encoding is not None:
+            _refuse_unnameable(path, self.encoding)
         folder, _, name = path.rpartition("/")
         known = self._folders.get(folder)
         # An absolute `/x.png` has the folder '' as well: only a path that is its own name stands at the top.

@@ -10,6 +10,9 @@ Basis = Literal["exact", "estimated", "unknown"]
 
 _MONEY = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]{3,10})\s*")
 CREDIT = "credit"
+# Beyond these powers of ten an amount is a slip, and written out it would be a text without end.
+_LARGEST = 15
+_FINEST = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,30 @@ def parse_money(text: str) -> Money:
     if len(currency) != 3:
         raise ValueError(f"{currency!r} is no currency; write three letters like EUR, or credit")
     return Money(amount=amount, currency=currency.upper())
+
+
+def read_money(text: str) -> Money | None:
+    """An amount that was written down; None where it is none, as from a provider that told nonsense."""
+    try:
+        return parse_money(text)
+    except ValueError:
+        return None
+
+
+def sound_money(told: object) -> Money | None:
+    """What somebody else's code calls an amount, as it reads back from text; None where that says nothing.
+
+    Finite, not negative, and of a currency that can be written.
+    """
+    if not isinstance(told, Money):
+        return None
+    amount: object = told.amount  # whatever its class says that it is
+    if not isinstance(amount, Decimal) or not amount.is_finite() or amount.adjusted() > _LARGEST:
+        return None
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or not -_FINEST <= exponent <= _LARGEST:
+        return None
+    return read_money(str(told))
 
 
 def decimal_text(amount: Decimal) -> str:

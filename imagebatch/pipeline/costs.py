@@ -1,20 +1,24 @@
 """What a project has spent, from the cost ledgers of this checkout: for the budget, and for people."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 
+from imagebatch.effects.files import exists
 from imagebatch.errors import PlanError
-from imagebatch.model.money import Money, totals
+from imagebatch.model.money import Money, read_money, totals
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.world import homes_of
 from imagebatch.plan.budget import Funds
 from imagebatch.plan.options import PlanOptions
+from imagebatch.providers.registry import SIMULATED
 from imagebatch.run.spending import Limit
+from imagebatch.state.attempts import Attempt
 from imagebatch.state.cost_file import COST_LEDGER, Now, read_costs
 from imagebatch.state.costs import CostLine, CostText, settled, spent_in
-from imagebatch.state.store import FOLDER
+from imagebatch.state.draws import DrawIndex
+from imagebatch.state.store import DRAWS, FOLDER, NO_LINEAGE, StateStore
 
 
 def read_ledgers(home: Path) -> CostText:
@@ -36,7 +40,42 @@ def read_funds(project: Project, now: Now, *, run: tuple[Money, ...] = ()) -> Fu
     month = f"{now().astimezone(UTC):%Y-%m}"
     ledger = read_ledgers(project.home)
     spent, unknown = spent_in(ledger.lines, month)
-    return Funds(budget=budget, run=run, month=spent, month_name=month, unknown=unknown, unreadable=ledger.unreadable)
+    return Funds(
+        budget=budget,
+        run=run,
+        month=spent,
+        month_name=month,
+        unknown=unknown,
+        unreadable=ledger.unreadable,
+        # Asked once: in later rounds the answer is the same, and the index may be long.
+        uncounted=0 if run else uncounted_draws(project.home, project.settings.lineage, ledger),
+    )
+
+
+def uncounted_draws(home: Path, lineage: str | None, ledger: CostText) -> int:
+    """How many draws of this checkout cost something and have no line in any ledger: it was deleted, or is younger.
+
+    Of a draw whose cost is unknown only a ledger without any line can tell. Raises StateError.
+    """
+    told = {line.token for line in ledger.lines}
+    found = 0
+    for one in homes_of(home):
+        if not exists(one / FOLDER / DRAWS):
+            continue
+        mine = lineage or StateStore(one).open_for_plan(lineage=None).lineage or NO_LINEAGE
+        index = DrawIndex(one / FOLDER / DRAWS, lineage=mine)
+        try:
+            found += sum(_cost_something(drawn, told) for drawn in index.every())
+        finally:
+            index.close()
+    return found
+
+
+def _cost_something(drawn: Attempt, told: Collection[str]) -> bool:
+    if drawn.token in told or drawn.type.startswith(SIMULATED):
+        return False
+    amounts = [money.amount for text in drawn.cost if (money := read_money(text)) is not None]
+    return any(amounts) if drawn.cost else not told
 
 
 def limits_of(funds: Funds, options: PlanOptions, max_cost: tuple[Money, ...]) -> tuple[Limit, ...]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from imagebatch.effects.files import exists, read_bytes, remove
@@ -19,6 +20,7 @@ from imagebatch.pipeline.picking import (
     redone,
     redraw_open,
     restored,
+    settle_hint,
     taken_back,
 )
 from imagebatch.pipeline.planning import PlanRequest, make_plan
@@ -72,26 +74,54 @@ def refuse_one_place(project: Project, address: str, pictures: int) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One more attempt of `addresses`, asked for in `picks`; `guarded` of them are protected.
+
+    `doubted` were named, too, and are left out: what no listing settles is drawn anew by no apply.
+    """
+
+    picks: Picks
+    addresses: tuple[str, ...]
+    guarded: tuple[str, ...]
+    doubted: tuple[str, ...]
+
+
 def ask_again(
     project: Project, selectors: Sequence[str], *, exclude: Sequence[str] = (), note: str | None, add: str | None
-) -> tuple[Picks, tuple[str, ...], tuple[str, ...]]:
-    """picks.yaml with one more attempt asked for, the addresses that it is asked for, and which of them are protected.
+) -> Asked:
+    """picks.yaml with one more attempt asked for.
 
     Raises PlanError where none of the selected has a picture that could be redrawn.
     """
     picks = project.loaded.picks
-    chosen = _selected(project, selectors, exclude)
-    for address, _, entry in chosen:
-        picks = redone(picks, address, max(draw.attempt for draw in past_draws(entry)), note=note, add=add)
+    named = _selected(project, selectors, exclude)
+    doubted = tuple(one.address for one in named if one.in_doubt)
+    chosen = tuple(one for one in named if not one.in_doubt)
+    for one in chosen:
+        picks = redone(picks, one.address, max(draw.attempt for draw in past_draws(one.entry)), note=note, add=add)
     if not chosen:
-        raise PlanError(
-            "nothing to redraw",
-            "None of the selected variants has been drawn; what is new is drawn by the next apply.",
-            hints=("imagebatch apply",),
-            code="redraw.nothing",
+        raise _nothing_to_redraw(doubted)
+    guarded = tuple(one.address for one in chosen if one.variant.policy.protect or one.entry.held)
+    return Asked(picks=picks, addresses=tuple(one.address for one in chosen), guarded=guarded, doubted=doubted)
+
+
+def _nothing_to_redraw(doubted: tuple[str, ...]) -> PlanError:
+    if doubted:
+        return PlanError(
+            "in doubt, so not drawn anew",
+            f"{doubted[0] if len(doubted) == 1 else f'Each of the {len(doubted)} selected'} is in doubt: it may have "
+            "been paid, and nothing is drawn in its place before that is settled.",
+            hints=(settle_hint(doubted),),
+            code="redraw.in_doubt",
+            address=doubted[0] if len(doubted) == 1 else None,
         )
-    guarded = tuple(address for address, variant, entry in chosen if variant.policy.protect or entry.held)
-    return picks, tuple(address for address, _, _ in chosen), guarded
+    return PlanError(
+        "nothing to redraw",
+        "None of the selected variants has been drawn; what is new is drawn by the next apply.",
+        hints=("imagebatch apply",),
+        code="redraw.nothing",
+    )
 
 
 def accept_present(
@@ -105,7 +135,8 @@ def accept_present(
     """
     picks = project.loaded.picks
     taken: list[str] = []
-    for address, variant, entry in _selected(project, selectors, exclude):
+    for one in _selected(project, selectors, exclude):
+        address, variant, entry = one.address, one.variant, one.entry
         if entry.status != "succeeded" or not (entry.draw != variant.draw or redraw_open(picks, address, entry)):
             continue
         if entry.draw != variant.draw:
@@ -190,14 +221,28 @@ def put_back(project: Project, before: bytes | None, *, written: Picks) -> bool:
     return True
 
 
-def _selected(
-    project: Project, selectors: Sequence[str], exclude: Sequence[str]
-) -> tuple[tuple[str, Variant, Entry], ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """What a selector names and the lock or the journal has; `in_doubt` where a person has to settle it."""
+
+    address: str
+    variant: Variant
+    entry: Entry
+    in_doubt: bool
+
+
+def _selected(project: Project, selectors: Sequence[str], exclude: Sequence[str]) -> tuple[_Named, ...]:
     """What selectors name, as far as it is both wanted and recorded."""
     planned = make_plan(project, PlanRequest(select=tuple(selectors), exclude=tuple(exclude)))
     ledger = recorded_now(project)
+    doubted = {one.address for one in planned.plan.changes if (one.action, one.reason) == ("keep", "in_doubt")}
     return tuple(
-        (address, planned.variants[address], ledger.entry(address))
+        _Named(
+            address=address,
+            variant=planned.variants[address],
+            entry=ledger.entry(address),
+            in_doubt=address in doubted,
+        )
         for address in sorted(planned.variants)
         if planned.options.selects(address) and address in ledger
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from imagebatch.errors import ImagebatchError, Problem
+from imagebatch.pipeline.costs import read_ledgers, uncounted_draws
 from imagebatch.pipeline.project import Setup
 from imagebatch.state.cost_file import COST_LEDGER, read_costs
 from imagebatch.state.costs import CostText
@@ -58,6 +59,11 @@ def _findings(setup: Setup) -> Iterator[Finding]:
         yield fault_finding("journal", error)
     try:
         yield judge_costs(read_costs(setup.home / FOLDER / COST_LEDGER))
+        uncounted = uncounted_draws(setup.home, None, read_ledgers(setup.home))
+        if uncounted:
+            text = f"cost ledger: {uncounted} draws of this checkout have no line in it: it was deleted, or is younger"
+            hint = f"put {FOLDER}/{COST_LEDGER} back; until then no budget counts what they cost"
+            yield Finding(check="costs", state="look", text=text, hint=hint)
     except ImagebatchError as error:
         yield fault_finding("costs", error)
     if sound:
@@ -72,6 +78,12 @@ def judge_costs(costs: CostText) -> Finding:
     if costs.unreadable:
         text = f"cost ledger: {costs.unreadable} of its lines cannot be read, and count for no budget and in no report"
         hint = f"look at {FOLDER}/{COST_LEDGER}; a line that was changed by hand can be put back"
+        return Finding(check="costs", state="look", text=text, hint=hint)
+    untold = sum(line.state == "billed" and line.cost.money is None for line in costs.lines)
+    if untold:
+        what = "1 paid step" if untold == 1 else f"{untold} paid steps"
+        text = f"cost ledger: what the provider says it charged for {what} is no amount, and counts as unknown"
+        hint = "see which: imagebatch report --csv; tell the plug-in's author"
         return Finding(check="costs", state="look", text=text, hint=hint)
     return Finding(check="costs", state="ok", text=f"cost ledger: {len(costs.lines)} lines, every one can be read")
 

@@ -6,6 +6,7 @@ Every choice is bound to the draw it was made for and to bytes, so that it can n
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from imagebatch.errors import PlanError
 from imagebatch.model.generation import Candidate, Earlier, Entry
@@ -14,6 +15,8 @@ from imagebatch.model.settings import Redo
 from imagebatch.plan.picking import picked_by_bytes, source_of
 
 NOT_HERE_HINT = "imagebatch apply"
+_WITHOUT_CANDIDATES: Final = {"pending": "imagebatch wait", "in_doubt": "imagebatch resolve --list"}
+_MOST_NAMED: Final = 5
 REVIEW_HINT = "say `pick: review` in its manifest, which fetches all candidates, then: imagebatch apply"
 
 
@@ -60,7 +63,7 @@ def picked(picks: Picks, address: str, entry: Entry, numbers: Sequence[int]) -> 
         raise PlanError(
             "nothing to pick from",
             f"{address} has no candidates yet: its status is {entry.status}.",
-            hints=("imagebatch wait" if entry.status == "pending" else NOT_HERE_HINT,),
+            hints=(_WITHOUT_CANDIDATES.get(entry.status, NOT_HERE_HINT),),
             code="pick.nothing",
             address=address,
         )
@@ -205,6 +208,13 @@ def _bytes_of(
             address=address,
         )
     return facts.sha256
+
+
+def settle_hint(addresses: Sequence[str]) -> str:
+    """The command that settles what is in doubt at these addresses."""
+    if len(addresses) > _MOST_NAMED:
+        return "imagebatch resolve --list"
+    return f"imagebatch resolve {' '.join(map(shlex.quote, addresses))}"
 
 
 def _with_pick(picks: Picks, address: str, pick: Pick) -> Picks:

@@ -12,6 +12,7 @@ from imagebatch.model.bulk import uncollected
 from imagebatch.model.money import Money
 from imagebatch.model.variant import Variant
 from imagebatch.pipeline.costs import read_funds
+from imagebatch.pipeline.picking import settle_hint
 from imagebatch.pipeline.policy import untrusted_job
 from imagebatch.pipeline.project import Project, wanted
 from imagebatch.pipeline.world import World, read_world, stat_disk
@@ -139,6 +140,7 @@ def plan_against(
     plan = _compared(project, world, variants, options, funds)
     if first:
         _refuse_needless_retry(plan, options.retry)
+        plan = replace(plan, notes=(*plan.notes, *_unsettled(plan, options.retry)))
     refusals = tuple(one for one in (*world.refusals, *_refused_job(project)) if one.force not in options.forces)
     plan = replace(plan, blocked_by=(*refusals, *plan.blocked_by))
     warnings = tuple(
@@ -177,6 +179,16 @@ def _refuse_needless_retry(plan: Plan, asked: AbstractSet[str]) -> None:
         hints=("imagebatch wait", *hints) if running else hints,
         code="retry.not_failed",
     )
+
+
+def _unsettled(plan: Plan, asked: AbstractSet[str]) -> tuple[str, ...]:
+    """What a retry names and does not send, because it is in doubt."""
+    doubted = (one for one in plan.changes if one.address in asked and one.reason == "in_doubt")
+    kept = [one.address for one in doubted if one.action == "keep"]
+    if not kept:
+        return ()
+    what = f"{kept[0]} is" if len(kept) == 1 else f"{len(kept)} of what is to be retried are"
+    return (f"retry: {what} in doubt, so nothing is sent before that is settled: {settle_hint(kept)}",)
 
 
 def subjects(project: Project, world: World, *, states: bool) -> tuple[Subject, ...]:

@@ -17,7 +17,7 @@ class Funds:
     `run` is what the run has spent that makes this plan (nothing, but for the rounds after the first), `month` what the
     cost ledger has of the month that is named `month_name` (`2026-11`); doubts are in both with what they may have
     cost. `unknown` counts the month's paid steps without a known price, `unreadable` the ledger's lines that say
-    nothing.
+    nothing, `uncounted` draws of this checkout that cost something and that the ledger says nothing of.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -26,6 +26,7 @@ class Funds:
     month_name: str = ""
     unknown: int = 0
     unreadable: int = 0
+    uncounted: int = 0
 
     @property
     def limits(self) -> tuple[Money, ...]:
@@ -46,6 +47,12 @@ class Funds:
             found.append(
                 f"budget: {what} of .imagebatch/ledger.csv cannot be read (cut off by a crash, or edited) and "
                 "cannot be counted"
+            )
+        if self.uncounted:
+            what = "1 draw has" if self.uncounted == 1 else f"{self.uncounted} draws have"
+            found.append(
+                f"budget: {what} no line in .imagebatch/ledger.csv (it was deleted, or is younger than what was "
+                "drawn), so what was spent before is not counted"
             )
         return tuple(found)
 

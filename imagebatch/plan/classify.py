@@ -317,7 +317,8 @@ def _in_doubt(
         return again
     against = disputed(draw)
     why = f"{against.message}: " if against is not None else ""
-    detail = other or f"{why}it may have been paid: settle it with `imagebatch resolve`"
+    detail = f"{why}it may have been paid: settle it with `imagebatch resolve`"
+    detail = f"{detail} ({other})" if other else detail
     if case.entry is not None and case.entry.status == "succeeded":
         detail += "; the picture before it stands meanwhile"
         return _kept(case, variant, case.entry, "in_doubt", detail, known=known)

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from imagebatch.model.canonical import Json
-from imagebatch.model.money import CREDIT, Money
+from imagebatch.model.money import CREDIT, Money, sound_money
 from imagebatch.model.wire import Answer, BadAnswer, Call, parse_json
 from imagebatch.providers import images_params, images_wire
 from imagebatch.providers.answers import clean_text, read_error, read_json, safe_id
@@ -269,4 +269,4 @@ def _credits(value: Json) -> Money | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return Money(amount=amount, currency=CREDIT) if amount.is_finite() and amount >= 0 else None
+    return sound_money(Money(amount=amount, currency=CREDIT))

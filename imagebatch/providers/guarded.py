@@ -2,16 +2,22 @@
 
 A create, a retry or a purchase is then in doubt, a reading is tried later, and params are refused before anything is
 sent. So a fault of a stranger's code blocks the address that it happened at, and neither the run nor the project.
+
+An amount that is none is no such fault: the request was answered, and its picture counts more than its price, which is
+then unknown. An id that cannot be one leaves its create in doubt, for nobody could ask for it again.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from types import NoneType
 from typing import Any, Final, TypeVar, cast
 
 from imagebatch.model.canonical import Json
 from imagebatch.model.capabilities import Encoded, ParamProblem
+from imagebatch.model.money import sound_money
 from imagebatch.model.wire import Answer, BadAnswer, Call, NotSent, OutcomeLost, Unreachable, Wire
 from imagebatch.providers.base import (
     Accepted,
@@ -42,6 +48,8 @@ _GIVES: Final[Mapping[str, tuple[type, ...]]] = {
     "creates_left": (Decimal, NoneType),
 }
 _LONGEST: Final = 300
+_LONGEST_ID: Final = 500
+_NO_ID: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
 T = TypeVar("T")
 _Method = Callable[..., Coroutine[Any, Any, object]]
 
@@ -109,9 +117,62 @@ def _asked(type_: str, name: str, method: _Method, gives: tuple[type, ...]) -> _
             raise PluginFault(_told(type_, error)) from error
         if not isinstance(answer, gives):
             raise PluginFault(f"the plug-in {type_} gave a {type(answer).__name__} from {name}, which is no answer")
-        return answer
+        try:
+            return _sound(type_, name, answer)
+        except PluginFault:
+            raise
+        except Exception as error:
+            raise PluginFault(_told(type_, error)) from error
 
     return ask
+
+
+def _sound(type_: str, name: str, answer: object) -> object:
+    """An answer without amounts that are none; a create whose id is none becomes unclear. Raises PluginFault."""
+    match answer:
+        case Completed(cost=cost, unpriced=unpriced):
+            return _priced(type_, answer) if cost is not None or unpriced is not None else answer
+        case Accepted():
+            return _begun(type_, name, answer)
+        case Observation():
+            return _seen(type_, name, answer)
+        case Page(observations=observations):
+            return replace(answer, observations=tuple(_seen(type_, name, one) for one in observations))
+        case BillingRecord(cost=cost):
+            return replace(answer, cost=sound_money(cost))
+        case AccountFacts(left=left) if left is not None:
+            sound = {step: money for step, told in left.items() if (money := sound_money(told)) is not None}
+            return replace(answer, left=sound)
+        case Decimal() if not answer.is_finite():
+            return None
+    return answer
+
+
+def _begun(type_: str, name: str, answer: Accepted) -> Accepted | Unclear:
+    if not _usable_id(answer.generation):
+        return Unclear(why=f"the plug-in {type_} gave {answer.generation!r:.60} from {name}, which is no usable id")
+    seen = _seen(type_, name, answer.observation) if answer.observation is not None else None
+    return replace(answer, observation=seen)
+
+
+def _priced(type_: str, answer: Completed) -> Completed:
+    """The same pictures, whose cost is unknown where what was told is no amount."""
+    cost = sound_money(answer.cost)
+    if answer.cost is None or cost is not None:
+        return replace(answer, cost=cost, unpriced=sound_money(answer.unpriced))
+    text = f"the plug-in {type_} told a cost that is no amount ({answer.cost!r:.80}), so what was charged is unknown"
+    return replace(answer, cost=None, unpriced=None, warnings=(*answer.warnings, text))
+
+
+def _seen(type_: str, name: str, found: object) -> Observation:
+    seen = _checked(type_, found, Observation)
+    if not _usable_id(seen.generation):
+        raise PluginFault(f"the plug-in {type_} gave {seen.generation!r:.60} from {name}, which is no usable id")
+    return replace(seen, cost=sound_money(seen.cost)) if seen.cost is not None else seen
+
+
+def _usable_id(found: object) -> bool:
+    return isinstance(found, str) and 0 < len(found.strip()) <= len(found) <= _LONGEST_ID and not _NO_ID.search(found)
 
 
 def _encoding(type_: str, adapter: Adapter) -> Callable[[Mapping[str, Json], int], Encoded]:

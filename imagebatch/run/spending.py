@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from imagebatch.model.event import Abandoned, Accepted, Event, Intended, Observed, Refused, Told
-from imagebatch.model.money import Cost, Money, decimal_text, parse_money
+from imagebatch.model.money import Cost, Money, decimal_text, read_money
 
 OVER = "budget.exceeded"
 _DIGITS = 10
@@ -103,9 +103,10 @@ class Spending:
         if event.token not in self._paid:
             return
         planned = self._paid.pop(event.token)
-        if event.billed is not None:
+        billed = read_money(event.billed) if event.billed is not None else None
+        if billed is not None:
             self._add(planned, -1)
-            self._add(parse_money(event.billed), 1)
+            self._add(billed, 1)
 
     def _add(self, money: Money | None, sign: int) -> None:
         if money is not None:

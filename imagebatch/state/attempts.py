@@ -16,7 +16,7 @@ from imagebatch.model.event import (
     Refused,
 )
 from imagebatch.model.generation import DELETED, Bought, Candidate, Failure, Part, Status, disputed, worst_status
-from imagebatch.model.money import Cost, Money, parse_money, totals
+from imagebatch.model.money import Cost, read_money, totals
 from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
 from imagebatch.model.token import make_token
 from imagebatch.state.entries import RESOLUTIONS
@@ -375,5 +375,5 @@ def _status(attempt: Attempt) -> Status:
 
 
 def _summed(costs: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    sums: list[Money] = [parse_money(text) for cost in costs for text in cost]
+    sums = (read_money(text) for cost in costs for text in cost)
     return tuple(str(money) for money in totals(Cost(money=money, basis="exact") for money in sums))

@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from imagebatch.model.event import Abandoned, Accepted, Doubted, Event, Intended, Observed, PaidStep, Refused
-from imagebatch.model.money import UNKNOWN_COST, Basis, Cost, Money, decimal_text, parse_money
+from imagebatch.model.money import UNKNOWN_COST, Basis, Cost, Money, decimal_text, parse_money, read_money
 
 CostState = Literal[
     "paid",  # the provider took it; the amount is the plan's
@@ -96,7 +96,8 @@ def decode_lines(text: str) -> CostText:
     lines: list[CostLine] = []
     unreadable = 0
     first = header().rstrip("\n")
-    *rows, last = (row.removesuffix("\r") for row in text.split("\n"))
+    # A spreadsheet may have saved it, with a mark before its first line and other ends of lines.
+    *rows, last = (row.removesuffix("\r") for row in text.removeprefix("\ufeff").split("\n"))
     for row in rows:
         if not row or row == first:
             continue
@@ -254,13 +255,16 @@ class Costing:
         if line is None:
             self._learn(event.token)
             line = self._paid.pop(event.token, None)
-        billed = parse_money(event.billed)
-        if line is None or line.cost.money == billed:
+        billed = read_money(event.billed)
+        if line is None or (billed is not None and line.cost.money == billed):
             return ()
-        return (replace(line, cost=Cost(money=billed, basis="exact"), state="billed"),)
+        # What was charged and cannot be read is unknown, and not the plan's figure any more.
+        cost = Cost(money=billed, basis="exact") if billed is not None else UNKNOWN_COST
+        return (replace(line, cost=cost, state="billed"),)
 
     def _in_doubt(self, step: _Step, charged: str | None = None) -> tuple[CostLine, ...]:
-        told = Cost(money=parse_money(charged), basis="exact") if charged is not None else step.line.cost
+        money = read_money(charged) if charged is not None else None
+        told = Cost(money=money, basis="exact") if money is not None else step.line.cost
         if not step.paid or (step.doubted and told == step.line.cost):
             return ()
         step.line = replace(step.line, cost=told)

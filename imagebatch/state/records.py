@@ -26,7 +26,7 @@ from imagebatch.model.event import (
     Refused,
 )
 from imagebatch.model.generation import Failure
-from imagebatch.model.money import Basis, Cost, parse_money
+from imagebatch.model.money import Basis, Cost, parse_money, read_money
 from imagebatch.state.entries import (
     bare,
     bought_json,
@@ -237,7 +237,7 @@ def _observed(fields: Fields) -> Event:
         status=fields.choice("status", _ENDS),  # type: ignore[arg-type]  # checked against the three words one line up
         candidates=decode_candidates(fields.items("candidates")),
         failure=failure,
-        cost=fields.texts("cost"),
+        cost=tuple(text for text in fields.texts("cost") if read_money(text) is not None),
         billed=fields.optional_text("billed"),
     )
 

@@ -16,6 +16,8 @@ CLASSES = (
     plugins.Exits,
     plugins.Raises,
     plugins.GivesJunk,
+    plugins.TellsNegative,
+    plugins.Nameless,
     plugins.Vanishes,
     plugins.Blocks,
     plugins.EncodesNothing,

@@ -4,15 +4,27 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import ClassVar
 
 from imagebatch.model.canonical import Json
 from imagebatch.model.capabilities import Capabilities, Encoded, ParamProblem
 from imagebatch.model.generation import Failure
+from imagebatch.model.money import Money
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.model.wire import Answer, Call, OutcomeLost, Wire
 from imagebatch.providers.all_images import AllImages
-from imagebatch.providers.base import AccountFacts, Observation, Order, Page, Refused, Submission, Unclear
+from imagebatch.providers.base import (
+    Accepted,
+    AccountFacts,
+    Completed,
+    Observation,
+    Order,
+    Page,
+    Refused,
+    Submission,
+    Unclear,
+)
 from imagebatch.providers.openai import OpenAI
 
 
@@ -102,6 +114,29 @@ class GivesJunk(OpenAI):
         """Send, and give nonsense."""
         await super().submit(order, wire)
         return {"ok": True}  # type: ignore[return-value]
+
+
+class TellsNegative(OpenAI):
+    """Says of every picture that it cost less than nothing."""
+
+    declared: ClassVar[Capabilities] = replace(OpenAI.declared, type="tells-negative")
+
+    async def submit(self, order: Order, wire: Wire) -> Submission:
+        """Send, and tell a cost that is none."""
+        found = await super().submit(order, wire)
+        cost = Money(amount=Decimal(-5), currency="USD")
+        return replace(found, cost=cost) if isinstance(found, Completed) else found
+
+
+class Nameless(OpenAI):
+    """Says that it was taken, and not as what."""
+
+    declared: ClassVar[Capabilities] = replace(OpenAI.declared, type="nameless")
+
+    async def submit(self, order: Order, wire: Wire) -> Submission:
+        """Send, and give an id that is none."""
+        await super().submit(order, wire)
+        return Accepted(generation="")
 
 
 class Vanishes(OpenAI):

@@ -22,7 +22,7 @@ MANIFEST = """assets:
 
 
 def applied(folder: Path, site: Path) -> tuple[int, dict[str, Any], str]:
-    """Exit code, summary and stderr of `apply`."""
+    """Exit code, summary and all that was said of `apply`."""
     environ = bare_environment(folder.parent)
     environ["PYTHONPATH"] = os.pathsep.join([environ["PYTHONPATH"], str(site)])
     done = subprocess.run(
@@ -30,26 +30,43 @@ def applied(folder: Path, site: Path) -> tuple[int, dict[str, Any], str]:
         cwd=folder, env=environ, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     lines = done.stdout.splitlines()
-    return done.returncode, json.loads(lines[-1]) if lines else {}, done.stderr
+    return done.returncode, json.loads(lines[-1]) if lines else {}, done.stderr + done.stdout
 
 
-@pytest.mark.parametrize("type_", ["exits", "raises", "gives-junk"])
+def project(place: Path, type_: str, url: str) -> Path:
+    """A project of two pictures, of which one is a plug-in's."""
+    folder = place / "project"
+    (folder / "manifests").mkdir(parents=True)
+    (folder / "manifests/all.yaml").write_text(MANIFEST, encoding="utf-8")
+    base = f'base_url: "{url}", api_key: "${{KEY:-k}}"'
+    (folder / "imagebatch.yaml").write_text(
+        f"version: 1\nlineage: {'5a' * 16}\nproviders:\n"
+        f"  subject: {{type: {type_}, {base}}}\n  sound: {{type: openai, {base}}}\n",
+        encoding="utf-8",
+    )
+    return folder
+
+
+@pytest.mark.parametrize("type_", ["exits", "raises", "gives-junk", "nameless"])
 def test_a_fault_after_a_create_is_a_doubt_of_one_address_and_the_project_goes_on(
     tmp_path: Path, site: Path, type_: str
 ) -> None:
-    folder = tmp_path / "project"
-    (folder / "manifests").mkdir(parents=True)
-    (folder / "manifests/all.yaml").write_text(MANIFEST, encoding="utf-8")
     with start(tmp_path / "server", "fast") as running:
-        base = f'base_url: "{running.openai_url}", api_key: "${{KEY:-k}}"'
-        (folder / "imagebatch.yaml").write_text(
-            f"version: 1\nlineage: {'5a' * 16}\nproviders:\n"
-            f"  subject: {{type: {type_}, {base}}}\n  sound: {{type: openai, {base}}}\n",
-            encoding="utf-8",
-        )
+        folder = project(tmp_path, type_, running.openai_url)
         code, summary, said = applied(folder, site)
         assert (code, summary["in_doubt"], summary["created"]) == (3, 1, 1), said
         assert "internal error" not in said
         code, summary, said = applied(folder, site)
         assert (code, summary["requests"].get("create", 0)) == (3, 0), said
         assert len(bills(running.openai_url) or ()) == 2, "one for each address, and no second one"
+
+
+def test_a_cost_that_is_none_costs_no_picture_and_the_project_goes_on(tmp_path: Path, site: Path) -> None:
+    with start(tmp_path / "server", "fast") as running:
+        folder = project(tmp_path, "tells-negative", running.openai_url)
+        code, summary, said = applied(folder, site)
+        assert (code, summary["created"]) == (0, 2), said
+        assert "no amount" in said
+        code, summary, said = applied(folder, site)
+        assert (code, summary["requests"].get("create", 0)) == (0, 0), said
+        assert len(bills(running.openai_url) or ()) == 2

@@ -53,7 +53,7 @@ def test_a_sound_project_has_nothing_bad_and_is_left_as_it_was(project: Project)
     assert checks >= {
         "python", "libraries", "project", "lock", "journal", "draw index", "lease", "disk.lock", "disk.replace",
         "disk.sync", "disk.link", "disk.names", "disk.kind", "disk.room", "decoder", "renderer", "trust", "provider",
-        "git", "clock", "ci", "terminal",
+        "git", "clock", "ci", "names", "terminal",
     }  # fmt: skip
     assert "online" not in checks
     shown = project.run("doctor")

@@ -272,3 +272,18 @@ def test_no_project_is_a_clear_error(tmp_path: Path, project: Project) -> None:
 
 def test_readme_and_package_agree_on_the_version(project: Project) -> None:
     assert f'version = "{project.run("--version").out.split()[1]}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_a_locale_that_is_not_utf_8_is_told_before_anything_is_sent_and_only_where_a_name_needs_more(
+    project: Project,
+) -> None:
+    plain = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ran = project.run("apply", "-y", "--no-wait", "-vv", **plain)
+    assert ran.code in {0, 75}, ran.err  # all its names are ASCII
+    project.write("manifests/more.yaml", "assets:\n  日本: {prompt: a fox}\n")
+    for command in (("validate",), ("plan",), ("apply", "-y")):
+        ran = project.run(*command, **plain)
+        assert (ran.code, "system.encoding" in ran.err, "PYTHONUTF8=1" in ran.err) == (1, True, True), ran.err
+    found = project.run("doctor", **plain)
+    assert "file names: written in ascii" in found.out
+    assert project.run("plan").code == 0

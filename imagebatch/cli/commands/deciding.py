@@ -25,6 +25,7 @@ from imagebatch.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
     from imagebatch.model.picks import Picks
+    from imagebatch.pipeline.deciding import Asked
     from imagebatch.pipeline.project import Project
 
 ADDRESS = click.argument("address", shell_complete=complete_addresses)
@@ -91,24 +92,22 @@ def redraw(
         tell_version(shell)
     options, wishes = run_options(**flags)
     project = open_project(shell)
-    picks, addresses, guarded = ask_again(project, selectors, exclude=wishes["exclude"], note=note, add=add)
+    asked = ask_again(project, selectors, exclude=wishes["exclude"], note=note, add=add)
     before = picks_bytes(project)
-    _save(shell, project, picks)
-    if guarded:
-        one = f"{shown(guarded[0])} is" if len(guarded) == 1 else f"{len(guarded)} of them are"
-        shell.screen.say(f"warning: {one} protected: no redraw before protection is taken back (imagebatch unprotect)")
+    _save(shell, project, asked.picks)
+    _warn(shell, asked)
     if not now:
-        text = f"Asked for {counted(len(addresses), 'redraw')}. Next: imagebatch apply"
+        text = f"Asked for {counted(len(asked.addresses), 'redraw')}. Next: imagebatch apply"
         if shell.json:
             shell.screen.json_line(told_line("redraw", EXIT_OK, text))
         else:
             shell.screen.lines([text])
         return EXIT_OK
-    wishes["select"] = addresses
+    wishes["select"] = asked.addresses
     wishes["force"] = (*wishes["force"], "redraws")  # that brake is for surprises, and these were named
 
     def take_back() -> None:
-        if put_back(project, before, written=picks):
+        if put_back(project, before, written=asked.picks):
             shell.screen.say("took the redraw back: picks.yaml is as it was before")
 
     return carry_out(
@@ -119,6 +118,21 @@ def redraw(
         yes=bool(flags["yes"]),
         not_approved=take_back,
     )
+
+
+def _warn(shell: Shell, asked: "Asked") -> None:
+    """Of what was named, what no apply draws anew as things are."""
+    from imagebatch.pipeline.picking import settle_hint
+
+    guarded, doubted = asked.guarded, asked.doubted
+    if guarded:
+        one = f"{shown(guarded[0])} is" if len(guarded) == 1 else f"{len(guarded)} of them are"
+        shell.screen.say(f"warning: {one} protected: no redraw before protection is taken back (imagebatch unprotect)")
+    if doubted:
+        one = f"{shown(doubted[0])} is" if len(doubted) == 1 else f"{len(doubted)} of them are"
+        shell.screen.say(
+            f"warning: {one} in doubt, and not to be redrawn before that is settled: {settle_hint(doubted)}"
+        )
 
 
 @command("accept", named=())

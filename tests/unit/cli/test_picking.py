@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,16 @@ def test_what_cannot_be_picked_is_refused(entry: Entry, numbers: tuple[int, ...]
     with pytest.raises(PlanError) as refused:
         picked(Picks(), "hero", entry, numbers)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [("pending", "imagebatch wait"), ("in_doubt", "imagebatch resolve --list"), ("failed", "imagebatch apply")],
+)
+def test_a_pick_without_candidates_names_what_goes_on(status: Any, hint: str) -> None:
+    with pytest.raises(PlanError) as refused:
+        picked(Picks(), "hero", replace(drawn(), status=status), (1,))
+    assert refused.value.hints == (hint,)
 
 
 def test_accepting_binds_the_present_bytes_to_the_wanted_draw() -> None:

@@ -19,6 +19,7 @@ from imagebatch.model.generation import Earlier
 from imagebatch.model.money import Cost
 from imagebatch.model.variant import EXT_MARK, Variant
 from imagebatch.pipeline import resolving
+from imagebatch.pipeline.deciding import ask_again
 from imagebatch.pipeline.inspecting import want_alone
 from imagebatch.pipeline.lockwork import held_entry
 from imagebatch.pipeline.oneshot import OneShot, check_free, manifest_text, parse_params, save_asset
@@ -27,6 +28,7 @@ from imagebatch.pipeline.project import Setup, load
 from imagebatch.pipeline.resolving import Doubt, Listed, abandon, adopt, supply
 from imagebatch.pipeline.resolving import list_doubts as find_doubts
 from imagebatch.pipeline.shared import whereabouts
+from imagebatch.plan.case import World
 from imagebatch.run.entries import cost_text
 from imagebatch.run.result import Outcome
 from imagebatch.state.lockfile import empty_lock, encode_lock
@@ -169,6 +171,21 @@ def test_a_doubt_is_told_with_the_provider_and_the_price_that_it_was_sent_with(t
     )
     (doubt,) = find_doubts(load(Setup(root=tmp_path, variables={}))).doubts
     assert (doubt.provider, doubt.cost) == ("studio", CREATE)
+
+
+def test_a_redraw_and_a_retry_of_a_doubt_say_so_and_name_what_settles_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_project(tmp_path)
+    in_doubt(tmp_path, entry=True)
+    project = load(Setup(root=tmp_path, variables={}))
+    assert ask_again(project, ["hero"], note=None, add=None).addresses == ("hero",), "a listing settles that one"
+    monkeypatch.setattr(World, "listing_settles", lambda *_: False)
+    with pytest.raises(PlanError) as refused:
+        ask_again(project, ["hero"], note=None, add=None)
+    assert (refused.value.code, refused.value.hints) == ("redraw.in_doubt", ("imagebatch resolve hero",))
+    notes = make_plan(project, PlanRequest(retry=("hero",))).plan.notes
+    assert any("hero is in doubt" in note and "imagebatch resolve hero" in note for note in notes), notes
 
 
 def test_what_a_manifest_protects_stays_protected() -> None:

@@ -15,10 +15,11 @@ from imagebatch.doctor.probes import Abilities
 from imagebatch.doctor.providers import judge_checked
 from imagebatch.doctor.repository import Repository, judge_repository
 from imagebatch.doctor.sharing import judge_holder, judge_unshared
-from imagebatch.doctor.surroundings import environment, judge_clock, terminal
+from imagebatch.doctor.surroundings import environment, judge_clock, names, terminal
+from imagebatch.model.money import UNKNOWN_COST
 from imagebatch.pipeline.accounts import Checked
 from imagebatch.pipeline.doctor import Finding, judge_costs
-from imagebatch.state.costs import CostText
+from imagebatch.state.costs import CostLine, CostText
 from imagebatch.state.lease import Owner
 
 MOUNTS = """\
@@ -151,6 +152,11 @@ def test_lines_of_the_cost_ledger_that_cannot_be_read_are_worth_a_look() -> None
     assert judge_costs(CostText()).state == "ok"
     found = judge_costs(CostText(unreadable=2))
     assert (found.state, "2 of its lines" in found.text) == ("look", True)
+    strange = CostLine(
+        address="a", token="t", step="create", attempt=1, candidate="", provider="p", cost=UNKNOWN_COST, state="billed"
+    )
+    assert judge_costs(CostText(lines=(strange,))).state == "look"
+    assert judge_costs(CostText(lines=(replace(strange, state="paid"),))).state == "ok"
 
 
 def test_a_project_with_a_remote_and_no_shared_lease_is_worth_a_look_and_so_is_a_holder() -> None:
@@ -161,3 +167,7 @@ def test_a_project_with_a_remote_and_no_shared_lease_is_worth_a_look_and_so_is_a
     assert held.state == "look"
     assert "runner" in held.text
     assert "ab12" in str(held.hint)
+
+
+def test_names_that_are_not_written_in_utf_8_are_worth_a_look() -> None:
+    assert (names(None).state, names("iso8859-9").state) == ("ok", "look")

@@ -138,4 +138,5 @@ def test_sums_that_cannot_be_whole_say_so() -> None:
         True,
         True,
     ]
+    assert "1 draw has no line" in funds(month="5 EUR", uncounted=1).notes[0]
     assert funds(run="5 EUR", unknown=2, unreadable=1).notes == ()

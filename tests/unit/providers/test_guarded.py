@@ -2,15 +2,31 @@
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from imagebatch.model.capabilities import Encoded
+from imagebatch.model.money import Money
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.model.wire import Answer, BadAnswer, Call, OutcomeLost
 from imagebatch.providers.all_images import AllImages
-from imagebatch.providers.base import Adapter, CanCheck, CanList, CanObserve, CanRetry, GoesAlone
+from imagebatch.providers.base import (
+    Accepted,
+    Adapter,
+    BillingRecord,
+    CanCheck,
+    CanList,
+    CanObserve,
+    CanRetry,
+    Completed,
+    GoesAlone,
+    Observation,
+    Offer,
+    Page,
+    Unclear,
+)
 from imagebatch.providers.guarded import PluginFault, guarded
 from imagebatch.providers.openai import OpenAI
 from imagebatch.providers.scripted import ScriptedWire
@@ -97,3 +113,63 @@ def test_params_that_a_plug_in_stumbles_over_are_refused_with_its_words() -> Non
         ("prompt", "provider.plugin", "error"),
     ]
     assert all("SystemExit: bye" in one.message for one in problems)
+
+
+def giving(method: str, answer: object) -> Any:
+    """A guarded adapter of which one method gives this."""
+
+    async def gives(*_: object, **__: object) -> object:
+        return answer
+
+    return having(**{method: gives})
+
+
+def amount(text: str, currency: str = "USD") -> Any:
+    """What a plug-in may call an amount."""
+    return Money(amount=Decimal(text), currency=currency)
+
+
+NO_AMOUNTS = [
+    amount("-5"), amount("-0"), amount("NaN"), amount("Infinity"), amount("1E+999999"), amount("1E-999999"),
+    amount("5", "euros"), amount("5", "=1"), amount("5", ""), Money(amount=5.0, currency="USD"),  # type: ignore[arg-type]
+    "5 USD",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("told", NO_AMOUNTS)
+async def test_a_cost_that_is_no_amount_is_unknown_and_the_picture_is_kept(told: Any) -> None:
+    offers = (Offer(id="1", data=b"x"),)
+    found = await giving("submit", Completed(offers=offers, cost=told, unpriced=told)).submit(None, ScriptedWire([]))
+    assert (found.offers, found.cost, found.unpriced) == (offers, None, None)
+    assert "told a cost that is no amount" in found.warnings[0]
+    seen = Observation(generation="g", state="succeeded", cost=told)
+    assert (await giving("observe", seen).observe("g", ScriptedWire([]))).cost is None
+    page = await giving("list_page", Page(observations=(seen,), total=1)).list_page(None, 0, 9, ScriptedWire([]))
+    assert page.observations[0].cost is None
+    record = BillingRecord(id="r", state="success", cost=told)
+    assert (await giving("billing_record", record).billing_record("t", ScriptedWire([]))).cost is None
+
+
+async def test_a_sound_cost_goes_through_and_reads_back() -> None:
+    done = Completed(offers=(), cost=amount("0.10", "usd"), unpriced=amount("0.01"))
+    found = await giving("submit", done).submit(None, ScriptedWire([]))
+    assert (found.cost, found.unpriced, found.warnings) == (amount("0.10"), amount("0.01"), ())
+
+
+@pytest.mark.parametrize("generation", ["", "  ", None, 7, "a\nb", "a\x00", "\ud800", "\x9b31m", "x" * 501])
+async def test_a_create_whose_id_is_none_is_in_doubt(generation: Any) -> None:
+    for method, given in (("submit", (None,)), ("retry", ("g",))):
+        found = await getattr(giving(method, Accepted(generation=generation)), method)(*given, ScriptedWire([]))
+        assert isinstance(found, Unclear)
+        assert "no usable id" in found.why
+        assert found.why.isprintable()
+    seen = Observation(generation=generation, state="pending")
+    with pytest.raises(PluginFault, match="no usable id"):
+        await giving("list_page", Page(observations=(seen,), total=1)).list_page(None, 0, 9, ScriptedWire([]))
+
+
+async def test_an_answer_of_the_right_kind_with_junk_in_it_is_a_fault() -> None:
+    with pytest.raises(PluginFault):
+        await giving("list_page", Page(observations=None, total=1)).list_page(  # type: ignore[arg-type]
+            None, 0, 9, ScriptedWire([])
+        )

@@ -14,6 +14,7 @@ from imagebatch.errors import StateError
 from imagebatch.model.event import Abandoned, Accepted, Doubted, Event, Observed, Refused
 from imagebatch.model.generation import Failure
 from imagebatch.model.money import UNKNOWN_COST, Cost, Money, parse_money
+from imagebatch.pipeline.costs import read_ledgers, uncounted_draws
 from imagebatch.state.cost_file import COST_LEDGER, CostKeeper, read_costs
 from imagebatch.state.costs import (
     Costing,
@@ -108,6 +109,16 @@ def test_each_outcome_of_a_paid_step_adds_its_line(events: list[Event], told: li
     assert spent(lines) == sum_
 
 
+@pytest.mark.parametrize("nonsense", ["-5 USD", "NaN EUR", "", "5"])
+def test_a_charge_that_is_durable_and_no_amount_is_unknown_and_raises_nowhere(nonsense: str) -> None:
+    (_, line) = lines = lines_of(intended(), TAKEN, told(nonsense))
+    assert (line.state, line.cost) == ("billed", UNKNOWN_COST)
+    assert spent_in(stamped(lines), "2026-11") == ((), 1)
+    assert decode_lines(encode_lines(stamped(lines))).lines == tuple(stamped(lines))
+    (doubt,) = lines_of(intended(), Doubted(step="create", token=TOKEN, why="reset", charged=nonsense))
+    assert (doubt.state, doubt.cost) == ("in_doubt", intended().cost)
+
+
 def test_each_retry_of_a_generation_and_each_purchase_is_a_step_of_its_own() -> None:
     buys = [intended(step="buy", candidate=name, resolution="full") for name in ("a1", "a2")]
     retries = [intended(step="retry", attempt=attempt, generation="g1") for attempt in (2, 3)]
@@ -153,6 +164,14 @@ def test_a_line_that_was_cut_off_anywhere_is_no_line() -> None:
 
 
 # --- on disk ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_that_a_spreadsheet_saved_reads_as_before() -> None:
+    lines = tuple(stamped(lines_of(intended(), TAKEN)))
+    text = header() + encode_lines(lines)
+    for saved in (text, text.replace("\n", "\r\n"), text.removesuffix("\n")):
+        found = decode_lines("\ufeff" + saved)
+        assert (found.lines, found.unreadable) == (lines, 0)
 
 
 def keeper(folder: Path, at: datetime = NOVEMBER) -> CostKeeper:
@@ -278,3 +297,13 @@ def test_a_ledger_that_is_a_link_is_refused_before_anything_is_spent(tmp_path: P
     with pytest.raises(StateError, match="link"):
         store(tmp_path).open(lineage=LINEAGE, command="apply")
     assert not (tmp_path / "elsewhere.csv").exists()
+
+
+def test_draws_of_a_ledger_that_was_deleted_are_told_and_no_figure_is_made_up(tmp_path: Path) -> None:
+    with store(tmp_path).open(lineage=LINEAGE, command="test") as session:
+        for event in (intended(), TAKEN, told("0.5 EUR")):
+            session.record(event).result(10)
+        session.checkpoint()
+    assert uncounted_draws(tmp_path, LINEAGE, read_ledgers(tmp_path)) == 0
+    ledger_of(tmp_path).unlink()
+    assert uncounted_draws(tmp_path, LINEAGE, read_ledgers(tmp_path)) == 1
