@@ -32,7 +32,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "destroy": "applying", "run": "oneshot",
     },
     "Decide": {
-        "pick": "deciding", "redraw": "deciding", "accept": "deciding", "restore": "deciding", "resolve": "resolving",
+        "pick": "deciding", "use": "deciding", "redraw": "deciding", "accept": "deciding", "restore": "deciding",
+        "resolve": "resolving",
         "protect": "keeping", "unprotect": "keeping",
     },
     "Look": {

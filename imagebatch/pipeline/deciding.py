@@ -18,6 +18,7 @@ from imagebatch.pipeline.picking import (
     picked,
     redone,
     redraw_open,
+    rejected,
     restored,
     taken_back,
 )
@@ -56,6 +57,32 @@ def choose(project: Project, address: str, numbers: Sequence[int]) -> tuple[Pick
     return picks, len(entry.candidates)
 
 
+def reject(
+    project: Project, selectors: Sequence[str], *, note: str, add: str | None
+) -> tuple[Picks, tuple[str, ...], tuple[str, ...]]:
+    """picks.yaml in which none of the selected pictures' candidates is chosen and another attempt is asked for.
+
+    Gives it with the addresses, and which of them are protected. Raises PlanError where none of the selected has
+    candidates.
+    """
+    picks = project.loaded.picks
+    chosen = [one for one in selected_entries(project, selectors) if one[2].status == "succeeded"]
+    for address, _, entry in chosen:
+        picks = rejected(picks, address, entry, note=note, add=add)
+    if not chosen:
+        raise PlanError(
+            "nothing to reject",
+            "None of the selected variants has candidates that could be rejected.",
+            hints=("imagebatch status",),
+            code="pick.nothing",
+        )
+    return picks, tuple(address for address, _, _ in chosen), _protected(chosen)
+
+
+def _protected(chosen: Sequence[tuple[str, Variant, Entry]]) -> tuple[str, ...]:
+    return tuple(address for address, variant, entry in chosen if variant.policy.protect or entry.held)
+
+
 def _refuse_one_place(project: Project, address: str, pictures: int) -> None:
     draft = next((one for one in project.loaded.drafts if one.address == address), None)
     path = one_place_only(draft.outputs) if draft is not None and pictures > 1 else None
@@ -79,7 +106,7 @@ def ask_again(
     Raises PlanError where none of the selected has a picture that could be redrawn.
     """
     picks = project.loaded.picks
-    chosen = _selected(project, selectors, exclude)
+    chosen = selected_entries(project, selectors, exclude)
     for address, _, entry in chosen:
         picks = redone(picks, address, max(draw.attempt for draw in past_draws(entry)), note=note, add=add)
     if not chosen:
@@ -89,8 +116,7 @@ def ask_again(
             hints=("imagebatch apply",),
             code="redraw.nothing",
         )
-    guarded = tuple(address for address, variant, entry in chosen if variant.policy.protect or entry.held)
-    return picks, tuple(address for address, _, _ in chosen), guarded
+    return picks, tuple(address for address, _, _ in chosen), _protected(chosen)
 
 
 def accept_present(
@@ -104,7 +130,7 @@ def accept_present(
     """
     picks = project.loaded.picks
     taken: list[str] = []
-    for address, variant, entry in _selected(project, selectors, exclude):
+    for address, variant, entry in selected_entries(project, selectors, exclude):
         if entry.status != "succeeded" or not (entry.draw != variant.draw or redraw_open(picks, address, entry)):
             continue
         if entry.draw != variant.draw:
@@ -189,8 +215,8 @@ def put_back(project: Project, before: bytes | None, *, written: Picks) -> bool:
     return True
 
 
-def _selected(
-    project: Project, selectors: Sequence[str], exclude: Sequence[str]
+def selected_entries(
+    project: Project, selectors: Sequence[str], exclude: Sequence[str] = ()
 ) -> tuple[tuple[str, Variant, Entry], ...]:
     """What selectors name, as far as it is both wanted and recorded."""
     planned = make_plan(project, PlanRequest(select=tuple(selectors), exclude=tuple(exclude)))

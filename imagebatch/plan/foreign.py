@@ -1,12 +1,12 @@
 """Files that stand where an output is to go and are not ours."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from imagebatch.model.generation import Candidate
 from imagebatch.model.recorded import Recorded
 from imagebatch.plan.case import World
-from imagebatch.plan.picking import picks_by_rule, source_of, wanted_files
+from imagebatch.plan.picking import OWN, own_path, picks_by_rule, source_of, wanted_files
 from imagebatch.plan.types import Action, Change
 
 _WRITES: frozenset[Action] = frozenset(
@@ -63,3 +63,13 @@ def recorded_files(recorded: Recorded) -> dict[str, set[str]]:
         for output in json.loads(text) if text != "[]" else ():
             files.setdefault(output["path"], set()).add(output["sha256"])
     return files
+
+
+def own_files(recorded: Recorded) -> Iterator[tuple[str, str]]:
+    """Project path and hash of each file of one's own that is a candidate in the lock; they are never ours to touch."""
+    for address in recorded:
+        if f'"{OWN}' in recorded.glance(address).candidates:
+            for candidate in recorded.entry(address).candidates:
+                path = own_path(candidate)
+                if path is not None and candidate.facts is not None:
+                    yield path, candidate.facts.sha256

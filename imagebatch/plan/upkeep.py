@@ -1,9 +1,11 @@
 """What is due on a picture that exists: picks, purchase, bytes, files, labels, policy. Nothing here draws."""
 
+import shlex
 from dataclasses import dataclass, field
 
 from imagebatch.model.generation import DELETED, Entry, Failure, Output
 from imagebatch.model.money import Cost
+from imagebatch.model.picks import Pick
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, bytes_at_hand, can_fetch, gone
@@ -53,16 +55,18 @@ def upkeep(
     """
     due = Due()
     _policy(case, variant, entry, due)
-    picked = wanted_picks(variant.policy.pick, case.pick, draw, entry.candidates)
+    pick = case.world.picks.choice(case.address, entry.attempt)
+    picked = wanted_picks(variant.policy.pick, pick, draw, entry.candidates)
     if picked is None:
         picked = tuple(index for index in entry.picked if 1 <= index <= len(entry.candidates))
         if not picked:
             _unpicked(case, variant, entry, due)
             return due
         _to_choose_from(case, entry, due)
-    elif not picked and case.pick is not None and not case.pick.use:
+    elif not picked and pick is not None and not pick.use:
         due.add("keep", "rejected_pick", "none of its candidates was picked; ask for another with `imagebatch redraw`")
         return due
+    _master(case, pick, entry, due)
     due.picked = picked
     if buying:
         _purchase(case, variant, entry, due)
@@ -103,6 +107,16 @@ def _unpicked(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
     elif lost is not None and not any(here):
         due.missing_bytes = True
         _not_to_be_had(case, variant, entry, due, "none of its candidates is here")
+
+
+def _master(case: Case, pick: Pick | None, entry: Entry, due: Due) -> None:
+    """A file of one's own that was edited since it was chosen: the bytes that were chosen stand until somebody says."""
+    if pick is None or pick.file is None or not pick.use:
+        return
+    own = next((one.facts for one in entry.candidates if one.facts and one.facts.sha256 == pick.use[0]), None)
+    if own is not None and case.world.disk.look(pick.file, own.sha256, own.bytes) == "edited":
+        command = f"imagebatch use {shlex.quote(case.address)} {shlex.quote(pick.file)}"
+        due.add("keep", "edited", f"{pick.file} has changed since it was chosen; `{command}` takes it as it is now")
 
 
 def _to_choose_from(case: Case, entry: Entry, due: Due) -> None:

@@ -96,7 +96,7 @@ class Upkeep:
 
     async def _pictured(self, change: Change, variant: Variant, entry: Entry, progress: Progress) -> Entry:
         """The entry with its pick, and with the bytes that a choice or a file needs in the store."""
-        rule, pick = variant.policy.pick, self.picks.picks.get(change.address)
+        rule, pick = variant.policy.pick, self.picks.choice(change.address, entry.attempt)
         kept = change.picked if change.action == "keep" else ()  # of an older request's picture the plan knows them
         picked = kept or wanted_picks(rule, pick, variant.draw, entry.candidates)
         # While a person has yet to choose, what was chosen before stands, as the plan says.
