@@ -11,6 +11,7 @@ from imagebatch.model.generation import OnRemove, OnReplace, Resolution
 from imagebatch.model.money import UNKNOWN_COST, Cost
 
 Fit = Literal["contain", "cover", "fill"]
+UntilPicked = Literal["first", "none"]
 PickRule = Literal["first", "all", "review"] | tuple[int, ...]
 
 
@@ -79,6 +80,7 @@ class Policy:
     provider: str
     resolution: Resolution = "preview"
     pick: PickRule = "first"
+    until_picked: UntilPicked = "none"
     distinct: bool = False
     protect: bool = False
     on_remove: OnRemove = "trash"

@@ -231,7 +231,7 @@ def _newer_than(history: DrawHistory, attempt: int) -> DrawHistory:
 def _of_due(case: Case, due: Due, detail: str = "") -> Change:
     ordered = due.ordered()
     if not ordered:
-        return outcome(case, "noop", None, picked=due.picked, later=due.later)
+        return outcome(case, "noop", None, picked=due.picked, later=due.later, unpicked=due.unpicked)
     reason, text = due.actions[ordered[0]]
     return outcome(
         case,
@@ -240,6 +240,7 @@ def _of_due(case: Case, due: Due, detail: str = "") -> Change:
         detail or text,
         also=ordered[1:],
         picked=due.picked,
+        unpicked=due.unpicked,
         costs=due.costs,
         later=due.later,
     )
@@ -252,7 +253,7 @@ def _kept(
     due = upkeep(case, variant, entry, draw=entry.draw, buying=False)
     also = tuple(action for action in due.ordered() if action != "keep" and not (due.lost and action == "fetch"))
     picked = entry.picked if due.lost else due.picked
-    return outcome(case, "keep", reason, detail, also=also, known=known, picked=picked)
+    return outcome(case, "keep", reason, detail, also=also, known=known, picked=picked, unpicked=due.unpicked)
 
 
 # --- no picture yet -----------------------------------------------------------------------------------------------
@@ -417,6 +418,7 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
         known=draw,
         attempt=draw.attempt,
         picked=due.picked,
+        unpicked=due.unpicked,
         costs=due.costs,
         later=due.later,
     )

@@ -42,6 +42,8 @@ def _new_paths(change: Change, world: World) -> list[str]:
     elif change.entry is not None and change.entry.draw == variant.draw:
         candidates = change.entry.candidates
     picked = change.picked or picks_by_rule(variant.policy.pick, len(candidates) or variant.offers) or ()
+    if not picked and variant.policy.until_picked == "first":
+        picked = (1,)
     mine = {output.path for output in change.entry.outputs} if change.entry is not None else set()
     return [
         file.path

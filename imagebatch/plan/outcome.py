@@ -25,6 +25,7 @@ def outcome(
     released: bool = False,
     use: tuple[str, ...] = (),
     own: str | None = None,
+    unpicked: bool = False,
 ) -> Change:
     """The change of a case; a new address takes the old one's files along whatever else happens to it."""
     variant, entry = case.wanted, case.entry
@@ -53,6 +54,7 @@ def outcome(
         picked=picked,
         use=use,
         own=own,
+        unpicked=unpicked,
     )
 
 

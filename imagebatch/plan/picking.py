@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from imagebatch.model.generation import Candidate, Entry, Output, PictureFacts, Resolution
 from imagebatch.model.picks import Pick
-from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, OutputSpec, PickRule, Variant
+from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, OutputSpec, PickRule, Policy, Variant
 
 _MOST_TEMPLATES = 256
 OWN = "file:"
@@ -114,6 +114,12 @@ def wanted_picks(
         if found is not None:
             return found
     return picks_by_rule(rule, sum(not is_own(one) for one in candidates))
+
+
+def stand_in(policy: Policy, picked: Sequence[int], candidates: Sequence[Candidate]) -> tuple[int, ...]:
+    """The candidates (from 1) that are kept while a person has yet to choose; `picked` is what is kept now."""
+    there = tuple(index for index in picked if 1 <= index <= len(candidates))
+    return there or ((1,) if policy.until_picked == "first" and candidates else ())
 
 
 def is_own(candidate: Candidate) -> bool:

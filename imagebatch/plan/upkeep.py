@@ -10,7 +10,7 @@ from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, bytes_at_hand, can_fetch, gone
 from imagebatch.plan.costs import bought_price, times
-from imagebatch.plan.picking import WantedFile, has_resolution, made_as, wanted_files, wanted_picks
+from imagebatch.plan.picking import WantedFile, has_resolution, made_as, stand_in, wanted_files, wanted_picks
 from imagebatch.plan.types import ACTIONS, Action, Reason
 
 
@@ -18,14 +18,16 @@ from imagebatch.plan.types import ACTIONS, Action, Reason
 class Due:
     """The actions that are due on one address, each with the first reason for it; built up, then read once.
 
-    `missing_bytes` says that bytes are needed which nobody has, `unsold` that what is to be bought is sold no more,
-    `gone` why the provider has the generation of such a picture no more, where that is known.
+    `unpicked` says that what is picked only stands in until a person chooses. `missing_bytes` says that bytes are
+    needed which nobody has, `unsold` that what is to be bought is sold no more, `gone` why the provider has the
+    generation of such a picture no more, where that is known.
     """
 
     actions: dict[Action, tuple[Reason, str]] = field(default_factory=dict)
     picked: tuple[int, ...] = ()
     costs: tuple[Cost, ...] = ()
     later: Cost | None = None
+    unpicked: bool = False
     missing_bytes: bool = False
     unsold: bool = False
     gone: Failure | None = None
@@ -58,7 +60,8 @@ def upkeep(
     pick = case.world.picks.choice(case.address, entry.attempt)
     picked = wanted_picks(variant.policy.pick, pick, draw, entry.candidates)
     if picked is None:
-        picked = tuple(index for index in entry.picked if 1 <= index <= len(entry.candidates))
+        picked = stand_in(variant.policy, entry.picked, entry.candidates)
+        due.unpicked = variant.policy.until_picked == "first"
         if not picked:
             _unpicked(case, variant, entry, due)
             return due
@@ -68,7 +71,7 @@ def upkeep(
         return due
     _master(case, pick, entry, due)
     due.picked = picked
-    if buying:
+    if buying and not due.unpicked:  # nobody has chosen what is to be paid for
         _purchase(case, variant, entry, due)
     _files(case, variant, entry, due, replaced=replaced)
     return due

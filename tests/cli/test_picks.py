@@ -99,3 +99,22 @@ def test_a_clone_without_the_store_keeps_the_master(project: Project, tmp_path: 
             path.unlink()
     done = project.run("apply", "-y")
     assert (done.code, (project.root / lock["outputs"][0]["path"]).exists()) == (0, True), done.out + done.err
+
+
+def test_the_first_candidate_stands_in_until_somebody_chooses(project: Project) -> None:
+    manifest = next((project.root / "manifests").glob("*.y*ml"))
+    text = manifest.read_text("utf-8")
+    manifest.write_text(
+        text.replace("pick: review", "pick: review\n    until_picked: first\n    resolution: full"), "utf-8"
+    )
+    done = project.run("apply", "-y", "--require-picks", "--json")
+    summary = json.loads(done.out.splitlines()[-1])
+    assert (done.code, summary["unpicked"], summary["bought"]) == (5, 2, 0)
+    lock = json.loads((project.root / "imagebatch.lock").read_text("utf-8"))["generations"][AXE]
+    assert (lock["picked"], [(project.root / one["path"]).exists() for one in lock["outputs"]]) == ([1], [True])
+    assert json.loads(project.run("plan", "--json").out)["changes"] == []
+    assert project.run("apply", "-y", "--require-picks").code == 5
+    project.run("pick", "--auto", "first", "icon")
+    bought = json.loads(project.run("apply", "-y", "--json", "--require-picks").out.splitlines()[-1])
+    assert (bought["exit_code"], bought["unpicked"]) == (0, 0)
+    assert bought["bought"] == 2
