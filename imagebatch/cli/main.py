@@ -34,7 +34,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Decide": {
         "pick": "deciding", "use": "deciding", "redraw": "deciding", "accept": "deciding", "restore": "deciding",
         "resolve": "resolving",
-        "protect": "keeping", "unprotect": "keeping",
+        "protect": "keeping", "unprotect": "keeping", "gc": "collecting",
     },
     "Look": {
         "status": "looking", "verify": "looking", "history": "looking", "report": "reporting", "doctor": "doctor",

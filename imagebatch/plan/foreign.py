@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from imagebatch.model.generation import Candidate
 from imagebatch.model.recorded import Recorded
 from imagebatch.plan.case import World
-from imagebatch.plan.picking import OWN, own_path, picks_by_rule, source_of, wanted_files
+from imagebatch.plan.picking import OWN, hashes, own_path, picks_by_rule, source_of, wanted_files
 from imagebatch.plan.types import Action, Change
 
 _WRITES: frozenset[Action] = frozenset(
@@ -75,3 +75,14 @@ def own_files(recorded: Recorded) -> Iterator[tuple[str, str]]:
                 path = own_path(candidate)
                 if path is not None and candidate.facts is not None:
                     yield path, candidate.facts.sha256
+
+
+def all_hashes(recorded: Recorded) -> set[str]:
+    """Every hash of bytes that the lock names: candidates, what was bought, those of earlier draws, and outputs."""
+    found: set[str] = set()
+    for address in recorded:
+        entry = recorded.entry(address)
+        offered = [*entry.candidates, *(one for earlier in entry.earlier for one in earlier.candidates)]
+        found |= {sha256 for candidate in offered for sha256 in hashes(candidate)}
+        found |= {output.sha256 for output in entry.outputs}
+    return found
