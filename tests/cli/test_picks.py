@@ -118,3 +118,16 @@ def test_the_first_candidate_stands_in_until_somebody_chooses(project: Project) 
     bought = json.loads(project.run("apply", "-y", "--json", "--require-picks").out.splitlines()[-1])
     assert (bought["exit_code"], bought["unpicked"]) == (0, 0)
     assert bought["bought"] == 2
+
+
+def test_verify_names_a_pick_whose_bytes_nobody_has(project: Project) -> None:
+    project.run("apply", "-y")
+    project.run("pick", AXE, "2")
+    project.run("apply", "-y")
+    picks = project.root / "picks.yaml"
+    text = picks.read_text("utf-8")
+    assert "verify.picks" not in project.run("verify").out
+    used = text.partition('use: ["sha256:')[2][:64]
+    picks.write_text(text.replace(used, "0" * 64), "utf-8")
+    found = [json.loads(line) for line in project.run("verify", "--json").out.splitlines()]
+    assert [one["address"] for one in found if one.get("code") == "verify.picks"] == [AXE]

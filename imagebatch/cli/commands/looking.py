@@ -125,7 +125,7 @@ def verify(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...]) -
     Needs no network and no key. Simulated pictures are a disagreement.
     """
     from imagebatch.outputs.tree import Tree
-    from imagebatch.pipeline.inspecting import disagreements, output_paths, recorded_now
+    from imagebatch.pipeline.inspecting import disagreements, output_paths, pick_disagreements, recorded_now
     from imagebatch.pipeline.planning import make_plan
 
     project = open_project(shell)
@@ -140,7 +140,10 @@ def verify(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...]) -
             hashes = {path: tree.hash_of(path) for path in paths}
         finally:
             tree.close()
-    found = disagreements(planned, entries, hashes)
+    found = (
+        *disagreements(planned, entries, hashes),
+        *pick_disagreements(project, ledger, planned.options.selects),
+    )
     if shell.json:
         for one in found:
             fields = {"address": one.address, "code": one.code, "detail": one.detail, "path": one.path}
