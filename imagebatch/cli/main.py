@@ -33,8 +33,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "destroy": "applying", "run": "oneshot",
     },
     "Decide": {
-        "pick": "deciding", "redraw": "deciding", "accept": "deciding", "restore": "deciding", "resolve": "resolving",
-        "protect": "keeping", "unprotect": "keeping",
+        "pick": "picking", "use": "picking", "redraw": "deciding", "accept": "deciding", "restore": "deciding",
+        "resolve": "resolving",
+        "protect": "keeping", "unprotect": "keeping", "gc": "collecting",
     },
     "Look": {
         "status": "looking", "gallery": "gallery", "verify": "looking", "history": "looking", "report": "reporting",

@@ -70,10 +70,10 @@ class MoneyType(click.ParamType["Money"]):
 
 
 class DurationType(click.ParamType[float]):
-    """Seconds: `90`, `90s`, `5m`, `2h`."""
+    """Seconds: `90`, `90s`, `5m`, `2h`, `30d`."""
 
     name = "seconds"
-    _form = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|h)?")
+    _form = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|h|d)?")
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read a duration."""
@@ -81,8 +81,8 @@ class DurationType(click.ParamType[float]):
             return float(value)
         match = self._form.fullmatch(str(value).strip())
         if match is None:
-            self.fail(f"{value!r} is no duration; write seconds, or 90s, 5m, 2h", param, ctx)
-        return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2] or "s"]
+            self.fail(f"{value!r} is no duration; write seconds, or 90s, 5m, 2h, 30d", param, ctx)
+        return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2] or "s"]
 
 
 class WordsType(click.ParamType[str]):

@@ -125,7 +125,7 @@ class PlainGit:
             raise GitFailed("unusable", "there is no git program in PATH")
         self._program = program
         self._root = root
-        self._environ = _environment(environ)
+        self._environ = local_environment(environ)
         self._remote = remote
         self._url = self._address(remote)
 
@@ -318,7 +318,8 @@ def _end(process: "subprocess.Popen[bytes]", late: threading.Event) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+def local_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What git is given of the environment: no provider's key, and nothing that asks at a terminal."""
     kept = {name: value for name, value in environ.items() if name in _PASSED or _PASSED_TOO.fullmatch(name)}
     nobody = {"NAME": "imagebatch", "EMAIL": "imagebatch@localhost", "DATE": "@0 +0000"}
     return {

@@ -16,6 +16,7 @@ SINGLES: Final = (
     "references",
     "resolution",
     "pick",
+    "until_picked",
     "distinct",
     "name",
     "tags",

@@ -14,7 +14,7 @@ from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.settings import Redo
 
 PICKS_PATH = "picks.yaml"
-_HEAD = "# What people decided; written by `imagebatch pick`, `accept`, `restore` and `redraw`.\n"
+_HEAD = "# What people decided; written by `imagebatch pick`, `use`, `accept`, `restore` and `redraw`.\n"
 
 
 def encode_picks(picks: Picks) -> str:
@@ -81,11 +81,11 @@ def _check_address(address: str, loc: tuple[str, ...], document: Document, findi
 
 def _check_entry(entry: PickEntry, loc: tuple[str, ...], document: Document, findings: Findings) -> None:
     use, was, file = entry.use, entry.was, entry.file
-    if not use or len(set(use)) != len(use):
+    if (not use and was != "pick") or len(set(use)) != len(use):
         findings.add(
             "manifest.range",
             "pick cannot be used",
-            "use has to name at least one picture, none of them twice.",
+            "use has to name at least one picture (none only with `was: pick`), none of them twice.",
             place=document.place((*loc, "use")),
         )
     if (was == "file") != (file is not None):

@@ -168,6 +168,9 @@ class Common(Closed):
             }
         ),
     ] = Field(default=None, description="Which candidates become outputs.")
+    until_picked: Annotated[Literal["first", "none"] | None, Given] = Field(
+        default=None, description="With `pick: review`: what stands as output until somebody chooses."
+    )
     distinct: Flag = Field(default=None, description="Draw apart from variants with an equal request.")
     name: Text = Field(default=None, description="The generation's name at the provider.")
     tags: OneOrMore = Field(default=None, description="Tags at the provider.", examples=[["campaign"]])

@@ -22,6 +22,7 @@ def read_policy(asset: str, place: Place, settled: Settled) -> Policy:
         provider=values.get("provider", ""),
         resolution=values.get("resolution", "preview"),
         pick=tuple(pick) if isinstance(pick, list) else pick,
+        until_picked=values.get("until_picked", "none"),
         distinct=values.get("distinct", False),
         protect=values.get("protect", False),
         on_remove=values.get("on_remove", "trash"),

@@ -12,6 +12,7 @@ from imagebatch.model.mark import Embed, Mark
 from imagebatch.model.money import UNKNOWN_COST, Cost
 
 Fit = Literal["contain", "cover", "fill"]
+UntilPicked = Literal["first", "none"]
 PickRule = Literal["first", "all", "review"] | tuple[int, ...]
 CENTER = (5_000, 5_000)
 
@@ -88,6 +89,7 @@ class Policy:
     provider: str
     resolution: Resolution = "preview"
     pick: PickRule = "first"
+    until_picked: UntilPicked = "none"
     distinct: bool = False
     protect: bool = False
     on_remove: OnRemove = "trash"

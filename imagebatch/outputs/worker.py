@@ -150,6 +150,19 @@ def shrink(job: Mapping[str, Any]) -> Answer:
     return {"bytes": len(data)}
 
 
+def measure(job: Mapping[str, Any]) -> Answer:
+    """`{do: measure, path}` gives sharpness (variance of the Laplacian over a fixed size) and the difference hash."""
+    from imagebatch.outputs.measure import difference_hash, sharpness
+    from imagebatch.outputs.picture import check_bytes
+
+    head = check_bytes(Path(job["path"]).read_bytes())
+    from PIL import Image
+
+    with Image.open(Path(job["path"]), formats=(_pillow_name(head.media_type),)) as image:
+        image.load()
+        return {"sharpness": sharpness(image), "hash": difference_hash(image)}
+
+
 def _pillow_name(media_type: str) -> str:
     return media_type.removeprefix("image/").upper()
 
@@ -201,6 +214,7 @@ JOBS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Answer], int]] = {
     "check": (check, CHECK_CPU_S),
     "develop": (develop, DEVELOP_CPU_S),
     "shrink": (shrink, CHECK_CPU_S),
+    "measure": (measure, CHECK_CPU_S),
 }
 
 if __name__ == "__main__":

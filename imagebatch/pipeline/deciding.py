@@ -1,7 +1,7 @@
 """Decisions with the world around them: which addresses they are about, and picks.yaml on disk."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from imagebatch.pipeline.picking import (
     picked,
     redone,
     redraw_open,
+    rejected,
     restored,
     settle_hint,
     taken_back,
@@ -58,6 +59,32 @@ def choose(project: Project, address: str, numbers: Sequence[int]) -> tuple[Pick
     return picks, len(entry.candidates)
 
 
+def reject(
+    project: Project, selectors: Sequence[str], *, note: str, add: str | None
+) -> tuple[Picks, tuple[str, ...], tuple[str, ...]]:
+    """picks.yaml in which none of the selected pictures' candidates is chosen and another attempt is asked for.
+
+    Gives it with the addresses, and which of them are protected. Raises PlanError where none of the selected has
+    candidates.
+    """
+    picks = project.loaded.picks
+    chosen = [one for one in selected_entries(project, selectors) if one.entry.status == "succeeded"]
+    for one in chosen:
+        picks = rejected(picks, one.address, one.entry, note=note, add=add)
+    if not chosen:
+        raise PlanError(
+            "nothing to reject",
+            "None of the selected variants has candidates that could be rejected.",
+            hints=("imagebatch status",),
+            code="pick.nothing",
+        )
+    return picks, tuple(one.address for one in chosen), _guarded(chosen)
+
+
+def _guarded(chosen: Iterable["Named"]) -> tuple[str, ...]:
+    return tuple(one.address for one in chosen if one.variant.policy.protect or one.entry.held)
+
+
 def refuse_one_place(project: Project, address: str, pictures: int) -> None:
     """Raise PlanError where an address would have several pictures, and its output path has room for one."""
     draft = next((one for one in project.loaded.drafts if one.address == address), None)
@@ -95,15 +122,15 @@ def ask_again(
     Raises PlanError where none of the selected has a picture that could be redrawn.
     """
     picks = project.loaded.picks
-    named = _selected(project, selectors, exclude)
+    named = selected_entries(project, selectors, exclude)
     doubted = tuple(one.address for one in named if one.in_doubt)
     chosen = tuple(one for one in named if not one.in_doubt)
     for one in chosen:
         picks = redone(picks, one.address, max(draw.attempt for draw in past_draws(one.entry)), note=note, add=add)
     if not chosen:
         raise _nothing_to_redraw(doubted)
-    guarded = tuple(one.address for one in chosen if one.variant.policy.protect or one.entry.held)
-    return Asked(picks=picks, addresses=tuple(one.address for one in chosen), guarded=guarded, doubted=doubted)
+    addresses = tuple(one.address for one in chosen)
+    return Asked(picks=picks, addresses=addresses, guarded=_guarded(chosen), doubted=doubted)
 
 
 def _nothing_to_redraw(doubted: tuple[str, ...]) -> PlanError:
@@ -135,7 +162,7 @@ def accept_present(
     """
     picks = project.loaded.picks
     taken: list[str] = []
-    for one in _selected(project, selectors, exclude):
+    for one in selected_entries(project, selectors, exclude):
         address, variant, entry = one.address, one.variant, one.entry
         if entry.status != "succeeded" or not (entry.draw != variant.draw or redraw_open(picks, address, entry)):
             continue
@@ -222,7 +249,7 @@ def put_back(project: Project, before: bytes | None, *, written: Picks) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Named:
+class Named:
     """What a selector names and the lock or the journal has; `in_doubt` where a person has to settle it."""
 
     address: str
@@ -231,13 +258,13 @@ class _Named:
     in_doubt: bool
 
 
-def _selected(project: Project, selectors: Sequence[str], exclude: Sequence[str]) -> tuple[_Named, ...]:
+def selected_entries(project: Project, selectors: Sequence[str], exclude: Sequence[str] = ()) -> tuple[Named, ...]:
     """What selectors name, as far as it is both wanted and recorded."""
     planned = make_plan(project, PlanRequest(select=tuple(selectors), exclude=tuple(exclude)))
     ledger = recorded_now(project)
     doubted = {one.address for one in planned.plan.changes if (one.action, one.reason) == ("keep", "in_doubt")}
     return tuple(
-        _Named(
+        Named(
             address=address,
             variant=planned.variants[address],
             entry=ledger.entry(address),

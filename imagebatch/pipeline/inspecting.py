@@ -1,18 +1,21 @@
 """Looking without touching: validate, render, explain, status, verify. Nothing here sends or writes."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imagebatch.errors import Problem
+from imagebatch.manifest.picks import PICKS_PATH
 from imagebatch.model.capabilities import ParamNote
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Pick
 from imagebatch.model.settings import Redo
 from imagebatch.model.variant import Draft, Variant
+from imagebatch.outputs.store import Store
 from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, selected
 from imagebatch.pipeline.project import Project, wanted
-from imagebatch.pipeline.world import stored_files
+from imagebatch.pipeline.world import STORE, stored_files
+from imagebatch.plan.foreign import all_hashes
 from imagebatch.plan.picking import hashes, wanted_files
 from imagebatch.plan.reasons import SIMULATED
 from imagebatch.plan.states import STATES, State, states_of
@@ -21,7 +24,7 @@ from imagebatch.plan.unknown import unknown_address
 from imagebatch.providers.wanted import Wanted, request_prompt
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import empty_lock
-from imagebatch.state.store import StateStore
+from imagebatch.state.store import FOLDER, StateStore
 
 NO_LINEAGE = "0" * 32
 
@@ -253,6 +256,17 @@ def unmarked(wanted: Mapping[str, str], marks: Mapping[str, bool]) -> tuple[Disa
         )
         for path, address in wanted.items()
         if marks.get(path) is False
+    )
+
+
+def pick_disagreements(project: Project, recorded: Ledger, selects: Callable[[str], bool]) -> tuple[Disagreement, ...]:
+    """Choices in picks.yaml whose bytes neither the lock nor the store has: they choose nothing."""
+    named, store = all_hashes(recorded), Store(project.home / FOLDER / STORE)
+    return tuple(
+        Disagreement(address=address, code="verify.picks", detail=f"{PICKS_PATH} names {sha256}, which nobody here has")
+        for address, pick in sorted(project.loaded.picks.picks.items())
+        for sha256 in pick.use
+        if selects(address) and sha256 not in named and not store.has(sha256)
     )
 
 

@@ -69,7 +69,24 @@ def picked(picks: Picks, address: str, entry: Entry, numbers: Sequence[int]) -> 
         )
     _refuse_twice(address, numbers)
     use = [_bytes_of(address, entry.candidates, number) for number in numbers]
+    before = picks.picks.get(address)
+    if before is not None and not before.use:
+        picks = _not_rejected(picks, address, entry)
     return _with_pick(picks, address, Pick(for_draw=entry.draw, use=tuple(use), was="pick"))
+
+
+def _not_rejected(picks: Picks, address: str, entry: Entry) -> Picks:
+    """Take back the redraw that a rejection asked for: nobody wants to pay for it any more."""
+    if entry.attempt > 1 or not redraw_open(picks, address, entry):
+        return taken_back(picks, address, entry)
+    return replace(picks, redo={at: redo for at, redo in picks.redo.items() if at != address})
+
+
+def rejected(picks: Picks, address: str, entry: Entry, *, note: str | None, add: str | None) -> Picks:
+    """Choose none of the candidates, and ask for another attempt; `note` says why, `add` enters its prompt."""
+    newest = max(draw.attempt for draw in past_draws(entry))
+    asked = redone(picks, address, newest, note=note, add=add)
+    return _with_pick(asked, address, Pick(for_draw=entry.draw, use=(), was="pick"))
 
 
 def accepted(picks: Picks, address: str, entry: Entry, wanted_draw: str) -> Picks:
@@ -89,6 +106,11 @@ def accepted(picks: Picks, address: str, entry: Entry, wanted_draw: str) -> Pick
         )
     use = tuple(_bytes_of(address, draw.candidates, number) for number in numbers)
     return _with_pick(taken_back(picks, address, entry), address, Pick(for_draw=wanted_draw, use=use, was="accept"))
+
+
+def own_file(picks: Picks, address: str, entry: Entry, pick: Pick) -> Picks:
+    """Let a file of one's own stand; a redraw that was asked for and not drawn yet is taken back."""
+    return _with_pick(taken_back(picks, address, entry), address, pick)
 
 
 def redraw_open(picks: Picks, address: str, entry: Entry) -> bool:

@@ -11,7 +11,7 @@ from imagebatch.model.recorded import Disk, Known, KnownDraw, OutputState, Recor
 from imagebatch.outputs.disk import StatDisk
 from imagebatch.outputs.store import Store
 from imagebatch.pipeline.project import RUN_HOME, SIMULATED_HOME
-from imagebatch.plan.foreign import recorded_files
+from imagebatch.plan.foreign import own_files, recorded_files
 from imagebatch.plan.picking import hashes, source_of
 from imagebatch.plan.types import Blocker, Plan
 from imagebatch.state.known_here import KnownHere
@@ -225,12 +225,14 @@ class PlacedDisk:
         return path in recorded_files(self._ledger)
 
     def standing(self, sha256: str, size: int) -> str | None:
-        """The path of an output, of whatever address, that is just these bytes; `size` is their number."""
+        """The path of an output of whatever address, or of a file of one's own, that is just these `size` bytes."""
         if self._by_hash is None:
             self._by_hash = {}
             for path, hashes_there in sorted(recorded_files(self._ledger).items()):
                 for one in hashes_there:
                     self._by_hash.setdefault(one, []).append(path)
+            for path, one in own_files(self._ledger):
+                self._by_hash.setdefault(one, []).append(path)
         paths = self._by_hash.get(sha256, ())
         return next((path for path in paths if self._disk.look(path, sha256, size) == "same"), None)
 

@@ -19,6 +19,7 @@ other entries, the draw index), and only when it is nowhere, and nothing stands 
 Addresses that would draw one request twice are joined afterwards, in `sharing`.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -148,9 +149,16 @@ def _chosen_by_hand(case: Case, variant: Variant, entry: Entry, pick: Pick, hist
         if edited is not None:
             return _kept(case, variant, entry, "edited", f"{edited} is kept; --force edited replaces it")
         return _taken(case, variant, found, detail=f"attempt {found.draw.attempt} is restored")
-    if pick.was == "file" and all(case.world.known.has_bytes(sha256) for sha256 in pick.use):
+    if pick.was == "file":
+        if not all(case.world.known.has_bytes(sha256) for sha256 in pick.use):
+            command = f"imagebatch use {shlex.quote(case.address)} {shlex.quote(pick.file or 'FILE')}"
+            detail = f"{pick.file} stands for the request and was not taken in here; `{command}` does"
+            return _kept(case, variant, entry, "unavailable", detail)
         detail = "a file of one's own stands for the request"
-        return outcome(case, "adopt", "adopted", detail, also=("develop",), use=pick.use)
+        edited = _edited(case, entry)
+        if edited is not None:
+            return _kept(case, variant, entry, "edited", f"{edited} is kept; --force edited replaces it")
+        return outcome(case, "adopt", "adopted", detail, also=("develop",), use=pick.use, own=pick.file)
     return None
 
 
@@ -223,7 +231,7 @@ def _newer_than(history: DrawHistory, attempt: int) -> DrawHistory:
 def _of_due(case: Case, due: Due, detail: str = "") -> Change:
     ordered = due.ordered()
     if not ordered:
-        return outcome(case, "noop", None, picked=due.picked, later=due.later)
+        return outcome(case, "noop", None, picked=due.picked, later=due.later, unpicked=due.unpicked)
     reason, text = due.actions[ordered[0]]
     return outcome(
         case,
@@ -232,6 +240,7 @@ def _of_due(case: Case, due: Due, detail: str = "") -> Change:
         detail or text,
         also=ordered[1:],
         picked=due.picked,
+        unpicked=due.unpicked,
         costs=due.costs,
         later=due.later,
     )
@@ -244,7 +253,7 @@ def _kept(
     due = upkeep(case, variant, entry, draw=entry.draw, buying=False)
     also = tuple(action for action in due.ordered() if action != "keep" and not (due.lost and action == "fetch"))
     picked = entry.picked if due.lost else due.picked
-    return outcome(case, "keep", reason, detail, also=also, known=known, picked=picked)
+    return outcome(case, "keep", reason, detail, also=also, known=known, picked=picked, unpicked=due.unpicked)
 
 
 # --- no picture yet -----------------------------------------------------------------------------------------------
@@ -410,6 +419,7 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
         known=draw,
         attempt=draw.attempt,
         picked=due.picked,
+        unpicked=due.unpicked,
         costs=due.costs,
         later=due.later,
     )

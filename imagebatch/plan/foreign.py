@@ -1,12 +1,12 @@
 """Files that stand where an output is to go and are not ours."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from imagebatch.model.generation import Candidate
 from imagebatch.model.recorded import Recorded
 from imagebatch.plan.case import World
-from imagebatch.plan.picking import picks_by_rule, source_of, wanted_files
+from imagebatch.plan.picking import OWN, hashes, own_path, picks_by_rule, source_of, wanted_files
 from imagebatch.plan.types import Action, Change
 
 _WRITES: frozenset[Action] = frozenset(
@@ -42,6 +42,8 @@ def _new_paths(change: Change, world: World) -> list[str]:
     elif change.entry is not None and change.entry.draw == variant.draw:
         candidates = change.entry.candidates
     picked = change.picked or picks_by_rule(variant.policy.pick, len(candidates) or variant.offers) or ()
+    if not picked and variant.policy.until_picked == "first":
+        picked = (1,)
     mine = {output.path for output in change.entry.outputs} if change.entry is not None else set()
     return [
         file.path
@@ -63,3 +65,24 @@ def recorded_files(recorded: Recorded) -> dict[str, set[str]]:
         for output in json.loads(text) if text != "[]" else ():
             files.setdefault(output["path"], set()).add(output["sha256"])
     return files
+
+
+def own_files(recorded: Recorded) -> Iterator[tuple[str, str]]:
+    """Project path and hash of each file of one's own that is a candidate in the lock; they are never ours to touch."""
+    for address in recorded:
+        if f'"{OWN}' in recorded.glance(address).candidates:
+            for candidate in recorded.entry(address).candidates:
+                path = own_path(candidate)
+                if path is not None and candidate.facts is not None:
+                    yield path, candidate.facts.sha256
+
+
+def all_hashes(recorded: Recorded) -> set[str]:
+    """Every hash of bytes that the lock names: candidates, what was bought, those of earlier draws, and outputs."""
+    found: set[str] = set()
+    for address in recorded:
+        entry = recorded.entry(address)
+        offered = [*entry.candidates, *(one for earlier in entry.earlier for one in earlier.candidates)]
+        found |= {sha256 for candidate in offered for sha256 in hashes(candidate)}
+        found |= {output.sha256 for output in entry.outputs}
+    return found

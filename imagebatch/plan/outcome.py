@@ -24,6 +24,8 @@ def outcome(
     in_place: bool = False,
     released: bool = False,
     use: tuple[str, ...] = (),
+    own: str | None = None,
+    unpicked: bool = False,
 ) -> Change:
     """The change of a case; a new address takes the old one's files along whatever else happens to it."""
     variant, entry = case.wanted, case.entry
@@ -51,6 +53,8 @@ def outcome(
         in_place=in_place,
         picked=picked,
         use=use,
+        own=own,
+        unpicked=unpicked,
     )
 
 

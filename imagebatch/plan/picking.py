@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from imagebatch.model.generation import Candidate, Entry, Output, PictureFacts, Resolution
 from imagebatch.model.mark import Mark
 from imagebatch.model.picks import Pick
-from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, OutputSpec, PickRule, Variant
+from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, OutputSpec, PickRule, Policy, Variant
 
 _MOST_TEMPLATES = 256
+OWN = "file:"
 RESOLUTION_RANK: dict[Resolution, int] = {"preview": 0, "full": 1, "upscale": 2, "uhd": 3}
 
 
@@ -115,7 +116,23 @@ def wanted_picks(
         found = picked_by_bytes(pick.use, candidates)
         if found is not None:
             return found
-    return picks_by_rule(rule, len(candidates))
+    return picks_by_rule(rule, sum(not is_own(one) for one in candidates))
+
+
+def stand_in(policy: Policy, picked: Sequence[int], candidates: Sequence[Candidate]) -> tuple[int, ...]:
+    """The candidates (from 1) that are kept while a person has yet to choose; `picked` is what is kept now."""
+    there = tuple(index for index in picked if 1 <= index <= len(candidates))
+    return there or ((1,) if policy.until_picked == "first" and candidates else ())
+
+
+def is_own(candidate: Candidate) -> bool:
+    """Whether it is a file of one's own (`imagebatch use`) and no provider's picture: nobody can send or sell it."""
+    return candidate.id.startswith(OWN)
+
+
+def own_path(candidate: Candidate) -> str | None:
+    """The project path of a file of one's own; None for a provider's picture."""
+    return candidate.id[len(OWN) :] if is_own(candidate) else None
 
 
 def picks_by_rule(rule: PickRule, offered: int) -> tuple[int, ...] | None:
@@ -152,6 +169,8 @@ def source_of(candidate: Candidate) -> PictureFacts | None:
 
 
 def has_resolution(candidate: Candidate, resolution: Resolution) -> bool:
-    """Whether a candidate was paid for in this resolution or a higher one."""
+    """Whether a candidate was paid for in this resolution or a higher one; a file of one's own is what it is."""
+    if is_own(candidate):
+        return True
     have = candidate.bought.resolution if candidate.bought is not None else "preview"
     return RESOLUTION_RANK[have] >= RESOLUTION_RANK[resolution]

@@ -64,7 +64,7 @@ def is_unpicked(change: Change) -> bool:
         and variant is not None
         and entry.status == "succeeded"
         and variant.policy.pick == "review"
-        and not change.picked
+        and (change.unpicked or not change.picked)
         and change.reason != "rejected_pick"
     )
 

@@ -40,7 +40,8 @@ class Change:
     `in_place` says of a retry that the provider starts the same generation again (after an update where the draw
     changed), so that token and generation stay; else a retry is a new create. `picked` are the candidates (from 1)
     that are to be kept, where they are known already. `use` are hashes of bytes in the store that stand for the
-    request although no draw here offered them (a file of one's own). A `buy` in `also` has its price in `costs`.
+    request although no draw here offered them (a file of one's own, whose project path is `own`). `unpicked` says that
+    `picked` only stands in until a person chooses. A `buy` in `also` has its price in `costs`.
     """
 
     address: str
@@ -63,6 +64,8 @@ class Change:
     in_place: bool = False
     picked: tuple[int, ...] = ()
     use: tuple[str, ...] = ()
+    own: str | None = None
+    unpicked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ def certainly_unchanged(variant: Variant, glance: Glance, disk: Disk) -> bool:
         or glance.on_remove != policy.on_remove
         or policy.protect
         or policy.distinct
+        or policy.until_picked == "first"
         or variant.pending_references
     ):
         return False

@@ -1,14 +1,16 @@
 """What is due on a picture that exists: picks, purchase, bytes, files, labels, policy. Nothing here draws."""
 
+import shlex
 from dataclasses import dataclass, field
 
 from imagebatch.model.generation import DELETED, Entry, Failure, Output
 from imagebatch.model.money import Cost
+from imagebatch.model.picks import Pick
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, bytes_at_hand, can_fetch, gone
 from imagebatch.plan.costs import bought_price, times
-from imagebatch.plan.picking import WantedFile, has_resolution, made_as, wanted_files, wanted_picks
+from imagebatch.plan.picking import WantedFile, has_resolution, made_as, stand_in, wanted_files, wanted_picks
 from imagebatch.plan.types import ACTIONS, Action, Reason
 
 
@@ -16,14 +18,16 @@ from imagebatch.plan.types import ACTIONS, Action, Reason
 class Due:
     """The actions that are due on one address, each with the first reason for it; built up, then read once.
 
-    `missing_bytes` says that bytes are needed which nobody has, `unsold` that what is to be bought is sold no more,
-    `gone` why the provider has the generation of such a picture no more, where that is known.
+    `unpicked` says that what is picked only stands in until a person chooses. `missing_bytes` says that bytes are
+    needed which nobody has, `unsold` that what is to be bought is sold no more, `gone` why the provider has the
+    generation of such a picture no more, where that is known.
     """
 
     actions: dict[Action, tuple[Reason, str]] = field(default_factory=dict)
     picked: tuple[int, ...] = ()
     costs: tuple[Cost, ...] = ()
     later: Cost | None = None
+    unpicked: bool = False
     missing_bytes: bool = False
     unsold: bool = False
     gone: Failure | None = None
@@ -53,18 +57,21 @@ def upkeep(
     """
     due = Due()
     _policy(case, variant, entry, due)
-    picked = wanted_picks(variant.policy.pick, case.pick, draw, entry.candidates)
+    pick = case.world.picks.choice(case.address, entry.attempt)
+    picked = wanted_picks(variant.policy.pick, pick, draw, entry.candidates)
     if picked is None:
-        picked = tuple(index for index in entry.picked if 1 <= index <= len(entry.candidates))
+        picked = stand_in(variant.policy, entry.picked, entry.candidates)
+        due.unpicked = variant.policy.until_picked == "first"
         if not picked:
             _unpicked(case, variant, entry, due)
             return due
         _to_choose_from(case, entry, due)
-    elif not picked and case.pick is not None and not case.pick.use:
+    elif not picked and pick is not None and not pick.use:
         due.add("keep", "rejected_pick", "none of its candidates was picked; ask for another with `imagebatch redraw`")
         return due
+    _master(case, pick, entry, due)
     due.picked = picked
-    if buying:
+    if buying and not due.unpicked:  # nobody has chosen what is to be paid for
         _purchase(case, variant, entry, due)
     _files(case, variant, entry, due, replaced=replaced)
     return due
@@ -108,6 +115,16 @@ def _unpicked(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
     elif lost is not None and not any(here):
         due.missing_bytes = True
         _not_to_be_had(case, variant, entry, due, "none of its candidates is here")
+
+
+def _master(case: Case, pick: Pick | None, entry: Entry, due: Due) -> None:
+    """A file of one's own that was edited since it was chosen: the bytes that were chosen stand until somebody says."""
+    if pick is None or pick.file is None or not pick.use:
+        return
+    own = next((one.facts for one in entry.candidates if one.facts and one.facts.sha256 == pick.use[0]), None)
+    if own is not None and case.world.disk.look(pick.file, own.sha256, own.bytes) == "edited":
+        command = f"imagebatch use {shlex.quote(case.address)} {shlex.quote(pick.file)}"
+        due.add("keep", "edited", f"{pick.file} has changed since it was chosen; `{command}` takes it as it is now")
 
 
 def _to_choose_from(case: Case, entry: Entry, due: Due) -> None:

@@ -174,7 +174,8 @@ class Executor:
         """Get the draw that is wanted; an outcome only where that is the end of it."""
         action = change.action
         if change.use:
-            raise Trouble("picks.file", "picks.yaml names bytes that no draw of this address offered")
+            progress.entry = await self.upkeep.pictures.with_own(change)
+            return None
         known = change.known or (KnownDraw.of_entry(change.entry) if change.entry is not None else None)
         if change.leader is not None and change.known is None:
             return await self._shared(change, variant, progress)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from imagebatch.effects import seams
+from imagebatch.effects.files import read_bytes
 from imagebatch.errors import ImagebatchError, OutputError
 from imagebatch.model.event import Accepted, BoughtStored, Doubted, Fetched, Intended, Observed, Refused, Told
 from imagebatch.model.generation import Bought, Candidate, Entry, Failure, PictureFacts, Resolution
@@ -15,7 +17,8 @@ from imagebatch.outputs.download import SAFE, Taken, take_bytes, take_picture
 from imagebatch.outputs.room import LOW
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.workers import Workers
-from imagebatch.plan.picking import has_resolution
+from imagebatch.plan.picking import OWN, has_resolution, is_own
+from imagebatch.plan.types import Change
 from imagebatch.providers import base
 from imagebatch.providers.base import CanBuy, CanObserve, Observation, Offer
 from imagebatch.run.ends import Try
@@ -101,6 +104,25 @@ class Pictures:
         if trouble is not None:
             raise trouble
         return entry
+
+    async def with_own(self, change: Change) -> Entry:
+        """The present entry with a file of one's own as one more candidate, from the store or from its own place.
+
+        Raises Trouble where neither has the bytes that were chosen, or where they are no picture.
+        """
+        entry, path = change.entry, change.own
+        if entry is None or path is None or len(change.use) != 1:
+            raise Trouble("picks.file", "picks.yaml names bytes that no draw of this address offered")
+        (sha256,) = change.use
+        try:
+            data = await seams.threads.aside(read_bytes, self.store.path_of(sha256))
+        except KeyError:
+            raise Trouble("picks.file", f"{path} is not in the store: imagebatch use takes it in") from None
+        taken = await take_bytes(data, store=self.store, workers=self.workers)
+        if isinstance(taken, Failure) or taken.facts.sha256 != sha256:
+            raise Trouble("picks.file", f"{path} is not the picture that was chosen")
+        offered = tuple(one for one in entry.candidates if not is_own(one))
+        return replace(entry, candidates=(*offered, Candidate(id=f"{OWN}{path}", facts=taken.facts)))
 
     async def asked_again(self, lane: Lane, entry: Entry) -> Entry:
         """An entry whose pictures may have been paid and could not be had, ready to fetch them once more, free.

@@ -7,7 +7,7 @@ from imagebatch.model.event import Dropped, Kept
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Picks
 from imagebatch.model.variant import Variant
-from imagebatch.plan.picking import wanted_picks
+from imagebatch.plan.picking import stand_in, wanted_picks
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Change
 from imagebatch.run.entries import with_labels, with_outputs
 from imagebatch.run.files import Files
@@ -77,7 +77,10 @@ class Upkeep:
             code = failure.code if failure is not None else entry.status
             message = failure.message if failure is not None else ""
             return outcome_of(change, progress, ENDS[entry.status], code=code, message=message)
-        unpicked = not entry.picked and variant.policy.pick == "review"
+        choice = self.picks.choice(change.address, entry.attempt)
+        open_ = wanted_picks(variant.policy.pick, choice, variant.draw, entry.candidates) is None
+        stands_in = open_ and variant.policy.until_picked == "first"
+        unpicked = variant.policy.pick == "review" and (stands_in or not entry.picked)
         if change.action == "keep" and change.entry is not None and change.entry.status != "succeeded":
             change = replace(change, action="fetch")  # what was kept as failed has its picture now
         return outcome_of(change, progress, "kept" if change.action == "keep" else "done", unpicked=unpicked)
@@ -96,11 +99,14 @@ class Upkeep:
 
     async def _pictured(self, change: Change, variant: Variant, entry: Entry, progress: Progress) -> Entry:
         """The entry with its pick, and with the bytes that a choice or a file needs in the store."""
-        rule, pick = variant.policy.pick, self.picks.picks.get(change.address)
+        rule, pick = variant.policy.pick, self.picks.choice(change.address, entry.attempt)
         kept = change.picked if change.action == "keep" else ()  # of an older request's picture the plan knows them
         picked = kept or wanted_picks(rule, pick, variant.draw, entry.candidates)
         # While a person has yet to choose, what was chosen before stands, as the plan says.
-        progress.entry = entry = replace(entry, picked=change.picked if picked is None else picked)
+        if picked is None:
+            progress.entry = entry = replace(entry, picked=stand_in(variant.policy, change.picked, entry.candidates))
+        else:
+            progress.entry = entry = replace(entry, picked=picked)
         absent = [index for index in rule if index > len(entry.candidates)] if isinstance(rule, tuple) else []
         if absent and pick is None:
             text = f"pick names {', '.join(map(str, absent))}, and only {len(entry.candidates)} were offered"

@@ -1,19 +1,17 @@
-"""`pick`, `redraw`, `accept`, `restore`: what people decide goes into picks.yaml, bound to bytes."""
+"""`redraw`, `accept`, `restore`: what people decide of pictures that are there goes into picks.yaml, bound to bytes."""
 
 import shlex
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import (
-    ForceType,
     Shell,
     braking,
     command,
     complete_addresses,
-    flag,
     naming,
     running,
     told_line,
@@ -21,7 +19,7 @@ from imagebatch.cli.options import (
 from imagebatch.cli.planned import plan_request
 from imagebatch.cli.views.foreign import shown
 from imagebatch.cli.views.wording import counted
-from imagebatch.errors import EXIT_OK, UsageError
+from imagebatch.errors import EXIT_OK
 
 if TYPE_CHECKING:
     from imagebatch.model.picks import Picks
@@ -29,43 +27,6 @@ if TYPE_CHECKING:
     from imagebatch.pipeline.project import Project
 
 ADDRESS = click.argument("address", shell_complete=complete_addresses)
-
-
-@command("pick")
-@click.argument("address", required=False, shell_complete=complete_addresses)
-@click.argument("numbers", nargs=-1, type=click.IntRange(min=1), metavar="[N]...")
-@click.option(
-    "--import",
-    "file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Take what was picked on a gallery's page and saved there.",
-)
-@flag("--force", "force", multiple=True, type=ForceType(), metavar="stale", help="Leave out what has changed since.")
-def pick(
-    shell: Shell, *, address: str | None, numbers: tuple[int, ...], file: Path | None, force: tuple[str, ...]
-) -> int:
-    """Choose candidates of an address, by their numbers; written to picks.yaml."""
-    from imagebatch.pipeline.deciding import choose
-
-    if file is not None:
-        if address is not None:
-            raise UsageError("one way to pick at a time", "--import FILE names the addresses itself.")
-        from imagebatch.cli.commands.taking import take
-
-        return take(shell, file, leave_stale="stale" in force)
-    if address is None or not numbers:
-        raise UsageError(
-            "nothing is picked",
-            "Name an address and the numbers of its candidates, or a file that a gallery's page has saved.",
-            hints=("imagebatch pick hero 2", "imagebatch pick --import picks.json"),
-        )
-    project = open_project(shell)
-    picks, offered = choose(project, address, numbers)
-    _save(shell, project, picks)
-    chosen = ", ".join(map(str, numbers))
-    shell.screen.lines([f"Picked {chosen} of {offered} for {shown(address)}. Next: imagebatch apply"])
-    return EXIT_OK
 
 
 @command("redraw", json=True, named=())
@@ -94,7 +55,7 @@ def redraw(
     project = open_project(shell)
     asked = ask_again(project, selectors, exclude=wishes["exclude"], note=note, add=add)
     before = picks_bytes(project)
-    _save(shell, project, asked.picks)
+    save(shell, project, asked.picks)
     _warn(shell, asked)
     if not now:
         text = f"Asked for {counted(len(asked.addresses), 'redraw')}. Next: imagebatch apply"
@@ -124,10 +85,8 @@ def _warn(shell: Shell, asked: "Asked") -> None:
     """Of what was named, what no apply draws anew as things are."""
     from imagebatch.pipeline.picking import settle_hint
 
-    guarded, doubted = asked.guarded, asked.doubted
-    if guarded:
-        one = f"{shown(guarded[0])} is" if len(guarded) == 1 else f"{len(guarded)} of them are"
-        shell.screen.say(f"warning: {one} protected: no redraw before protection is taken back (imagebatch unprotect)")
+    warn_guarded(shell, asked.guarded)
+    doubted = asked.doubted
     if doubted:
         one = f"{shown(doubted[0])} is" if len(doubted) == 1 else f"{len(doubted)} of them are"
         shell.screen.say(
@@ -143,12 +102,8 @@ def accept(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...]
 
     project = open_project(shell)
     picks, addresses = accept_present(project, selectors, exclude=exclude)
-    _save(shell, project, picks)
-    shell.screen.lines(
-        [f"Accepted {counted(len(addresses), 'picture')}:", *(f"  {shown(one)}" for one in addresses[:20])]
-    )
-    if len(addresses) > 20:
-        shell.screen.lines([f"  … and {len(addresses) - 20} more"])
+    save(shell, project, picks)
+    shell.screen.lines([f"Accepted {counted(len(addresses), 'picture')}:", *named(addresses)])
     return EXIT_OK
 
 
@@ -165,15 +120,29 @@ def restore(shell: Shell, *, address: str, number: int, candidates: tuple[int, .
 
     project = open_project(shell)
     picks, chosen = restore_earlier(project, address, number, candidates)
-    _save(shell, project, picks)
+    save(shell, project, picks)
     history = f"imagebatch history {shlex.quote(address)}"
     which = f"candidate {', '.join(map(str, chosen))} of " if chosen else ""
     shell.screen.lines([f"Restored {which}number {number} of {shown(address)} ({history}). Next: imagebatch apply"])
     return EXIT_OK
 
 
-def _save(shell: Shell, project: "Project", picks: "Picks") -> None:
+def save(shell: Shell, project: "Project", picks: "Picks") -> None:
+    """Write picks.yaml, and say so."""
     from imagebatch.pipeline.deciding import save_picks
 
     path = save_picks(project, picks)
     shell.screen.say(f"wrote {path.name}")
+
+
+def warn_guarded(shell: Shell, guarded: Sequence[str]) -> None:
+    """Of what was named, what is protected, so that no apply draws it anew."""
+    if guarded:
+        one = f"{shown(guarded[0])} is" if len(guarded) == 1 else f"{len(guarded)} of them are"
+        shell.screen.say(f"warning: {one} protected: no redraw before protection is taken back (imagebatch unprotect)")
+
+
+def named(addresses: Sequence[str]) -> list[str]:
+    """The first addresses, a line each, and how many more there are."""
+    more = [f"  … and {len(addresses) - 20} more"] if len(addresses) > 20 else []
+    return [*(f"  {shown(one)}" for one in addresses[:20]), *more]

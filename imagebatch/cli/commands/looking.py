@@ -127,7 +127,14 @@ def verify(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...]) -
     carry: that a machine made it.
     """
     from imagebatch.outputs.tree import Tree
-    from imagebatch.pipeline.inspecting import disagreements, output_paths, recorded_now, to_be_marked, unmarked
+    from imagebatch.pipeline.inspecting import (
+        disagreements,
+        output_paths,
+        pick_disagreements,
+        recorded_now,
+        to_be_marked,
+        unmarked,
+    )
     from imagebatch.pipeline.planning import make_plan
 
     project = open_project(shell)
@@ -142,7 +149,10 @@ def verify(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...]) -
         with closing(Tree(project.home)) as tree:
             hashes = {path: tree.hash_of(path) for path in paths}
             marks = {path: read.marked for path in wanted_marks if (read := tree.mark_of(path)) is not None}
-    found = disagreements(planned, entries, hashes, unmarked(wanted_marks, marks))
+    found = (
+        *disagreements(planned, entries, hashes, unmarked(wanted_marks, marks)),
+        *pick_disagreements(project, ledger, planned.options.selects),
+    )
     if shell.json:
         for one in found:
             fields = {"address": one.address, "code": one.code, "detail": one.detail, "path": one.path}

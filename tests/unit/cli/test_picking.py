@@ -7,10 +7,20 @@ from typing import Any
 import pytest
 
 from imagebatch.errors import PlanError
+from imagebatch.manifest.picks import decode_picks, encode_picks
 from imagebatch.model.generation import Candidate, Earlier, Entry, PictureFacts
-from imagebatch.model.picks import Picks
+from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.settings import Redo
-from imagebatch.pipeline.picking import accepted, past_draws, picked, redone, redraw_open, restored, taken_back
+from imagebatch.pipeline.picking import (
+    accepted,
+    past_draws,
+    picked,
+    redone,
+    redraw_open,
+    rejected,
+    restored,
+    taken_back,
+)
 from tests.unit.plan.worlds import entry_of, variant
 
 
@@ -59,6 +69,21 @@ def test_a_pick_without_candidates_names_what_goes_on(status: Any, hint: str) ->
     with pytest.raises(PlanError) as refused:
         picked(Picks(), "hero", replace(drawn(), status=status), (1,))
     assert refused.value.hints == (hint,)
+
+
+def test_a_rejection_names_no_bytes_and_asks_for_another_attempt() -> None:
+    asked = rejected(Picks(), "hero", drawn(), note="too dark", add="bright")
+    assert asked.picks["hero"] == Pick(for_draw=drawn().draw, use=())
+    assert asked.redo["hero"] == Redo(attempt=3, note="too dark", add="bright")
+    assert decode_picks(encode_picks(asked)) == asked
+    assert (asked.choice("hero", 2), asked.choice("hero", 3)) == (asked.picks["hero"], None)
+
+
+@pytest.mark.parametrize("add", [None, "bright"])
+def test_a_pick_after_a_rejection_takes_the_redraw_back(add: str | None) -> None:
+    first = replace(drawn(), attempt=1, earlier=())
+    back = picked(rejected(Picks(), "hero", first, note="too dark", add=add), "hero", first, (2,))
+    assert (back.picks["hero"].use, dict(back.redo)) == ((facts("b").sha256,), {})
 
 
 def test_accepting_binds_the_present_bytes_to_the_wanted_draw() -> None:

@@ -54,7 +54,7 @@ def test_the_file_is_one_line_a_decision_sorted_by_address() -> None:
         ("picks: {}\n", "manifest.required"),
         ("version: 1\npicks: {'a[': {for: sha256:%s, use: [sha256:%s]}}\n", "manifest.address"),
         ("version: 1\npicks: {'a[y=1,x=2]': {for: sha256:%s, use: [sha256:%s]}}\n", "manifest.address"),
-        ("version: 1\npicks: {a: {for: sha256:%s, use: []}}\n", "manifest.range"),
+        ("version: 1\npicks: {a: {for: sha256:%s, use: [], was: accept}}\n", "manifest.range"),
         ("version: 1\npicks: {a: {for: sha256:%s, use: [sha256:%s], was: file}}\n", "manifest.required"),
         (
             "version: 1\npicks: {a: {for: sha256:%s, use: [sha256:%s], was: file, file: ../x.png}}\n",

@@ -131,10 +131,12 @@ def test_a_file_of_ones_own_stands_for_the_request_once_its_bytes_are_in_the_sto
     wanted = variant(prompt="new words")
     world = World().have("hero", entry_of(variant()))
     world.picks = Picks(picks={"hero": Pick(for_draw=wanted.draw, use=("sha256:mine",), was="file", file="art/x.png")})
-    assert world.one(wanted).action == "redraw"
+    kept = world.one(wanted)
+    assert (kept.action, kept.reason, kept.costs) == ("keep", "unavailable", ())
+    assert "imagebatch use hero art/x.png" in kept.detail
     world.known.stored.add("sha256:mine")
     change = world.one(wanted)
-    assert (change.action, change.use, change.costs) == ("adopt", ("sha256:mine",), ())
+    assert (change.action, change.use, change.own, change.costs) == ("adopt", ("sha256:mine",), "art/x.png", ())
 
 
 def test_a_rejected_pick_is_kept_until_another_draw_is_asked_for() -> None:
@@ -148,6 +150,9 @@ def test_a_rejected_pick_is_kept_until_another_draw_is_asked_for() -> None:
     assert (change.action, change.reason, change.detail, change.attempt) == (
         "redraw", "rejected_pick", "more gold", 2,
     )  # fmt: skip
+    world = World().have("hero", entry_of(wanted, attempt=2))
+    world.picks = Picks(picks=nothing_taken, redo={"hero": Redo(attempt=2, note="more gold")})
+    assert (world.one(wanted).reason, [*world.plan([wanted]).unpicked]) == (None, ["hero"])
 
 
 def test_candidates_for_review_are_fetched_and_their_purchase_may_cost_later() -> None:
