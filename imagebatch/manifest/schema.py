@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from imagebatch.manifest.checks import ChecksGiven
 from imagebatch.manifest.written import Value
 from imagebatch.model.generation import MAX_ATTEMPT
 
@@ -16,10 +17,6 @@ def _given(value: Value) -> Value:
     if value is None:
         raise PydanticCustomError("manifest.required", "is empty; write a value or leave the key out")
     return value
-
-
-def _no_checks(_: Value) -> Value:
-    raise PydanticCustomError("manifest.unsupported", "is of a later release: this version has no checks yet")
 
 
 def _not_yet(_: Value) -> Value:
@@ -68,7 +65,6 @@ Duration = Annotated[
     str | None, BeforeValidator(_duration), Given, WithJsonSchema({"type": "string", "examples": ["60s", "30m", "2h"]})
 ]
 _NEVER: dict[str, Any] = {"not": {}, "description": "not in this version"}
-Checks = Annotated[Any, BeforeValidator(_no_checks), WithJsonSchema(_NEVER)]
 Later = Annotated[Any, BeforeValidator(_not_yet), WithJsonSchema(_NEVER)]
 Limits = Annotated[
     Any,
@@ -172,7 +168,14 @@ class Common(Closed):
     retries: Annotated[int | None, Given] = Field(
         default=None, ge=0, le=10, description="New attempts within one run after a failure that allows them."
     )
-    checks: Checks = None
+    checks: Annotated[ChecksGiven | None, Given] = Field(
+        default=None,
+        description="What is to be true of the picked picture and its files.",
+        examples=[{"size": "1024x1024", "sharpness": {"is": 60, "level": "warn"}}],
+    )
+    on_reference_change: Annotated[Literal["redraw", "ask", "keep"] | None, Given] = Field(
+        default=None, description="What happens to a picture whose references have other bytes now."
+    )
 
 
 class Defaults(Common):

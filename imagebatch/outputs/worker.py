@@ -124,6 +124,13 @@ def develop(job: Mapping[str, Any]) -> Answer:
     return {"width": size[0], "height": size[1], "bytes": count}
 
 
+def measure(job: Mapping[str, Any]) -> Answer:
+    """`{do: measure, path}` gives alpha, blank, sharpness and look of a picture that was checked before."""
+    from imagebatch.outputs.measuring import measured
+
+    return measured(Path(job["path"]))
+
+
 def _pillow_name(media_type: str) -> str:
     return media_type.removeprefix("image/").upper()
 
@@ -173,6 +180,7 @@ def _limit_cpu(seconds: int) -> None:
 
 JOBS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Answer], int]] = {
     "check": (check, CHECK_CPU_S),
+    "measure": (measure, CHECK_CPU_S),
     "develop": (develop, DEVELOP_CPU_S),
 }
 

@@ -67,6 +67,7 @@ def upkeep(
     if buying:
         _purchase(case, variant, entry, due)
     _files(case, variant, entry, due, replaced=replaced)
+    _checks(case, variant, entry, due)
     return due
 
 
@@ -75,6 +76,11 @@ def policy_differs(variant: Variant, entry: Entry) -> bool:
     policy = variant.policy
     protect = policy.protect or entry.held  # what a person protects by hand stays so, whatever the manifest says
     return entry.on_remove != policy.on_remove or entry.protect != protect or entry.provider != variant.provider
+
+
+def checks_done(variant: Variant, entry: Entry) -> bool:
+    """Whether the checks that the manifest asks for are those whose result the lock has."""
+    return (entry.checked.checks if entry.checked is not None else "") == variant.policy.checks_of
 
 
 def _policy(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
@@ -211,6 +217,18 @@ def _bytes(case: Case, variant: Variant, entry: Entry, files: list[WantedFile], 
     due.missing_bytes = True
     due.actions.pop("develop", None)
     _not_to_be_had(case, variant, entry, due, "its bytes are not here")
+
+
+def _checks(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
+    """Measuring is free; what cannot be fetched to be measured stays unchecked, and status says so."""
+    if checks_done(variant, entry):
+        return
+    draw = KnownDraw.of_entry(entry)
+    at_hand = all(bytes_at_hand(index, draw, case.world) for index in due.picked)
+    if at_hand or can_fetch(draw, case.world) or not variant.policy.checks:
+        due.add("develop", "policy", "its checks are made, free")
+        if not at_hand and variant.policy.checks:
+            due.add("fetch", "output_missing", "to be checked")
 
 
 def _not_to_be_had(case: Case, variant: Variant, entry: Entry, due: Due, lacking: str) -> None:

@@ -60,7 +60,9 @@ def explain(shell: Shell, *, address: str) -> int:
 def status(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], exit_code: bool) -> int:
     """Show what exists, what is wanted, and what needs a person."""
     from imagebatch.cli.screen import width
+    from imagebatch.cli.views.events_json import unmet_document
     from imagebatch.cli.views.plan_text import blocker_lines
+    from imagebatch.cli.views.result_text import unmet_lines
     from imagebatch.pipeline.inspecting import recorded_now, status_of
     from imagebatch.pipeline.planning import make_plan
     from imagebatch.plan.costs import summary_line
@@ -77,6 +79,7 @@ def status(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], e
             "unchanged": found.unchanged,
             "changes": found.changes,
             "states": {state: list(addresses) for state, addresses in found.by_state.items()},
+            **without_absent({"unmet": [unmet_document(one) for one in planned.unmet] or None}),
             **without_absent({"simulated": list(planned.simulated), "apply_running": planned.apply_running}),
         }
         shell.screen.json_line(json_text(document))
@@ -93,6 +96,8 @@ def status(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], e
             lines += [f"  {shown(address)}" for address in most]
             if len(most) < len(addresses):
                 lines.append(f"  … and {len(addresses) - len(most)} more (-v shows them)")
+        if planned.unmet:
+            lines += ["", *unmet_lines(planned.unmet, paint, verbose=shell.verbose > 0)[:-1]]
         if planned.simulated:
             lines += ["", f"{paint('Simulated:', 'magenta', 'bold')} {', '.join(map(shown, planned.simulated))}"]
         if planned.plan.blocked_by:
