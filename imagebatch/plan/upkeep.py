@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from imagebatch.model.checks import OF_PIXELS
 from imagebatch.model.generation import DELETED, Entry, Failure, Output
 from imagebatch.model.money import Cost
 from imagebatch.model.recorded import KnownDraw
@@ -220,15 +221,16 @@ def _bytes(case: Case, variant: Variant, entry: Entry, files: list[WantedFile], 
 
 
 def _checks(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
-    """Measuring is free; what cannot be fetched to be measured stays unchecked, and status says so."""
-    if checks_done(variant, entry):
+    """Checking is free; what has to be looked at and cannot be had stays unchecked."""
+    if checks_done(variant, entry) or not due.picked or due.missing_bytes:
         return
     draw = KnownDraw.of_entry(entry)
-    at_hand = all(bytes_at_hand(index, draw, case.world) for index in due.picked)
-    if at_hand or can_fetch(draw, case.world) or not variant.policy.checks:
+    looked_at = any(check.name in OF_PIXELS for check in variant.policy.checks)
+    at_hand = not looked_at or all(bytes_at_hand(index, draw, case.world) for index in due.picked)
+    if at_hand or can_fetch(draw, case.world):
         due.add("develop", "policy", "its checks are made, free")
-        if not at_hand and variant.policy.checks:
-            due.add("fetch", "output_missing", "to be checked")
+    if not at_hand and can_fetch(draw, case.world):
+        due.add("fetch", "output_missing", "to be checked")
 
 
 def _not_to_be_had(case: Case, variant: Variant, entry: Entry, due: Due, lacking: str) -> None:

@@ -1,6 +1,7 @@
 """Checks and changed references, as a user meets them."""
 
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -89,6 +90,26 @@ def test_changed_checks_are_made_free_of_charge_and_mended_ones_are_forgotten(pr
     assert project.run("apply", "-y").code == 0
     assert "checked" not in block(project, "hero")
     assert planned(project) == {}
+
+
+def test_a_fresh_clone_is_checked_by_its_own_files(project: Project) -> None:
+    write(project, hero("{}"))
+    project.run("apply", "-y")
+    shutil.rmtree(project.root / ".imagebatch")
+    write(project, hero("{sharpness: {is: 1000000, level: warn}}"))
+    done = project.run("apply", "-y", "--json")
+    assert (done.code, summary(done)["requests"]) == (0, {})
+    assert block(project, "hero")["checked"]["unmet"][0]["check"] == "sharpness"
+    assert planned(project) == {}
+
+
+def test_a_pick_of_another_candidate_is_checked_anew(project: Project) -> None:
+    write(project, hero("{distinct: 1}"))
+    project.run("apply", "-y")
+    looks = block(project, "hero")["checked"]["looks"]
+    write(project, hero("{distinct: 1}, pick: [2]"))
+    assert project.run("apply", "-y").code == 0
+    assert block(project, "hero")["checked"]["looks"] != looks
 
 
 def test_near_duplicates_name_each_other(project: Project) -> None:
