@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from imagebatch.model.checks import UnmetAt, too_near
 from imagebatch.model.variant import Variant
+from imagebatch.plan.types import Plan
 from imagebatch.state.ledger import Ledger
 
 
@@ -29,4 +30,16 @@ def unmet_checks(ledger: Ledger, variants: Iterable[Variant], selects: Callable[
         for address, found in known.items()
         if selects(address) and found.checks == wanted[address].checks_of
         for unmet in (*found.unmet, *near.get(address, ()))
+    )
+
+
+def unchecked(plan: Plan, ledger: Ledger) -> tuple[str, ...]:
+    """Pictures whose checks were not made, and that nobody has to look at them; `plan` has to be made with `detail`."""
+    left = (change for change in plan.changes if change.action in {"noop", "keep"} and "develop" not in change.also)
+    return tuple(
+        change.address
+        for change in left
+        if change.variant is not None and change.variant.policy.checks and change.address in ledger
+        for glance in [ledger.glance(change.address)]
+        if glance.picked != "[]" and glance.checks != change.variant.policy.checks_of
     )

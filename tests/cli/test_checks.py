@@ -103,6 +103,27 @@ def test_a_fresh_clone_is_checked_by_its_own_files(project: Project) -> None:
     assert planned(project) == {}
 
 
+def test_what_nobody_has_to_look_at_is_named_as_unchecked(project: Project) -> None:
+    art = LOGO.replace("studio", "gpt").replace("format: 3:2", "model: gpt-image-2, size: 1024x1024")
+    write(project, art.replace("}}", "}, output: logo.webp}"))
+    project.run("apply", "-y")
+    shutil.rmtree(project.root / ".imagebatch")
+    write(project, art.replace("}}", "}, output: logo.webp, checks: {sharpness: 1}}"))
+    assert planned(project) == {}
+    assert "Not checked: their pictures are neither here nor at the provider (1)" in project.run("status").out
+    assert json.loads(project.run("status", "--json").out)["unchecked"] == ["logo"]
+    write(project, art.replace("}}", "}, output: logo.webp, checks: {size: 1024x1024}}"))
+    assert planned(project) == {"logo": ("develop", "policy")}
+    assert project.run("apply", "-y").code == 0
+    assert "unchecked" not in json.loads(project.run("status", "--json").out)
+
+
+def test_explain_tells_what_does_not_hold(project: Project) -> None:
+    write(project, hero("{size: {is: 8x8, level: warn}}"))
+    project.run("apply", "-y")
+    assert "check      warn: size is 1344x896, wanted 8x8" in project.run("explain", "hero").out
+
+
 def test_a_pick_of_another_candidate_is_checked_anew(project: Project) -> None:
     write(project, hero("{distinct: 1}"))
     project.run("apply", "-y")

@@ -19,6 +19,7 @@ FREE = {
     "manifest/render_child.py": "runs in a child, under limits",
     "outputs/worker.py": "runs in a child",
     "outputs/darkroom.py": "runs in that child",
+    "outputs/measuring.py": "runs in that child",
     "cli/streams.py": "the terminal: its own streams, before anything else is there",
     "cli/screen.py": "the terminal",
     "cli/main.py": "the terminal: the last flush of a process",
