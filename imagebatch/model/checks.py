@@ -134,7 +134,7 @@ def too_near(
     """By address, the nearest other address whose picture looks too much like its own.
 
     `looks` are the difference hashes of all addresses, `wanted` the `distinct` checks of those to be judged. Every pair
-    is compared: a thousand addresses take half a second, ten thousand most of a minute.
+    is compared: a thousand addresses take 0.2 s, three thousand 1.5 s.
     """
     hashes = [(address, [int(look, 16) for look in found]) for address, found in looks]
     own = dict(hashes)
