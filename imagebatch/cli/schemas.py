@@ -129,7 +129,7 @@ def _events() -> dict[str, Any]:
         "summary": _object(
             {
                 "exit_code": {"type": "integer"}, **counts, "simulated": _COUNT,
-                "duplicates": _COUNT,
+                "duplicates": _COUNT, "unmet": _array(_unmet({"address": _TEXT})),
                 "requests": {"type": "object", "additionalProperties": _COUNT}, "cost": _array(MONEY),
                 "seconds": {"type": "number", "minimum": 0},
             },
@@ -152,6 +152,14 @@ def _events() -> dict[str, Any]:
         ],
         "$defs": kinds,
     }
+
+
+def _unmet(more: dict[str, Any]) -> dict[str, Any]:
+    """A check that does not hold."""
+    from imagebatch.model.checks import CHECKS, LEVELS
+
+    fields = {"check": {"enum": sorted(CHECKS)}, "level": {"enum": sorted(LEVELS)}, "wanted": _TEXT, "found": _TEXT}
+    return _object({**more, **fields, "of": _TEXT}, (*more, *fields))
 
 
 def _lock() -> dict[str, Any]:
@@ -195,6 +203,14 @@ def _lock() -> dict[str, Any]:
             "earlier": _array(_object({"provider": _TEXT, "type": _TEXT, **drawn}, ("draw", "token"))),
             "protect": {"type": "boolean"},
             "held": {"type": "boolean"},
+            "checked": _object(
+                {
+                    "checks": prefixed,
+                    "unmet": _array(_unmet({})),
+                    "looks": _array({"type": "string", "pattern": "^[0-9a-f]{16}$"}),
+                },
+                ("checks",),
+            ),
         },
         ("provider", "type", "draw", "request", "labels", "attempt", "token", "status"),
     )

@@ -10,7 +10,7 @@ from imagebatch.manifest.written import Value
 from imagebatch.manifest.yaml import YMap, find_place
 from imagebatch.model.variant import Place
 
-MAPPINGS: Final = ("params", "vars", "metadata")
+MAPPINGS: Final = ("params", "vars", "metadata", "checks")
 SINGLES: Final = (
     "provider",
     "references",
@@ -25,6 +25,7 @@ SINGLES: Final = (
     "protect",
     "on_remove",
     "on_replace",
+    "on_reference_change",
     "retries",
     "embed",
     "styles",

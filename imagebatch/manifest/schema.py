@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from imagebatch.manifest.checks import ChecksGiven
 from imagebatch.manifest.output_words import Colour, Focus
 from imagebatch.manifest.written import Value
 from imagebatch.model.generation import MAX_ATTEMPT
@@ -18,10 +19,6 @@ def _given(value: Value) -> Value:
     if value is None:
         raise PydanticCustomError("manifest.required", "is empty; write a value or leave the key out")
     return value
-
-
-def _no_checks(_: Value) -> Value:
-    raise PydanticCustomError("manifest.unsupported", "is of a later release: this version has no checks yet")
 
 
 def _not_yet(_: Value) -> Value:
@@ -71,7 +68,6 @@ Duration = Annotated[
     str | None, BeforeValidator(_duration), Given, WithJsonSchema({"type": "string", "examples": ["60s", "30m", "2h"]})
 ]
 _NEVER: dict[str, Any] = {"not": {}, "description": "not in this version"}
-Checks = Annotated[Any, BeforeValidator(_no_checks), WithJsonSchema(_NEVER)]
 Later = Annotated[Any, BeforeValidator(_not_yet), WithJsonSchema(_NEVER)]
 Limits = Annotated[
     Any,
@@ -190,7 +186,14 @@ class Common(Closed):
     embed: EmbedKind = Field(
         default=None, description="What files say of their origin: nothing, that it is AI, or the prompt, too."
     )
-    checks: Checks = None
+    checks: Annotated[ChecksGiven | None, Given] = Field(
+        default=None,
+        description="What is to be true of the picked picture and its files.",
+        examples=[{"size": "1024x1024", "sharpness": {"is": 60, "level": "warn"}}],
+    )
+    on_reference_change: Annotated[Literal["redraw", "ask", "keep"] | None, Given] = Field(
+        default=None, description="What happens to a picture whose references have other bytes now."
+    )
 
 
 class Defaults(Common):

@@ -4,11 +4,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from imagebatch.manifest.checks import read_checks
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.group import OutputWish
 from imagebatch.manifest.ladder import output_options, path_as_asked
 from imagebatch.manifest.layers import Settled, as_list
 from imagebatch.manifest.paths import BadPath, check_extension
+from imagebatch.model.checks import checks_fingerprint
 from imagebatch.model.variant import Place, Policy
 
 
@@ -16,6 +18,7 @@ def read_policy(asset: str, place: Place, settled: Settled) -> Policy:
     """The policy of a group."""
     values = settled.values
     pick = values.get("pick", "first")
+    checks = read_checks(values.get("checks", {}))
     return Policy(
         asset=asset,
         place=place,
@@ -28,6 +31,9 @@ def read_policy(asset: str, place: Place, settled: Settled) -> Policy:
         on_remove=values.get("on_remove", "trash"),
         on_replace=values.get("on_replace", "keep"),
         retries=int(values.get("retries", 0)),
+        on_reference_change=values.get("on_reference_change", "redraw"),
+        checks=checks,
+        checks_of=checks_fingerprint(checks),
         places=_places(settled),
     )
 

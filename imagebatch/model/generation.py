@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.canonical import Json
+from imagebatch.model.checks import Checked
 
 Status = Literal["pending", "succeeded", "failed", "blocked", "in_doubt"]
 FailureKind = Literal[
@@ -134,8 +135,9 @@ class Entry:
     """The lock's block for one address.
 
     `request` is the canonical JSON of the wire form. `picked` counts candidates from 1. `generation` is None while
-    in doubt, and for a provider that answers at once it is the token. `extra` holds fields of our own version that
-    this program does not know; they are written back as they were.
+    in doubt, and for a provider that answers at once it is the token. `checked` is what came of its checks, None
+    without any. `extra` holds fields of our own version that this program does not know; they are written back as they
+    were.
     """
 
     provider: str
@@ -157,4 +159,5 @@ class Entry:
     earlier: tuple[Earlier, ...] = ()
     protect: bool = False
     held: bool = False
+    checked: Checked | None = None
     extra: Mapping[str, Json] = field(default_factory=dict)

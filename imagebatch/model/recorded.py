@@ -20,7 +20,8 @@ class Glance(NamedTuple):
     `outputs` is the block's `outputs` field as it stands there (JSON text, `[]` where absent), `picked` and
     `candidates` too. `plain` is True for a block that `succeeded` and has no `failure`, `protect`, `held` or `parts`:
     whatever is not plain has to be looked at through `entry`. `has_earlier` is False only for a block that certainly
-    has no `earlier` field; it spares a look for draws that other addresses remember.
+    has no `earlier` field; it spares a look for draws that other addresses remember. `checks` is the
+    fingerprint of the checks that were made, empty where none were.
     """
 
     provider: str
@@ -33,6 +34,7 @@ class Glance(NamedTuple):
     on_remove: str
     plain: bool
     has_earlier: bool = True
+    checks: str = ""
 
 
 class Recorded(Protocol):

@@ -7,12 +7,14 @@ from typing import Literal
 from imagebatch.errors import Problem, Severity
 from imagebatch.model.bulk import made_in_bulk
 from imagebatch.model.canonical import Json
+from imagebatch.model.checks import Check
 from imagebatch.model.generation import OnRemove, OnReplace, Resolution
 from imagebatch.model.mark import Embed, Mark
 from imagebatch.model.money import UNKNOWN_COST, Cost
 
 Fit = Literal["contain", "cover", "fill"]
 UntilPicked = Literal["first", "none"]
+OnReferenceChange = Literal["redraw", "ask", "keep"]
 PickRule = Literal["first", "all", "review"] | tuple[int, ...]
 CENTER = (5_000, 5_000)
 
@@ -81,7 +83,8 @@ LOST = "\x00"
 class Policy:
     """What an asset's manifest says of all its variants alike; one object is shared by them.
 
-    `places` tells where single keys were written (`prompt`, `pick`, `params.chaos`), for messages only.
+    `checks_of` is the fingerprint of `checks`, empty without any. `places` tells where single keys were written
+    (`prompt`, `pick`, `params.chaos`), for messages only.
     """
 
     asset: str
@@ -95,6 +98,9 @@ class Policy:
     on_remove: OnRemove = "trash"
     on_replace: OnReplace = "keep"
     retries: int = 0
+    on_reference_change: OnReferenceChange = "redraw"
+    checks: tuple[Check, ...] = ()
+    checks_of: str = ""
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     def place_of(self, *keys: str) -> Place:

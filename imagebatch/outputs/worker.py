@@ -151,16 +151,12 @@ def shrink(job: Mapping[str, Any]) -> Answer:
 
 
 def measure(job: Mapping[str, Any]) -> Answer:
-    """`{do: measure, path}` gives sharpness (variance of the Laplacian over a fixed size) and the difference hash."""
-    from imagebatch.outputs.measure import difference_hash, sharpness
+    """`{do: measure, path}` gives alpha, blank, sharpness and look of a picture, or why it is none."""
+    from imagebatch.outputs.measuring import measured
     from imagebatch.outputs.picture import check_bytes
 
-    head = check_bytes(Path(job["path"]).read_bytes())
-    from PIL import Image
-
-    with Image.open(Path(job["path"]), formats=(_pillow_name(head.media_type),)) as image:
-        image.load()
-        return {"sharpness": sharpness(image), "hash": difference_hash(image)}
+    check_bytes(Path(job["path"]).read_bytes())  # it may be a file of one's own
+    return measured(Path(job["path"]))
 
 
 def _pillow_name(media_type: str) -> str:

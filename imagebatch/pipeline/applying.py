@@ -120,4 +120,5 @@ def _with_nothing_to_do(run: Opened, planned: Planned, funds: Funds, last_word: 
         left_kept=left_kept(changes),
         left_bad=left_bad(changes),
         duplicates=len(run.duplicates.tokens),
+        unmet=planned.unmet,
     )

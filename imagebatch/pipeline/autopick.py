@@ -116,7 +116,7 @@ class Closest:
                 code="pick.no_reference",
                 address=choice.address,
             )
-        told = [int(one["hash"], 16) for one in _measured([choice.reference, *(one.path for one in choice.proposals)])]
+        told = [int(one["look"], 16) for one in _measured([choice.reference, *(one.path for one in choice.proposals)])]
         distances = [(one ^ told[0]).bit_count() for one in told[1:]]
         return choice.proposals[distances.index(min(distances))].number
 

@@ -11,6 +11,7 @@ from imagebatch.errors import EXIT_PENDING
 from imagebatch.model.bulk import seldom_collected
 from imagebatch.model.event import Accepted, Told
 from imagebatch.pipeline.balances import refuse_short
+from imagebatch.pipeline.checks import unmet_checks
 from imagebatch.pipeline.equipping import equip
 from imagebatch.pipeline.lost_lock import refuse_where_lost
 from imagebatch.pipeline.opened import Opened
@@ -80,6 +81,7 @@ def _result(run: Opened, planned: Planned, course: _Course) -> RunResult:
         left_kept=left_kept(planned.plan.changes, course.outcomes),
         left_bad=left_bad(planned.plan.changes, course.outcomes),
         duplicates=len(run.duplicates.tokens),
+        unmet=unmet_checks(run.session.ledger, planned.variants.values(), planned.options.selects),
     )
 
 

@@ -22,6 +22,7 @@ from imagebatch.pipeline.world import PlacedDisk, known_here
 from imagebatch.plan.budget import Funds, max_cost_of
 from imagebatch.plan.following import followed_picks
 from imagebatch.providers.base import ReferenceImage
+from imagebatch.run.checking import Checking
 from imagebatch.run.create import Creator
 from imagebatch.run.doubts import Doubts
 from imagebatch.run.draw import Drawing
@@ -95,6 +96,7 @@ async def equip(
         steps=drawing.steps,
         pictures=pictures,
         files=files,
+        checking=Checking(store=run.store, workers=workers),
         recorder=run.recording,
         picks=followed_picks(run.project.loaded.picks, planned.variants.values(), run.session.ledger),
     )

@@ -9,8 +9,10 @@ from pathlib import Path
 from imagebatch.effects.files import exists, is_file, is_folder, read_bytes
 from imagebatch.errors import PlanError, RefusedError, UsageError
 from imagebatch.model.bulk import uncollected
+from imagebatch.model.checks import UnmetAt
 from imagebatch.model.money import Money
 from imagebatch.model.variant import Variant
+from imagebatch.pipeline.checks import unmet_checks
 from imagebatch.pipeline.costs import read_funds
 from imagebatch.pipeline.picking import settle_hint
 from imagebatch.pipeline.policy import untrusted_job
@@ -63,6 +65,7 @@ class Planned:
     simulated: tuple[str, ...]
     lock_digest: str
     apply_running: str | None = None
+    unmet: tuple[UnmetAt, ...] = ()
 
 
 @uncollected()
@@ -149,14 +152,35 @@ def plan_against(
         if problem.severity == "warning" and (problem.address is None or options.selects(problem.address))
     )
     used = {variant.provider for variant in variants}
+    unmet = unmet_checks(world.recorded, variants, options.selects)
     return Planned(
-        plan=replace(plan, notes=(*plan.notes, *_table_notes(project, world.rows_before), *funds.notes, *warnings)),
+        plan=replace(
+            plan,
+            notes=(
+                *plan.notes,
+                *_check_notes(unmet),
+                *_table_notes(project, world.rows_before),
+                *funds.notes,
+                *warnings,
+            ),
+        ),
         options=options,
         variants={variant.address: variant for variant in variants},
         simulated=tuple(sorted(alias for alias in used if project.targets[alias].simulated)),
         lock_digest=world.lock_digest,
         apply_running=world.apply_running,
+        unmet=unmet,
     )
+
+
+def _check_notes(unmet: Sequence[UnmetAt]) -> tuple[str, ...]:
+    """How many pictures do not hold their checks; which and why is told by `status`."""
+    if not unmet:
+        return ()
+    failed = len({one.address for one in unmet if one.unmet.level == "fail"})
+    if failed:
+        return (f"checks: {failed} {'picture fails' if failed == 1 else 'pictures fail'}; imagebatch status says why",)
+    return (f"checks: {len({one.address for one in unmet})} with a warning; imagebatch status says why",)
 
 
 def _refused_job(project: Project) -> tuple[Blocker, ...]:

@@ -140,7 +140,10 @@ def wanted(project: Project, recorded: Recorded) -> Wanted:
     it is made from, picks have no place to go, or a key stands in what would be sent; what is only doubtful is in the
     result's `problems`.
     """
-    found = resolve_wanted(project.loaded.drafts, project.targets, references=project.references, recorded=recorded)
+    loaded = project.loaded
+    found = resolve_wanted(
+        loaded.drafts, project.targets, references=project.references, recorded=recorded, picks=loaded.picks
+    )
     errors = [problem for problem in found.problems if problem.severity == "error"]
     errors += filled_collisions(found.variants)
     errors += endless(found.variants, project.loaded.tables)

@@ -10,7 +10,7 @@ from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.pipeline.deciding import refuse_one_place
 from imagebatch.pipeline.inspecting import recorded_now
-from imagebatch.pipeline.picking import past_draws, redone, redraw_open
+from imagebatch.pipeline.picking import redraw_open, rejected
 from imagebatch.pipeline.project import Project
 from imagebatch.plan.picking import picked_by_bytes
 from imagebatch.review.decisions import Decision, decode_decisions
@@ -119,8 +119,7 @@ def _chooses(stood: Pick | None, pick: Pick) -> bool:
 def _rejected(picks: Picks, one: Decision, entry: Entry) -> Picks:
     """One more draw asked for; where one is asked for already, only the note may be new."""
     if not redraw_open(picks, one.address, entry):
-        newest = max(draw.attempt for draw in past_draws(entry))
-        return redone(picks, one.address, newest, note=one.note or None, add=None)
+        return rejected(picks, one.address, entry, note=one.note or None, add=None)
     wish = picks.redo[one.address]
     if not one.note or wish.note == one.note:
         return picks

@@ -7,7 +7,7 @@ from pathlib import Path
 from imagebatch.effects.files import copy, is_folder
 from imagebatch.errors import ImagebatchError
 from imagebatch.model.generation import Candidate
-from imagebatch.model.recorded import Disk, Known, KnownDraw, OutputState, Recorded
+from imagebatch.model.recorded import Disk, Known, KnownDraw, OutputState
 from imagebatch.outputs.disk import StatDisk
 from imagebatch.outputs.store import Store
 from imagebatch.pipeline.project import RUN_HOME, SIMULATED_HOME
@@ -32,7 +32,7 @@ class World:
     `rows_before` is how many rows each asset's table had at the last apply here.
     """
 
-    recorded: Recorded
+    recorded: Ledger
     known: Known
     disk: Disk
     lineage: str | None

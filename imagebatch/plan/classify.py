@@ -36,6 +36,7 @@ from imagebatch.plan.case import Case, DrawHistory, Found, answered, can_fetch, 
 from imagebatch.plan.outcome import drawing, outcome, waiting
 from imagebatch.plan.picking import picked_by_bytes, wanted_files
 from imagebatch.plan.reasons import why_other_draw
+from imagebatch.plan.references import how_to_say_yes, stays_with_references
 from imagebatch.plan.removal import SETTLE_FIRST, removal
 from imagebatch.plan.types import Action, Change, Reason
 from imagebatch.plan.upkeep import Due, policy_differs, upkeep
@@ -80,6 +81,8 @@ def _deferred(case: Case, variant: Variant) -> Change:
         return outcome(case, "keep", "protected", "its reference changes")
     if entry is not None and entry.status in {"pending", "in_doubt"}:
         return _unfinished(case, variant, _as_known_now(case, entry))
+    if entry is not None and _stays(case, variant, entry, draw_history(case, variant)):
+        return _kept(case, variant, entry, "references", how_to_say_yes(variant))
     waits_for = ", ".join(dict.fromkeys(variant.pending_references))
     return outcome(case, "defer", "reference_pending", f"waits for {waits_for}")
 
@@ -96,6 +99,8 @@ def _with_picture(case: Case, variant: Variant, entry: Entry, history: DrawHisto
     due_again = history.least > entry.attempt
     if entry.draw == variant.draw and not due_again:
         return _maintained(case, variant, entry)
+    if _stays(case, variant, entry, history):
+        return _kept(case, variant, entry, "references", how_to_say_yes(variant))
     reason, detail = _why(case, variant, entry)
     if variant.policy.protect or entry.held:
         return _kept(case, variant, entry, "protected", f"a redraw is due: {detail}")
@@ -103,6 +108,12 @@ def _with_picture(case: Case, variant: Variant, entry: Entry, history: DrawHisto
     if edited is not None:
         return _kept(case, variant, entry, "edited", f"{edited} was changed by hand, and a redraw is due: {detail}")
     return _from_history(case, variant, history, why=(reason, detail))
+
+
+def _stays(case: Case, variant: Variant, entry: Entry, history: DrawHistory) -> bool:
+    """Whether only its references changed, and nobody asked for another picture for that."""
+    asked = history.least > entry.attempt or case.address in case.world.options.redraw
+    return not asked and stays_with_references(variant, entry)
 
 
 def _why(case: Case, variant: Variant, entry: Entry) -> tuple[Reason, str]:

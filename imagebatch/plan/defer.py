@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from imagebatch.model.generation import Entry
 from imagebatch.model.variant import Variant
+from imagebatch.plan.references import what_is_lacking
+from imagebatch.plan.states import is_unpicked
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Change
 
 ASSET_REFERENCE = "asset:"
@@ -33,14 +35,39 @@ def defer_dependents(
             entry = change.entry if change is not None else entry_of(address)
             if entry is not None and entry.status == "succeeded" and (variant.policy.protect or entry.held):
                 continue
+            drawn = change is not None and change.action in _BRINGS_ANOTHER_PICTURE
+            stays = entry is not None and entry.status == "succeeded" and not drawn
+            if stays and variant.policy.on_reference_change != "redraw":
+                continue
             if change is None or change.action != "defer":
                 changes[address] = _deferred(variant, change, sources, entry_of)
                 again = True
     for address, change in changes.items():
-        if change.action == "defer" and change.variant is not None and not change.costs:
-            sources = [*_sources(change.variant), *change.variant.pending_references]
-            if any(_changes_picture(changes.get(source)) for source in sources):
-                changes[address] = replace(change, costs=(change.variant.price,))
+        variant_of = change.variant
+        if change.action != "defer" or variant_of is None:
+            continue
+        sources = [*_sources(variant_of), *variant_of.pending_references]
+        coming = any(_changes_picture(changes.get(source)) for source in sources)
+        costs = change.costs or ((variant_of.price,) if coming else ())
+        changes[address] = replace(change, detail=_waits_for(variant_of, changes, entry_of), costs=costs)
+
+
+def _waits_for(variant: Variant, changes: dict[str, Change], entry_of: Callable[[str], Entry | None]) -> str:
+    """What is waited for, with the command that helps where the apply alone does not bring it."""
+    told = []
+    sources = [one for one in _sources(variant) if _changes_picture(changes.get(one))]
+    for source in dict.fromkeys([*variant.pending_references, *sources]):
+        change = changes.get(source)
+        coming = change is not None and change.action in _BRINGS_ANOTHER_PICTURE
+        entry = change.entry if change is not None else entry_of(source)
+        told.append(source if coming else what_is_lacking(source, entry, unpicked=_unpicked(change, entry)))
+    return f"waits for {', '.join(told)}"
+
+
+def _unpicked(change: Change | None, entry: Entry | None) -> bool:
+    if change is not None:
+        return is_unpicked(change)
+    return entry is not None and entry.status == "succeeded" and not entry.picked
 
 
 def _sources(variant: Variant) -> list[str]:

@@ -30,6 +30,7 @@ def certainly_unchanged(variant: Variant, glance: Glance, disk: Disk) -> bool:
         or glance.provider != variant.provider
         or glance.type != variant.type
         or glance.on_remove != policy.on_remove
+        or glance.checks != policy.checks_of
         or policy.protect
         or policy.distinct
         or policy.until_picked == "first"

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import dataclass, field
 
+from imagebatch.model.checks import OF_PIXELS
 from imagebatch.model.generation import DELETED, Entry, Failure, Output
 from imagebatch.model.money import Cost
 from imagebatch.model.picks import Pick
@@ -74,6 +75,7 @@ def upkeep(
     if buying and not due.unpicked:  # nobody has chosen what is to be paid for
         _purchase(case, variant, entry, due)
     _files(case, variant, entry, due, replaced=replaced)
+    _checks(case, variant, entry, due)
     return due
 
 
@@ -87,6 +89,11 @@ def policy_differs(variant: Variant, entry: Entry) -> bool:
 def _other_alias(variant: Variant, entry: Entry) -> bool:
     """Whether the lock names another alias; of what runs, or may run, it names the one that was asked."""
     return entry.provider != variant.provider and entry.status not in {"pending", "in_doubt"}
+
+
+def checks_done(variant: Variant, entry: Entry) -> bool:
+    """Whether the checks that the manifest asks for are those whose result the lock has."""
+    return (entry.checked.checks if entry.checked is not None else "") == variant.policy.checks_of
 
 
 def _policy(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
@@ -233,6 +240,19 @@ def _bytes(case: Case, variant: Variant, entry: Entry, files: list[WantedFile], 
     due.missing_bytes = True
     due.actions.pop("develop", None)
     _not_to_be_had(case, variant, entry, due, "its bytes are not here")
+
+
+def _checks(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
+    """Checking is free; what has to be looked at and cannot be had stays unchecked."""
+    if checks_done(variant, entry) or not due.picked or due.missing_bytes:
+        return
+    draw = KnownDraw.of_entry(entry)
+    looked_at = any(check.name in OF_PIXELS for check in variant.policy.checks)
+    at_hand = not looked_at or all(bytes_at_hand(index, draw, entry, case.world) for index in due.picked)
+    if at_hand or can_fetch(draw, case.world):
+        due.add("develop", "policy", "its checks are made, free")
+    if not at_hand and can_fetch(draw, case.world):
+        due.add("fetch", "output_missing", "to be checked")
 
 
 def _not_to_be_had(case: Case, variant: Variant, entry: Entry, due: Due, lacking: str) -> None:

@@ -61,6 +61,12 @@ def encode(params: Mapping[str, Json], references: int, price: Mapping[str, Mone
         body["optimizePrompt"] = optimize
     process_mode = reader.choice("processMode", PROCESS_MODES)
     vendor = _vendor_params(reader)
+    if not vendor.get("fromImageUrl", "https://").startswith(("https://", "http://")):
+        reader.error(
+            "fromImageUrl",
+            "has to be an address on the net: All-Images.ai fetches it itself, and never sees a file of the project",
+            hint="put it where the public can fetch it, or use an aigne-hub or openai provider with references",
+        )
     reader.refuse_unknown(KNOWN)
     if mode == "advanced":
         _refuse_in_advanced(reader, vendor, {"additionalPrompt": additional, "optimizePrompt": optimize})

@@ -18,12 +18,15 @@ from imagebatch.model.capabilities import Encoded, ParamProblem
 from imagebatch.model.generation import Resolution
 from imagebatch.model.mark import Mark
 from imagebatch.model.money import CREDIT, Cost, Money
+from imagebatch.model.picks import Picks
 from imagebatch.model.recorded import Recorded
 from imagebatch.model.variant import LOST, Draft, OutputSpec, Policy, Reference, Variant, WantedOutput
 from imagebatch.outputs.fingerprint import develop_fingerprint, does_nothing
 from imagebatch.plan.reasons import SIMULATED
+from imagebatch.plan.references import is_final
 from imagebatch.providers.base import Adapter
 
+NO_PICKS = Picks()
 _PARAM = ("a param is not possible", "a param is doubtful")
 _SUMMARIES = {
     "prompt": ("the prompt is not possible", "the prompt is doubtful"),
@@ -78,13 +81,15 @@ def resolve_wanted(
     *,
     references: Mapping[str, Reference],
     recorded: Recorded,
+    picks: Picks = NO_PICKS,
 ) -> Wanted:
     """Put every draft in wire form.
 
     `targets` maps provider aliases; `references` maps project paths to hashed files. A reference to another asset is
-    looked up in `recorded`: while that asset is not drawn as it is wanted now, the variant has `pending_references`.
+    looked up in `recorded`: while that asset has no picture that is wanted now, or stands by `picks` or its policy, the
+    variant has `pending_references`.
     """
-    work = _Work(targets, references, recorded)
+    work = _Work(targets, references, recorded, picks)
     waiting = [draft for draft in drafts if any(ref.startswith(_ASSET) for ref in draft.references)]
     done: dict[str, Variant] = {}
     if not waiting:
@@ -141,10 +146,13 @@ def _targets_of(draft: Draft) -> tuple[str, ...]:
 class _Work:
     """One pass over the drafts, with its caches."""
 
-    def __init__(self, targets: Mapping[str, Target], references: Mapping[str, Reference], recorded: Recorded) -> None:
+    def __init__(
+        self, targets: Mapping[str, Target], references: Mapping[str, Reference], recorded: Recorded, picks: Picks
+    ) -> None:
         self.targets = targets
         self.references = references
         self.recorded = recorded
+        self.picks = picks
         self.problems: list[Problem] = []
         self.shapes: dict[tuple[str, int, tuple[str, ...]], _Shape] = {}
         self.kept_alive: list[object] = []  # ids of params serve as keys, so the objects must outlive the cache
@@ -318,10 +326,10 @@ class _Work:
 
     def _drawn(self, source: str, address: str, wanted: Variant | None) -> Reference:
         nothing = Reference(source=source, sha256=None)
-        if wanted is None or wanted.pending_references or address not in self.recorded:
+        if wanted is None or address not in self.recorded:
             return nothing
         entry = self.recorded.entry(address)
-        if entry.status != "succeeded" or entry.draw != wanted.draw or not entry.picked:
+        if not is_final(wanted, entry, self.picks.picks.get(address)):
             return nothing
         facts = entry.candidates[entry.picked[0] - 1].facts
         if facts is None:

@@ -13,6 +13,7 @@ from imagebatch.errors import (
     EXIT_REFUSED,
     EXIT_UNPICKED,
 )
+from imagebatch.model.checks import UnmetAt
 from imagebatch.model.money import Money
 from imagebatch.plan.types import Action, Change
 from imagebatch.run.spending import OVER
@@ -56,7 +57,8 @@ class RunResult:
 
     `left_unpicked` are addresses that waited for a person's choice before the run; `left_kept` are those that the plan
     keeps as they are; `left_bad` those that earlier runs left failed, blocked or in doubt, as outcomes. `duplicates` is
-    how many tokens were found with more than one generation.
+    how many tokens were found with more than one generation. `unmet` are the checks that the pictures do not hold,
+    whichever run drew them.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -68,6 +70,7 @@ class RunResult:
     left_kept: tuple[str, ...] = ()
     left_bad: tuple[Outcome, ...] = ()
     duplicates: int = 0
+    unmet: tuple[UnmetAt, ...] = ()
 
     @property
     def ends(self) -> tuple[Outcome, ...]:
@@ -123,7 +126,7 @@ def exit_code(result: RunResult, *, require_picks: bool = False) -> int:
         held.add(EXIT_ERROR)  # this machine's trouble, and no picture's
     if result.count("pending"):
         held.add(EXIT_PENDING)
-    if result.count("failed", "blocked", "in_doubt"):
+    if result.count("failed", "blocked", "in_doubt") or any(one.unmet.level == "fail" for one in result.unmet):
         held.add(EXIT_FAILED)
     if any(one.code == OVER for one in result.outcomes):
         held.add(EXIT_REFUSED)  # the user's own limit

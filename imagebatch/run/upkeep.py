@@ -9,6 +9,8 @@ from imagebatch.model.picks import Picks
 from imagebatch.model.variant import Variant
 from imagebatch.plan.picking import stand_in, wanted_picks
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Change
+from imagebatch.plan.upkeep import checks_done
+from imagebatch.run.checking import Checking
 from imagebatch.run.entries import with_labels, with_outputs
 from imagebatch.run.files import Files
 from imagebatch.run.labels import update_labels
@@ -32,6 +34,7 @@ class Upkeep:
     steps: PaidSteps
     pictures: Pictures
     files: Files
+    checking: Checking
     recorder: Recorder
     picks: Picks
 
@@ -59,6 +62,8 @@ class Upkeep:
                 outputs, warnings = await self.files.develop(variant, entry, change.entry)
                 progress.warnings += warnings
                 entry = with_outputs(entry, outputs)
+                progress.entry = entry
+                entry = await self._checked(change, variant, entry, progress)
         elif "update" in {change.action, *change.also}:
             entry = with_labels(entry, variant)
         progress.entry = entry
@@ -70,6 +75,14 @@ class Upkeep:
         if left is not None:
             return outcome_of(change, progress, "failed", code=left.code, message=str(left))
         return self._ended(change, variant, entry, progress)
+
+    async def _checked(self, change: Change, variant: Variant, entry: Entry, progress: Progress) -> Entry:
+        """The entry with what its checks came to; one that cannot be measured is whole all the same."""
+        try:
+            return replace(entry, checked=await self.checking.checked(variant, entry, change.entry))
+        except Trouble as trouble:
+            progress.warnings.append(str(trouble))
+            return replace(entry, checked=None)
 
     def _ended(self, change: Change, variant: Variant, entry: Entry, progress: Progress) -> Outcome:
         if entry.status != "succeeded":
@@ -115,6 +128,9 @@ class Upkeep:
         to_choose = unseen if change.action in _DRAWN or "fetch" in {change.action, *change.also} else ()
         needed = to_choose if picked is None else tuple(index for index in entry.picked if index in unseen)
         lacking = self.files.lacking(variant, entry, change.entry)
+        made = change.action in _DRAWN or {"adopt", "develop"} & {change.action, *change.also}
+        if made and not checks_done(variant, entry):
+            lacking = tuple(sorted({*lacking, *self.checking.lacking(variant, entry)}))
         bought = tuple(index for index in lacking if entry.candidates[index - 1].bought is not None)
         planned = _is_to_buy(change, variant, entry)  # what the plan did not name is not paid for
         wanted = {*needed, *(() if planned else set(lacking) - set(bought))}

@@ -26,6 +26,7 @@ from imagebatch.model.generation import (
     Status,
 )
 from imagebatch.model.money import parse_money
+from imagebatch.state.checked import checked_json, decode_checked
 from imagebatch.state.strict import Fields, compact
 
 STATUSES: Final[frozenset[Status]] = frozenset({"pending", "succeeded", "failed", "blocked", "in_doubt"})
@@ -68,6 +69,8 @@ def encode_fields(entry: Entry) -> list[tuple[str, str]]:
         # Joined by hand: an earlier request is canonical text already and is not parsed to be written again.
         fields.append(("earlier", f"[{','.join(_earlier_text(earlier, entry) for earlier in entry.earlier)}]"))
     fields += [(name, "true") for name in ("protect", "held") if getattr(entry, name)]
+    if entry.checked is not None:
+        fields.append(("checked", compact(checked_json(entry.checked))))
     fields += [(name, compact(entry.extra[name])) for name in sorted(entry.extra)]
     return fields
 
@@ -103,6 +106,7 @@ def decode_entry(value: Json, request_text: str | None = None) -> Entry:
         earlier=tuple(_earlier(item, provider=provider, type_=type_) for item in fields.items("earlier")),
         protect=fields.flag("protect"),
         held=fields.flag("held"),
+        checked=decode_checked(fields.inner("checked")) if fields.has("checked") else None,
         extra=fields.rest(),
     )
     if entry.picked and max(entry.picked) > len(entry.candidates):

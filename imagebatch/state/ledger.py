@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from imagebatch.model.checks import Checked
 from imagebatch.model.event import Dropped, Event, Intended, Kept, Observed, Placing
 from imagebatch.model.generation import Entry
 from imagebatch.model.money import UNKNOWN_COST, Cost, parse_money
@@ -84,6 +85,13 @@ class Ledger:
     def current(self, address: str) -> Entry | None:
         """The entry, or None for an unknown address."""
         return self.entry(address) if address in self else None
+
+    def checked(self) -> Iterator[tuple[str, Checked]]:
+        """What came of checks, by address, where something did not hold or pictures are compared."""
+        for address in sorted({*self.lock.with_unmet(), *self.lock.with_looks(), *self._kept}):
+            entry = self.current(address)
+            if entry is not None and entry.checked is not None:
+                yield address, entry.checked
 
     def folded(self) -> Lock:
         """The lock as it is to be written now."""

@@ -47,6 +47,7 @@ _GLANCE: Final = re.compile(
     rf'(?: "cost": {_COST},\n)? "on_remove": {_TEXT}([\s\S]*)'
 )
 _SPECIAL: Final = re.compile(r'\n "(?:failure|protect|held|parts)":')
+_CHECKS: Final = re.compile(r'\n "checked": \{"checks":"([^"]*)"')
 _REQUEST: Final = re.compile(r'\n "request": ([^\n]*),\n')
 _SHIFT: Final = 40
 _MASK: Final = (1 << _SHIFT) - 1
@@ -117,7 +118,9 @@ class Lock:
             outputs = outputs.replace('"sha256":"', '"sha256":"sha256:')
         plain = status == "succeeded" and (len(rest) <= 2 or _SPECIAL.search(rest) is None)
         has_earlier = len(rest) > 2 and '\n "earlier":' in rest
-        return Glance(provider, kind, draw, labels, picked, candidates, outputs, on_remove, plain, has_earlier)
+        checked = _CHECKS.search(rest) if len(rest) > 2 else None
+        checks = checked[1] if checked is not None else ""
+        return Glance(provider, kind, draw, labels, picked, candidates, outputs, on_remove, plain, has_earlier, checks)
 
     def entry(self, address: str) -> Entry:
         """The whole entry, parsed.
@@ -184,6 +187,14 @@ class Lock:
         """Addresses that remember earlier draws, found without parsing."""
         return self._holding(b'"earlier"')
 
+    def with_unmet(self) -> tuple[str, ...]:
+        """Addresses that do not hold one of their checks, found without parsing."""
+        return self._holding(b',"unmet":[')
+
+    def with_looks(self) -> tuple[str, ...]:
+        """Addresses that are compared with each other, found without parsing."""
+        return self._holding(b',"looks":[')
+
     def _holding(self, text: bytes) -> tuple[str, ...]:
         """Addresses whose blocks hold `text`; a hit may lie in a string, so the caller looks closer."""
         if not any(text in piece for piece in self._data):
@@ -238,6 +249,7 @@ def glance_of(entry: Entry) -> Glance:
         on_remove=entry.on_remove,
         plain=entry.status == "succeeded" and not (entry.failure or entry.protect or entry.held or entry.parts),
         has_earlier=bool(entry.earlier),
+        checks=entry.checked.checks if entry.checked is not None else "",
     )
 
 

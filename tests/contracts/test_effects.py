@@ -21,7 +21,7 @@ FREE = {
     "outputs/darkroom.py": "runs in that child",
     "outputs/colours.py": "runs in that child",
     "outputs/shrinking.py": "runs in that child",
-    "outputs/measure.py": "runs in that child",
+    "outputs/measuring.py": "runs in that child",
     "cli/streams.py": "the terminal: its own streams, before anything else is there",
     "cli/screen.py": "the terminal",
     "cli/main.py": "the terminal: the last flush of a process",

@@ -375,13 +375,14 @@ def report(shell: Shell, applied: "Applied", nothing: str = "") -> int:
 
 def _report_lines(shell: Shell, applied: "Applied") -> list[str]:
     from imagebatch.cli.views.plan_text import nothing_line, plan_lines
-    from imagebatch.cli.views.result_text import unpicked_lines
+    from imagebatch.cli.views.result_text import unmet_lines, unpicked_lines
 
     paint = shell.screen.out_paint
     if applied.result is None or not applied.result.outcomes:
         plan, lines = applied.planned.plan, []
         if any(change.action == "keep" for change in plan.changes):
             lines = plan_lines(plan, paint=paint, simulated=applied.planned.simulated)[:-1]
+        lines += unmet_lines(applied.planned.unmet, paint, verbose=bool(shell.verbose))
         lines += unpicked_lines(plan.unpicked, paint)
         return [*lines, nothing_line(plan, paint=paint, simulated=applied.planned.simulated)]
     return ["", *_result_lines(applied, applied.result, paint, verbose=bool(shell.verbose))]

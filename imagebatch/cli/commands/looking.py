@@ -61,14 +61,18 @@ def explain(shell: Shell, *, address: str) -> int:
 def status(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], exit_code: bool) -> int:
     """Show what exists, what is wanted, and what needs a person."""
     from imagebatch.cli.screen import width
+    from imagebatch.cli.views.events_json import unmet_document
     from imagebatch.cli.views.plan_text import blocker_lines
+    from imagebatch.cli.views.result_text import unmet_lines
+    from imagebatch.pipeline.checks import unchecked
     from imagebatch.pipeline.inspecting import recorded_now, status_of
     from imagebatch.pipeline.planning import make_plan
     from imagebatch.plan.costs import summary_line
 
     project = open_project(shell)
     planned = make_plan(project, plan_request(select=select, exclude=exclude, detail=True))
-    found = status_of(planned, recorded_now(project))
+    ledger = recorded_now(project)
+    found, not_checked = status_of(planned, ledger), unchecked(planned.plan, ledger)
     if shell.json:
         document = {
             "format": "imagebatch-status",
@@ -78,6 +82,8 @@ def status(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], e
             "unchanged": found.unchanged,
             "changes": found.changes,
             "states": {state: list(addresses) for state, addresses in found.by_state.items()},
+            **without_absent({"unmet": [unmet_document(one) for one in planned.unmet] or None}),
+            **without_absent({"unchecked": list(not_checked) or None}),
             **without_absent({"simulated": list(planned.simulated), "apply_running": planned.apply_running}),
         }
         shell.screen.json_line(json_text(document))
@@ -94,6 +100,11 @@ def status(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], e
             lines += [f"  {shown(address)}" for address in most]
             if len(most) < len(addresses):
                 lines.append(f"  … and {len(addresses) - len(most)} more (-v shows them)")
+        if not_checked:
+            title = f"Not checked: their pictures are neither here nor at the provider ({len(not_checked)})"
+            lines += ["", paint(title, "bold"), *(f"  {shown(address)}" for address in not_checked[:_SHOWN])]
+        if planned.unmet:
+            lines += ["", *unmet_lines(planned.unmet, paint, verbose=shell.verbose > 0)[:-1]]
         if planned.simulated:
             lines += ["", f"{paint('Simulated:', 'magenta', 'bold')} {', '.join(map(shown, planned.simulated))}"]
         if planned.plan.blocked_by:
@@ -307,6 +318,8 @@ def _explained_lines(shell: Shell, found: "Explained", simulated: tuple[str, ...
             lines += [f"  picture {number}  {shown(path)}" for number, path in found.pictures.items()]
         if entry.failure is not None:
             lines.append(f"  failure    {entry.failure.kind}: {shown(entry.failure.message)}")
+        if entry.checked is not None:
+            lines += [f"  check      {one.level}: {shown(one.text)}" for one in entry.checked.unmet]
         if entry.earlier:
             listed = shell.screen.from_here(f"imagebatch history {shlex.quote(found.change.address)}")
             lines.append(f"  earlier    {counted(len(entry.earlier), 'draw')} ({listed})")

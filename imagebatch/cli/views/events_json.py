@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from imagebatch.cli.views.foreign import json_text, without_absent
 from imagebatch.cli.views.result_text import PAST
 from imagebatch.model.bulk import field_names
+from imagebatch.model.checks import UnmetAt
 from imagebatch.model.event import Event, Told
 from imagebatch.model.money import Cost, Money
 from imagebatch.plan.document import change_document, money_document, plan_document
@@ -75,10 +76,26 @@ def summary_line(result: RunResult | None, exit_code: int) -> str:
         fields["simulated"] = known.simulated
     if known.duplicates:
         fields["duplicates"] = known.duplicates
+    if known.unmet:
+        fields["unmet"] = [unmet_document(one) for one in known.unmet]
     fields["requests"] = dict(known.requests)
     fields["cost"] = [money_document(money) for money in known.cost]
     fields["seconds"] = round(known.seconds, 3)
     return line("summary", fields)
+
+
+def unmet_document(one: UnmetAt) -> dict[str, object]:
+    """A check that does not hold, for programs."""
+    unmet = one.unmet
+    fields = {
+        "address": one.address,
+        "check": unmet.name,
+        "level": unmet.level,
+        "wanted": unmet.wanted,
+        "found": unmet.found,
+        "of": unmet.of,
+    }
+    return without_absent(fields)
 
 
 def _change(change: Change) -> str:

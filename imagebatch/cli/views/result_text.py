@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from imagebatch.cli.screen import Paint
 from imagebatch.cli.views.foreign import shown
+from imagebatch.model.checks import UnmetAt
 from imagebatch.plan.costs import money_text
 from imagebatch.plan.types import Action
 from imagebatch.run.result import End, Outcome, RunResult
@@ -84,11 +85,32 @@ def result_lines(
                 "",
             ]
     lines += _warnings(result.outcomes, paint, verbose=verbose)
+    lines += unmet_lines(result.unmet, paint, verbose=verbose)
     lines += unpicked_lines(result.unpicked, paint)
     if result.duplicates:
         many = "1 draw has" if result.duplicates == 1 else f"{result.duplicates} draws have"
         lines.append(f"{paint('Paid twice:', 'red', 'bold')} {many} more than one generation; they are named above.")
     return [*lines, _last_line(result, paint, simulated, real=real)]
+
+
+def unmet_lines(unmet: Sequence[UnmetAt], paint: Paint, *, verbose: bool = False) -> list[str]:
+    """The checks that pictures do not hold, those that fail first, and what a person can do; nothing for none."""
+    lines: list[str] = []
+    for level, title, color in (("fail", "Checks failed", "red"), ("warn", "Checks warn", "yellow")):
+        found = [one for one in unmet if one.unmet.level == level]
+        if not found:
+            continue
+        most = found if verbose else found[:_SHOWN]
+        lines.append(paint(f"{title} ({len(found)})", color, "bold"))
+        lines += [f"  {shown(one.address)}: {shown(one.unmet.text)}" for one in most]
+        lines += [f"  … and {len(found) - len(most)} more (-v shows them)"] if len(most) < len(found) else []
+        if level == "fail":
+            words = command_for("imagebatch redraw {}", [found[0].address])
+            lines.append(
+                f"  {paint('next:', 'cyan')} {words} draws it anew and is paid; or change its pick, or its checks"
+            )
+        lines.append("")
+    return lines
 
 
 def unpicked_lines(addresses: Sequence[str], paint: Paint) -> list[str]:
@@ -167,6 +189,8 @@ def _more(addresses: Sequence[str]) -> list[str]:
 def _last_line(result: RunResult, paint: Paint, simulated: Sequence[str], *, real: bool) -> str:
     done = [f"{result.done[action]} {word}" for action, word in PAST.items() if result.done[action]]
     bad = [f"{count} {word}" for end, word in ENDS if (count := result.count(end))]
+    failing = len({one.address for one in result.unmet if one.unmet.level == "fail"})
+    bad += [f"{failing} with failed checks"] if failing else []
     word, color = ("Stopped", "yellow") if result.stopped_by is not None else ("Done", "green")
     if bad and result.stopped_by is None:
         word, color = "Ended", "yellow"

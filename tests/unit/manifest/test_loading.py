@@ -295,12 +295,6 @@ def test_private_marks_cannot_be_smuggled_in(tmp_path: Path) -> None:
     assert codes(tmp_path, "assets: {a: {prompt: \"{{ '\\\\ue001' }}\"}}\n") == ["manifest.control_char"]
 
 
-def test_a_feature_of_a_later_release_says_so(tmp_path: Path) -> None:
-    found = problems(tmp_path, "assets: {a: {prompt: x, checks: [sharp]}}\n")
-    assert [problem.code for problem in found] == ["manifest.unsupported"]
-    assert "no checks yet" in found[0].detail
-
-
 def test_references_are_checked(tmp_path: Path) -> None:
     found = problems(
         tmp_path,

@@ -4,10 +4,9 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from imagebatch.errors import ImagebatchError, PlanError
-from imagebatch.outputs.measure import difference_hash, sharpness
 from imagebatch.pipeline import autopick
 from imagebatch.pipeline.autopick import Choice, Proposal, picker
 
@@ -68,15 +67,6 @@ def test_what_is_no_picture_is_refused_by_name(choice: Choice) -> None:
         picker("sharpest").pick(choice)
     assert refused.value.code == "image.decoder"
     assert "2.png" in refused.value.detail
-
-
-def test_blur_lowers_sharpness_and_keeps_the_hash_of_big_shapes() -> None:
-    sharp = checks(64)
-    soft = sharp.filter(ImageFilter.GaussianBlur(3))
-    assert sharpness(soft) < sharpness(sharp) / 4
-    slope = Image.linear_gradient("L").rotate(90)
-    assert difference_hash(slope) == difference_hash(slope.resize((80, 40)).convert("RGBA"))
-    assert difference_hash(slope) != difference_hash(slope.rotate(180))
 
 
 def test_a_plug_in_rule_is_found_and_its_faults_are_one_message(

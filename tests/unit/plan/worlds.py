@@ -188,6 +188,7 @@ class FakeLock:
             outputs=_compact(outputs),
             on_remove=entry.on_remove,
             plain=plain,
+            checks=entry.checked.checks if entry.checked is not None else "",
         )
 
 

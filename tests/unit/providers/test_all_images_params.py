@@ -165,3 +165,10 @@ NAMES = st.sampled_from(["mode", "chaos", "Time", "time", "interdiction", "forma
 @given(st.dictionaries(NAMES, ODD))
 def test_any_params_give_a_body_that_can_be_fingerprinted(params: dict[str, Json]) -> None:
     canonical(encode(params).body)
+
+
+def test_an_address_to_start_from_is_no_file_of_the_project() -> None:
+    found = encode({"fromImageUrl": "data/logo.png"}).problems
+    assert [(one.name, one.severity) for one in found] == [("fromImageUrl", "error")]
+    assert "never sees a file of the project" in found[0].message
+    assert not encode({"fromImageUrl": "https://example.com/a.png"}).problems
