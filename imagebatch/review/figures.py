@@ -165,14 +165,10 @@ def _outputs(entry: Entry | None, variant: Variant | None) -> tuple[str, ...]:
 
 
 def _checks(entry: Entry | None) -> tuple[CheckLine, ...]:
-    """What the lock says of checks: in a list of objects with `check`, `level` and `text`."""
-    found = entry.extra.get("checks") if entry is not None else None
-    lines: list[CheckLine] = []
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, Mapping):
-            name, level, text = (visible(str(one.get(field, ""))) for field in ("check", "level", "text"))
-            lines.append(CheckLine(name=name, level=level, text=text))
-    return tuple(lines)
+    """What the lock says did not hold."""
+    checked = entry.checked if entry is not None else None
+    found = checked.unmet if checked is not None else ()
+    return tuple(CheckLine(name=one.name, level=one.level, text=visible(one.text)) for one in found)
 
 
 def _marks(entry: Entry | None, variant: Variant | None) -> tuple[str, ...]:

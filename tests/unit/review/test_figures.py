@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagebatch.model.checks import Checked, Unmet
 from imagebatch.model.generation import Entry, Failure
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.settings import Redo
@@ -44,10 +45,11 @@ def test_candidates_that_were_never_fetched_have_no_size() -> None:
     assert (shot.sha256, shot.width) == (None, 0)
 
 
-def test_checks_of_a_lock_are_shown_and_a_strange_form_of_them_is_not() -> None:
-    told = replace(entry_of(), extra={"checks": [{"check": "size", "level": "fail", "text": "512x512"}, "x", 7]})
-    assert [(one.name, one.level, one.text) for one in of(told).checks] == [("size", "fail", "512x512")]
-    assert of(replace(told, extra={"checks": {"size": 1}})).checks == ()
+def test_checks_that_do_not_hold_are_shown() -> None:
+    small = Unmet(name="size", wanted="1024x1024", found="512x512", level="fail")
+    told = replace(entry_of(), checked=Checked(checks="sha256:c", unmet=(small,)))
+    assert [(one.name, one.level, one.text) for one in of(told).checks] == [("size", "fail", small.text)]
+    assert of(entry_of()).checks == ()
 
 
 @pytest.mark.parametrize("edited", ["", "[]", "{", '{"prompt": 7}', '{"params": [1]}', '"x"'])
