@@ -115,7 +115,7 @@ def test_a_plug_in_that_keeps_its_promises_passes(tmp_path: Path, site: Path) ->
     [
         ("insists", "Statuses of creates mean what the table says", "paid once"),
         ("says-no", "Statuses of creates mean what the table says", "paid once"),
-        ("mixes-up", "Generations are found by tag, page by page", "as undisturbed"),
+        ("mixes-up", "Generations are found by tag, page by page", "accounted for"),
         ("unmarked", "Generations are found by tag, page by page", "paid once"),
     ],
 )
