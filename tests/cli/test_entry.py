@@ -80,7 +80,7 @@ def test_completion_of_addresses_imports_nothing_heavy_and_reads_the_lock(applie
         (["apply", "--timeout", "soon"], "is no duration"),
         (["explain"], "Missing argument"),
         (["schema"], "Choose from: project, manifest, plan"),
-        (["pick", "badge", "one"], "'one' is not a whole number"),
+        (["pick", "badge", "one"], "Behind the address stand the numbers of its candidates"),
         (["run", "apply"], "that is a command, not a prompt"),
         (["destroy"], "nothing is named"),
         (["-C", "nowhere", "plan"], "no such folder"),

@@ -253,7 +253,7 @@ def settled(server: Server, case: Case, reference: Snapshot, applies: list[Run])
 
 def _waiting(run: Run) -> frozenset[str]:
     """The addresses that wait for the picture of one in doubt."""
-    return frozenset(re.findall(r"^ +(\S+)\n +waits for \S+ \[reference\.pending\]", run.out, re.MULTILINE))
+    return frozenset(re.findall(r"^ +(\S+)\n +waits for .* \[reference\.pending\]", run.out, re.MULTILINE))
 
 
 def _undeclared(case: Case, reference: Snapshot, found: Mapping[str, tuple[str, ...]]) -> list[str]:

@@ -158,8 +158,8 @@ assets:
     ]
 
 
-def test_a_format_beside_an_ending_that_the_request_decides_is_refused(tmp_path: Path) -> None:
-    body = 'assets: {a: {prompt: x, outputs: [{path: "a.{{ ext }}", format: webp}]}}\n'
+def test_a_format_stands_for_an_open_ending_and_agrees_with_a_written_one(tmp_path: Path) -> None:
+    body = 'assets: {a: {prompt: x, outputs: [{path: "a.{{ ext }}", format: webp}, {path: "b.png", format: webp}]}}\n'
     assert codes(tmp_path, body) == ["manifest.conflict"]
 
 
