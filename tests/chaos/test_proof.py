@@ -111,23 +111,23 @@ def test_a_plug_in_that_keeps_its_promises_passes(tmp_path: Path, site: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("type_", "sentence", "promise"),
+    ("type_", "sentence", "promises"),
     [
-        ("insists", "Statuses of creates mean what the table says", "paid once"),
-        ("says-no", "Statuses of creates mean what the table says", "paid once"),
-        ("mixes-up", "Generations are found by tag, page by page", "accounted for"),
-        ("unmarked", "Generations are found by tag, page by page", "paid once"),
+        ("insists", "Statuses of creates mean what the table says", {"paid once"}),
+        ("says-no", "Statuses of creates mean what the table says", {"paid once"}),
+        ("mixes-up", "Generations are found by tag, page by page", {"accounted for", "as undisturbed"}),
+        ("unmarked", "Generations are found by tag, page by page", {"paid once"}),
     ],
 )
 def test_a_planted_fault_is_found_by_the_kit_and_by_killed_runs(
-    tmp_path: Path, site: Path, type_: str, sentence: str, promise: str
+    tmp_path: Path, site: Path, type_: str, sentence: str, promises: set[str]
 ) -> None:
     found = proved(tmp_path, site, type_, "lossy", "storm")
     print(f"\n{type_}: broken {sorted(found.broken)}; in runs {sorted(found.found_in_runs)}")  # noqa: T201  # which check found which fault is the result; pytest -s shows it
     assert found.code == 1
     assert found.proof["verdict"] == "broken"
     assert sentence in found.broken
-    assert promise in found.found_in_runs
+    assert promises & found.found_in_runs  # which of them breaks first, the moment of the kill decides
 
 
 def test_a_server_of_the_authors_own_is_tried_and_has_to_tell_its_bills(tmp_path: Path, site: Path) -> None:
