@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imagebatch.model.canonical import Json, canonical
@@ -162,6 +162,7 @@ ODD = st.one_of(
 NAMES = st.sampled_from(["mode", "chaos", "Time", "time", "interdiction", "format", "camera", "x"])
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine the first draw takes seconds
 @given(st.dictionaries(NAMES, ODD))
 def test_any_params_give_a_body_that_can_be_fingerprinted(params: dict[str, Json]) -> None:
     canonical(encode(params).body)
