@@ -19,12 +19,18 @@ def settle_open_steps(run: Opened) -> None:
     run.inbox.sweep()
     run.store.sweep()
     for token in run.inbox.tokens():
-        if run.session.ledger.has_ended(token):
+        if run.session.ledger.has_ended(token) or _is_stored(run, token):
             run.inbox.discard(token)  # a run that died right after it had stored the pictures left it
     steps = run.session.ledger.open_steps()
     aliases = {step.provider for step in steps.values() if _can_tell(run, step)}
     if aliases:
         seams.clock.run(_settle(run, sorted(aliases), steps))
+
+
+def _is_stored(run: Opened, token: str) -> bool:
+    """Whether the pictures of an answer are in the store and in the lock, though its end is not in the journal."""
+    drawn = run.session.ledger.drawn(token)
+    return bool(drawn) and all(one.facts is not None and run.store.has(one.facts.sha256) for one in drawn)
 
 
 def _can_tell(run: Opened, step: Intended) -> bool:

@@ -139,7 +139,9 @@ class Executor:
         variant = change.variant
         if progress.entry is not change.entry or variant is None or change.action not in DRAW_ACTIONS:
             return "failed"
-        recorded = (one for one in self.known(variant.draw) if one.attempt == change.attempt)
+        recorded = (
+            one for one in self.known(variant.draw) if (one.attempt, one.salt) == (change.attempt, variant.salt)
+        )
         left = next((one for one in recorded if one.status in {"pending", "in_doubt", "succeeded"}), None)
         if left is None or (change.known is not None and change.known.token == left.token):
             return "failed"

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cases.scenes import APPLY, fine, rule, wrong
 from tests.cases.world import KEY_VARIABLES, Simulated, World
+from tests.seams.hurried import hurried
 
 HERO = {"prompt": "a fox", "output": "out/hero.jpg"}
 
@@ -35,7 +36,7 @@ def _killed(tmp_path: Path, simulated: Simulated) -> World:
     finally:
         process.kill()
         process.communicate()
-        simulated.script([])
+        simulated.forget()
     world.assets({"hero": {**HERO, "provider": "second"}})
     return world
 
@@ -54,7 +55,7 @@ def test_it_is_taken_from_the_account_that_was_asked(tmp_path: Path, simulated: 
 
 def test_while_that_account_cannot_be_asked_nothing_is_sent_to_the_other(tmp_path: Path, simulated: Simulated) -> None:
     world = _killed(tmp_path, simulated)
-    with wrong(world, [rule("list", {"status": 503})]):
+    with wrong(world, [rule("list", {"status": 503})]), hurried():
         ran = world.run(*APPLY)
     assert (ran.code, len(world.billed("create"))) == (3, 1), str(ran)
     assert world.run(*APPLY).code == 0

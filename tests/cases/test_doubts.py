@@ -15,6 +15,7 @@ from tests.cases.bodies import png
 from tests.cases.provider_scenes import NOTHING_LISTED
 from tests.cases.scenes import APPLY, HERO, fine, rule, wrong
 from tests.cases.world import Simulated, World
+from tests.seams.hurried import hurried
 
 FACES: Final = ("all-images", "aigne-hub", "openai")
 OTHER: Final = {"prompt": "an owl", "output": "out/owl.jpg"}
@@ -229,13 +230,14 @@ def test_an_id_is_adopted_only_where_the_provider_shows_our_token_on_it(tmp_path
 def test_nothing_is_adopted_where_nobody_can_be_asked(tmp_path: Path, simulated: Simulated) -> None:
     world = doubtful("all-images", tmp_path, simulated)
     found = _id_of(world, "a fox")
-    with wrong(world, [rule("poll", {"status": 503})]):
+    with wrong(world, [rule("poll", {"status": 503})]), hurried():
         down = world.run("resolve", "hero", "--adopt", found)
     world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
     reached = dict(world.settings["all-images"])
     world.settings["all-images"] = {**reached, "base_url": "http://127.0.0.1:9/all-images/v1"}
     world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
-    offline = world.run("resolve", "hero", "--adopt", found)
+    with hurried():
+        offline = world.run("resolve", "hero", "--adopt", found)
     world.settings["all-images"] = {**reached, "base_url": "https://api.all-images.ai/v1"}
     world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
     world.environment["ALL_IMAGES_API_KEY"] = ""

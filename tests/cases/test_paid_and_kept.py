@@ -143,3 +143,18 @@ def test_what_the_journal_cannot_take_after_a_create_has_left_is_in_the_lock(wor
     assert said["in_doubt"] == 1, str(ran)
     world.run(*APPLY)
     assert paid(world) == 1
+
+
+@pytest.mark.parametrize("committed", range(6))
+def test_whichever_commit_the_journal_refuses_no_answer_is_left_in_the_inbox(
+    world: World, face: str, committed: int
+) -> None:
+    foxes(world, face, 2)
+    ran = broken(
+        world, "commit journal.db", full, once=True, behind=("replace lineage", *["committed journal.db"] * committed)
+    )
+    assert ran.code == 1, str(ran)
+    ends = [world.run(*APPLY) for _ in range(3)]
+    assert {one.code for one in ends} <= {0, 3} and not ends[-1].ends, "\n".join(map(str, ends))
+    assert paid(world) <= 2
+    assert list((world.project / ".imagebatch/inbox").iterdir()) == []
