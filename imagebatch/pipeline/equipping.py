@@ -99,6 +99,7 @@ async def equip(
         checking=Checking(store=run.store, workers=workers),
         recorder=run.recording,
         picks=followed_picks(run.project.loaded.picks, planned.variants.values(), run.session.ledger),
+        aliases=run.project.aliases,
     )
     executor = Executor(
         lanes=lanes,
@@ -106,6 +107,7 @@ async def equip(
         upkeep=upkeep,
         removal=Removal(lineage=run.session.lineage, lanes=lanes, recorder=run.recording, trash=files.put_away_all),
         recorder=run.recording,
+        aliases=run.project.aliases,
         known=run.session.ledger.known,
         stop=stop,
         tell=run.tell,

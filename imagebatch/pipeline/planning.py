@@ -276,6 +276,7 @@ def _compared(
         lineage=world.lineage,
         inputs=project.inputs,
         funds=funds,
+        aliases=project.aliases,
     )
 
 

@@ -20,7 +20,9 @@ from imagebatch.model.settings import SIMULATOR_BASE, ProjectSettings, ProviderS
 from imagebatch.model.variant import LOST, Draft, Reference, Variant
 from imagebatch.pipeline.keys import keys_in_requests, secrets_in
 from imagebatch.pipeline.targets import Abilities, Targets
+from imagebatch.plan.aliases import Aliases
 from imagebatch.plan.picking import one_place_only
+from imagebatch.plan.reasons import SIMULATED
 from imagebatch.providers import registry
 from imagebatch.providers.guarded import guarded
 from imagebatch.providers.wanted import Target, Wanted, file_reference, file_references, resolve_wanted
@@ -70,6 +72,17 @@ class Project:
     def settings(self) -> ProjectSettings:
         """What `imagebatch.yaml` says."""
         return self.loaded.settings
+
+    @property
+    def aliases(self) -> Aliases:
+        """The providers that the project file declares, and the built-in ones that its assets use undeclared."""
+        used = {draft.policy.provider for draft in self.loaded.drafts}
+        declared = {
+            alias: settings.type.removeprefix(SIMULATED)
+            for alias, settings in self.settings.providers.items()
+            if settings.place is not None or alias in used
+        }
+        return Aliases(declared=declared)
 
     @property
     def inputs(self) -> Mapping[str, str]:

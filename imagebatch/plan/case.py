@@ -9,6 +9,7 @@ from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.recorded import Disk, Known, KnownDraw
 from imagebatch.model.settings import Redo
 from imagebatch.model.variant import Variant
+from imagebatch.plan.aliases import Aliases
 from imagebatch.plan.options import PlanOptions
 from imagebatch.plan.picking import source_of
 from imagebatch.plan.reasons import SIMULATED
@@ -20,7 +21,8 @@ NO_ABILITIES = Capabilities(type="", answers="now", witness="none")
 class World:
     """Everything that is the same for all addresses; `capabilities` is keyed by provider type.
 
-    `doubts` are the draws, by address, that were begun and never settled and of which no entry speaks.
+    `doubts` are the draws, by address, that were begun and never settled and of which no entry speaks. `aliases` are
+    the providers that are declared.
     """
 
     known: Known
@@ -30,6 +32,7 @@ class World:
     options: PlanOptions
     lineage: str | None = None
     doubts: Mapping[str, Sequence[KnownDraw]] = field(default_factory=dict)
+    aliases: Aliases = field(default_factory=Aliases)
 
     def abilities(self, provider_type: str) -> Capabilities:
         """What a type can do; a simulated type can what the real one can, an unknown one nothing."""

@@ -312,7 +312,7 @@ def _unfinished(case: Case, variant: Variant, draw: KnownDraw) -> Change:
     """A draw that runs, or may run: the wanted one, or one that was wanted before."""
     other = "" if draw.draw == variant.draw else "an earlier request; what changed since is drawn afterwards"
     updates: tuple[Action, ...] = ()
-    if case.entry is not None and (case.entry.labels != variant.labels or policy_differs(variant, case.entry)):
+    if case.entry is not None and (case.entry.labels != variant.labels or policy_differs(case, variant, case.entry)):
         updates = ("update",)
     known = draw if case.entry is None or draw != KnownDraw.of_entry(case.entry) else None
     if draw.status == "in_doubt" or draw.open_intent:
@@ -398,7 +398,7 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
     """Share or adopt a draw that succeeded."""
     draw, own = found.draw, case.entry
     promoted = Entry(
-        provider=variant.provider,
+        provider=case.world.aliases.asked_at(draw.provider, draw.type, variant.provider),
         type=draw.type,
         draw=draw.draw,
         request=draw.request,
@@ -448,7 +448,7 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
     accepted = draw.generation is not None and not _lacks_parts(draw)
     action: Action = "redraw" if why is not None else "retry"
     updates: tuple[Action, ...] = ()
-    if case.entry is not None and policy_differs(variant, case.entry):
+    if case.entry is not None and policy_differs(case, variant, case.entry):
         updates = ("update",)
     if draw.status == "blocked" or failure.kind == "blocked":
         if "blocked" not in case.world.options.forces:
@@ -468,6 +468,7 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
         accepted
         and not draw.parts
         and (case.entry is None or case.entry.token == draw.token)
+        and case.world.aliases.asked_at(draw.provider, draw.type, variant.provider) == variant.provider
         and _restartable(case, variant, failure)
     )
     known = draw if case.entry is None or case.entry.token != draw.token else None

@@ -13,6 +13,7 @@ from imagebatch.model.recorded import Disk, Known, KnownDraw, Recorded
 from imagebatch.model.settings import Brakes, Moved
 from imagebatch.model.token import make_token
 from imagebatch.model.variant import Variant
+from imagebatch.plan.aliases import Aliases
 from imagebatch.plan.brakes import blockers
 from imagebatch.plan.budget import NO_FUNDS, Funds, half_held
 from imagebatch.plan.case import Case, Elsewhere, World
@@ -71,18 +72,19 @@ def make_plan(
     inputs: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
     funds: Funds = NO_FUNDS,
+    aliases: Aliases | None = None,
 ) -> Plan:
     """Compare what is wanted with what exists.
 
     `variants` may be a generator: of the unchanged ones only the addresses are kept. `capabilities` is keyed by
     provider type. `inputs` and `lineage` are what the plan is made from; they are carried along, not read. `funds` are
-    what the budget allows, and what of it is gone.
+    what the budget allows, and what of it is gone, `aliases` the providers that are declared.
 
     Raises PlanError (`plan.too_many`) for more variants than `brakes.max_variants`.
     """
     world = World(
         known=known, disk=disk, picks=picks, capabilities=capabilities, options=options, lineage=lineage,
-        doubts=known.doubts(),
+        doubts=known.doubts(), aliases=aliases or Aliases(),
     )  # fmt: skip
     survey = _survey(variants, recorded, world, brakes.max_variants)
     gone = [address for address in recorded if address not in survey.wanted]
@@ -112,6 +114,7 @@ def _survey(variants: Iterable[Variant], recorded: Recorded, world: World, limit
     options, picks = world.options, world.picks
     named = {*picks.picks, *picks.redo, *options.redraw, *options.retry, *options.destroy, *world.doubts}
     wanted, closer, disk, detail = survey.wanted, survey.closer, world.disk, options.detail
+    aliases = world.aliases
     for variant in variants:
         address = variant.address
         wanted.add(address)
@@ -122,7 +125,7 @@ def _survey(variants: Iterable[Variant], recorded: Recorded, world: World, limit
         if (
             address not in named
             and address in recorded
-            and certainly_unchanged(variant, recorded.glance(address), disk)
+            and certainly_unchanged(variant, recorded.glance(address), disk, aliases)
         ):
             if detail:
                 survey.unchanged.append(variant)

@@ -10,6 +10,7 @@ from typing import Final
 
 from imagebatch.model.recorded import Disk, Glance
 from imagebatch.model.variant import CANDIDATE_MARK, EXT_MARK, Variant
+from imagebatch.plan.aliases import Aliases
 from imagebatch.plan.picking import RESOLUTION_RANK, picks_by_rule, wanted_files
 
 _ONE_OUTPUT: Final = re.compile(
@@ -17,7 +18,7 @@ _ONE_OUTPUT: Final = re.compile(
 )
 
 
-def certainly_unchanged(variant: Variant, glance: Glance, disk: Disk) -> bool:
+def certainly_unchanged(variant: Variant, glance: Glance, disk: Disk, aliases: Aliases) -> bool:
     """Whether a plain lock block is exactly what `variant` wants, with its files in place.
 
     False means 'look closer'. The caller has made sure that no pick, redraw or command names the address.
@@ -27,7 +28,7 @@ def certainly_unchanged(variant: Variant, glance: Glance, disk: Disk) -> bool:
         glance.draw != variant.draw
         or not glance.plain
         or glance.labels != variant.labels
-        or glance.provider != variant.provider
+        or _renamed(variant, glance, aliases)
         or glance.type != variant.type
         or glance.on_remove != policy.on_remove
         or glance.checks != policy.checks_of
@@ -46,6 +47,11 @@ def certainly_unchanged(variant: Variant, glance: Glance, disk: Disk) -> bool:
     except (ValueError, TypeError, LookupError, AttributeError):
         # A field that is not what it should be: `Recorded.entry` says so with its place.
         return False
+
+
+def _renamed(variant: Variant, glance: Glance, aliases: Aliases) -> bool:
+    here, wanted = glance.provider, variant.provider
+    return here != wanted and aliases.asked_at(here, glance.type, wanted) == wanted
 
 
 def _one_file(variant: Variant, glance: Glance, disk: Disk) -> bool:

@@ -5,6 +5,7 @@ done with it; what nobody can know is looked up, and sent again only where absen
 *whether* to draw: the plan did.
 """
 
+import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -37,6 +38,18 @@ def _may_learn(kind: type) -> bool:
 
 def _learns(adapter: Adapter) -> TypeGuard[GoesAlone]:
     return _may_learn(type(adapter))
+
+
+def _may_be_elsewhere(this: Try, found: Observation | None) -> str | None:
+    """Why it proves nothing that this lane does not know a generation: it was asked of an alias that is gone."""
+    asked, here = this.variant.provider, this.lane.alias
+    if found is None or found.failure is None or found.failure.kind != "gone" or asked == here:
+        return None
+    given_up = f"imagebatch lock rm --even-if-open {shlex.quote(this.variant.address)}"
+    return (
+        f"{here} knows nothing of it, and it was asked of {asked}, which imagebatch.yaml no longer declares: declare "
+        f"that again to collect it, or give it up: {given_up}"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +124,9 @@ class Creator:
             found = await self.pollers[this.lane.alias].wait(generation, this.token, deadline_s, seen)
         except PollFailed as error:
             return replace(pending, code=error.code, message=str(error))
+        elsewhere = _may_be_elsewhere(this, found)
+        if elsewhere is not None:
+            return replace(pending, code="provider.unknown", message=elsewhere)
         return pending if found is None else await self.receiving.ended(this, found, cost)
 
     # What is there already ----------------------------------------------------------------------------------------

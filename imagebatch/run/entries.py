@@ -18,6 +18,7 @@ from imagebatch.model.generation import (
 from imagebatch.model.money import Cost
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
+from imagebatch.plan.aliases import Aliases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +79,10 @@ def entry_of(variant: Variant, drawn: Drawn, before: Entry | None) -> Entry:
     )
 
 
-def adopted_entry(variant: Variant, known: KnownDraw, before: Entry | None) -> Entry:
+def adopted_entry(variant: Variant, known: KnownDraw, before: Entry | None, aliases: Aliases) -> Entry:
     """The entry for `variant` when a draw that exists already becomes its own.
 
-    The lock keeps the request that drew it, also where a person let it stand for another one.
+    The lock keeps the request and the account that drew it, also where a person let it stand for another one.
     """
     drawn = Drawn(
         token=known.token,
@@ -93,7 +94,9 @@ def adopted_entry(variant: Variant, known: KnownDraw, before: Entry | None) -> E
         failure=known.failure if known.status != "succeeded" else None,
         cost=known.cost,
     )
-    return entry_of(replace(variant, draw=known.draw, request=known.request, type=known.type), drawn, before)
+    alias = aliases.asked_at(known.provider, known.type, variant.provider)
+    drew = replace(variant, provider=alias, draw=known.draw, request=known.request, type=known.type)
+    return entry_of(drew, drawn, before)
 
 
 def earlier_of(entry: Entry) -> Earlier:
@@ -129,14 +132,15 @@ def without_twins(earlier: Sequence[Earlier], token: str) -> tuple[Earlier, ...]
     return tuple(one for one in earlier if one.token != token)[:EARLIER_KEPT]
 
 
-def with_labels(entry: Entry, variant: Variant) -> Entry:
-    """The entry with the variant's labels, policy and provider alias; nothing about the picture changes.
+def with_labels(entry: Entry, variant: Variant, aliases: Aliases) -> Entry:
+    """The entry with the variant's labels and policy, and a renamed alias; nothing about the picture changes.
 
     What runs, or may run, is still to be asked for where it was sent.
     """
+    alias = aliases.asked_at(entry.provider, entry.type, variant.provider)
     return replace(
         entry,
-        provider=entry.provider if entry.status in {"pending", "in_doubt"} else variant.provider,
+        provider=entry.provider if entry.status in {"pending", "in_doubt"} else alias,
         labels=variant.labels,
         on_remove=variant.policy.on_remove,
         protect=variant.policy.protect or entry.held,

@@ -14,6 +14,7 @@ from imagebatch.model.generation import RETRIED_BY_LATER_APPLIES, Entry
 from imagebatch.model.money import parse_money
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
+from imagebatch.plan.aliases import Aliases
 from imagebatch.plan.schedule import schedule
 from imagebatch.plan.types import DRAW_ACTIONS, Change, Plan
 from imagebatch.run.draw import Drawing
@@ -40,6 +41,7 @@ class Executor:
     upkeep: Upkeep
     removal: Removal
     recorder: Recorder
+    aliases: Aliases
     known: Callable[[str], Sequence[KnownDraw]]
     stop: Stop
     tell: Callable[[Told], None]
@@ -114,7 +116,7 @@ class Executor:
         """A doubt that only the journal knew of gets its place in the lock."""
         if change.variant is None or change.known is None:
             raise ValueError(f"{change.address} is in doubt about nothing")
-        entry = adopted_entry(change.variant, replace(change.known, status="in_doubt"), change.entry)
+        entry = adopted_entry(change.variant, replace(change.known, status="in_doubt"), change.entry, self.aliases)
         await self.recorder.record(Kept(address=change.address, entry=entry))
         return outcome_of(change, Progress(entry=entry), "in_doubt", code="create.in_doubt", message=change.detail)
 
@@ -145,7 +147,7 @@ class Executor:
         left = next((one for one in recorded if one.status in {"pending", "in_doubt", "succeeded"}), None)
         if left is None or (change.known is not None and change.known.token == left.token):
             return "failed"
-        progress.entry = adopted_entry(variant, left, change.entry)
+        progress.entry = adopted_entry(variant, left, change.entry, self.aliases)
         progress.paid += [parse_money(text) for text in left.cost]
         # What could not be written down was paid, or may have been: the next run has to find out.
         return "in_doubt" if left.status == "in_doubt" or unwritten else "failed"
@@ -182,7 +184,7 @@ class Executor:
         if change.leader is not None and change.known is None:
             return await self._shared(change, variant, progress)
         if action in DRAW_ACTIONS:
-            lane = lane_of(self.lanes, variant)
+            lane = lane_of(self.lanes, variant.provider)
             gives_up = doubted_tokens(known) if change.reason == "in_doubt" and known is not None else ()
             if change.in_place and known is not None:
                 drawn = await self.drawing.retry(variant, lane, change.attempt, known)
@@ -197,7 +199,7 @@ class Executor:
             if variant.draw != wanted:
                 progress.warnings.append("it was asked for before its request changed, which the next apply draws")
         elif action in {"adopt", "share"} and change.known is not None:
-            progress.entry = adopted_entry(variant, change.known, change.entry)
+            progress.entry = adopted_entry(variant, change.known, change.entry, self.aliases)
             progress.adopted = action == "adopt"
             if change.entry is not None and change.entry.token != change.known.token:
                 self.replaced.add(change.address)
@@ -213,11 +215,14 @@ class Executor:
         """
         same = known.draw == variant.draw
         step = self.drawing.creator.open_steps.get(known.token)
-        alias = self._asked_at(change, variant, known, step)
+        recorded = _recorded_at(change, variant, known, step)
+        alias = self._asked_at(change, variant, known, recorded)
         asked = replace(variant, provider=alias, request=known.request, draw=known.draw, type=known.type)
-        lane = lane_of(self.lanes, asked)
+        lane = lane_of(self.lanes, alias)
         if change.reason != "in_doubt":
-            return asked, await self.drawing.wait_for(asked, lane, known)
+            before = replace(asked, provider=recorded)
+            drawn = await self.drawing.wait_for(before, lane, known)
+            return before if drawn.status == "pending" else asked, drawn
         if step is not None and step.step == "retry":
             settled = await self.drawing.retry_begun(asked, lane, step, send=same)
         elif same and (alias == variant.provider or known.parts):
@@ -225,21 +230,19 @@ class Executor:
         else:
             settled = await self.drawing.settle(asked, lane, known)
             if settled.code == "create.absent":  # proven there, so that it may be sent where it is wanted now
-                return variant, await self.drawing.draw(variant, lane_of(self.lanes, variant), change.attempt)
+                return variant, await self.drawing.draw(variant, lane_of(self.lanes, variant.provider), change.attempt)
         if same or settled.status is not None:
             return asked, settled
-        return variant, await self.drawing.draw(variant, lane_of(self.lanes, variant), change.attempt)
+        return variant, await self.drawing.draw(variant, lane_of(self.lanes, variant.provider), change.attempt)
 
-    def _asked_at(self, change: Change, variant: Variant, known: KnownDraw, step: Intended | None) -> str:
-        """The alias of the provider that a draw was asked of; today's where that one was renamed."""
-        entry = change.entry
-        recorded = entry.provider if entry is not None and entry.token == known.token else variant.provider
-        alias = step.provider if step is not None else known.provider or recorded
-        if alias in self.lanes or known.type == variant.type:
-            return alias if alias in self.lanes else variant.provider
+    def _asked_at(self, change: Change, variant: Variant, known: KnownDraw, recorded: str) -> str:
+        """The alias to ask about a draw that was asked of `recorded`; today's where that one was renamed."""
+        alias = self.aliases.asked_at(recorded, known.type, variant.provider)
+        if alias == recorded or known.type == variant.type:
+            return alias
         raise Trouble(
             "provider.unknown",
-            f"it was asked of {alias}, which imagebatch.yaml no longer declares: declare it again to collect it, "
+            f"it was asked of {recorded}, which imagebatch.yaml no longer declares: declare it again to collect it, "
             f"or give it up: imagebatch lock rm --even-if-open {shlex.quote(change.address)}",
         )
 
@@ -282,7 +285,7 @@ class Executor:
         if leader is None or leader.status != "succeeded" or leader.draw != variant.draw:
             message = f"shares the draw of {change.leader}, which has no picture yet"
             return outcome_of(change, progress, "unsent", code="share.waiting", message=message)
-        progress.entry = adopted_entry(variant, KnownDraw.of_entry(leader), change.entry)
+        progress.entry = adopted_entry(variant, KnownDraw.of_entry(leader), change.entry, self.aliases)
         await self._replaced(change, variant, progress.entry)
         return None
 
@@ -299,6 +302,13 @@ def new_doubt(change: Change) -> bool:
     if entry is None or entry.status in {"failed", "blocked"}:
         return True
     return entry.status == "in_doubt" and entry.token != change.known.token  # it was sent again since
+
+
+def _recorded_at(change: Change, variant: Variant, known: KnownDraw, step: Intended | None) -> str:
+    """The alias of the provider that a draw was asked of, as far as anything tells it."""
+    entry = change.entry
+    in_lock = entry.provider if entry is not None and entry.token == known.token else variant.provider
+    return step.provider if step is not None else known.provider or in_lock
 
 
 def _as_labelled(change: Change, variant: Variant, entry: Entry) -> Entry:

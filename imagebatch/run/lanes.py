@@ -11,7 +11,6 @@ from imagebatch.http.limits import Gate
 from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.money import Cost, Money
 from imagebatch.model.settings import ProviderSettings
-from imagebatch.model.variant import Variant
 from imagebatch.providers.base import Adapter
 from imagebatch.run.balance import Balance
 from imagebatch.run.trouble import Trouble
@@ -149,9 +148,9 @@ class Lane:
         return why if self.stop_creates(why, code="budget.surprise") else None
 
 
-def lane_of(lanes: Mapping[str, Lane], variant: Variant) -> Lane:
-    """The lane of a variant; it is open where the plan needs the provider. Raises Trouble where it is not."""
-    lane = lanes.get(variant.provider)
+def lane_of(lanes: Mapping[str, Lane], alias: str) -> Lane:
+    """The lane of an alias; it is open where the plan needs the provider. Raises Trouble where it is not."""
+    lane = lanes.get(alias)
     if lane is None:
-        raise Trouble("provider.closed", f"{variant.provider} would have to be asked, and the plan did not say so")
+        raise Trouble("provider.closed", f"{alias} would have to be asked, and the plan did not say so")
     return lane

@@ -7,6 +7,7 @@ from imagebatch.model.event import Dropped, Kept
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Picks
 from imagebatch.model.variant import Variant
+from imagebatch.plan.aliases import Aliases
 from imagebatch.plan.picking import stand_in, wanted_picks
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Change
 from imagebatch.plan.upkeep import checks_done
@@ -37,6 +38,7 @@ class Upkeep:
     checking: Checking
     recorder: Recorder
     picks: Picks
+    aliases: Aliases
 
     async def keep(self, change: Change, variant: Variant, progress: Progress) -> Outcome:
         """Pictures into the store, bought where asked for, labels told, files made; then the lock's block."""
@@ -46,7 +48,7 @@ class Upkeep:
         left: Trouble | None = None
         if change.reason == "paid_failure" and "fetch" in change.also:
             try:
-                entry = await self.pictures.asked_again(lane_of(self.lanes, variant), entry)
+                entry = await self.pictures.asked_again(self._lane(variant, entry), entry)
             except Trouble as trouble:
                 left = trouble  # what else is due, a new name or a policy, does not hang on the picture
         frozen = self._left_alone(change, variant, entry, in_vain=left is not None)
@@ -57,7 +59,7 @@ class Upkeep:
             due = change.in_place or "update" in {change.action, *change.also}
             if due and entry.labels != variant.labels:
                 progress.warnings += await self._labelled(variant, entry)
-            entry = with_labels(entry, variant)
+            entry = with_labels(entry, variant, self.aliases)
             if not frozen:
                 outputs, warnings = await self.files.develop(variant, entry, change.entry)
                 progress.warnings += warnings
@@ -65,7 +67,7 @@ class Upkeep:
                 progress.entry = entry
                 entry = await self._checked(change, variant, entry, progress)
         elif "update" in {change.action, *change.also}:
-            entry = with_labels(entry, variant)
+            entry = with_labels(entry, variant, self.aliases)
         progress.entry = entry
         progress.warnings += self.pictures.warnings.pop(change.address, [])
         if change.moved_from is not None:
@@ -137,17 +139,24 @@ class Upkeep:
         await self.files.bring(entry, lacking)
         missing = self.pictures.missing(entry, sorted(wanted))
         if missing:
-            progress.entry = entry = await self.pictures.fetch(variant, lane_of(self.lanes, variant), entry, missing)
+            progress.entry = entry = await self.pictures.fetch(variant, self._lane(variant, entry), entry, missing)
         if entry.status == "succeeded" and planned and self.pictures.to_buy(variant, entry):
-            entry = await self.pictures.buy(variant, lane_of(self.lanes, variant), entry, progress.bought)
+            entry = await self.pictures.buy(variant, self._lane(variant, entry), entry, progress.bought)
         unstored = self.pictures.missing_bought(entry, bought)
         if entry.status == "succeeded" and unstored:
-            entry = await self.pictures.fetch_bought(variant, lane_of(self.lanes, variant), entry, unstored)
+            entry = await self.pictures.fetch_bought(variant, self._lane(variant, entry), entry, unstored)
         return entry
+
+    def _lane(self, variant: Variant, entry: Entry) -> Lane:
+        """The lane of the account that drew an entry's picture. Raises Trouble where the plan did not open it."""
+        return lane_of(self.lanes, self._alias(variant, entry))
+
+    def _alias(self, variant: Variant, entry: Entry) -> str:
+        return self.aliases.asked_at(entry.provider, entry.type, variant.provider)
 
     async def _labelled(self, variant: Variant, entry: Entry) -> list[str]:
         """Tell the provider of new labels, where it keeps labels and knows this generation; with what is to be said."""
-        lane = self.lanes.get(variant.provider)
+        lane = self.lanes.get(self._alias(variant, entry))
         said = await update_labels(variant, lane, entry, self.steps) if lane is not None else None
         return [said] if said is not None else []
 

@@ -1,6 +1,7 @@
 """What was sent to one account is settled there: another account that does not show it proves nothing."""
 
 import json
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -82,3 +83,78 @@ def test_where_that_account_is_gone_it_is_in_doubt_until_a_person_settles_it(
     fine(world, "resolve", "hero", "--resend", "-y", "--json")
     assert len(world.billed("create")) == 2, "a person said so"
     assert world.run(*APPLY).code == 0
+
+
+def _drawn(tmp_path: Path, simulated: Simulated) -> World:
+    """A project with two accounts, whose hero the first has drawn."""
+    world = World(name=f"{tmp_path.name}", base=tmp_path, simulated=simulated)
+    _declare(world, first=_account(world, "all-images"), second=_account(world, "openai"))
+    world.assets({"hero": {**HERO, "provider": "first"}})
+    fine(world)
+    return world
+
+
+def test_what_one_account_drew_is_bought_and_fetched_there_when_its_address_moves(
+    tmp_path: Path, simulated: Simulated
+) -> None:
+    world = _drawn(tmp_path, simulated)
+    world.assets({"hero": {**HERO, "provider": "second", "tags": ["new"]}})
+    fine(world)
+    assert world.entries()["hero"]["provider"] == "first"
+    assert not fine(world, "plan", "--json").lines[0]["changes"], "a second plan is not empty"
+    shutil.rmtree(world.project / ".imagebatch/store")
+    (world.project / "out/hero.jpg").unlink()
+    assert set(fine(world).ends.values()) == {"done"}
+    world.assets({"hero": {**HERO, "provider": "second", "resolution": "full"}})
+    assert set(fine(world).ends.values()) == {"done"}
+    assert [one["operation"] for one in simulated.ledger(world.accounts)] == ["create", "buy"]
+    assert len(world.billed("create")) == 1
+
+
+def test_another_address_that_takes_the_draw_up_asks_the_account_that_drew_it(
+    tmp_path: Path, simulated: Simulated
+) -> None:
+    world = _drawn(tmp_path, simulated)
+    world.assets({"other": {**HERO, "output": "out/other.jpg", "provider": "second", "resolution": "full"}})
+    fine(world)
+    assert (world.entries()["other"]["provider"], len(world.billed("create"))) == ("first", 1)
+
+
+def test_an_alias_that_is_declared_no_more_has_been_renamed(tmp_path: Path, simulated: Simulated) -> None:
+    world = _drawn(tmp_path, simulated)
+    _declare(world, second=_account(world, "all-images"))
+    world.assets({"hero": {**HERO, "provider": "second", "resolution": "full"}})
+    assert set(fine(world).ends.values()) == {"done"}
+    assert (world.entries()["hero"]["provider"], len(world.billed("create"))) == ("second", 1)
+
+
+def test_a_failed_generation_is_not_started_again_at_an_account_that_never_had_it(
+    tmp_path: Path, simulated: Simulated
+) -> None:
+    world = World(name=f"{tmp_path.name}", base=tmp_path, simulated=simulated)
+    _declare(world, first=_account(world, "all-images"), second=_account(world, "openai"))
+    failing = {**HERO, "prompt": "a fox [fail once]"}
+    world.assets({"hero": {**failing, "provider": "first"}})
+    assert world.run(*APPLY).code == 3
+    world.assets({"hero": {**failing, "provider": "second"}})
+    assert world.run(*APPLY).code == 3
+    assert (world.entries()["hero"]["provider"], world.asked("all-images", "retry")) == ("second", 0)
+    assert set(fine(world).ends.values()) == {"done"}, "there it is its own, and is started again under its id"
+
+
+def test_what_is_being_drawn_at_an_alias_that_is_gone_is_not_written_off(tmp_path: Path, simulated: Simulated) -> None:
+    world = World(name=f"{tmp_path.name}", base=tmp_path, simulated=simulated)
+    both = {"first": _account(world, "all-images"), "second": _account(world, "openai")}
+    _declare(world, **both)
+    world.assets({"hero": {**HERO, "provider": "first"}})
+    world.run(*APPLY, "--no-wait")
+    assert world.entries()["hero"]["status"] == "pending"
+    _declare(world, second=both["second"])
+    world.assets({"hero": {**HERO, "provider": "second"}})
+    for _ in range(2):
+        ran = world.run(*APPLY)
+        assert (ran.code, "provider.unknown" in ran.codes, len(world.billed("create"))) == (3, True, 1), str(ran)
+        assert (world.entries()["hero"]["status"], world.entries()["hero"]["provider"]) == ("pending", "first")
+    _declare(world, **both)
+    assert set(fine(world).ends.values()) == {"done"}
+    assert len(world.billed("create")) == 1

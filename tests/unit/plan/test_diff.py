@@ -9,6 +9,7 @@ from imagebatch.model.picks import Pick, PickOrigin, Picks
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.settings import Redo
 from imagebatch.model.variant import CANDIDATE_MARK, Policy, Reference, Variant
+from imagebatch.plan.aliases import Aliases
 from imagebatch.plan.picking import WantedFile, made_as
 from imagebatch.plan.types import Plan
 from imagebatch.plan.unchanged import certainly_unchanged
@@ -388,7 +389,7 @@ def test_the_short_way_never_hides_a_change() -> None:
             for picked in ((), (1,), (2,), (99,), (0,)):
                 entry = entry_of(recorded) if not picked else replace(entry_of(recorded), picked=picked)
                 world = World().have("hero", entry)
-                short = certainly_unchanged(wanted, world.lock.glance("hero"), world.disk)
+                short = certainly_unchanged(wanted, world.lock.glance("hero"), world.disk, Aliases())
                 seen[short] += 1
                 if short:
                     world.picks = Picks(redo={"hero": Redo(attempt=1)})  # forces the long way
@@ -401,12 +402,12 @@ def test_a_glance_that_makes_no_sense_is_looked_at_closer(outputs: str) -> None:
     wanted = variant()
     world = World().have("hero", entry_of(wanted))
     glance = world.lock.glance("hero")
-    assert certainly_unchanged(wanted, glance, world.disk)
-    assert not certainly_unchanged(wanted, glance._replace(outputs=outputs), world.disk)
+    assert certainly_unchanged(wanted, glance, world.disk, Aliases())
+    assert not certainly_unchanged(wanted, glance._replace(outputs=outputs), world.disk, Aliases())
     picky = replace(wanted, policy=Policy(asset="hero", place=PLACE, provider="studio", pick="all"))
-    assert not certainly_unchanged(picky, glance._replace(picked=outputs), world.disk)
+    assert not certainly_unchanged(picky, glance._replace(picked=outputs), world.disk, Aliases())
     if not outputs.startswith("[") or outputs == "[":
-        assert not certainly_unchanged(picky, glance._replace(candidates=outputs), world.disk)
+        assert not certainly_unchanged(picky, glance._replace(candidates=outputs), world.disk, Aliases())
 
 
 def test_what_was_bought_and_has_not_come_yet_is_fetched_for_nothing() -> None:
@@ -418,7 +419,7 @@ def test_what_was_bought_and_has_not_come_yet_is_fetched_for_nothing() -> None:
     bought = replace(preview, candidates=(replace(first, bought=Bought(resolution="uhd")), *rest))
     change = world.have("hero", bought).one(wanted)
     assert (change.action, change.also, change.costs) == ("fetch", ("develop",), ())
-    assert not certainly_unchanged(wanted, world.lock.glance("hero"), world.disk)
+    assert not certainly_unchanged(wanted, world.lock.glance("hero"), world.disk, Aliases())
 
 
 @pytest.mark.parametrize(
