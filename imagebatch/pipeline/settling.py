@@ -9,6 +9,7 @@ from imagebatch.errors import ImagebatchError
 from imagebatch.model.event import Intended
 from imagebatch.pipeline.opened import Opened
 from imagebatch.pipeline.resolving import without_doubt
+from imagebatch.pipeline.taking_back import take_back
 from imagebatch.providers.base import CanList, CanObserve, CanWitness
 from imagebatch.run.reopened import Reopened
 from imagebatch.run.settle import ListingFailed
@@ -16,6 +17,7 @@ from imagebatch.run.settle import ListingFailed
 
 def settle_open_steps(run: Opened) -> None:
     """Ask about what an earlier run began and never settled, where asking can tell."""
+    take_back(run)
     run.inbox.sweep()
     run.store.sweep()
     for token in run.inbox.tokens():

@@ -100,6 +100,11 @@ def test_a_paid_picture_that_the_store_does_not_take_is_set_aside_and_its_place_
     assert place.read_bytes().startswith(b"\x89PNG")
     (lost,) = ran.of_type("outcome")
     assert place.name in lost["message"]
+    again = fine(world)
+    assert (again.ends, paid(world)) == ({"fox-0": "done"}, 1), str(again)
+    assert (world.project / "out/0.png").is_file()
+    assert kept_aside(world) == []
+    assert not fine(world, "plan", "--json").lines[0]["changes"]
 
 
 def test_an_answer_that_is_on_disk_is_read_again_by_the_next_run(world: World, face: str) -> None:
