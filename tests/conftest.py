@@ -3,6 +3,7 @@
 A test that has a figure of its own gives it by the fixture `figure`.
 """
 
+import signal
 from collections.abc import Callable
 from ipaddress import ip_address
 
@@ -11,6 +12,11 @@ import pytest
 from tests.figures import figures_of
 
 _NODE = "test_bad_inputs.py::test_every_bad_input_comes_to_its_end["
+
+# A run in the background (`nohup`, a job of a script) has these ignored, and whatever it starts inherits that.
+for _ignored in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_ignored) is signal.SIG_IGN:
+        signal.signal(_ignored, signal.default_int_handler if _ignored is signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture

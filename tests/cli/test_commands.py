@@ -92,8 +92,10 @@ def test_ctrl_c_at_the_question_is_an_interrupt_and_an_unanswered_one_a_no(
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=2)  # long enough for a busy machine: a second ctrl-C would leave at once
                 break
-        assert process.poll() == code
+        ended = process.poll()
+        process.kill()
         os.close(near)
+    assert ended == code
     assert not (project.root / "outputs").exists()
 
 
