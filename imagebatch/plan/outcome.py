@@ -5,7 +5,7 @@ from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case
 from imagebatch.plan.costs import buying_after_draw, drawing_price
-from imagebatch.plan.types import ACTIONS, Action, Change, Reason
+from imagebatch.plan.types import ACTIONS, DRAW_ACTIONS, Action, Change, Reason
 
 
 def outcome(
@@ -39,7 +39,7 @@ def outcome(
         action=action,
         reason=reason,
         detail=detail,
-        provider=variant.provider if variant is not None else entry.provider if entry is not None else "",
+        provider=_provider(case, action, known),
         entry=entry,
         variant=variant,
         attempt=attempt,
@@ -56,6 +56,17 @@ def outcome(
         own=own,
         unpicked=unpicked,
     )
+
+
+def _provider(case: Case, action: Action, known: KnownDraw | None) -> str:
+    """Who draws it, or was asked for what is there."""
+    variant, entry = case.wanted, case.entry
+    there = known or (KnownDraw.of_entry(entry) if entry is not None else None)
+    if variant is None:
+        return there.provider if there is not None else ""
+    if action in DRAW_ACTIONS or action == "defer" or there is None:
+        return variant.provider
+    return case.world.aliases.asked_at(there.provider, there.type, variant.provider)
 
 
 def drawing(

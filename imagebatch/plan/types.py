@@ -107,6 +107,7 @@ class Plan:
         """The providers that applying this plan has to ask, sorted."""
         asking = [change for change in self.changes if _ASKS & {change.action, *change.also}]
         found = {change.provider for change in asking}
+        found |= {change.variant.provider for change in asking if change.variant is not None}
         found |= {change.entry.provider for change in asking if change.entry is not None}
         found |= {change.known.provider for change in asking if change.known is not None and change.known.provider}
         return tuple(sorted(found))

@@ -106,6 +106,8 @@ def test_what_one_account_drew_is_bought_and_fetched_there_when_its_address_move
     (world.project / "out/hero.jpg").unlink()
     assert set(fine(world).ends.values()) == {"done"}
     world.assets({"hero": {**HERO, "provider": "second", "resolution": "full"}})
+    (change,) = fine(world, "plan", "--json").lines[0]["changes"]
+    assert (change["action"], change["provider"]) == ("buy", "first")
     assert set(fine(world).ends.values()) == {"done"}
     assert [one["operation"] for one in simulated.ledger(world.accounts)] == ["create", "buy"]
     assert len(world.billed("create")) == 1
