@@ -21,8 +21,13 @@ from imagebatch.outputs.picture import MAX_BYTES
 # Hashes come from locks that somebody may have edited, too: a name from elsewhere must not become a path.
 _HASH: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _NAME: Final = re.compile(rf"([0-9a-f]{{64}})\.(?:{'|'.join(EXTENSIONS.values())})")
+_PART: Final = re.compile(r"\.[0-9a-f]{64}\.[0-9a-f]{16}\.part")
 _PIECE: Final = 1024 * 1024
 _NO_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS})
+
+
+class Rotten(Exception):
+    """A file has other bytes than its name says."""
 
 
 class Shelf:
@@ -62,7 +67,8 @@ class Shelf:
     def put(self, source: Path, sha256: str) -> None:
         """Copy a picture here, under another name first, synced, and only where its bytes have that hash.
 
-        The folder itself is never made: a shared disk that is not mounted must not look like one. Raises OSError.
+        The folder itself is never made: a shared disk that is not mounted must not look like one. Raises OSError,
+        and Rotten where the source has other bytes.
         """
         digest = digest_of(sha256)
         shard = self.folder / digest[:2]
@@ -71,7 +77,7 @@ class Shelf:
         temp = shard / f".{digest}.{seams.chance.hex(8)}.part"
         target = shard / f"{digest}{source.suffix}"
         try:
-            _refuse_other(copy_hashed(source, temp), sha256)
+            _refuse_rotten(copy_hashed(source, temp), sha256)
             seams.disk.chmod(temp, 0o644)
             sync_file(temp)
             seams.disk.replace(temp, target)
@@ -85,6 +91,12 @@ class Shelf:
             if error.errno not in _NO_SYNC:  # some network disks know no such thing
                 raise
         self.note(target)
+
+    def leftovers(self, before: float) -> tuple[Path, ...]:
+        """What dead runs left half-written here before that time (seconds since 1970)."""
+        shards = [self.folder / name for name in names_in(self.folder) if re.fullmatch(r"[0-9a-f]{2}", name)]
+        found = [shard / name for shard in shards for name in names_in(shard) if _PART.fullmatch(name)]
+        return tuple(path for path in found if seams.disk.lstat(path).st_mtime < before)
 
     def _shard(self, shard: str) -> dict[str, str]:
         found = self._shards.get(shard)
@@ -122,9 +134,9 @@ def copy_hashed(source: Path, target: Path) -> str:
     return "sha256:" + digest.hexdigest()
 
 
-def _refuse_other(found: str, wanted: str) -> None:
+def _refuse_rotten(found: str, wanted: str) -> None:
     if found != wanted:
-        raise OSError(errno.EIO, "an original here has other bytes than its name says")
+        raise Rotten(wanted)
 
 
 def digest_of(sha256: str) -> str:

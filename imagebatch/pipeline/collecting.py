@@ -21,6 +21,7 @@ from imagebatch.effects.git_files import LocalGit
 from imagebatch.errors import StateError, UsageError
 from imagebatch.manifest.picks import PICKS_PATH
 from imagebatch.manifest.source import PROJECT_FILE
+from imagebatch.outputs.shelf import Shelf
 from imagebatch.pipeline.lockwork import open_session
 from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.project import Project
@@ -88,6 +89,8 @@ def collect(
             _to_trash(spare, trash / f"store-{datetime.fromtimestamp(now, UTC):%Y-%m-%d}")
             for name in expired:
                 _delete(trash / name)
+            for path in Shelf(store).leftovers(now - _DAY_S) if shared else ():
+                remove(path)
     return Collected(pictures=len(spare), size=sum(spare.values()), kept=kept, expired=expired, asked=asked)
 
 

@@ -19,7 +19,7 @@ from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.generation import Entry
 from imagebatch.model.settings import USUAL_STORE, StoreSettings
 from imagebatch.outputs.disk import StatDisk
-from imagebatch.outputs.shelf import Shelf
+from imagebatch.outputs.shelf import Rotten, Shelf
 from imagebatch.outputs.store import Store
 from imagebatch.pipeline.homes import is_apart, work_of
 from imagebatch.pipeline.project import Project
@@ -33,6 +33,7 @@ EPHEMERAL: Final = "store.ephemeral"
 _PROOFS: Final = "originals.json"
 _DIGEST: Final = re.compile(r'"sha256": ?"(?:sha256:)?([0-9a-f]{64})"')
 _MAY_PAY: Final[frozenset[Action]] = PAID_ACTIONS | {"defer"}
+_NEEDS: Final[frozenset[Action]] = frozenset({"adopt", "share", "develop", "fetch", "buy"})
 _UNSAID: Final = (
     "imagebatch.yaml has to say where originals live on. Write store: {share: dir:/mnt/team/originals}, or store: "
     "{path: originals, share: lfs}; where the job itself keeps outputs or .imagebatch/, store: {share: none}"
@@ -70,7 +71,8 @@ def originals_at(home: Path, settings: StoreSettings) -> Originals:
     if is_apart(home):
         settings = StoreSettings()
     folder = home / settings.path
-    _refuse_links(home, settings.path)
+    if settings.path != USUAL_STORE:
+        _refuse_links(home, settings.path)
     shared = Shelf(home / settings.folder, foreign=True) if settings.folder is not None else None
     old = Store(home / USUAL_STORE) if settings.path != USUAL_STORE else None
     beyond = [shelf for shelf in (Shelf(home / USUAL_STORE) if old is not None else None, shared) if shelf is not None]
@@ -91,8 +93,10 @@ def move_in(originals: Originals) -> None:
     Raises OutputError where the disk is full.
     """
     old = originals.old
-    for sha256 in sorted(old.hashes()) if old is not None and is_folder(old.folder) else ():
-        if old is not None and originals.store.bring(sha256):
+    if old is None:
+        return
+    for sha256 in sorted(old.hashes()):
+        if originals.store.bring(sha256):
             remove(old.path_of(sha256))
 
 
@@ -112,11 +116,10 @@ def fetch_for(plan: Plan, originals: Originals, warn: Warn) -> bool:
 
 def _needed(plan: Plan) -> Iterator[str]:
     for change in plan.changes:
-        if change.action in {"noop", "forget", "delete"}:
-            continue
-        offered = change.known.candidates if change.known is not None else ()
-        offered = (*offered, *(change.entry.candidates if change.entry is not None else ()))
-        yield from (sha256 for candidate in offered for sha256 in hashes(candidate))
+        if {change.action, *change.also} & _NEEDS:
+            offered = change.known.candidates if change.known is not None else ()
+            offered = (*offered, *(change.entry.candidates if change.entry is not None else ()))
+            yield from (sha256 for candidate in offered for sha256 in hashes(candidate))
         references = change.variant.references if change.variant is not None else ()
         yield from (one.sha256 for one in references if one.path is None and one.sha256 is not None)
 
@@ -133,8 +136,8 @@ def share(originals: Originals, ledger: Ledger, *, environ: Mapping[str, str], w
             return _by_git(originals, mine, environ, warn)
         if originals.shared is not None:
             return _into_folder(originals, originals.shared, mine, warn, stopped=stopped)
-    except OSError as error:
-        warn(f"originals could not be looked at: {error.strerror or error}")
+    except (OSError, OutputError) as error:
+        warn(f"originals could not be looked at: {error}")
         return OnlyHere()
     return OnlyHere(count=len(mine))
 
@@ -192,8 +195,10 @@ def _into_folder(originals: Originals, shared: Shelf, mine: Iterable[str], warn:
         try:
             shared.put(originals.store.path_of(sha256), sha256)
             left.remove(sha256)
-        except (OSError, KeyError) as error:
-            why = (error.strerror or str(error)) if isinstance(error, OSError) else "an original is gone from here"
+        except (KeyError, Rotten):
+            why = why or f"{sha256} has other bytes in the store here than its name says"
+        except OSError as error:
+            why = error.strerror or str(error)
             break  # a disk that is full or read-only is so for the others, too
     if left:
         many = "1 original is" if len(left) == 1 else f"{len(left)} originals are"

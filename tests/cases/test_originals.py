@@ -239,6 +239,42 @@ def test_ci_pays_where_originals_are_said_to_live_on(
     assert (ran.code, len(world.billed("create", "generate"))) == (0, 2), str(ran)
 
 
+def test_ci_pays_nothing_while_the_shared_folder_is_not_there(tmp_path: Path, simulated: Simulated) -> None:
+    world = _checkout(tmp_path, simulated, "a", share="dir:../../shared")
+    world.environment["CI"] = "true"
+    ran = world.run(*APPLY)
+    assert (ran.code, ran.codes, len(world.billed())) == (4, frozenset({"store.ephemeral"}), 0), str(ran)
+    assert "../../shared is not there" in ran.out
+    (tmp_path / "shared").mkdir()
+    ran = world.run(*APPLY)
+    assert (ran.code, len(_originals(tmp_path / "shared"))) == (0, 2), str(ran)
+
+
+def test_one_rotten_original_holds_up_no_other(tmp_path: Path, simulated: Simulated) -> None:
+    world = _checkout(tmp_path, simulated, "a")
+    assert world.run(*APPLY).code == 0
+    rotten = _originals(world.project / ".imagebatch/store")[0]
+    rotten.write_bytes(b"rotten")
+    (tmp_path / "shared").mkdir()
+    store = {"share": f"dir:{tmp_path / 'shared'}"}
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage, store=store))
+    ran = world.run(*APPLY)
+    assert (ran.code, _only_here(ran), len(_originals(tmp_path / "shared"))) == (0, 1, 1), str(ran)
+    assert f"1 original is not shared: {tmp_path / 'shared'}: sha256:{rotten.stem} has other bytes" in ran.out
+
+
+def test_a_rehearsal_and_the_simulator_share_and_count_nothing(tmp_path: Path, simulated: Simulated) -> None:
+    world = _checkout(tmp_path, simulated, "a", share=f"dir:{tmp_path}/shared")
+    (tmp_path / "shared").mkdir()
+    world.environment["IMAGEBATCH_SIMULATOR_PROFILE"] = "fast"
+    ran = world.run("--simulate", *APPLY)
+    assert (ran.code, _only_here(ran), _originals(tmp_path / "shared")) == (0, 0, []), str(ran)
+    world.settings = {face: {"base_url": "simulator"} for face in ("openai", "all-images")}
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage, store={"share": "none"}))
+    ran = world.run(*APPLY)
+    assert (ran.code, _only_here(ran), len(world.entries())) == (0, 0, 2), str(ran)
+
+
 def test_gc_leaves_a_shared_folder_alone_unless_told(tmp_path: Path, simulated: Simulated) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
