@@ -101,6 +101,24 @@ def test_a_corrupted_original_that_nobody_can_send_again_is_not_paid_again(
     assert not (second.project / "out/owl.png").exists()
 
 
+def test_the_last_copy_is_kept_where_the_shared_one_is_rotten(tmp_path: Path, simulated: Simulated) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    first = _checkout(tmp_path, simulated, "a", share=f"dir:{shared}")
+    assert first.run(*APPLY).code == 0
+    (owl,) = (path for path in _originals(shared) if path.suffix == ".png")
+    good = owl.read_bytes()
+    owl.write_bytes(b"rotten")
+    second = World(name=tmp_path.name, base=tmp_path / "b", simulated=simulated)
+    second.copy_from(first)
+    shutil.rmtree(second.project / ".imagebatch")
+    assert (second.project / "out/owl.png").read_bytes() == good
+    second.assets({"owl": {"prompt": "an owl at night", "output": "out/owl.png", **ONCE}})
+    ran = second.run(*APPLY, "--force", "deletes")
+    assert (ran.code, len(second.billed())) == (0, 1), str(ran)
+    assert (second.project / ".imagebatch/store" / owl.parent.name / owl.name).read_bytes() == good
+
+
 @pytest.mark.parametrize("trouble", ["missing", "in the way", "a link in it"])
 def test_a_folder_that_takes_nothing_is_a_warning_with_the_number(
     trouble: str, tmp_path: Path, simulated: Simulated
