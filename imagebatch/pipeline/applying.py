@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from imagebatch.effects import seams
 from imagebatch.errors import EXIT_REFUSED
 from imagebatch.model.event import Event, Told
+from imagebatch.pipeline.beyond import share
 from imagebatch.pipeline.carrying_out import carry_out
 from imagebatch.pipeline.homes import is_apart
 from imagebatch.pipeline.lost_lock import refuse_in_the_way
 from imagebatch.pipeline.opened import ApplyOptions, Opened
-from imagebatch.pipeline.originals import fetch_for, move_in, share
+from imagebatch.pipeline.originals import fetch_for, move_in
 from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.resending import Resending, resending

@@ -14,7 +14,8 @@ from imagebatch.model.money import Money
 from imagebatch.model.variant import Variant
 from imagebatch.pipeline.checks import unmet_checks
 from imagebatch.pipeline.costs import read_funds
-from imagebatch.pipeline.originals import originals_of, refused_in_ci
+from imagebatch.pipeline.ephemeral import refused_in_ci
+from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.picking import settle_hint
 from imagebatch.pipeline.policy import untrusted_job
 from imagebatch.pipeline.project import Project, wanted
