@@ -76,7 +76,7 @@ def _into_folder(originals: Originals, shared: Shelf, mine: Iterable[str], warn:
             break  # a disk that is full or read-only is so for the others, too
     if left:
         many = "1 original is" if len(left) == 1 else f"{len(left)} originals are"
-        warn(f"{many} not shared: {shared.folder}: {why}; the next apply tries again")
+        warn(f"{many} not shared: {originals.named(shared.folder)}: {why}; the next apply tries again")
     return OnlyHere(count=len(left))
 
 

@@ -52,10 +52,9 @@ class Collected:
     asked: str
 
 
-def shared_folder(project: Project) -> Path | None:
-    """The folder that the project's originals are shared in; None where there is none."""
-    shared = originals_of(project).shared
-    return shared.folder if shared is not None else None
+def shared_folder(project: Project) -> str | None:
+    """The folder that the project's originals are shared in, as it was written down; None where there is none."""
+    return originals_of(project).settings.folder
 
 
 def collect(
@@ -121,16 +120,16 @@ def put_back(project: Project, day: str | None, *, lock_timeout_s: float, shared
 
 def _places(project: Project, *, shared: bool) -> tuple[Path, Path]:
     """The folder to look through, and its trash. Raises UsageError where nothing is shared in a folder."""
+    originals = originals_of(project)
     if not shared:
-        return originals_of(project).store.folder, project.home / FOLDER / TRASH
-    folder = shared_folder(project)
-    if folder is None:
+        return originals.store.folder, project.home / FOLDER / TRASH
+    if originals.shared is None:
         raise UsageError(
             "no shared folder",
             f"--shared is for a project with store: {{share: dir:PATH}}, and {PROJECT_FILE} names none.",
             hints=("imagebatch gc",),
         )
-    return folder, folder / TRASH
+    return originals.shared.folder, originals.shared.folder / TRASH
 
 
 def _named(project: Project) -> tuple[set[str], str]:

@@ -37,6 +37,12 @@ class Originals:
     old: Store | None = None
     proofs: StatDisk | None = None
 
+    def named(self, path: Path) -> str:
+        """A file or folder beyond the store as people know it: by the folder that they wrote down."""
+        if self.shared is None or self.settings.folder is None or not path.is_relative_to(self.shared.folder):
+            return str(path)
+        return str(Path(self.settings.folder) / path.relative_to(self.shared.folder))
+
     def save(self) -> None:
         """Remember what was proved."""
         if self.proofs is not None:
@@ -91,7 +97,7 @@ def fetch_for(plan: Plan, originals: Originals, warn: Warn) -> bool:
         if store.has(sha256) and not store.holds(sha256):
             store.bring(sha256)
     for path, why in list(store.broken.items())[known:]:
-        warn(f"{path} {why}; it is not used")
+        warn(f"{originals.named(path)} {why}; it is not used")
     return len(store.broken) > known
 
 

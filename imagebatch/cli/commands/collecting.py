@@ -53,9 +53,9 @@ def gc(
         lines.append(f"{'Emptied' if yes else 'To be emptied'}: {', '.join(found.expired)} in {trash}")
     folder = shared_folder(project)
     if shared:
-        lines.append(f"Looked at: {shown(str(folder))}. What other checkouts need there is not known here.")
+        lines.append(f"Looked at: {shown(folder or '')}. What other checkouts need there is not known here.")
     elif folder is not None:
-        lines.append(f"Left alone: {shown(str(folder))}, which other checkouts use (--shared looks there).")
+        lines.append(f"Left alone: {shown(folder)}, which other checkouts use (--shared looks there).")
     if not yes and (found.pictures or found.expired):
         words = "imagebatch gc --shared" if shared else "imagebatch gc"
         lines.append(f"Nothing was moved. Next: {words} -y ({words} --restore brings pictures back)")

@@ -161,6 +161,7 @@ def test_provider_values_that_cannot_be_understood_are_refused(tmp_path: Path, f
         ("{path: ./.imagebatch/store/, share: none}", StoreSettings(said=True)),
         ("{path: art, share: lfs}", StoreSettings(path="art", share="lfs", said=True)),
         ("{share: 'dir:../team'}", StoreSettings(share="dir", folder="../team", said=True)),
+        ("{share: dir:/mnt/team/originals}", StoreSettings(share="dir", folder="/mnt/team/originals", said=True)),
         ("{share: 'dir:${TEAM:-/mnt/team}/x'}", StoreSettings(share="dir", folder="/mnt/team/x", said=True)),
         ("{share: '${SHARE:-none}'}", StoreSettings(said=True)),
     ],
