@@ -12,7 +12,7 @@ from imagebatch.pipeline.carrying_out import carry_out
 from imagebatch.pipeline.homes import is_apart
 from imagebatch.pipeline.lost_lock import refuse_in_the_way
 from imagebatch.pipeline.opened import ApplyOptions, Opened
-from imagebatch.pipeline.originals import fetch_for, move_in
+from imagebatch.pipeline.originals import fetch_for, move_in, warn_of_denied
 from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.resending import Resending, resending
@@ -105,6 +105,7 @@ def _planned(run: Opened, saved: SavedPlan | None, doubted: Resending | None) ->
     planned = plan_against(run.project, world, run.request, options, funds=funds)
     if fetch_for(planned.plan, run.originals, run.warn):  # what was thought to lie beyond the store does not
         planned = plan_against(run.project, run.world(), run.request, options, funds=funds)
+    warn_of_denied(run.originals, run.warn)
     if doubted is not None:
         planned = doubted.guarded(planned)
     if saved is not None:

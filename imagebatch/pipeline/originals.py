@@ -1,6 +1,7 @@
 """Originals: where a project's store is, and what lies beyond it. The one place that reads `store: {path, share}`."""
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,7 @@ class Originals:
     """A project's store with the places beyond it.
 
     `shared` is the folder of `share: dir:…`, `old` the usual store where `path` has moved it; `proofs` remembers which
-    files of a store that git writes into were found to be what their names say.
+    files of a store that git writes into were found to be what their names say, `denied` grows with those that are not.
     """
 
     home: Path
@@ -36,6 +37,7 @@ class Originals:
     shared: Shelf | None = None
     old: Store | None = None
     proofs: StatDisk | None = None
+    denied: AbstractSet[str] = frozenset()
 
     def named(self, path: Path) -> str:
         """A file or folder beyond the store as people know it: by the folder that they wrote down."""
@@ -64,9 +66,10 @@ def originals_at(home: Path, settings: StoreSettings) -> Originals:
     old = Store(home / USUAL_STORE) if settings.path != USUAL_STORE else None
     beyond = [shelf for shelf in (Shelf(home / USUAL_STORE) if old is not None else None, shared) if shelf is not None]
     proofs = StatDisk(folder, work_of(home) / _PROOFS) if settings.share in {"git", "lfs"} else None
-    proof = None if proofs is None else _prover(proofs)
+    denied: set[str] = set()
+    proof = None if proofs is None else _prover(proofs, denied)
     store = Store(folder, beyond=beyond, proof=proof)
-    return Originals(home=home, settings=settings, store=store, shared=shared, old=old, proofs=proofs)
+    return Originals(home=home, settings=settings, store=store, shared=shared, old=old, proofs=proofs, denied=denied)
 
 
 def originals_of(project: Project) -> Originals:
@@ -96,9 +99,21 @@ def fetch_for(plan: Plan, originals: Originals, warn: Warn) -> bool:
     for sha256 in _needed(plan):
         if store.has(sha256) and not store.holds(sha256):
             store.bring(sha256)
+    told: dict[str, list[Path]] = {}
     for path, why in list(store.broken.items())[known:]:
-        warn(f"{originals.named(path)} {why}; it is not used")
+        told.setdefault(why, []).append(path)
+    for why, (first, *more) in told.items():
+        warn(f"{originals.named(first)} {why}; it is not used" + (f", and {len(more)} more" if more else ""))
     return len(store.broken) > known
+
+
+def warn_of_denied(originals: Originals, warn: Warn) -> None:
+    """Say how many originals that git keeps here are none, and what helps; the plan takes them for missing."""
+    count, path = len(originals.denied), originals.settings.path
+    if count:
+        many = "1 original in" if count == 1 else f"{count} originals in"
+        helps = "git lfs pull brings" if originals.settings.share == "lfs" else f"git restore {path} may bring"
+        warn(f"{many} {path} cannot be used: other bytes than the name says; {helps} the right ones")
 
 
 def _needed(plan: Plan) -> Iterator[str]:
@@ -111,7 +126,7 @@ def _needed(plan: Plan) -> Iterator[str]:
         yield from (one.sha256 for one in references if one.path is None and one.sha256 is not None)
 
 
-def _prover(proofs: StatDisk) -> Callable[[Path, str], bool]:
+def _prover(proofs: StatDisk, denied: set[str]) -> Callable[[Path, str], bool]:
     proved: set[tuple[str, str]] = set()
 
     def proof(path: Path, sha256: str) -> bool:
@@ -122,8 +137,10 @@ def _prover(proofs: StatDisk) -> Callable[[Path, str], bool]:
             except OSError:
                 return False
             if proofs.look(name, sha256, size) != "same":
+                denied.add(name)
                 return False
             proved.add((name, sha256))
+            denied.discard(name)
         return True
 
     return proof

@@ -212,6 +212,13 @@ def test_git_shares_what_is_committed_and_pushed(tmp_path: Path, simulated: Simu
     assert _git(second.project, "status", "--porcelain", "--", "originals") == ""
 
 
+def test_git_without_a_repository_is_a_warning(tmp_path: Path, simulated: Simulated) -> None:
+    world = _checkout(tmp_path, simulated, "a", path="originals", share="git")
+    world.environment["GIT_CEILING_DIRECTORIES"] = str(tmp_path)
+    ran = world.run(*APPLY)
+    assert (ran.code, _only_here(ran), "originals are not shared by git" in ran.out) == (0, 2, True), str(ran)
+
+
 def test_a_pointer_of_lfs_is_no_original(tmp_path: Path, simulated: Simulated) -> None:
     world = _checkout(tmp_path, simulated, "a", path="originals", share="lfs")
     _git(world.project, "init", "-q")
@@ -227,6 +234,8 @@ def test_a_pointer_of_lfs_is_no_original(tmp_path: Path, simulated: Simulated) -
         path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 1\n")
     ran = clone.run(*APPLY)
     assert (ran.code, len(clone.billed()), clone.asked(op="download")) == (3, 0, 1), str(ran)
+    assert "2 originals in originals cannot be used" in ran.out
+    assert "git lfs pull brings the right ones" in ran.out
     assert clone.entries()["owl"]["status"] == "succeeded"
 
 
