@@ -129,7 +129,7 @@ def _events() -> dict[str, Any]:
         "summary": _object(
             {
                 "exit_code": {"type": "integer"}, **counts, "simulated": _COUNT,
-                "duplicates": _COUNT, "unmet": _array(_unmet({"address": _TEXT})),
+                "duplicates": _COUNT, "originals_only_here": _COUNT, "unmet": _array(_unmet({"address": _TEXT})),
                 "requests": {"type": "object", "additionalProperties": _COUNT}, "cost": _array(MONEY),
                 "seconds": {"type": "number", "minimum": 0},
             },

@@ -30,6 +30,26 @@ class LocalGit(PlainGit):
         for blob in sorted(blobs):
             yield self._git("cat-file", "blob", blob)
 
+    def unpublished(self, folder: str) -> frozenset[str]:
+        """The names of files below a folder that no remote has, as far as this clone has heard: HEAD's own commits."""
+        found = self._git("log", "--format=", "--name-only", "--diff-filter=A", "-z", "HEAD", "--not", "--remotes",
+                          "--", folder)  # fmt: skip
+        return frozenset(_names(found))
+
+    def committed(self, folder: str) -> frozenset[str]:
+        """The names of files below a folder that HEAD has."""
+        return frozenset(_names(self._git("ls-tree", "-r", "-z", "--name-only", "HEAD", "--", folder)))
+
+    def ignored(self, folder: str) -> frozenset[str]:
+        """The names of files below a folder that git leaves out because a .gitignore says so."""
+        return frozenset(
+            _names(self._git("ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", folder))
+        )
+
+    def in_lfs(self, path: str) -> bool:
+        """Whether a file at this path would be kept by Git LFS."""
+        return self._git("check-attr", "-z", "filter", "--", path).split(b"\0")[2:3] == [b"lfs"]
+
     def _commits(self) -> tuple[str, ...]:
         """The commits at the tips of all refs, of the stashes, and of all work trees."""
         found: set[str] = set()
@@ -51,3 +71,9 @@ class LocalGit(PlainGit):
             words = line.partition(b"\t")[0].split()
             if len(words) > at:
                 yield words[at].decode("ascii")
+
+
+def _names(listing: bytes) -> Iterator[str]:
+    for path in listing.replace(b"\n", b"\0").split(b"\0"):
+        if path:
+            yield path.rpartition(b"/")[2].decode("utf-8", "replace")

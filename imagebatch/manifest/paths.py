@@ -47,6 +47,20 @@ def normal_path(path: str) -> str:
 
     Raises BadPath for everything that leaves the project, names a device, or cannot be a file everywhere.
     """
+    kept = _parts(path)
+    check_extension(kept[-1])
+    return "/".join(kept)
+
+
+def normal_folder(path: str) -> str:
+    """A path of a folder that we write into, by the same rules, without `.` components and a last `/`.
+
+    Raises BadPath.
+    """
+    return "/".join(_parts(path.rstrip("/") if path.strip("/") else path))
+
+
+def _parts(path: str) -> list[str]:
     if path.startswith("/"):
         raise BadPath("outside_project", f"{quoted(path)} is an absolute path")
     if len(path) > 1 and path[1] == ":" and path[0].isalpha():
@@ -63,8 +77,7 @@ def normal_path(path: str) -> str:
         raise BadPath("component", "the path is empty")
     if fold(kept[0]) in _RESERVED_TOPS:
         raise BadPath("reserved", f"{quoted(kept[0])} belongs to the project itself and is not a place for output")
-    check_extension(kept[-1])
-    return "/".join(kept)
+    return kept
 
 
 def check_component(part: str, path: str) -> None:

@@ -21,10 +21,6 @@ def _given(value: Value) -> Value:
     return value
 
 
-def _not_yet(_: Value) -> Value:
-    raise PydanticCustomError("manifest.unsupported", "is of a later release: this version cannot read it yet")
-
-
 def _pick(value: Value) -> Value:
     if value in ("first", "all", "review") and isinstance(value, str):
         return value
@@ -67,8 +63,6 @@ _SCALAR: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 Duration = Annotated[
     str | None, BeforeValidator(_duration), Given, WithJsonSchema({"type": "string", "examples": ["60s", "30m", "2h"]})
 ]
-_NEVER: dict[str, Any] = {"not": {}, "description": "not in this version"}
-Later = Annotated[Any, BeforeValidator(_not_yet), WithJsonSchema(_NEVER)]
 Limits = Annotated[
     Any,
     Given,
@@ -341,6 +335,22 @@ class JournalMirror(Closed):
     remote: Text = Field(default=None, description="A remote of the repository.", examples=["origin"])
 
 
+class Store(Closed):
+    """Where originals, the pictures as they were delivered, are kept."""
+
+    path: Text = Field(
+        default=None,
+        description="A folder below the project's root instead of .imagebatch/store.",
+        examples=["originals"],
+    )
+    share: Annotated[str | None, Given] = Field(
+        default=None,
+        json_schema_extra={"pattern": r"^(none|git|lfs|dir:.+|.*\$\{.+)$"},
+        description="How they live beyond this machine: none, git or lfs (committed by you), or dir: and a folder.",
+        examples=["none", "git", "lfs", "dir:/mnt/team/originals"],
+    )
+
+
 class Project(Closed):
     """imagebatch.yaml: the project's settings."""
 
@@ -362,7 +372,11 @@ class Project(Closed):
     journal: Annotated[JournalMirror | None, Given] = Field(
         default=None, description="What is written down elsewhere.", examples=[{"mirror": "git", "remote": "origin"}]
     )
-    store: Later = None
+    store: Annotated[Store | None, Given] = Field(
+        default=None,
+        description="Where originals are kept.",
+        examples=[{"path": "originals", "share": "lfs"}, {"share": "dir:/mnt/team/originals"}],
+    )
 
 
 _HASH = "^sha256:[0-9a-f]{64}$"

@@ -9,6 +9,7 @@ from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.schema import BrakeLimits, BudgetLimits, Project, Provider
 from imagebatch.manifest.shared import read_shared
+from imagebatch.manifest.storage import read_store
 from imagebatch.manifest.written import Value, plain
 from imagebatch.manifest.yaml import Document
 from imagebatch.model.money import Money, parse_money
@@ -88,6 +89,7 @@ def read_settings(
         budget=_budget(project.budget, document, findings),
         on_remove=(defaults.on_remove if defaults else None) or "trash",
         shared=read_shared(project, document, findings, lambda text: filled_or_none(text, variables)),
+        store=read_store(project, document, findings, lambda text: filled_or_none(text, variables)),
     )
 
 

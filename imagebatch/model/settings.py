@@ -10,6 +10,8 @@ from imagebatch.model.money import Money
 from imagebatch.model.variant import Place
 
 WithoutKey = Literal["error", "simulate"]
+Share = Literal["none", "git", "lfs", "dir"]
+USUAL_STORE = ".imagebatch/store"
 SIMULATOR_BASE = "simulator"
 
 
@@ -107,6 +109,20 @@ class SharedState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where originals are kept: `path` below the project's root, and how they live beyond this machine.
+
+    `folder` is the shared one of `dir`, as it was written: absolute, or below the project's root. `said` tells that
+    somebody wrote `share` down, so that `none` is a decision and no default.
+    """
+
+    path: str = USUAL_STORE
+    share: Share = "none"
+    folder: str | None = None
+    said: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSettings:
     """What `imagebatch.yaml` says, with every default filled in."""
 
@@ -116,3 +132,4 @@ class ProjectSettings:
     budget: Budget = Budget()
     on_remove: OnRemove = "trash"
     shared: SharedState | None = None
+    store: StoreSettings = StoreSettings()

@@ -1,74 +1,160 @@
-"""The store: pictures' bytes by their hash, below `.imagebatch/store/ab/abcdef….png`.
+"""The store: originals, pictures as they were delivered, by their hash: `.imagebatch/store/ab/abcdef….png`.
 
 Nothing under a final name is ever changed. A picture is written under another name in the same file system, checked,
-synced, renamed, and its folder synced: what has a final name is whole, after a power cut too.
+synced, renamed, and its folder synced: what has a final name is whole, after a power cut too. Originals of the same
+team may lie beyond it, in a shared folder; they are copied here when they are needed, and checked on the way.
 """
 
-import re
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from threading import Lock
+from typing import Final
 
 from imagebatch.effects import seams
-from imagebatch.effects.files import is_file, is_link, make_folders, names_in, remove, sync_file, sync_folder
+from imagebatch.effects.files import (
+    is_file,
+    is_link,
+    make_folders,
+    names_in,
+    remove,
+    sync_file,
+    sync_folder,
+    write_bytes,
+)
 from imagebatch.errors import OutputError
 from imagebatch.outputs.paths import EXTENSIONS
+from imagebatch.outputs.shelf import Shelf, copy_hashed, digest_of
+from imagebatch.outputs.trouble import CODES, disk_errors
 
-# Hashes come from locks that somebody may have edited, too: a name from elsewhere must not become a path.
-_HASH = re.compile(r"sha256:([0-9a-f]{64})")
 _COUNTER = count()
+
+Proof = Callable[[Path, str], bool]
+"""Whether a file has just the bytes of a hash."""
 
 
 class Store:
-    """The store in one folder (`.imagebatch/store`); it is made when the first picture comes. Threads may share it."""
+    """The store in one folder; it is made when the first picture comes. Threads may share it.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._shards: dict[str, dict[str, str]] = {}
-        # A folder is read and a name added under it: a reading that began earlier must not replace what was added.
-        self._looking = Lock()
+    `beyond` are folders that are asked for what is not here; nothing is written there. `proof` is given where others
+    write into this folder, too (git does): what it denies is not here.
+    """
+
+    def __init__(self, folder: Path, *, beyond: Sequence[Shelf] = (), proof: Proof | None = None) -> None:
+        self.folder: Final = folder
+        self._shelf = Shelf(folder)
+        self._beyond = beyond
+        self._proof = proof
+        self._broken: dict[Path, str] = {}
+
+    @property
+    def broken(self) -> Mapping[Path, str]:
+        """Files beyond the store that were to be taken and are not what their name says, and why."""
+        return self._broken
 
     def has(self, sha256: str) -> bool:
-        """Whether the bytes with this hash (`sha256:` and 64 hex digits) are here; a text that is no hash never is."""
-        return self._name(sha256) is not None
+        """Whether the bytes with this hash (`sha256:` and 64 hex digits) are here, or can be taken from beyond."""
+        return self.holds(sha256) or any(shelf.find(sha256) not in {None, *self._broken} for shelf in self._beyond)
+
+    def holds(self, sha256: str) -> bool:
+        """Whether the store itself has these bytes; a text that is no hash it never has."""
+        path = self._shelf.find(sha256)
+        return path is not None and (self._proof is None or self._proof(path, sha256))
 
     def path_of(self, sha256: str) -> Path:
-        """The file with these bytes.
+        """The file with these bytes, taken from beyond where the store does not hold them.
 
-        Raises KeyError where the store does not have them.
+        Raises KeyError where nobody has them, OutputError where the disk is full.
         """
-        name = self._name(sha256)
-        path = self._folder / (name or "")[:2] / (name or "")
-        if name is None or not is_file(path):
-            with self._looking:
-                self._shards.pop(sha256[7:9], None)  # somebody tidied up: look again next time
+        path = self._shelf.find(sha256)
+        if path is not None and is_file(path) and self.holds(sha256):
+            return path
+        self._shelf.forget(sha256)
+        if not self.bring(sha256):
             raise KeyError(sha256)
-        return path
+        return self._shelf.find(sha256) or self.folder
+
+    def find(self, sha256: str) -> Path | None:
+        """As `path_of`; None where nobody has them."""
+        try:
+            return self.path_of(sha256) if self.has(sha256) else None
+        except KeyError:
+            return None
+
+    def bring(self, sha256: str) -> bool:
+        """Take these bytes from beyond, if they are what their name says; whether the store holds them then.
+
+        Raises OutputError where the disk here is full.
+        """
+        if self.holds(sha256):
+            return True
+        return any(self._taken(source, sha256) for shelf in self._beyond if (source := shelf.find(sha256)) is not None)
 
     def hashes(self) -> frozenset[str]:
-        """All hashes that the store has."""
-        shards = (name for name in names_in(self._folder) if re.fullmatch(r"[0-9a-f]{2}", name))
-        return frozenset(f"sha256:{digest}" for shard in shards for digest in self._shard(shard))
+        """All hashes that the store itself has by name."""
+        return self._shelf.hashes()
 
     def fresh_path(self) -> Path:
         """A name for a file that is still being written; its folder exists. Leftovers are removed by `sweep`."""
-        folder = self._folder / "new"
+        folder = self.folder / "new"
         try:
             seams.disk.mkdir(folder)  # looking first would look twice where it exists, as it nearly always does
         except FileExistsError:
             pass
         except FileNotFoundError:
             make_folders(folder)
-        return folder / f"{seams.processes.pid()}-{next(_COUNTER)}.part"
+        name = f"{seams.processes.pid()}-{next(_COUNTER)}.part"
+        if self._proof is not None and not is_file(folder / ".gitignore"):
+            write_bytes(folder / ".gitignore", b"*\n")  # the store is in git, and this is nothing to be committed
+        return folder / name
 
     def adopt(self, path: Path, sha256: str, media_type: str, *, synced: bool = False) -> Path:
         """Take a checked file from `fresh_path` into the store: sync, rename, sync the folder. Blocks on the disk.
 
         `synced` where the file itself is on disk already and has its final mode (the worker that checked it saw to it).
         """
-        digest = _digest(sha256)
-        folder = self._folder / digest[:2]
-        target = folder / f"{digest}.{EXTENSIONS[media_type]}"
+        return self._adopted(path, sha256, EXTENSIONS[media_type], synced=synced)
+
+    def sweep(self) -> int:
+        """Remove what dead runs left half-written; only for the one who holds the lease. Gives how many there were.
+
+        Raises OutputError where a folder of the store is a link: following it would write outside the project.
+        """
+        for name in names_in(self.folder):
+            if is_link(self.folder / name):
+                raise OutputError(
+                    "a folder of the store is a link",
+                    f"{name} in {self.folder.name} is a link. Following it could write outside the project.",
+                    hints=(f"Remove it: rm {self.folder.parent.name}/{self.folder.name}/{name}",),
+                    code="path.symlink",
+                )
+        left = [self.folder / "new" / name for name in names_in(self.folder / "new") if name.endswith(".part")]
+        for path in left:
+            remove(path)
+        return len(left)
+
+    def _taken(self, source: Path, sha256: str) -> bool:
+        if source in self._broken:
+            return False
+        with disk_errors(str(self.folder), "Nothing was lost.", gone=True):
+            fresh = self.fresh_path()
+        try:
+            if copy_hashed(source, fresh) == sha256:
+                self._adopted(fresh, sha256, source.suffix.removeprefix("."))
+                return True
+            self._broken[source] = "has other bytes than its name says"
+        except OSError as error:
+            if error.errno in CODES:  # which reading never gives
+                with disk_errors(str(self.folder), "Nothing was lost.", gone=True):
+                    raise
+            self._broken[source] = f"cannot be read: {error.strerror or error}"
+        finally:
+            remove(fresh)
+        return False
+
+    def _adopted(self, path: Path, sha256: str, extension: str, *, synced: bool = False) -> Path:
+        digest = digest_of(sha256)
+        folder = self.folder / digest[:2]
+        target = folder / f"{digest}.{extension}"
         if not synced:
             seams.disk.chmod(path, 0o644)
             sync_file(path)
@@ -76,53 +162,8 @@ class Store:
             seams.disk.replace(path, target)
         except FileNotFoundError:
             make_folders(folder)
-            sync_folder(self._folder)
+            sync_folder(self.folder)
             seams.disk.replace(path, target)
         sync_folder(folder)
-        with self._looking:
-            self._read(digest[:2])[digest] = target.name
+        self._shelf.note(target)
         return target
-
-    def sweep(self) -> int:
-        """Remove what dead runs left half-written; only for the one who holds the lease. Gives how many there were.
-
-        Raises OutputError where a folder of the store is a link: following it would write outside the project.
-        """
-        for name in names_in(self._folder):
-            if is_link(self._folder / name):
-                raise OutputError(
-                    "a folder of the store is a link",
-                    f"{name} in {self._folder.name} is a link. Following it could write outside the project.",
-                    hints=(f"Remove it: rm .imagebatch/{self._folder.name}/{name}",),
-                    code="path.symlink",
-                )
-        left = [self._folder / "new" / name for name in names_in(self._folder / "new") if name.endswith(".part")]
-        for path in left:
-            remove(path)
-        return len(left)
-
-    def _name(self, sha256: str) -> str | None:
-        match = _HASH.fullmatch(sha256)
-        return None if match is None else self._shard(match[1][:2]).get(match[1])
-
-    def _shard(self, shard: str) -> dict[str, str]:
-        found = self._shards.get(shard)
-        if found is None:
-            with self._looking:
-                found = self._read(shard)
-        return found
-
-    def _read(self, shard: str) -> dict[str, str]:
-        """The names of one folder, read once; only under the lock."""
-        found = self._shards.get(shard)
-        if found is None:
-            names = names_in(self._folder / shard)
-            found = self._shards[shard] = {name[:64]: name for name in names if re.fullmatch(r"[0-9a-f]{64}\..+", name)}
-        return found
-
-
-def _digest(sha256: str) -> str:
-    match = _HASH.fullmatch(sha256)
-    if match is None:
-        raise ValueError(f"{sha256!r} is no sha256")
-    return match[1]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from imagebatch.errors import OutputError
 
-_CODES = {errno.ENOSPC: "disk.full", errno.EDQUOT: "disk.full", errno.EFBIG: "disk.limit"}
+CODES = {errno.ENOSPC: "disk.full", errno.EDQUOT: "disk.full", errno.EFBIG: "disk.limit"}
 
 
 @contextmanager
@@ -25,6 +25,6 @@ def disk_errors(path: str, safe: str, *, gone: bool = False) -> Iterator[None]:
             "a file cannot be written",
             f"{path}: {error.strerror or error}. {safe}".rstrip(),
             hints=("make room or give write access, then: imagebatch apply",),
-            code=_CODES.get(error.errno or 0, "disk.error"),
+            code=CODES.get(error.errno or 0, "disk.error"),
             path=path,
         ) from error

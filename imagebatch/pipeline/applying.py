@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 from imagebatch.effects import seams
 from imagebatch.errors import EXIT_REFUSED
 from imagebatch.model.event import Event, Told
+from imagebatch.pipeline.beyond import share
 from imagebatch.pipeline.carrying_out import carry_out
+from imagebatch.pipeline.homes import is_apart
 from imagebatch.pipeline.lost_lock import refuse_in_the_way
 from imagebatch.pipeline.opened import ApplyOptions, Opened
+from imagebatch.pipeline.originals import fetch_for, move_in, warn_of_denied
 from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.resending import Resending, resending
@@ -19,7 +22,7 @@ from imagebatch.pipeline.world import remember_rows
 from imagebatch.plan.budget import Funds
 from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
 from imagebatch.run.executor import new_doubt
-from imagebatch.run.result import RunResult, exit_code, left_bad, left_kept
+from imagebatch.run.result import OnlyHere, RunResult, exit_code, left_bad, left_kept
 from imagebatch.run.stop import LAST_WORD
 from imagebatch.state.store import StateStore
 
@@ -64,6 +67,7 @@ def apply_project(
         run = Opened(project, request=request, options=options, session=session, tell=tell, stack=stack)
         doubted = resending(run) if request.resend else None  # before what is settled now turns into other changes
         settle_open_steps(run)
+        move_in(run.originals)
         look_for_duplicates(run)
         planned, funds = _planned(run, saved, doubted)
         if session.first and any(one.code == "path.not_ours" for one in planned.plan.blocked_by):
@@ -76,6 +80,7 @@ def apply_project(
         else:
             return Applied(planned=planned, result=None, exit_code=EXIT_REFUSED)
         remember_rows(project.home, run.rows)
+        result = replace(result, only_here=_shared(run, result))
         code = exit_code(result, require_picks=options.require_picks)
         return Applied(planned=planned, result=result, exit_code=code)
 
@@ -98,11 +103,23 @@ def _planned(run: Opened, saved: SavedPlan | None, doubted: Resending | None) ->
         options = doubted.options
     funds = run.funds()
     planned = plan_against(run.project, world, run.request, options, funds=funds)
+    if fetch_for(planned.plan, run.originals, run.warn):  # what was thought to lie beyond the store does not
+        planned = plan_against(run.project, run.world(), run.request, options, funds=funds)
+    warn_of_denied(run.originals, run.warn)
     if doubted is not None:
         planned = doubted.guarded(planned)
     if saved is not None:
         check_same(saved, planned.plan)
     return planned, funds
+
+
+def _shared(run: Opened, result: RunResult) -> OnlyHere:
+    """Share originals as the project says, once all else is done; how many are on this machine only."""
+    if is_apart(run.home):
+        return OnlyHere()
+    stopped = result.stopped_by is not None
+    environ = run.project.setup.variables
+    return share(run.originals, run.session.ledger, environ=environ, warn=run.warn, stopped=stopped)
 
 
 def _with_nothing_to_do(run: Opened, planned: Planned, funds: Funds, last_word: str) -> RunResult:

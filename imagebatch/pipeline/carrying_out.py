@@ -15,6 +15,7 @@ from imagebatch.pipeline.checks import unmet_checks
 from imagebatch.pipeline.equipping import equip
 from imagebatch.pipeline.lost_lock import refuse_where_lost
 from imagebatch.pipeline.opened import Opened
+from imagebatch.pipeline.originals import fetch_for
 from imagebatch.pipeline.planning import Planned, plan_against
 from imagebatch.pipeline.shared import may_be_elsewhere, whereabouts
 from imagebatch.plan.budget import Funds
@@ -139,6 +140,7 @@ async def _rounds(run: Opened, planned: Planned, executor: Executor, course: _Co
         before = len(course.outcomes)
         if run.beside is not None:
             run.beside.bring(plan, run.store)
+        fetch_for(plan, run.originals, run.warn)
         await executor.run(plan)
         deferred = any(change.action == "defer" for change in plan.changes)
         drawn = any(one.end == "done" for one in course.outcomes[before:])

@@ -7,15 +7,14 @@ from imagebatch.errors import PlanError
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Picks
 from imagebatch.model.variant import Variant
-from imagebatch.outputs.store import Store
 from imagebatch.pipeline.autopick import Choice, Picker, Proposal, picker
 from imagebatch.pipeline.deciding import selected_entries
+from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.picking import picked
 from imagebatch.pipeline.project import Project
-from imagebatch.pipeline.world import STORE, stored_files
+from imagebatch.pipeline.world import stored_files
 from imagebatch.plan.picking import is_own, source_of
 from imagebatch.providers.wanted import request_prompt
-from imagebatch.state.store import FOLDER
 
 
 def choose_by_rule(
@@ -58,7 +57,7 @@ def choose_by_rule(
 def _chosen(project: Project, address: str, variant: Variant, entry: Entry, judge: Picker) -> int | None:
     """What the rule chooses; None where the bytes of a candidate are not here, which it could not compare."""
     offered = [one for one in entry.candidates if not is_own(one)]
-    here = stored_files(project.home, offered)
+    here = stored_files(originals_of(project).store, offered)
     if len(here) < len(offered) or not offered:
         return None
     facts = {number: source_of(offered[number - 1]) for number in here}
@@ -80,5 +79,4 @@ def _reference(project: Project, variant: Variant) -> Path | None:
         return None
     if first.path is not None:
         return project.root / first.path
-    store = Store(project.home / FOLDER / STORE)
-    return store.path_of(first.sha256) if first.sha256 is not None and store.has(first.sha256) else None
+    return originals_of(project).store.find(first.sha256) if first.sha256 is not None else None

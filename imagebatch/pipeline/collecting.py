@@ -2,6 +2,9 @@
 
 What is kept is decided by bytes' hashes alone, wherever they stand in a lock or in picks.yaml: a file that cannot be
 read as a lock still keeps what it names. Nothing is deleted that has not been in the trash for its whole time.
+
+A folder that checkouts share is another matter: what other checkouts name stands in their locks, which nobody here can
+read. It is only looked through where a person asks for just that.
 """
 
 import re
@@ -15,17 +18,20 @@ from imagebatch.effects import seams
 from imagebatch.effects.files import exists, is_link, make_folders, names_in, read_bytes, remove, sync_folder
 from imagebatch.effects.git import GitFailed
 from imagebatch.effects.git_files import LocalGit
-from imagebatch.errors import StateError
+from imagebatch.errors import StateError, UsageError
 from imagebatch.manifest.picks import PICKS_PATH
+from imagebatch.manifest.source import PROJECT_FILE
+from imagebatch.outputs.shelf import Shelf
 from imagebatch.pipeline.lockwork import open_session
+from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.project import Project
-from imagebatch.pipeline.world import STORE
 from imagebatch.plan.foreign import all_hashes
 from imagebatch.state.layout import FOLDER as LOCK_FOLDER
 from imagebatch.state.lockfile import LOCK_NAME
 from imagebatch.state.lockfile_io import lock_files
 from imagebatch.state.store import FOLDER
 
+TRASH: Final = "trash"
 _NAMED: Final = re.compile(rb"[0-9a-f]{64}")
 _STORED: Final = re.compile(r"([0-9a-f]{64})\..+")
 _TRASHED: Final = re.compile(r"store-([0-9]{4}-[0-9]{2}-[0-9]{2})")
@@ -46,13 +52,23 @@ class Collected:
     asked: str
 
 
-def collect(project: Project, *, older_s: float, expire_s: float, do: bool, lock_timeout_s: float) -> Collected:
+def shared_folder(project: Project) -> str | None:
+    """The folder that the project's originals are shared in, as it was written down; None where there is none."""
+    return originals_of(project).settings.folder
+
+
+def collect(
+    project: Project, *, older_s: float, expire_s: float, do: bool, lock_timeout_s: float, shared: bool = False
+) -> Collected:
     """Move what nothing names to the trash, and delete trash older than `expire_s`; only look unless `do`.
+
+    `shared` looks through the shared folder instead, as if nobody but this checkout used it; its trash lies in it.
 
     What no lock and no picks.yaml names, but draw index or journal do, is kept until it is `older_s` old.
 
     Raises RefusedError while a run is under way, StateError where git cannot tell what its refs name.
     """
+    store, trash = _places(project, shared=shared)
     with open_session(project, lock_timeout_s) as session:
         named, asked = _named(project)
         named |= {one.removeprefix("sha256:") for one in all_hashes(session.ledger)}
@@ -60,34 +76,36 @@ def collect(project: Project, *, older_s: float, expire_s: float, do: bool, lock
         now = seams.clock.wall().timestamp()
         spare: dict[Path, int] = {}
         kept = 0
-        for digest, path in _stored(project.home / FOLDER / STORE).items():
+        for digest, path in _stored(store).items():
             facts = seams.disk.stat(path)
             young = now - facts.st_mtime < (older_s if digest in remembered else _DAY_S)
             if digest in named or young:
                 kept += 1
             else:
                 spare[path] = facts.st_size
-        trash = project.home / FOLDER / "trash"
         expired = tuple(name for name in names_in(trash) if _is_expired(name, now, expire_s))
         if do:
             _to_trash(spare, trash / f"store-{datetime.fromtimestamp(now, UTC):%Y-%m-%d}")
             for name in expired:
                 _delete(trash / name)
+            for path in Shelf(store).leftovers(now - _DAY_S) if shared else ():
+                remove(path)
     return Collected(pictures=len(spare), size=sum(spare.values()), kept=kept, expired=expired, asked=asked)
 
 
-def put_back(project: Project, day: str | None, *, lock_timeout_s: float) -> tuple[int, int]:
+def put_back(project: Project, day: str | None, *, lock_timeout_s: float, shared: bool = False) -> tuple[int, int]:
     """Move pictures from the trash back into the store; from all days where `day` (`2026-11-28`) is None.
 
     Gives how many, and their bytes. Raises RefusedError while a run is under way, StateError where there is no such
     trash.
     """
-    trash = project.home / FOLDER / "trash"
+    store, trash = _places(project, shared=shared)
     wanted = [name for name in names_in(trash) if (match := _TRASHED.fullmatch(name)) and day in {None, match[1]}]
     if not wanted:
+        where = "The trash of the shared folder" if shared else f"{FOLDER}/{TRASH}"
         raise StateError(
             "nothing to restore",
-            f"{FOLDER}/trash has no pictures of the store{f' of {day}' if day else ''}.",
+            f"{where} has no pictures of the store{f' of {day}' if day else ''}.",
             code="gc.no_trash",
         )
     count = size = 0
@@ -96,8 +114,22 @@ def put_back(project: Project, day: str | None, *, lock_timeout_s: float) -> tup
             for digest, path in _stored(trash / name).items():
                 size += seams.disk.stat(path).st_size
                 count += 1
-                _move(path, project.home / FOLDER / STORE / digest[:2] / path.name)
+                _move(path, store / digest[:2] / path.name)
     return count, size
+
+
+def _places(project: Project, *, shared: bool) -> tuple[Path, Path]:
+    """The folder to look through, and its trash. Raises UsageError where nothing is shared in a folder."""
+    originals = originals_of(project)
+    if not shared:
+        return originals.store.folder, project.home / FOLDER / TRASH
+    if originals.shared is None:
+        raise UsageError(
+            "no shared folder",
+            f"--shared is for a project with store: {{share: dir:PATH}}, and {PROJECT_FILE} names none.",
+            hints=("imagebatch gc",),
+        )
+    return originals.shared.folder, originals.shared.folder / TRASH
 
 
 def _named(project: Project) -> tuple[set[str], str]:

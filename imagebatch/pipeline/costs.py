@@ -8,8 +8,8 @@ from pathlib import Path
 from imagebatch.effects.files import exists
 from imagebatch.errors import PlanError
 from imagebatch.model.money import Money, read_money, totals
+from imagebatch.pipeline.homes import homes_of
 from imagebatch.pipeline.project import Project
-from imagebatch.pipeline.world import homes_of
 from imagebatch.plan.budget import Funds
 from imagebatch.plan.options import PlanOptions
 from imagebatch.providers.registry import SIMULATED

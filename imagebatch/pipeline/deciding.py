@@ -12,6 +12,7 @@ from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Picks
 from imagebatch.model.variant import EXT_MARK, Variant
 from imagebatch.pipeline.inspecting import recorded_now
+from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.picking import (
     PastDraw,
     accepted,
@@ -206,7 +207,7 @@ def restore_earlier(
 
 def earlier_pictures(project: Project, draw: PastDraw) -> Mapping[int, str]:
     """Where the pictures of a draw lie in the store, by the candidates' numbers."""
-    here = stored_files(project.home, draw.candidates)
+    here = stored_files(originals_of(project).store, draw.candidates)
     return {number: path.relative_to(project.root).as_posix() for number, path in here.items()}
 
 

@@ -10,12 +10,11 @@ from imagebatch.effects.disk import READ
 from imagebatch.effects.files import hash_rest, is_file, opened
 from imagebatch.errors import OutputError
 from imagebatch.model.generation import Entry
-from imagebatch.outputs.store import Store
 from imagebatch.outputs.thumbs import THUMB, Thumbs
 from imagebatch.pipeline.inspecting import recorded_now
+from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, selected
 from imagebatch.pipeline.project import Project
-from imagebatch.pipeline.world import STORE
 from imagebatch.plan.costs import summary_line
 from imagebatch.plan.picking import hashes
 from imagebatch.plan.states import states_of
@@ -144,12 +143,13 @@ def _sources(
 
     A clone has no store, and shows its outputs.
     """
-    store = Store(project.home / ".imagebatch" / STORE)
+    store = originals_of(project).store
     found: dict[str, tuple[str, Path]] = {}
     for one in figures:
         for shot in (*one.shots, *one.before):
-            if shot.sha256 is not None and store.has(shot.sha256):
-                found[shot.sha256] = (shot.sha256, store.path_of(shot.sha256))
+            path = store.find(shot.sha256) if shot.sha256 is not None else None
+            if path is not None and shot.sha256 is not None:
+                found[shot.sha256] = (shot.sha256, path)
         entry = entries.get(one.address)
         picked = [shot.sha256 for shot in one.shots if shot.picked and shot.sha256 is not None]
         if entry is not None and len(picked) == 1 and picked[0] not in found:

@@ -11,10 +11,10 @@ from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Pick
 from imagebatch.model.settings import Redo
 from imagebatch.model.variant import Draft, Variant
-from imagebatch.outputs.store import Store
+from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, selected
 from imagebatch.pipeline.project import Project, wanted
-from imagebatch.pipeline.world import STORE, stored_files
+from imagebatch.pipeline.world import stored_files
 from imagebatch.plan.foreign import all_hashes
 from imagebatch.plan.picking import hashes, wanted_files
 from imagebatch.plan.reasons import SIMULATED
@@ -24,7 +24,7 @@ from imagebatch.plan.unknown import unknown_address
 from imagebatch.providers.wanted import Wanted, request_prompt
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import empty_lock
-from imagebatch.state.store import FOLDER, StateStore
+from imagebatch.state.store import StateStore
 
 NO_LINEAGE = "0" * 32
 
@@ -131,7 +131,7 @@ def explain(project: Project, planned: Planned, address: str) -> Explained:
     found: tuple[Difference, ...] = ()
     if entry is not None and change.variant is not None:
         found = differences(entry.request, change.variant.request)
-    here = stored_files(project.home, entry.candidates) if entry is not None else {}
+    here = stored_files(originals_of(project).store, entry.candidates) if entry is not None else {}
     return Explained(
         change=change,
         rendered=rendered,
@@ -261,7 +261,7 @@ def unmarked(wanted: Mapping[str, str], marks: Mapping[str, bool]) -> tuple[Disa
 
 def pick_disagreements(project: Project, recorded: Ledger, selects: Callable[[str], bool]) -> tuple[Disagreement, ...]:
     """Choices in picks.yaml whose bytes neither the lock nor the store has: they choose nothing."""
-    named, store = all_hashes(recorded), Store(project.home / FOLDER / STORE)
+    named, store = all_hashes(recorded), originals_of(project).store
     return tuple(
         Disagreement(address=address, code="verify.picks", detail=f"{PICKS_PATH} names {sha256}, which nobody here has")
         for address, pick in sorted(project.loaded.picks.picks.items())

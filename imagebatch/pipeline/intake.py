@@ -10,11 +10,10 @@ from imagebatch.outputs.download import Taken, take_bytes
 from imagebatch.outputs.picture import MAX_BYTES
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.workers import Workers
-from imagebatch.state.store import FOLDER
 
 
-def take_file(home: Path, path: Path) -> PictureFacts:
-    """Put a picture file into the store of the project whose state is at `home`.
+def take_file(store: Store, path: Path) -> PictureFacts:
+    """Put a picture file into the store.
 
     Raises OutputError where it cannot be read or is no allowed picture.
     """
@@ -28,7 +27,7 @@ def take_file(home: Path, path: Path) -> PictureFacts:
         data = read_bytes(path)
     except OSError as error:
         raise OutputError("the picture cannot be read", f"{path}: {error.strerror}.", code="file.unreadable") from None
-    taken = seams.clock.run(_taken(Store(home / FOLDER / "store"), data))
+    taken = seams.clock.run(_taken(store, data))
     if isinstance(taken, Failure):
         raise OutputError("not a picture", f"{path}: {taken.message}.", code=taken.provider_code, path=str(path))
     return taken.facts

@@ -11,8 +11,9 @@ from functools import partial
 from imagebatch.errors import ImagebatchError
 from imagebatch.http.clock import SystemClock
 from imagebatch.model.token import make_token
+from imagebatch.pipeline.homes import is_run_home
 from imagebatch.pipeline.opened import Opened
-from imagebatch.pipeline.world import Beside, is_run_home
+from imagebatch.pipeline.world import Beside
 from imagebatch.plan.types import Plan
 from imagebatch.run.lanes import Lane
 from imagebatch.run.settle import Listing, ListingFailed, Listings

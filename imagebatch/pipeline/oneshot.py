@@ -189,7 +189,7 @@ def _own_folder(variables: Mapping[str, str]) -> Path:
 
 
 def _own_project() -> str:
-    return f'version: 1\nlineage: "{new_lineage()}"\ndefaults: {{provider: all-images}}\n'
+    return f'version: 1\nlineage: "{new_lineage()}"\ndefaults: {{provider: all-images}}\nstore: {{share: none}}\n'
 
 
 def _literal(prompt: str) -> str:

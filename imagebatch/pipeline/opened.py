@@ -15,11 +15,12 @@ from imagebatch.model.token import lineage_tag
 from imagebatch.outputs.store import Store
 from imagebatch.pipeline.costs import read_funds
 from imagebatch.pipeline.lanes import open_lane
+from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.planning import PlanRequest
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.recording import Recording
 from imagebatch.pipeline.unlooked import Unlooked
-from imagebatch.pipeline.world import STORE, Memory, World, read_beside, session_world, stat_disk
+from imagebatch.pipeline.world import Memory, World, read_beside, session_world, stat_disk
 from imagebatch.plan.budget import Funds
 from imagebatch.plan.options import InDoubt
 from imagebatch.run.duplicates import Duplicates
@@ -64,8 +65,10 @@ class Opened:
         self.home = project.home
         self.disk = stat_disk(self.home)
         stack.callback(self.disk.save)
-        self.store = Store(self._work / STORE)
-        self.beside = read_beside(self.home, project.settings.lineage)
+        self.originals = originals_of(project)
+        stack.callback(self.originals.save)
+        self.store: Store = self.originals.store
+        self.beside = read_beside(self.home, project.settings.lineage, project.settings.store)
         self.unlooked = Unlooked(self.home, project.targets)
         self.started = seams.clock.monotonic()
         self.spending = Spending()
@@ -90,6 +93,10 @@ class Opened:
     @property
     def _work(self) -> Path:
         return self.home / ".imagebatch"
+
+    def warn(self, text: str) -> None:
+        """Say that something is not as it should be and stops nothing."""
+        self.tell(Told(kind="warning", message=text))
 
     def world(self) -> World:
         """What a plan is compared with, as it is now."""

@@ -9,6 +9,7 @@ from imagebatch.model.generation import PictureFacts
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.pipeline.deciding import recorded_entry
 from imagebatch.pipeline.intake import take_file
+from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.picking import own_file
 from imagebatch.pipeline.planning import PlanRequest, make_plan
 from imagebatch.pipeline.project import Project
@@ -40,7 +41,7 @@ def use_file(project: Project, address: str, path: Path) -> tuple[Picks, Picture
             address=address,
         )
     own = _project_path(project, address, path)
-    facts = take_file(project.home, path)
+    facts = take_file(originals_of(project).store, path)
     pick = Pick(for_draw=variant.draw, use=(facts.sha256,), was="file", file=own)
     return own_file(project.loaded.picks, address, entry, pick), facts, own
 

@@ -14,6 +14,8 @@ from imagebatch.model.money import Money
 from imagebatch.model.variant import Variant
 from imagebatch.pipeline.checks import unmet_checks
 from imagebatch.pipeline.costs import read_funds
+from imagebatch.pipeline.ephemeral import refused_in_ci
+from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.picking import settle_hint
 from imagebatch.pipeline.policy import untrusted_job
 from imagebatch.pipeline.project import Project, wanted
@@ -75,9 +77,11 @@ def make_plan(project: Project, request: PlanRequest, now: Now = utc_now) -> Pla
     `now` tells which month a budget is for.
     """
     disk = stat_disk(project.home)
-    world = read_world(project.home, project.settings.lineage, disk)
+    originals = originals_of(project)
+    world = read_world(project, originals.store, disk)
     planned = plan_against(project, world, request, funds=read_funds(project, now))
     disk.save()
+    originals.save()
     return planned
 
 
@@ -144,7 +148,8 @@ def plan_against(
     if first:
         _refuse_needless_retry(plan, options.retry)
         plan = replace(plan, notes=(*plan.notes, *_unsettled(plan, options.retry)))
-    refusals = tuple(one for one in (*world.refusals, *_refused_job(project)) if one.force not in options.forces)
+    refused = (*world.refusals, *_refused_job(project), *refused_in_ci(project, plan))
+    refusals = tuple(one for one in refused if one.force not in options.forces)
     plan = replace(plan, blocked_by=(*refusals, *plan.blocked_by))
     warnings = tuple(
         f"{problem.detail}; {problem.hint}" if problem.hint else problem.detail
@@ -228,7 +233,7 @@ def selected(project: Project, selectors: Sequence[str], *, exclude: Sequence[st
     """
     if not selectors and not exclude:
         return None
-    world = read_world(project.home, project.settings.lineage, stat_disk(project.home))
+    world = read_world(project, originals_of(project).store, stat_disk(project.home))
     return selected_in(world, project, selectors, exclude=exclude)
 
 

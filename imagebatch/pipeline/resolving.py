@@ -192,7 +192,7 @@ def supply(
 
     with _held(project, selectors, exclude, lock_timeout_s) as run:
         doubt = _only(run)
-        facts = take_file(project.home, path)
+        facts = take_file(run.store, path)
         candidate = Candidate(id="1", facts=facts)
         mine = {at: entry for at, entry in run.session.ledger.doubtful() if entry.token == doubt.token}
         token = doubt.tokens[0]

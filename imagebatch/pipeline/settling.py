@@ -32,7 +32,7 @@ def settle_open_steps(run: Opened) -> None:
 def _is_stored(run: Opened, token: str) -> bool:
     """Whether the pictures of an answer are in the store and in the lock, though its end is not in the journal."""
     drawn = run.session.ledger.drawn(token)
-    return bool(drawn) and all(one.facts is not None and run.store.has(one.facts.sha256) for one in drawn)
+    return bool(drawn) and all(one.facts is not None and run.store.holds(one.facts.sha256) for one in drawn)
 
 
 def _can_tell(run: Opened, step: Intended) -> bool:

@@ -11,8 +11,8 @@ from imagebatch.manifest.project import shared_state
 from imagebatch.manifest.source import PROJECT_FILE
 from imagebatch.model.settings import SharedState
 from imagebatch.model.variant import Variant
+from imagebatch.pipeline.homes import is_run_home
 from imagebatch.pipeline.project import Project, Setup
-from imagebatch.pipeline.world import is_run_home
 from imagebatch.run.result import Outcome
 from imagebatch.state.shared import Remote, remote_fault
 

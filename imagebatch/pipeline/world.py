@@ -8,9 +8,12 @@ from imagebatch.effects.files import copy, is_folder
 from imagebatch.errors import ImagebatchError
 from imagebatch.model.generation import Candidate
 from imagebatch.model.recorded import Disk, Known, KnownDraw, OutputState
+from imagebatch.model.settings import StoreSettings
 from imagebatch.outputs.disk import StatDisk
 from imagebatch.outputs.store import Store
-from imagebatch.pipeline.project import RUN_HOME, SIMULATED_HOME
+from imagebatch.pipeline.homes import beside, work_of
+from imagebatch.pipeline.originals import originals_at
+from imagebatch.pipeline.project import Project
 from imagebatch.plan.foreign import own_files, recorded_files
 from imagebatch.plan.picking import hashes, source_of
 from imagebatch.plan.types import Blocker, Plan
@@ -18,7 +21,6 @@ from imagebatch.state.known_here import KnownHere
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.store import Session, StateStore
 
-STORE = "store"
 STATS = "outputs.json"
 _FACTS = "providers"
 _ROWS = "rows"
@@ -58,18 +60,19 @@ class Beside:
 
     def _bring(self, wanted: Sequence[str], media_type: str, store: Store) -> None:
         for sha256 in wanted:
-            if self.store.has(sha256):
+            source = self.store.find(sha256)
+            if source is not None:
                 fresh = store.fresh_path()
-                copy(self.store.path_of(sha256), fresh)
+                copy(source, fresh)
                 store.adopt(fresh, sha256, media_type)
 
 
-def read_beside(home: Path, lineage: str | None) -> Beside | None:
+def read_beside(home: Path, lineage: str | None, store: StoreSettings) -> Beside | None:
     """What `run "PROMPT"` drew in this project, and for `run` what the project has; None where there is nothing.
 
     What of it cannot be read, or is another lineage's, stops nothing here.
     """
-    other = _beside(home)
+    other = beside(home)
     if not is_folder(other / ".imagebatch"):
         return None
     try:
@@ -78,32 +81,12 @@ def read_beside(home: Path, lineage: str | None) -> Beside | None:
         return None
     if any(refusal.code in {"lockfile.lineage", "journal.lineage"} for refusal in view.refusals):
         return None
-    return Beside(ledger=view.ledger, store=Store(_work(other) / STORE))
+    return Beside(ledger=view.ledger, store=originals_at(other, store).store)
 
 
-def homes_of(home: Path) -> tuple[Path, Path]:
-    """A home and the one beside it: what `run "PROMPT"` draws in a project is paid from the same purse."""
-    return home, _beside(home)
-
-
-def _beside(home: Path) -> Path:
-    """The home of what `run` draws in the project with this home, and the other way round."""
-    root = _root_of(home)
-    other = root.parents[1] if is_run_home(home) else root / RUN_HOME
-    return other / SIMULATED_HOME if root != home else other
-
-
-def is_run_home(home: Path) -> bool:
-    """Whether this is the home of what `run "PROMPT"` draws in a project."""
-    return _root_of(home).parts[-2:] == RUN_HOME.parts
-
-
-def _root_of(home: Path) -> Path:
-    return home.parents[1] if home.parts[-2:] == SIMULATED_HOME.parts else home
-
-
-def read_world(home: Path, lineage: str | None, disk: StatDisk) -> World:
+def read_world(project: Project, store: Store, disk: StatDisk) -> World:
     """The world as a plan sees it: no lease is taken and nothing is written."""
+    home, lineage = project.home, project.settings.lineage
     view = StateStore(home).open_for_plan(lineage=lineage)
     refusals = tuple(
         Blocker(
@@ -113,7 +96,7 @@ def read_world(home: Path, lineage: str | None, disk: StatDisk) -> World:
         )
         for refusal in view.refusals
     )
-    known = known_here(view.ledger, Store(_work(home) / STORE), read_beside(home, lineage))
+    known = known_here(view.ledger, store, read_beside(home, lineage, project.settings.store))
     return World(
         recorded=view.ledger,
         known=known,
@@ -158,18 +141,14 @@ def remember_rows(home: Path, rows: Mapping[str, int]) -> None:
 
 def stat_disk(home: Path) -> StatDisk:
     """The output files of a project, with the cache that spares their hashing."""
-    return StatDisk(home, _work(home) / STATS)
+    return StatDisk(home, work_of(home) / STATS)
 
 
-def stored_files(home: Path, candidates: Sequence[Candidate]) -> Mapping[int, Path]:
+def stored_files(store: Store, candidates: Sequence[Candidate]) -> Mapping[int, Path]:
     """Where the candidates' pictures lie in the store, by their numbers from 1; what is not here is left out."""
-    store = Store(_work(home) / STORE)
-    found: dict[int, Path] = {}
-    for number, candidate in enumerate(candidates, start=1):
-        facts = source_of(candidate)
-        if facts is not None and store.has(facts.sha256):
-            found[number] = store.path_of(facts.sha256)
-    return found
+    facts = ((number, source_of(one)) for number, one in enumerate(candidates, start=1))
+    found = ((number, store.find(one.sha256)) for number, one in facts if one is not None)
+    return {number: path for number, path in found if path is not None}
 
 
 class PlacedDisk:
@@ -283,7 +262,3 @@ class Memory(MutableMapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._facts)
-
-
-def _work(home: Path) -> Path:
-    return home / ".imagebatch"

@@ -23,7 +23,7 @@ class Checking:
         if not any(check.name in OF_PIXELS for check in variant.policy.checks):
             return ()
         sources = ((index, source_of(entry.candidates[index - 1])) for index in entry.picked)
-        return tuple(index for index, facts in sources if facts is None or not self.store.has(facts.sha256))
+        return tuple(index for index, facts in sources if facts is None or not self.store.bring(facts.sha256))
 
     async def checked(self, variant: Variant, entry: Entry, before: Entry | None) -> Checked | None:
         """What the checks of a picture come to; None where none are asked for, or it is not here to be looked at.

@@ -127,7 +127,7 @@ class Files:
         store = self.outputs.store
         offered = [one.facts for one in entry.candidates]
         offered += [one.bought.facts for one in entry.candidates if one.bought is not None]
-        pictures = {facts.sha256 for facts in offered if facts is not None and not store.has(facts.sha256)}
+        pictures = {facts.sha256 for facts in offered if facts is not None and not store.holds(facts.sha256)}
         for output in entry.outputs if pictures else ():
             if self.disk.look(output.path, output.sha256, output.bytes) != "same":
                 continue
@@ -143,7 +143,7 @@ class Files:
         lacking = False
         for index in indexes:
             facts = source_of(entry.candidates[index - 1])
-            if facts is None or self.outputs.store.has(facts.sha256):
+            if facts is None or self.outputs.store.bring(facts.sha256):
                 continue
             path = self.disk.standing(facts.sha256, facts.bytes)
             lacking = lacking or path is None
@@ -217,7 +217,7 @@ class Files:
         for candidate in dict.fromkeys(file.candidate for file in files):
             same = [file for file in files if file.candidate == candidate]
             facts = source_of(entry.candidates[candidate - 1])
-            if facts is None or not self.outputs.store.has(facts.sha256):
+            if facts is None or not self.outputs.store.bring(facts.sha256):
                 raise Trouble("picture.unavailable", f"{same[0].path} cannot be made: its picture is not here")
             made += await self.outputs.write(
                 [self._to_place(file, recorded.get(file.path)) for file in same],

@@ -71,7 +71,7 @@ class Pictures:
         return tuple(
             index
             for index, one in bought
-            if one is not None and (one.facts is None or not self.store.has(one.facts.sha256))
+            if one is not None and (one.facts is None or not self.store.bring(one.facts.sha256))
         )
 
     def to_buy(self, variant: Variant, entry: Entry) -> tuple[int, ...]:
@@ -193,7 +193,7 @@ class Pictures:
         return entry
 
     def _here(self, candidate: Candidate) -> bool:
-        return candidate.facts is not None and self.store.has(candidate.facts.sha256)
+        return candidate.facts is not None and self.store.bring(candidate.facts.sha256)
 
     async def _fetched(self, variant: Variant, lane: Lane, entry: Entry, index: int) -> PictureFacts | Failure:
         candidate = entry.candidates[index - 1]

@@ -52,13 +52,21 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnlyHere:
+    """How many originals would be lost with this machine; `next` is what a person can do about it."""
+
+    count: int = 0
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
     """A run as a whole. `stopped_by` is the exit code of a signal, 75 for a time limit, None where nothing interfered.
 
     `left_unpicked` are addresses that waited for a person's choice before the run; `left_kept` are those that the plan
     keeps as they are; `left_bad` those that earlier runs left failed, blocked or in doubt, as outcomes. `duplicates` is
     how many tokens were found with more than one generation. `unmet` are the checks that the pictures do not hold,
-    whichever run drew them.
+    whichever run drew them. `only_here` tells of originals that no other machine has.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -71,6 +79,7 @@ class RunResult:
     left_bad: tuple[Outcome, ...] = ()
     duplicates: int = 0
     unmet: tuple[UnmetAt, ...] = ()
+    only_here: OnlyHere = OnlyHere()
 
     @property
     def ends(self) -> tuple[Outcome, ...]:

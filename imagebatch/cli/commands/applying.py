@@ -1,6 +1,6 @@
 """`apply`, `wait`, `retry`, `destroy`: what may cost money or remove something is shown first, and asked for."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -375,7 +375,7 @@ def report(shell: Shell, applied: "Applied", nothing: str = "") -> int:
 
 def _report_lines(shell: Shell, applied: "Applied") -> list[str]:
     from imagebatch.cli.views.plan_text import nothing_line, plan_lines
-    from imagebatch.cli.views.result_text import unmet_lines, unpicked_lines
+    from imagebatch.cli.views.result_text import only_here_lines, unmet_lines, unpicked_lines
 
     paint = shell.screen.out_paint
     if applied.result is None or not applied.result.outcomes:
@@ -384,7 +384,8 @@ def _report_lines(shell: Shell, applied: "Applied") -> list[str]:
             lines = plan_lines(plan, paint=paint, simulated=applied.planned.simulated)[:-1]
         lines += unmet_lines(applied.planned.unmet, paint, verbose=bool(shell.verbose))
         lines += unpicked_lines(plan.unpicked, paint)
-        return [*lines, nothing_line(plan, paint=paint, simulated=applied.planned.simulated)]
+        lines.append(nothing_line(plan, paint=paint, simulated=applied.planned.simulated))
+        return lines if applied.result is None else [*lines, *only_here_lines(applied.result.only_here, paint)]
     return ["", *_result_lines(applied, applied.result, paint, verbose=bool(shell.verbose))]
 
 
@@ -405,6 +406,8 @@ def _summarise(shell: Shell, applied: "Applied") -> None:
     from imagebatch.cli.github import write_summary
     from imagebatch.cli.screen import Paint
     from imagebatch.cli.views.markdown import result_markdown
+    from imagebatch.run.result import OnlyHere
 
-    last = _result_lines(applied, applied.result, Paint())[-1]
+    alone = replace(applied.result, only_here=OnlyHere())
+    last = _result_lines(applied, alone, Paint())[-1]
     write_summary(shell.environ, shell.screen, result_markdown(applied.result, last))

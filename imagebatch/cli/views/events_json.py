@@ -78,6 +78,8 @@ def summary_line(result: RunResult | None, exit_code: int) -> str:
         fields["duplicates"] = known.duplicates
     if known.unmet:
         fields["unmet"] = [unmet_document(one) for one in known.unmet]
+    if known.only_here.count:
+        fields["originals_only_here"] = known.only_here.count
     fields["requests"] = dict(known.requests)
     fields["cost"] = [money_document(money) for money in known.cost]
     fields["seconds"] = round(known.seconds, 3)

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+from imagebatch.cli.screen import Paint
 from imagebatch.cli.views.foreign import shown
 from imagebatch.cli.views.money_text import cost_text
 from imagebatch.cli.views.plan_text import SYMBOLS, groups, reason_word
+from imagebatch.cli.views.result_text import only_here_lines
 from imagebatch.errors import Problem
 from imagebatch.plan.costs import summary_line
 from imagebatch.plan.types import Plan
@@ -51,8 +53,15 @@ def plan_markdown(plan: Plan, *, simulated: Sequence[str] = ()) -> str:
 
 
 def result_markdown(result: RunResult, last_line: str) -> str:
-    """What went wrong, as a table, and the last line."""
-    head = ["### imagebatch apply", "", code(last_line, limit=2000), ""]
+    """What went wrong, as a table, the last line, and what would be lost with this machine."""
+    lost = (code(text) for text in only_here_lines(result.only_here, Paint())[:1])
+    head = [
+        "### imagebatch apply",
+        "",
+        code(last_line, limit=2000),
+        "",
+        *(line for text in lost for line in (text, "")),
+    ]
     rows = [
         f"| {one.end} | {code(one.address, table=True)} | {code(one.message or one.code or '-', table=True)} |"
         for one in result.ends

@@ -8,7 +8,7 @@ from imagebatch.cli.views.foreign import shown
 from imagebatch.model.checks import UnmetAt
 from imagebatch.plan.costs import money_text
 from imagebatch.plan.types import Action
-from imagebatch.run.result import End, Outcome, RunResult
+from imagebatch.run.result import End, OnlyHere, Outcome, RunResult
 
 PAST: dict[Action, str] = {
     "create": "created",
@@ -90,7 +90,19 @@ def result_lines(
     if result.duplicates:
         many = "1 draw has" if result.duplicates == 1 else f"{result.duplicates} draws have"
         lines.append(f"{paint('Paid twice:', 'red', 'bold')} {many} more than one generation; they are named above.")
-    return [*lines, _last_line(result, paint, simulated, real=real)]
+    return [*lines, _last_line(result, paint, simulated, real=real), *only_here_lines(result.only_here, paint)]
+
+
+def only_here_lines(only_here: OnlyHere, paint: Paint) -> list[str]:
+    """How many originals would be lost with this machine; nothing for none."""
+    count = only_here.count
+    if not count:
+        return []
+    many = "1 original exists" if count == 1 else f"{count} originals exist"
+    return [
+        f"{many} only on this machine",
+        *([f"  {paint('next:', 'cyan')} {only_here.next}"] if only_here.next is not None else []),
+    ]
 
 
 def unmet_lines(unmet: Sequence[UnmetAt], paint: Paint, *, verbose: bool = False) -> list[str]:

@@ -22,7 +22,7 @@ from imagebatch.cli.views.tally import Tally, active_rows, bar_text, counts_text
 from imagebatch.model.event import Accepted, Intended, Told
 from imagebatch.model.money import Money
 from imagebatch.plan.types import Change, Plan
-from imagebatch.run.result import Outcome, RunResult
+from imagebatch.run.result import OnlyHere, Outcome, RunResult
 from tests.unit.plan.worlds import CREATE
 
 PLAIN = Paint()
@@ -291,3 +291,21 @@ def test_what_ended_alike_is_told_once_and_in_full_with_v() -> None:
     full = result_lines(result, paint=Paint(), verbose=True)
     assert [line for line in full if line.startswith("  a[")] == [f"  a[{n:02}]" for n in range(30)]
     assert full.count(f"    {message}") == 1
+
+
+@pytest.mark.parametrize(
+    ("only_here", "text"),
+    [
+        (OnlyHere(), []),
+        (OnlyHere(count=1), ["1 original exists only on this machine"]),
+        (
+            OnlyHere(count=12, next="git add originals, then commit and push"),
+            ["12 originals exist only on this machine", "  next: git add originals, then commit and push"],
+        ),
+    ],
+)
+def test_originals_that_no_other_machine_has_are_told_last(only_here: OnlyHere, text: list[str]) -> None:
+    result = RunResult(outcomes=(), seconds=0.1, only_here=only_here)
+    assert result_lines(result, paint=PLAIN)[1:] == text
+    assert json.loads(summary_line(result, 0)).get("originals_only_here", 0) == only_here.count
+    assert ("only on this machine" in result_markdown(result, "Done.")) == bool(text)

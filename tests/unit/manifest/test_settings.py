@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from imagebatch.model.money import Money
-from imagebatch.model.settings import Budget, RateLimit, SharedState, Threshold
+from imagebatch.model.settings import Budget, RateLimit, SharedState, StoreSettings, Threshold
 from tests.unit.manifest.projects import codes, load, problems
 
 ONE = "assets: {a: {prompt: x, provider: p}}\n"
@@ -153,9 +153,21 @@ def test_provider_values_that_cannot_be_understood_are_refused(tmp_path: Path, f
     assert codes(tmp_path, ONE, _project(f"{{type: openai, {field}}}"))[0] in {"manifest.range", "manifest.type"}
 
 
-@pytest.mark.parametrize("key", ["store"])
-def test_settings_of_later_releases_say_so(tmp_path: Path, key: str) -> None:
-    assert codes(tmp_path, ONE, _project("{type: openai}", f"{key}: {{x: 1}}\n")) == ["manifest.unsupported"]
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("{}", StoreSettings()),
+        ("{path: ./art/originals/}", StoreSettings(path="art/originals")),
+        ("{path: ./.imagebatch/store/, share: none}", StoreSettings(said=True)),
+        ("{path: art, share: lfs}", StoreSettings(path="art", share="lfs", said=True)),
+        ("{share: 'dir:../team'}", StoreSettings(share="dir", folder="../team", said=True)),
+        ("{share: dir:/mnt/team/originals}", StoreSettings(share="dir", folder="/mnt/team/originals", said=True)),
+        ("{share: 'dir:${TEAM:-/mnt/team}/x'}", StoreSettings(share="dir", folder="/mnt/team/x", said=True)),
+        ("{share: '${SHARE:-none}'}", StoreSettings(said=True)),
+    ],
+)
+def test_where_originals_are_kept(tmp_path: Path, written: str, read: StoreSettings) -> None:
+    assert load(tmp_path, ONE, _project("{type: openai}", f"store: {written}\n")).settings.store == read
 
 
 def test_a_budget_is_read_by_run_and_month_and_currency(tmp_path: Path) -> None:
