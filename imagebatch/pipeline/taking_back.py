@@ -29,7 +29,7 @@ def take_back(run: Opened) -> None:
         if not holders:
             continue
         try:
-            facts = take_file(run.home, run.home / match[0])
+            facts = take_file(run.store, run.home / match[0])
         except OutputError as error:
             run.tell(Told(kind="warning", message=f"{match[0]} was paid for and cannot be read: {error.detail}"))
             continue
