@@ -51,12 +51,17 @@ def plan_markdown(plan: Plan, *, simulated: Sequence[str] = ()) -> str:
 
 
 def result_markdown(result: RunResult, last_line: str) -> str:
-    """What went wrong, as a table, and the last line."""
+    """What went wrong and which checks do not hold, as a table, and the last line."""
     head = ["### imagebatch apply", "", code(last_line, limit=2000), ""]
     rows = [
         f"| {one.end} | {code(one.address, table=True)} | {code(one.message or one.code or '-', table=True)} |"
         for one in result.ends
         if one.end not in {"done", "kept"}
+    ]
+    rows += [
+        f"| check {'fails' if one.unmet.level == 'fail' else 'warns'} | {code(one.address, table=True)} "
+        f"| {code(one.unmet.text, table=True)} |"
+        for one in sorted(result.unmet, key=lambda one: (one.unmet.level, one.address))
     ]
     if not rows:
         return _bounded(head, [])
