@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from imagebatch.model.mark import Mark
+from imagebatch.outputs.marking import find_mark, with_packet
+from imagebatch.outputs.xmp import origin_in, packet
 from tests.cli.conftest import Project
 
 MANIFEST = """assets:
@@ -178,3 +182,22 @@ def test_nothing_is_written(made: Project) -> None:
     made.run("verify")
     made.run("verify", "--quick", "--json")
     assert everything() == before
+
+
+def test_a_file_of_ones_own_is_never_called_made_by_ai_and_keeps_what_it_says(made: Project) -> None:
+    both = "    outputs: [{path: 'outputs/{{ season }}.png'}, {path: 'outputs/{{ season }}-s.webp', width: 40}]\n"
+    made.write("manifests/catalog.yaml", MANIFEST + "    embed: minimal\n    alt: a pier\n" + both)
+    assert made.run("apply", "-y").code == 0
+    art = made.root / "art/spring.png"
+    art.parent.mkdir()
+    Image.new("RGB", (80, 60), "teal").save(art)
+    plain = art.read_bytes()
+    for says in ("", "compositeWithTrainedAlgorithmicMedia"):
+        art.write_bytes(with_packet(plain, packet(Mark(origin=says))) if says else plain)
+        assert made.run("use", SPRING, "art/spring.png").code == 0
+        assert made.run("apply", "-y").code == 0
+        same, small = ((made.root / f"outputs/spring{end}").read_bytes() for end in (".png", "-s.webp"))
+        assert same == art.read_bytes()
+        assert (origin_in(find_mark(small).xmp), b"a pier" in small) == (says, True)
+        assert told(made) == set()
+        assert json.loads(made.run("plan", "--json").out)["changes"] == []

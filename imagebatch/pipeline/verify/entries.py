@@ -8,7 +8,7 @@ from imagebatch.model.generation import Entry, Output
 from imagebatch.outputs.tree import Tree
 from imagebatch.pipeline.verify.faults import fault
 from imagebatch.pipeline.verify.subject import Subject
-from imagebatch.plan.picking import hashes, source_of, wanted_files
+from imagebatch.plan.picking import hashes, is_own, source_of, wanted_files
 from imagebatch.plan.reasons import SIMULATED
 
 _NAMED = 3
@@ -105,7 +105,8 @@ class Originals:
 def _to_be_marked(subject: Subject, address: str, entry: Entry) -> frozenset[str]:
     """The files of an entry that have to say that a machine made them.
 
-    Those are all that carry a mark by the manifest's wish, and of the others all that were not left as delivered.
+    Those are all that carry a mark by the manifest's wish, and of the others all that were not left as delivered; a
+    person's own file never has to.
     """
     variant = subject.planned.variants.get(address) if subject.planned is not None else None
     if variant is None:
@@ -117,5 +118,6 @@ def _to_be_marked(subject: Subject, address: str, entry: Entry) -> frozenset[str
         for file in wanted_files(variant, entry.picked)
         if file.path in recorded
         and file.mark is not None
+        and not is_own(entry.candidates[file.candidate - 1])
         and (file.mark.always or recorded[file.path].sha256 not in delivered)
     )
