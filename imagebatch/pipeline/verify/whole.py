@@ -43,7 +43,8 @@ class Manifests:
 def _code(change: Change) -> Code:
     if change.variant is None:
         return "verify.unwanted"
-    return "verify.undrawn" if change.entry is None else "verify.plan"
+    # What waits for an answer, or is in doubt, was sent, though no entry speaks of it yet.
+    return "verify.undrawn" if change.entry is None and change.action not in {"keep", "wait"} else "verify.plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
