@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 demo: setup
 	@# CI says that nothing may be simulated by accident; the demo is meant to be.
 	env -u CI $(BIN)/imagebatch apply -y
+	env -u CI $(BIN)/imagebatch pick --auto sharpest hero
+	env -u CI $(BIN)/imagebatch apply -y
 	@env -u CI $(BIN)/imagebatch gallery
 
 # Two workers more than there are cores: many tests wait for a process or a clock.
@@ -44,4 +46,4 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/uv
 	@touch $@ $(VENV)/.demo
 
 clean:
-	rm -rf $(VENV) outputs imagebatch.lock imagebatch.lock.d .imagebatch
+	rm -rf $(VENV) outputs imagebatch.lock imagebatch.lock.d picks.yaml .imagebatch

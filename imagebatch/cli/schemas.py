@@ -156,9 +156,10 @@ def _events() -> dict[str, Any]:
 
 def _unmet(more: dict[str, Any]) -> dict[str, Any]:
     """A check that does not hold."""
-    from imagebatch.model.checks import CHECKS, LEVELS
+    from imagebatch.model.checks import CHECKS, LEVELS, PLUGIN_NAME
 
-    fields = {"check": {"enum": sorted(CHECKS)}, "level": {"enum": sorted(LEVELS)}, "wanted": _TEXT, "found": _TEXT}
+    name = {"anyOf": [{"enum": sorted(CHECKS)}, {"type": "string", "pattern": f"^{PLUGIN_NAME.pattern}$"}]}
+    fields = {"check": name, "level": {"enum": sorted(LEVELS)}, "wanted": _TEXT, "found": _TEXT}
     return _object({**more, **fields, "of": _TEXT}, (*more, *fields))
 
 

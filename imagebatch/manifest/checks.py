@@ -1,5 +1,6 @@
 """`checks:` as a manifest writes it: its shape, and the checks that it asks for."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, cast
@@ -9,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from imagebatch.manifest.characters import nearest, quoted
 from imagebatch.manifest.written import Value
-from imagebatch.model.checks import LEVELS, Check, CheckName, Level
+from imagebatch.model.checks import LEVELS, PLUGIN, PLUGIN_NAME, Check, CheckName, Level
 
 FORMATS: Final = ("png", "jpg", "jpeg", "webp", "avif")
 _SIZE: Final = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
@@ -70,6 +71,27 @@ def _of(name: CheckName) -> BeforeValidator:
     return BeforeValidator(checked)
 
 
+def without_plugins(value: Any) -> Any:  # noqa: ANN401  # whatever somebody wrote
+    """What is left of `checks:` without those of plug-ins, whose form is looked at here; any params will do."""
+    if not isinstance(value, dict):
+        return value
+    for key, given in value.items():
+        if not str(key).startswith(PLUGIN):
+            continue
+        if PLUGIN_NAME.fullmatch(str(key)) is None:
+            text = f"{quoted(str(key))} is no plug-in's name: small letters, digits, `.`, `_` and `-` after {PLUGIN}"
+            raise PydanticCustomError("manifest.type", "{text}", {"text": text})
+        if is_long(given) and (given.keys() - {"is", "level"} or given.get("level", "fail") not in LEVELS):
+            text = f"{quoted(str(key))} must be its params, or {{is: PARAMS, level: fail|warn}}"
+            raise PydanticCustomError("manifest.type", "{text}", {"text": text})
+    return {key: given for key, given in value.items() if not str(key).startswith(PLUGIN)}
+
+
+def is_long(given: Value) -> bool:
+    """Whether a plug-in's params are written as `{is: PARAMS, level: warn}`."""
+    return isinstance(given, dict) and bool(given.keys() & {"is", "level"})
+
+
 def _shape(value: dict[str, Any]) -> WithJsonSchema:
     inner = {
         "type": "object",
@@ -89,7 +111,20 @@ _FLAG: Final = {"type": "boolean"}
 class ChecksGiven(BaseModel):
     """What is to be true of the picked picture and its files; a value may be `{is: VALUE, level: warn}`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        defer_build=True,
+        json_schema_extra={
+            "patternProperties": {
+                f"^{PLUGIN_NAME.pattern}$": {
+                    "description": "A check of an installed package: its params, or {is: PARAMS, level: warn}; "
+                    "false takes back what defaults ask for."
+                }
+            }
+        },
+    )
 
     size: Annotated[Any, _of("size"), _shape({"type": "string", "pattern": "^[1-9][0-9]*x[1-9][0-9]*$"})] = Field(
         default=None, description="Of the picked picture, in pixels.", examples=["1024x1024"]
@@ -116,10 +151,19 @@ class ChecksGiven(BaseModel):
     )
 
 
+def _params(params: Value) -> str:
+    return json.dumps(params, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def read_checks(given: Mapping[str, Value]) -> tuple[Check, ...]:
     """The checks that settled values ask for, by name; `not_blank: false` asks for nothing."""
     made: list[Check] = []
     for name, value in sorted(given.items()):
+        if name.startswith(PLUGIN):
+            params, level = (value.get("is", True), value.get("level", "fail")) if is_long(value) else (value, "fail")
+            if params is not False:
+                made.append(Check(name=name, wanted=_params(params), level=cast("Level", level)))
+            continue
         inner: dict[str, Value] = value if isinstance(value, dict) else {"is": value}
         known = cast("CheckName", name)
         wanted = _read(known, inner.get("is"))

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from imagebatch.manifest.checks import ChecksGiven
+from imagebatch.manifest.checks import ChecksGiven, without_plugins
 from imagebatch.manifest.output_words import Colour, Focus
 from imagebatch.manifest.written import Value
 from imagebatch.model.generation import MAX_ATTEMPT
@@ -180,7 +180,7 @@ class Common(Closed):
     embed: EmbedKind = Field(
         default=None, description="What files say of their origin: nothing, that it is AI, or the prompt, too."
     )
-    checks: Annotated[ChecksGiven | None, Given] = Field(
+    checks: Annotated[ChecksGiven | None, BeforeValidator(without_plugins), Given] = Field(
         default=None,
         description="What is to be true of the picked picture and its files.",
         examples=[{"size": "1024x1024", "sharpness": {"is": 60, "level": "warn"}}],

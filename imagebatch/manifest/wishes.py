@@ -10,7 +10,7 @@ from imagebatch.manifest.group import OutputWish
 from imagebatch.manifest.ladder import output_options, path_as_asked
 from imagebatch.manifest.layers import Settled, as_list
 from imagebatch.manifest.paths import BadPath, check_extension
-from imagebatch.model.checks import checks_fingerprint
+from imagebatch.model.checks import PLUGIN, checks_fingerprint
 from imagebatch.model.variant import Place, Policy
 
 
@@ -55,6 +55,7 @@ def _places(settled: Settled) -> dict[str, Place]:
     """Where those keys stand that are judged only once a request is put together."""
     wanted: list[tuple[str | int, ...]] = [(key,) for key in _TOLD_OF]
     wanted += [("params", name) for name in settled.values.get("params", {})]
+    wanted += [("checks", name) for name in settled.values.get("checks", {}) if name.startswith(PLUGIN)]
     wanted += [("references", number) for number, _ in enumerate(as_list(settled.values.get("references", [])))]
     found = {".".join(map(str, path)): settled.place(str(path[0]), *path[1:]) for path in wanted}
     return {path: place for path, place in found.items() if place is not None}

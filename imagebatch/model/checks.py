@@ -3,6 +3,7 @@
 Numbers are integers throughout, so that the same picture gives the same lock on every machine.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -15,25 +16,38 @@ Level = Literal["fail", "warn"]
 CHECKS: Final[frozenset[CheckName]] = frozenset(
     {"size", "format", "alpha", "not_blank", "sharpness", "distinct", "max_bytes"}
 )
+# Before the name of a check that an installed package offers.
+PLUGIN: Final = "plugin:"
+PLUGIN_NAME: Final = re.compile(r"plugin:[a-z0-9][a-z0-9_.-]{0,79}")
 LEVELS: Final[frozenset[Level]] = frozenset({"fail", "warn"})
 # Those that somebody has to look at the picture for.
-OF_PIXELS: Final[frozenset[CheckName]] = frozenset({"alpha", "not_blank", "sharpness", "distinct"})
+OF_PIXELS: Final[frozenset[str]] = frozenset({"alpha", "not_blank", "sharpness", "distinct"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that is to be true; `wanted` is text: `1024x1024`, `png`, `true`, or a whole number."""
+    """One thing that is to be true; `wanted` is text: `1024x1024`, `png`, `true`, or a whole number.
 
-    name: CheckName
+    That of a plug-in is called `plugin:NAME`, wants its params in canonical JSON, and has a `version`: what the package
+    that offers it has, in other words than its name and params.
+    """
+
+    name: str
     wanted: str
     level: Level = "fail"
+    version: str = ""
+
+    @property
+    def plugin(self) -> str | None:
+        """The name of the plug-in that makes it; None for a built-in one."""
+        return self.name.removeprefix(PLUGIN) if self.name.startswith(PLUGIN) else None
 
 
 @made_in_bulk
 class Unmet:
     """One check that did not hold: what was wanted, what was found, and of which file or other address."""
 
-    name: CheckName
+    name: str
     wanted: str
     found: str
     level: Level
@@ -42,6 +56,8 @@ class Unmet:
     @property
     def text(self) -> str:
         """`size is 1024x768, wanted 1024x1024`."""
+        if self.name.startswith(PLUGIN):
+            return f"{self.name.removeprefix(PLUGIN)}: {self.found}"
         if self.name == "distinct":
             return f"it is nearly the picture of {self.of}: {self.found} of 64 bits differ, wanted {self.wanted}"
         if self.name == "not_blank":
@@ -91,7 +107,8 @@ def checks_fingerprint(checks: Sequence[Check]) -> str:
     """The fingerprint of an address's checks; empty where there are none."""
     if not checks:
         return ""
-    return fingerprint(canonical([[one.name, one.wanted, one.level] for one in sorted(checks, key=_name)]))
+    made = ([one.name, one.wanted, one.level, *([one.version] if one.version else [])] for one in checks)
+    return fingerprint(canonical(sorted(made)))
 
 
 def judged(

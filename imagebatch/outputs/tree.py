@@ -6,9 +6,11 @@ that the lock names. Needs openat and friends: Linux, macOS, the BSDs.
 """
 
 import errno
+import hashlib
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -16,7 +18,7 @@ from imagebatch.effects import seams
 from imagebatch.effects.disk import NEW, READ, READ_FOLDER, READ_REAL_FOLDER, READ_REGULAR
 from imagebatch.effects.files import PIECE, hash_rest, opened, read_rest, write_whole
 from imagebatch.errors import ImagebatchError, OutputError, RefusedError
-from imagebatch.outputs.marking import Found, find_mark
+from imagebatch.outputs.marking import find_mark
 from imagebatch.outputs.paths import path_parts
 from imagebatch.outputs.picture import MAX_BYTES
 from imagebatch.outputs.trouble import disk_errors
@@ -25,6 +27,15 @@ _SAFE = "The picture is safe in the store; nothing has to be paid again."
 
 Placed = Literal["written", "same"]
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A file as it stands there: its bytes' number and, where they were asked for, their hash and its mark."""
+
+    bytes: int
+    sha256: str | None
+    marked: bool | None
 
 
 class Tree:
@@ -48,14 +59,15 @@ class Tree:
         except FileNotFoundError:
             return None
 
-    def mark_of(self, path: str) -> Found | None:
-        """What the regular file at a project path says of its origin; None where nothing is there.
+    def seen(self, path: str, size: int, *, mark: bool) -> Seen | None:
+        """The regular file at a project path, read once; None where nothing is there.
 
-        Raises OutputError as `hash_of` does.
+        One of another `size` (in bytes) is not hashed; with `mark` it is told whether it says that a machine made it.
+        Raises OSError where it cannot be read, OutputError as `hash_of` does.
         """
         try:
             with self._parent(path, make=False) as (folder, name):
-                return _read_at(folder, name, path, lambda handle: find_mark(read_rest(handle, MAX_BYTES)))
+                return _read_at(folder, name, path, lambda handle: _seen(handle, size, mark=mark))
         except FileNotFoundError:
             return None
 
@@ -276,6 +288,15 @@ def _read_at(folder: int, name: str, path: str, read: Callable[[int], T]) -> T |
         if error.errno in {errno.ENXIO, errno.EISDIR}:
             raise _not_regular(path) from None
         raise
+
+
+def _seen(handle: int, size: int, *, mark: bool) -> Seen:
+    found = seams.disk.fstat(handle).st_size
+    if mark and found <= MAX_BYTES:
+        data = read_rest(handle)
+        digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        return Seen(bytes=len(data), sha256=digest, marked=find_mark(data).marked)
+    return Seen(bytes=found, sha256=hash_rest(handle) if found == size else None, marked=False if mark else None)
 
 
 def _is_same(folder: int, name: str, into: int, other: str) -> bool:

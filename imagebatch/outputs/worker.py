@@ -26,24 +26,25 @@ DEVELOP_CPU_S: Final = 90
 Answer = dict[str, Any]
 
 
-def main() -> None:
-    """Serve jobs until the parent closes our input."""
+def main(jobs: "Jobs | None" = None, memory: int = MEMORY) -> None:
+    """Serve jobs (those of pictures, unless given) until the parent closes our input; `memory` is bytes at most."""
     # Stopping is the parent's to handle; a decoder that a signal to the group ended would look like a bad picture.
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
-    _limit_memory()
-    _load_pillow()
+    _limit_memory(memory)
+    if jobs is None:
+        _load_pillow()
     with os.fdopen(os.dup(1), "wb", buffering=0) as answers:
         os.dup2(2, 1)  # what a decoder's C code prints is no answer
         answers.write(json.dumps({"ready": True, "memory": _memory()}).encode() + b"\n")
         for line in sys.stdin.buffer:
             job = json.loads(line)
-            answer = _answered(job) | {"job": job["job"]}
+            answer = _answered(jobs or JOBS, job) | {"job": job["job"]}
             answers.write(json.dumps(answer).encode() + b"\n")
 
 
-def _answered(job: Mapping[str, Any]) -> Answer:
-    do, cpu_s = JOBS[job["do"]]
+def _answered(jobs: "Jobs", job: Mapping[str, Any]) -> Answer:
+    do, cpu_s = jobs[job["do"]]
     _limit_cpu(cpu_s)
     return _told(lambda: do(job))
 
@@ -171,13 +172,13 @@ def _load_pillow() -> None:
     warnings.simplefilter("ignore")
 
 
-def _limit_memory() -> None:
+def _limit_memory(memory: int) -> None:
     if sys.platform == "win32":
         return
     import resource
 
     for what, most in (
-        (resource.RLIMIT_AS, MEMORY),
+        (resource.RLIMIT_AS, memory),
         (resource.RLIMIT_FSIZE, LARGEST_FILE),
         (resource.RLIMIT_CORE, 0),
     ):
@@ -206,7 +207,8 @@ def _limit_cpu(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
-JOBS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Answer], int]] = {
+Jobs = Mapping[str, tuple[Callable[[Mapping[str, Any]], Answer], int]]
+JOBS: Jobs = {
     "check": (check, CHECK_CPU_S),
     "develop": (develop, DEVELOP_CPU_S),
     "shrink": (shrink, CHECK_CPU_S),

@@ -40,7 +40,9 @@ _TAIL = """\
 
 def packet(mark: Mark) -> bytes:
     """The packet of a mark, at most `MAX_PACKET` bytes: texts that are too long for it end in ` […]`."""
-    lines = [_simple("xmp:CreatorTool", "imagebatch"), _simple("Iptc4xmpExt:DigitalSourceType", ORIGINS + mark.source)]
+    lines = [_simple("xmp:CreatorTool", "imagebatch")]
+    if mark.source:
+        lines.append(_simple("Iptc4xmpExt:DigitalSourceType", ORIGINS + mark.source))
     if mark.title is not None:
         lines.append(_in_a_language("dc:title", _fitting(mark.title, _ROOM["title"])))
     if mark.alt is not None:
@@ -53,6 +55,12 @@ def packet(mark: Mark) -> bytes:
         left = MAX_PACKET - len("".join([_HEAD, *lines, empty, _TAIL]).encode())
         lines.append(_simple("Iptc4xmpExt:AIPromptInformation", _fitting(mark.prompt, left)))
     return "".join([_HEAD, *lines, _TAIL]).encode()
+
+
+def origin_in(xmp: bytes) -> str:
+    """The kind of origin that a packet, whoever wrote it, names first; empty where it names none."""
+    found = _ORIGIN.search(xmp)
+    return found[1].decode() if found is not None else ""
 
 
 def says_machine_made(xmp: bytes) -> bool:

@@ -22,8 +22,8 @@ def choose_by_rule(
 ) -> tuple[Picks, dict[str, int], tuple[str, ...]]:
     """picks.yaml with the rule's choices, the choices by address, and addresses whose candidates are not all here.
 
-    What somebody has decided already stays, unless `again`. Raises PlanError for an unknown rule, a rule that cannot
-    judge these pictures, and where none of the selected has anything to choose.
+    What somebody has decided already stays, unless `again`; where all is decided, nothing is chosen. Raises PlanError
+    for an unknown rule, a rule that cannot judge these pictures, and where none of the selected has candidates.
     """
     judge = picker(rule)
     picks = project.loaded.picks
@@ -43,11 +43,10 @@ def choose_by_rule(
             continue
         picks = picked(picks, address, entry, (number,))
         chosen[address] = number
-    if not chosen and not lacking:
-        there = f"{decided} of them have a pick already (--again chooses anew)." if decided else ""
+    if not chosen and not lacking and not decided:
         raise PlanError(
             "nothing to choose",
-            f"None of the selected variants has candidates that wait for a choice. {there}".strip(),
+            "None of the selected variants has candidates that wait for a choice.",
             hints=("imagebatch status",),
             code="pick.nothing",
         )

@@ -29,6 +29,8 @@ from imagebatch.run.draw import Drawing
 from imagebatch.run.ends import Try
 from imagebatch.run.executor import Executor
 from imagebatch.run.files import Files
+from imagebatch.run.judging import COMMAND as JUDGES
+from imagebatch.run.judging import Judging
 from imagebatch.run.lanes import Lane
 from imagebatch.run.paid_steps import PaidSteps
 from imagebatch.run.pictures import Pictures
@@ -65,6 +67,7 @@ async def equip(
     lanes = await run.lanes(stack, planned.plan.asked, asyncio.Semaphore(jobs) if jobs else None)
     pollers = {alias: Poller(lane, run.tag, SystemClock()) for alias, lane in lanes.items()}
     workers = await stack.enter_async_context(Workers())
+    plugs = await stack.enter_async_context(Workers(command=JUDGES))  # its processes start when one is needed
     tree = Tree(run.home)
     stack.callback(tree.close)
     options = planned.options
@@ -96,7 +99,7 @@ async def equip(
         steps=drawing.steps,
         pictures=pictures,
         files=files,
-        checking=Checking(store=run.store, workers=workers),
+        checking=Checking(store=run.store, workers=workers, judging=Judging(store=run.store, workers=plugs)),
         recorder=run.recording,
         picks=followed_picks(run.project.loaded.picks, planned.variants.values(), run.session.ledger),
         aliases=run.project.aliases,

@@ -1,11 +1,10 @@
 """Looking without touching: validate, render, explain, status, verify. Nothing here sends or writes."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from imagebatch.errors import Problem
-from imagebatch.manifest.picks import PICKS_PATH
 from imagebatch.model.capabilities import ParamNote
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Pick
@@ -15,9 +14,6 @@ from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.planning import Planned, PlanRequest, make_plan, selected
 from imagebatch.pipeline.project import Project, wanted
 from imagebatch.pipeline.world import stored_files
-from imagebatch.plan.foreign import all_hashes
-from imagebatch.plan.picking import hashes, wanted_files
-from imagebatch.plan.reasons import SIMULATED
 from imagebatch.plan.states import STATES, State, states_of
 from imagebatch.plan.types import Change
 from imagebatch.plan.unknown import unknown_address
@@ -211,88 +207,3 @@ def addresses_in(
     return tuple(
         address for address, held in found.items() if held & wanted_states and (chosen is None or address in chosen)
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disagreement:
-    """One thing in which lock, manifests and files disagree."""
-
-    address: str
-    code: str
-    detail: str
-    path: str | None = None
-
-
-def output_paths(entries: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Every file that the lock knows, sorted."""
-    return tuple(sorted({output.path for entry in entries.values() for output in entry.outputs}))
-
-
-def to_be_marked(planned: Planned, entries: Mapping[str, Entry]) -> Mapping[str, str]:
-    """The files of the lock that have to say that a machine made them, by path, with their addresses.
-
-    Those are all that carry a mark by the manifest's wish, and of the others all that were not left as delivered.
-    """
-    found: dict[str, str] = {}
-    for address, entry in entries.items():
-        variant = planned.variants.get(address)
-        recorded = {output.path: output for output in entry.outputs}
-        delivered = {sha256 for candidate in entry.candidates for sha256 in hashes(candidate)}
-        for file in wanted_files(variant, entry.picked) if variant is not None else ():
-            output = recorded.get(file.path)
-            if output is not None and file.mark is not None and (file.mark.always or output.sha256 not in delivered):
-                found[file.path] = address
-    return found
-
-
-def unmarked(wanted: Mapping[str, str], marks: Mapping[str, bool]) -> tuple[Disagreement, ...]:
-    """Files whose mark is missing: of `wanted` paths (with their addresses) those that `marks` calls False."""
-    return tuple(
-        Disagreement(
-            address=address,
-            code="verify.mark",
-            detail=f"{path} does not say that a machine made it; move it away, and `imagebatch apply` makes it anew",
-            path=path,
-        )
-        for path, address in wanted.items()
-        if marks.get(path) is False
-    )
-
-
-def pick_disagreements(project: Project, recorded: Ledger, selects: Callable[[str], bool]) -> tuple[Disagreement, ...]:
-    """Choices in picks.yaml whose bytes neither the lock nor the store has: they choose nothing."""
-    named, store = all_hashes(recorded), originals_of(project).store
-    return tuple(
-        Disagreement(address=address, code="verify.picks", detail=f"{PICKS_PATH} names {sha256}, which nobody here has")
-        for address, pick in sorted(project.loaded.picks.picks.items())
-        for sha256 in pick.use
-        if selects(address) and sha256 not in named and not store.has(sha256)
-    )
-
-
-def disagreements(
-    planned: Planned,
-    entries: Mapping[str, Entry],
-    there: Mapping[str, str | None],
-    unmarked: Iterable[Disagreement] = (),
-) -> tuple[Disagreement, ...]:
-    """All that is not as the lock says, by address.
-
-    `entries` is the whole lock, `there` maps output paths to `sha256:…`, None where nothing is there.
-    """
-    found = list(unmarked)
-    for change in planned.plan.changes:
-        if change.action != "noop" or change.also:
-            reason = change.detail or (change.reason or "").replace("_", " ")
-            found.append(Disagreement(address=change.address, code="verify.plan", detail=f"{change.action}: {reason}"))
-    for address, entry in entries.items():
-        if entry.type.startswith(SIMULATED):
-            detail = "its picture was drawn by the simulator"
-            found.append(Disagreement(address=address, code="verify.simulated", detail=detail))
-        for output in entry.outputs:
-            present = there.get(output.path)
-            if present != output.sha256:
-                code, word = ("missing", "is missing") if present is None else ("differs", "has other bytes")
-                detail = f"{output.path} {word}"
-                found.append(Disagreement(address=address, code=f"verify.{code}", detail=detail, path=output.path))
-    return tuple(sorted(found, key=lambda one: (one.address, one.code, one.path or "")))

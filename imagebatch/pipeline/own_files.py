@@ -8,6 +8,7 @@ from imagebatch.errors import PlanError
 from imagebatch.model.generation import PictureFacts
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.pipeline.deciding import recorded_entry
+from imagebatch.pipeline.inspecting import recorded_now
 from imagebatch.pipeline.intake import take_file
 from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.picking import own_file
@@ -23,6 +24,7 @@ def use_file(project: Project, address: str, path: Path) -> tuple[Picks, Picture
     Raises PlanError where the address is not wanted or was never drawn, or the file lies outside the project;
     OutputError where it is no allowed picture.
     """
+    _refuse_undrawn(project, address, path)
     entry = recorded_entry(project, address)
     variant = make_plan(project, PlanRequest()).variants.get(address)
     if variant is None:
@@ -44,6 +46,22 @@ def use_file(project: Project, address: str, path: Path) -> tuple[Picks, Picture
     facts = take_file(originals_of(project).store, path)
     pick = Pick(for_draw=variant.draw, use=(facts.sha256,), was="file", file=own)
     return own_file(project.loaded.picks, address, entry, pick), facts, own
+
+
+def _refuse_undrawn(project: Project, address: str, path: Path) -> None:
+    """Raise PlanError for an address that is wanted and was never drawn: a lock block is the record of a draw."""
+    wanted = any(draft.address == address for draft in project.loaded.drafts)
+    if not wanted or address in recorded_now(project):
+        return
+    there = shlex.quote(address)
+    raise PlanError(
+        "nothing was drawn yet",
+        f"A file of one's own takes the place of a picture, and {address} was never drawn, so the lock has nothing to "
+        "hold it by. Draw it once, or, where no provider is to be asked at all, keep the file out of the manifests.",
+        hints=(f"imagebatch apply -s {there} && imagebatch use {there} {shlex.quote(str(path))}",),
+        code="use.undrawn",
+        address=address,
+    )
 
 
 def _project_path(project: Project, address: str, path: Path) -> str:

@@ -19,6 +19,7 @@ from imagebatch.model.recorded import Recorded
 from imagebatch.model.settings import SIMULATOR_BASE, ProjectSettings, ProviderSettings
 from imagebatch.model.variant import LOST, Draft, Reference, Variant
 from imagebatch.pipeline.keys import keys_in_requests, secrets_in
+from imagebatch.pipeline.plugged import unknown_plugins, with_versions
 from imagebatch.pipeline.targets import Abilities, Targets
 from imagebatch.plan.aliases import Aliases
 from imagebatch.plan.picking import one_place_only
@@ -111,6 +112,10 @@ def load(setup: Setup) -> Project:
         found.extend(_judged(setup, loaded.settings, loaded.drafts))
         found.check()
         raise
+    unknown = tuple(unknown_plugins(loaded.drafts))
+    if unknown:
+        raise ManifestError((*unknown, *_judged(setup, loaded.settings, loaded.drafts, plugged=False)))
+    loaded = replace(loaded, drafts=with_versions(loaded.drafts))
     references = {path: _read_reference(setup.root, path) for path in file_references(loaded.drafts)}
     return Project(
         setup=setup,
@@ -122,8 +127,13 @@ def load(setup: Setup) -> Project:
     )
 
 
-def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) -> tuple[Problem, ...]:
-    """What providers would not take of the sound part of a project whose files hold other problems."""
+def _judged(
+    setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft], *, plugged: bool = True
+) -> tuple[Problem, ...]:
+    """What providers would not take of the sound part of a project whose files hold other problems.
+
+    With `plugged` also the checks that no installed package offers.
+    """
     targets: dict[str, Target] = {}
     unusable: list[Problem] = []
     for alias, one in settings.providers.items():
@@ -139,7 +149,8 @@ def _judged(setup: Setup, settings: ProjectSettings, drafts: Sequence[Draft]) ->
     sound = [replace(draft, references=tuple(map(_any_file, draft.references)), metadata={}) for draft in sound]
     files = {name: Reference(source=name, sha256=None) for name in (_ANY_FILE, LOST)}
     found = resolve_wanted(sound, targets, references=files, recorded=empty_lock("0" * 32))
-    return (*unusable, *found.problems, *filled_collisions(found.variants))
+    unknown = unknown_plugins(drafts) if plugged else ()
+    return (*unusable, *unknown, *found.problems, *filled_collisions(found.variants))
 
 
 def _any_file(reference: str) -> str:

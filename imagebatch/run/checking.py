@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
-from imagebatch.model.checks import OF_PIXELS, Checked, Measured, judged
+from imagebatch.model.checks import OF_PIXELS, Check, Checked, Measured, judged
 from imagebatch.model.generation import Entry, PictureFacts
 from imagebatch.model.variant import Variant
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.workers import CHECK_S, WorkerGone, Workers
 from imagebatch.plan.picking import source_of
+from imagebatch.providers.wanted import request_prompt
+from imagebatch.run.judging import Judging
 from imagebatch.run.trouble import Trouble
 
 
@@ -17,10 +19,11 @@ class Checking:
 
     store: Store
     workers: Workers
+    judging: Judging
 
     def lacking(self, variant: Variant, entry: Entry) -> tuple[int, ...]:
         """The picks (from 1) that have to be looked at for the checks, and are not in the store."""
-        if not any(check.name in OF_PIXELS for check in variant.policy.checks):
+        if not any(_looks(check) for check in variant.policy.checks):
             return ()
         sources = ((index, source_of(entry.candidates[index - 1])) for index in entry.picked)
         return tuple(index for index, facts in sources if facts is None or not self.store.bring(facts.sha256))
@@ -40,12 +43,20 @@ class Checking:
         if len(facts) < len(sources) or self.lacking(variant, entry):
             return None
         look = any(check.name in OF_PIXELS for check in policy.checks)
+        plugged = [check for check in policy.checks if check.plugin is not None]
+        prompt = request_prompt(entry.request) if plugged else ""
+        told = [
+            one
+            for check in plugged
+            for picture in facts
+            for one in await self.judging.unmet(check, picture, address=variant.address, prompt=prompt)
+        ]
         pictures = [await self._measured(one) if look else _by_facts(one) for one in facts]
         files = [(output.path, output.bytes) for output in entry.outputs]
         apart = any(check.name == "distinct" for check in policy.checks)
         return Checked(
             checks=policy.checks_of,
-            unmet=judged(policy.checks, pictures, files),
+            unmet=(*judged(policy.checks, pictures, files), *dict.fromkeys(told)),
             looks=tuple(picture.look for picture in pictures) if apart else (),
         )
 
@@ -67,6 +78,11 @@ class Checking:
             sharpness=found["sharpness"],
             look=found["look"],
         )
+
+
+def _looks(check: Check) -> bool:
+    """Whether somebody has to look at the picture itself."""
+    return check.name in OF_PIXELS or check.plugin is not None
 
 
 def _stands(checks: str, before: Entry, entry: Entry) -> bool:

@@ -13,9 +13,10 @@ from imagebatch.model.recorded import OutputState
 from imagebatch.model.variant import Variant, WantedOutput
 from imagebatch.outputs.develop import Outputs, ToPlace
 from imagebatch.outputs.download import take_bytes
-from imagebatch.outputs.marking import delivered_in
+from imagebatch.outputs.marking import delivered_in, find_mark
+from imagebatch.outputs.xmp import origin_in
 from imagebatch.plan.options import Force
-from imagebatch.plan.picking import WantedFile, made_as, source_of, wanted_files
+from imagebatch.plan.picking import WantedFile, is_own, made_as, source_of, wanted_files
 from imagebatch.run.leaving import Recorder
 from imagebatch.run.trouble import Trouble
 
@@ -219,6 +220,9 @@ class Files:
             facts = source_of(entry.candidates[candidate - 1])
             if facts is None or not self.outputs.store.bring(facts.sha256):
                 raise Trouble("picture.unavailable", f"{same[0].path} cannot be made: its picture is not here")
+            if is_own(entry.candidates[candidate - 1]):
+                data = await seams.threads.aside(read_bytes, self.outputs.store.path_of(facts.sha256))
+                same = [_with_own_mark(file, origin_in(find_mark(data).xmp)) for file in same]
             made += await self.outputs.write(
                 [self._to_place(file, recorded.get(file.path)) for file in same],
                 facts,
@@ -238,6 +242,16 @@ class Files:
 
     async def _announce(self, path: str, sha256: str) -> None:
         await self.recorder.record(Placing(path=path, sha256=sha256))
+
+
+def _with_own_mark(file: WantedFile, origin: str) -> WantedFile:
+    """A file made from a person's own: it says of its origin what that one says, and is never called made by AI.
+
+    Prompt and model drew something else, and what needs no change keeps all metadata that it came with.
+    """
+    if file.mark is None:
+        return file
+    return replace(file, mark=replace(file.mark, always=False, origin=origin, prompt=None, system=None))
 
 
 def _is_this(output: Output, file: WantedFile, entry: Entry, before: Entry | None) -> bool:

@@ -1,7 +1,7 @@
 """What came of an address's checks <-> the field `checked` of its lock block."""
 
 from imagebatch.model.canonical import Json
-from imagebatch.model.checks import CHECKS, LEVELS, Checked, Unmet
+from imagebatch.model.checks import CHECKS, LEVELS, PLUGIN_NAME, Checked, Unmet
 from imagebatch.state.strict import Fields
 
 
@@ -33,10 +33,17 @@ def _unmet_json(unmet: Unmet) -> dict[str, Json]:
     return value if unmet.of is None else value | {"of": unmet.of}
 
 
+def _name(fields: Fields) -> str:
+    name = fields.text("check")
+    if name not in CHECKS and PLUGIN_NAME.fullmatch(name) is None:
+        raise ValueError(f"checked.unmet.check is {name!r}; known are {', '.join(sorted(CHECKS))} and plugin:NAME")
+    return name
+
+
 def _unmet(value: Json) -> Unmet:
     fields = Fields(value, "checked.unmet")
     return Unmet(
-        name=fields.choice("check", CHECKS),
+        name=_name(fields),
         level=fields.choice("level", LEVELS),
         wanted=fields.text("wanted"),
         found=fields.text("found"),

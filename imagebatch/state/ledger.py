@@ -6,7 +6,7 @@ events loses nothing, because each of them is found again by its draw fingerprin
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from imagebatch.model.checks import Checked
@@ -117,6 +117,11 @@ class Ledger:
         for token, attempt in self._attempts.items():
             if attempt.draw:
                 self._tokens_of.setdefault(attempt.draw, []).append(token)
+
+    def set_aside(self, damaged: Collection[str]) -> None:
+        """Go on as if the lock on disk had no blocks of these addresses; for whoever only looks, never for a run."""
+        self.lock = self.lock.only([address for address in self.lock if address not in damaged])
+        self._order, self._in_lock, self._of_lock = None, None, None
 
     # Events -------------------------------------------------------------------------------------------------------
 

@@ -111,7 +111,7 @@ def project(tmp_path: Path, server: Server) -> Project:
 
 @pytest.fixture(scope="session")
 def applied_once(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
-    """The worked example, applied with the simulator; copy it before changing anything."""
+    """The worked example as `make demo` leaves it: drawn, picked, made; copy it before changing anything."""
     folder = tmp_path_factory.mktemp("example")
     root = folder / "project"
     root.mkdir()
@@ -120,8 +120,10 @@ def applied_once(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Pa
         source = ROOT / name
         copy: Callable[..., object] = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, root / name)
-    done = Project(root=root, environ=bare_environment(folder / "home"), server=server).run("apply", "-y")
-    assert done.code == 0, done.err
+    made = Project(root=root, environ=bare_environment(folder / "home"), server=server)
+    for words in (("apply", "-y"), ("pick", "--auto", "sharpest", "hero"), ("apply", "-y")):
+        done = made.run(*words)
+        assert done.code == 0, done.err
     return root
 
 

@@ -25,7 +25,7 @@ def test_a_rule_chooses_for_what_has_no_pick_yet(project: Project) -> None:
     assert project.run("apply", "-y", "--require-picks").code == 0
     assert chosen(project, AXE) == [2]
     again = project.run("pick", "--auto", "first", "icon")
-    assert (again.code, "2 of them have a pick already" in again.err) == (1, True)
+    assert (again.code, "all of these have a pick already" in again.err) == (0, True)
     assert project.run("pick", "--auto", "first", "--again", "icon").code == 0
     project.run("apply", "-y")
     assert (chosen(project, AXE), chosen(project, CROWN)) == ([1], [1])
@@ -129,3 +129,11 @@ def test_verify_names_a_pick_whose_bytes_nobody_has(project: Project) -> None:
     picks.write_text(text.replace(used, "0" * 64), "utf-8")
     found = [json.loads(line) for line in project.run("verify", "--json").out.splitlines()]
     assert [one["address"] for one in found if one.get("code") == "verify.picks"] == [AXE]
+
+
+def test_use_before_anything_was_drawn_says_what_to_do(project: Project) -> None:
+    Image.new("RGB", (8, 6), "teal").save(project.root / "own.png")
+    done = project.run("use", AXE, "own.png")
+    assert (done.code, "[use.undrawn]" in done.err) == (1, True)
+    assert f"hint: imagebatch apply -s '{AXE}' && imagebatch use '{AXE}' own.png" in done.err
+    assert not (project.root / "picks.yaml").exists()

@@ -45,7 +45,7 @@ def example(tmp_path: Path) -> Path:
 
 def test_the_worked_example_plans_twenty_variants_over_three_providers(example: Path) -> None:
     planned = make_plan(load(Setup(root=example, variables={})), PlanRequest())
-    assert Counter(change.action for change in planned.plan.changes) == {"create": 20}
+    assert Counter(change.action for change in planned.plan.changes) == {"create": 19, "defer": 1}
     assert {change.provider for change in planned.plan.changes} == {"studio", "hub", "retouch"}
     assert set(planned.simulated) == {"studio", "hub", "retouch"}
     assert not planned.plan.blocked_by
@@ -58,6 +58,9 @@ def test_the_worked_example_shows_what_the_program_is_for(example: Path) -> None
     assert any('"mode":"simple"' in variant.request and '"params"' in variant.request for variant in variants)
     assert any(variant.provider == "hub" and variant.count > 1 for variant in variants)
     assert any(variant.references for variant in variants)
+    assert any(variant.pending_references for variant in variants)  # a picture of this project
+    assert any(variant.policy.pick == "review" and len(variant.outputs) == 3 for variant in variants)
+    assert any(variant.policy.checks for variant in variants)
     assert any(variant.row is not None for variant in variants)
     assert any("seamless white background" in variant.request for variant in variants)  # the style's words
 
@@ -67,7 +70,7 @@ def test_every_file_of_the_worked_example_is_used(example: Path) -> None:
     assert {draft.policy.place.path for draft in loaded.drafts} == set(_files(example, "manifests"))
     templates = {path for path in loaded.sources if path.startswith("templates/")}
     assert templates == set(_files(example, "templates"))
-    references = {path for draft in loaded.drafts for path in draft.references}
+    references = {at for draft in loaded.drafts for at in draft.references if not at.startswith("asset:")}
     assert {path for path in loaded.sources if path.startswith("data/")} | references == set(_files(example, "data"))
 
 
@@ -84,7 +87,7 @@ def test_the_editors_schemas_accept_the_worked_example_and_what_init_writes(tmp_
                 jsonschema.Draft7Validator(json_schema(kind)).validate(plain(document.root))
 
 
-@pytest.mark.parametrize("path", ["imagebatch.lock", "imagebatch.lock.d", "outputs", ".imagebatch"])
+@pytest.mark.parametrize("path", ["imagebatch.lock", "imagebatch.lock.d", "picks.yaml", "outputs", ".imagebatch"])
 def test_what_the_worked_example_draws_is_ignored_by_git_and_the_file_says_why(path: str) -> None:
     lines = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     at = next(number for number, line in enumerate(lines) if line.strip("/") == path)

@@ -1,7 +1,6 @@
 """`render`, `explain`, `status`, `verify`, `history`: looking without touching."""
 
 import shlex
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -131,55 +130,42 @@ _UNDER_WAY = "Sent, and no answer yet: the run that is under way may still settl
 
 @command("verify", json=True)
 @selecting
-def verify(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...]) -> int:
-    """Hash every output and hold lock, manifests and files against each other; exit 2 where they disagree.
+@flag("--quick", "quick", is_flag=True, help="Let size and time vouch for files, as `plan` does; leave out the store.")
+def verify(shell: Shell, *, select: tuple[str, ...], exclude: tuple[str, ...], quick: bool) -> int:
+    """Hold lock, manifests, picks, files and store against each other; exit 2 where they disagree.
 
-    Needs no network and no key. Simulated pictures are a disagreement, and so is a file without the mark it should
-    carry: that a machine made it.
+    Hashes every output and every picture of the store. Needs no network and no key, and writes nothing. Simulated
+    pictures are a disagreement, and so are a failed check and a file without the mark it should carry: that a machine
+    made it.
     """
-    from imagebatch.outputs.tree import Tree
-    from imagebatch.pipeline.inspecting import (
-        disagreements,
-        output_paths,
-        pick_disagreements,
-        recorded_now,
-        to_be_marked,
-        unmarked,
-    )
-    from imagebatch.pipeline.planning import make_plan
+    from imagebatch.cli.views.verified import fault_document, fault_lines, verified_line
+    from imagebatch.pipeline.verify.running import Verification
 
-    project = open_project(shell)
-    planned = make_plan(project, plan_request(select=select, exclude=exclude, detail=True))
-    ledger = recorded_now(project)
-    entries = {address: ledger.entry(address) for address in ledger if planned.options.selects(address)}
-    paths = output_paths(entries)
-    wanted_marks = to_be_marked(planned, entries)
-    hashes: dict[str, str | None] = {}
-    marks: dict[str, bool] = {}
-    if paths:
-        with closing(Tree(project.home)) as tree:
-            hashes = {path: tree.hash_of(path) for path in paths}
-            marks = {path: read.marked for path in wanted_marks if (read := tree.mark_of(path)) is not None}
-    found = (
-        *disagreements(planned, entries, hashes, unmarked(wanted_marks, marks)),
-        *pick_disagreements(project, ledger, planned.options.selects),
-    )
-    if shell.json:
-        for one in found:
-            fields = {"address": one.address, "code": one.code, "detail": one.detail, "path": one.path}
-            shell.screen.json_line(json_text({"type": "disagreement", **without_absent(fields), **_VERIFY_FORMAT}))
-        total = {"type": "summary", "files": len(paths), "disagreements": len(found), **_VERIFY_FORMAT}
-        shell.screen.json_line(json_text(total))
-    else:
+    verification = Verification(open_project(shell), select, exclude, quick=quick)
+    if not shell.json:
+        found = list(verification.faults())
         paint = shell.screen.out_paint
-        lines = [f"  {shown(one.address)}: {shown(one.detail)} {paint(f'[{one.code}]', 'dim')}" for one in found]
-        word = paint("Verified:", "green", "bold") if not found else paint("Disagreements:", "red", "bold")
-        what = f"{len(found)} of them" if found else "lock, manifests and files agree"
-        shell.screen.lines([*lines, f"{word} {what}; {counted(len(paths), 'file')} hashed."])
-    return EXIT_CHANGES if found else EXIT_OK
+        last = verified_line(found, verification.files, verification.stored, paint)
+        shell.screen.lines([*fault_lines(found, paint), last])
+        return EXIT_CHANGES if any(one.severity == "error" for one in found) else EXIT_OK
+    counts = {"error": 0, "warning": 0}
+    for one in verification.faults():
+        counts[one.severity] += 1
+        shell.screen.json_line(json_text({**fault_document(one, shell.screen.from_here), **_VERIFY_FORMAT}))
+    code = EXIT_CHANGES if counts["error"] else EXIT_OK
+    total = {
+        "type": "summary",
+        "exit_code": code,
+        "files": verification.files,
+        "stored": verification.stored,
+        "disagreements": counts["error"],
+        "warnings": counts["warning"],
+    }
+    shell.screen.json_line(json_text({**total, **_VERIFY_FORMAT}))
+    return code
 
 
-_VERIFY_FORMAT = {"format": "imagebatch-verify", "format_version": "1.0"}
+_VERIFY_FORMAT = {"format": "imagebatch-verify", "format_version": "1.1"}
 
 
 @command("history", json=True)

@@ -139,6 +139,8 @@ def _auto(shell: Shell, project: "Project", selectors: tuple[str, ...], *, rule:
         named = [f"  {shown(address)}: {number}" for address, number in chosen.items()]
         more = [f"  … and {len(named) - 20} more"] if len(named) > 20 else []
         shell.screen.lines([*lines, *named[:20], *more, "Next: imagebatch apply"])
+    elif not lacking:
+        shell.screen.say("Nothing to choose: all of these have a pick already (--again chooses anew).")
     if lacking:
         shell.screen.say(
             f"left out: {counted(len(lacking), 'picture')} whose candidates are not all here, such as "

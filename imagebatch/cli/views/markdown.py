@@ -53,7 +53,7 @@ def plan_markdown(plan: Plan, *, simulated: Sequence[str] = ()) -> str:
 
 
 def result_markdown(result: RunResult, last_line: str) -> str:
-    """What went wrong, as a table, the last line, and what would be lost with this machine."""
+    """What went wrong and which checks do not hold, as a table, the last line, and what would be lost with this machine."""
     lost = (code(text) for text in only_here_lines(result.only_here, Paint())[:1])
     head = [
         "### imagebatch apply",
@@ -66,6 +66,11 @@ def result_markdown(result: RunResult, last_line: str) -> str:
         f"| {one.end} | {code(one.address, table=True)} | {code(one.message or one.code or '-', table=True)} |"
         for one in result.ends
         if one.end not in {"done", "kept"}
+    ]
+    rows += [
+        f"| check {'fails' if one.unmet.level == 'fail' else 'warns'} | {code(one.address, table=True)} "
+        f"| {code(one.unmet.text, table=True)} |"
+        for one in sorted(result.unmet, key=lambda one: (one.unmet.level, one.address))
     ]
     if not rows:
         return _bounded(head, [])

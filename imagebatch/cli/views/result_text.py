@@ -129,11 +129,12 @@ def unpicked_lines(addresses: Sequence[str], paint: Paint) -> list[str]:
     """What waits for a person's choice, and the command that makes it; nothing for none."""
     if not addresses:
         return []
+    explain = command_for("imagebatch explain {}", addresses[:1])
     return [
         paint(f"Waiting for a pick ({len(addresses)})", "magenta", "bold"),
         *(f"  {shown(address)}" for address in addresses[:_SHOWN]),
         *_more(addresses),
-        f"  {paint('next:', 'cyan')} {command_for('imagebatch explain {}', addresses[:1])} names the pictures' files",
+        f"  {paint('next:', 'cyan')} imagebatch gallery shows them; {explain} names their files",
         f"  {paint('next:', 'cyan')} {command_for('imagebatch pick {} 1', addresses[:1])}",
         "",
     ]

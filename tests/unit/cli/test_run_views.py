@@ -19,6 +19,7 @@ from imagebatch.cli.views.events_json import outcome_line, summary_line, told_li
 from imagebatch.cli.views.markdown import MOST_BYTES, code, plan_markdown, result_markdown
 from imagebatch.cli.views.result_text import result_lines, seconds_text
 from imagebatch.cli.views.tally import Tally, active_rows, bar_text, counts_text, progress_line
+from imagebatch.model.checks import LEVELS, Unmet, UnmetAt
 from imagebatch.model.event import Accepted, Intended, Told
 from imagebatch.model.money import Money
 from imagebatch.plan.types import Change, Plan
@@ -252,6 +253,16 @@ def test_the_summary_stays_below_one_mebibyte_and_counts_the_rest() -> None:
     found = plan_markdown(Plan(changes=changes, counts={"create": 9000}))
     assert len(found.encode()) < MOST_BYTES
     assert re.search(r"… and [0-9]+ more rows that do not fit here\.\n$", found)
+
+
+def test_the_results_table_lists_the_checks_that_do_not_hold_those_that_fail_first() -> None:
+    found = [Unmet(name="plugin:judge", wanted="{}", found=f"too | {level}", level=level) for level in LEVELS]
+    unmet = tuple(UnmetAt(address="hero[season=spring]", unmet=one) for one in found)
+    lines = result_markdown(RunResult(outcomes=(), seconds=0.1, unmet=unmet), "Ended: x").splitlines()
+    assert lines[-2:] == [
+        "| check fails | `hero[season=spring]` | `judge: too \\| fail` |",
+        "| check warns | `hero[season=spring]` | `judge: too \\| warn` |",
+    ]
 
 
 def test_the_results_table_lists_only_what_did_not_work() -> None:
