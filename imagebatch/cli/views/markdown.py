@@ -53,7 +53,7 @@ def plan_markdown(plan: Plan, *, simulated: Sequence[str] = ()) -> str:
 
 
 def result_markdown(result: RunResult, last_line: str) -> str:
-    """What went wrong and which checks do not hold, as a table, the last line, and what would be lost with this machine."""
+    """What went wrong and which checks do not hold, the last line, and what would be lost with this machine."""
     lost = (code(text) for text in only_here_lines(result.only_here, Paint())[:1])
     head = [
         "### imagebatch apply",
