@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 
 from imagebatch.effects import seams
 from imagebatch.errors import ImagebatchError
-from imagebatch.model.event import Intended
+from imagebatch.model.event import Accepted, Event, Intended, Observed
+from imagebatch.pipeline.lockwork import record
 from imagebatch.pipeline.opened import Opened
 from imagebatch.pipeline.resolving import without_doubt
 from imagebatch.pipeline.taking_back import take_back
@@ -22,7 +24,7 @@ def settle_open_steps(run: Opened) -> None:
     run.store.sweep()
     for token in run.inbox.tokens():
         if run.session.ledger.has_ended(token) or _is_stored(run, token):
-            run.inbox.discard(token)  # a run that died right after it had stored the pictures left it
+            run.inbox.discard(token)  # a run that ended right after it had stored the pictures left it
     steps = run.session.ledger.open_steps()
     aliases = {step.provider for step in steps.values() if _can_tell(run, step)}
     if aliases:
@@ -30,9 +32,24 @@ def settle_open_steps(run: Opened) -> None:
 
 
 def _is_stored(run: Opened, token: str) -> bool:
-    """Whether the pictures of an answer are in the store and in the lock, though its end is not in the journal."""
-    drawn = run.session.ledger.drawn(token)
-    return bool(drawn) and all(one.facts is not None and run.store.holds(one.facts.sha256) for one in drawn)
+    """Whether the pictures of an answer are in the store and in the lock, though the journal could not take its end.
+
+    It takes it now: whoever waits for this answer would find it gone.
+    """
+    drawn, known = run.session.ledger.drawn(token), run.session.ledger.attempt(token)
+    if drawn is None or not all(
+        one.facts is not None and run.store.holds(one.facts.sha256) for one in drawn.candidates
+    ):
+        return False
+    events: list[Event] = [
+        Accepted(step="create", token=token, attempt=step.attempt, generation=token)
+        for step in (known.steps if known is not None else ())
+        if step.step == "create"
+    ]
+    candidates = tuple(replace(one, id=str(number)) for number, one in enumerate(drawn.candidates, start=1))
+    events.append(Observed(token=token, status="succeeded", candidates=candidates, cost=drawn.cost))
+    record(run.session, events)
+    return True
 
 
 def _can_tell(run: Opened, step: Intended) -> bool:

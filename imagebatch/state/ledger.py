@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from imagebatch.model.checks import Checked
 from imagebatch.model.event import Dropped, Event, Intended, Kept, Observed, Placing
-from imagebatch.model.generation import Candidate, Entry
+from imagebatch.model.generation import Entry
 from imagebatch.model.money import UNKNOWN_COST, Cost, parse_money
 from imagebatch.model.recorded import Glance, KnownDraw, hashes_of
 from imagebatch.state.attempts import (
@@ -229,13 +229,13 @@ class Ledger:
         attempt = self._attempts.get(token) or self._past.by_token(token)
         return attempt is not None and not attempt.steps and attempt.phase in {"succeeded", "failed", "blocked"}
 
-    def drawn(self, token: str) -> tuple[Candidate, ...]:
-        """The pictures that a block says were drawn under a token; reads all of them.
+    def drawn(self, token: str) -> Attempt | None:
+        """The attempt with this token that a block says was drawn; reads all of them.
 
         The lock of a run whose journal could take no more knows more than the journal.
         """
         found = self._in_blocks(token)
-        return found.candidates if found is not None and found.phase == "succeeded" else ()
+        return found if found is not None and found.phase == "succeeded" else None
 
     def accepted(self) -> tuple[Attempt, ...]:
         """All attempts of this journal that a provider ever took: what the draw index has to hold."""

@@ -164,3 +164,26 @@ def test_whichever_commit_the_journal_refuses_no_answer_is_left_in_the_inbox(
     assert not ends[-1].ends, str(ends[-1])
     assert paid(world) <= 2
     assert list((world.project / ".imagebatch/inbox").iterdir()) == []
+
+
+@pytest.mark.parametrize("committed", range(1, 7))
+def test_of_several_creates_none_is_written_off_whichever_commit_the_journal_refuses(
+    world: World, face: str, committed: int
+) -> None:
+    foxes(world, face, 1, params={**HERO[face]["params"], "n": 2}, pick="review")
+    behind = ("replace lineage", *["committed journal.db"] * committed)
+    broken(world, "commit journal.db", full, once=True, behind=behind)
+    ends = [world.run(*APPLY) for _ in range(3)]
+    (entry,) = world.entries().values()
+    assert entry["status"] in {"succeeded", "in_doubt"}, "\n".join(map(str, ends))
+    booked = (world.project / ".imagebatch/ledger.csv").read_text("utf-8")
+    tokens = {one["token"] for one in entry.get("parts", [entry])}
+    assert all(booked.count(f"{token},create,paid") <= 1 for token in tokens), booked
+    waits = {f"{one['token']}.answer" for one in entry.get("parts", [entry]) if one["status"] == "pending"}
+    assert {path.name for path in (world.project / ".imagebatch/inbox").iterdir()} == waits
+    assert paid(world) <= len(tokens)
+    if entry["status"] == "in_doubt":
+        fine(world, "resolve", "fox-0", "--abandon")
+        fine(world)
+        assert world.entries()["fox-0"]["status"] == "succeeded"
+    assert list((world.project / ".imagebatch/inbox").iterdir()) == []
