@@ -89,6 +89,22 @@ def rejected(picks: Picks, address: str, entry: Entry, *, note: str | None, add:
     return _with_pick(asked, address, Pick(for_draw=entry.draw, use=(), was="pick"))
 
 
+def undecided(picks: Picks, address: str, entry: Entry) -> Picks:
+    """Take back what was picked or rejected.
+
+    Raises PlanError where nothing was, or where something else stands there (accept, restore, file).
+    """
+    before = picks.picks.get(address)
+    if before is None or before.was != "pick":
+        why = "Nobody has picked or rejected anything there" if before is None else f"What stands there is {before.was}"
+        raise PlanError(
+            "nothing to take back", f"{address}: {why}; nothing was written.", code="pick.nothing", address=address
+        )
+    if not before.use:
+        picks = _not_rejected(picks, address, entry)
+    return replace(picks, picks={at: pick for at, pick in picks.picks.items() if at != address})
+
+
 def accepted(picks: Picks, address: str, entry: Entry, wanted_draw: str) -> Picks:
     """Let the present picture stand for the request that the manifests make now.
 
