@@ -30,9 +30,10 @@ class Standing:
     protected: bool
     held: bool
 
-    def as_json(self) -> dict[str, Json]:
-        """For a page."""
+    def as_json(self, at: int) -> dict[str, Json]:
+        """For a page; `at` is the revision since which it stands so."""
         return {
+            "at": at,
             "version": self.version,
             "draw": self.draw,
             "use": list(self.use),
