@@ -30,6 +30,7 @@ from imagebatch.review.model import AssetPage
 from imagebatch.review.pages import asset_page, contact_page, index_page
 from imagebatch.review.serving.desk import Answer, Kind, Picture
 from imagebatch.review.standing import Standing, standing
+from imagebatch.review.visible import visible
 from imagebatch.review.wishes import Wish
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.store import FOLDER
@@ -54,7 +55,8 @@ class ReviewDesk:
         self._files: dict[str, tuple[Path, str | None]] = {}
         self._standings: dict[str, tuple[int, Standing]] = {}
         self._revision = 0
-        self._trouble = ""
+        self._unread = ""
+        self._unmade = ""
         self._project = project
         self._seen, self._made_of = self._see(project, progress), self._inputs(project)
         self._looked_at: Signature | None = None
@@ -108,7 +110,7 @@ class ReviewDesk:
                 at, stands = self._standings[one.address]
                 if at > since:
                     standings[one.address] = stands.as_json(at)
-            return {"revision": self._revision, "trouble": self._trouble, "standings": standings}
+            return {"revision": self._revision, "trouble": self._unread or self._unmade, "standings": standings}
 
     def decide(self, wish: Wish) -> Answer:
         """Do what a page asks for, where what stands is what it has seen; nobody's decision is written over unseen."""
@@ -118,8 +120,7 @@ class ReviewDesk:
             try:
                 return self._decide(wish)
             except ImagebatchError as error:
-                hints = "".join(f" ({hint})" for hint in error.hints)
-                return Answer(kind="refused", text=f"{error.summary}. {error.detail}{hints}", standing=self._now(wish))
+                return Answer(kind="refused", text=_told(error), standing=self._now(wish))
             except OSError as error:
                 return Answer(kind="refused", text=f"the system refused: {error.strerror or error}; look at picks.yaml")
 
@@ -193,9 +194,9 @@ class ReviewDesk:
             project = with_present_picks(self._project)
             ledger = recorded_now(project)
         except ImagebatchError as error:
-            self._trouble = f"{error.summary}. {error.detail}"
+            self._unread = _told(error)
             return
-        self._trouble = ""
+        self._unread = ""
         self._looked_at = signature
         self._project = project
         self._note_changes(project, ledger)
@@ -225,16 +226,17 @@ class ReviewDesk:
     def _see_again(self) -> None:
         """Make everything anew where a file has changed; a project that cannot be read is told, and stays as it was."""
         inputs = self._inputs(self._project)
+        self._unmade = ""
         if inputs == self._made_of:
             return
         try:
             project = load(self._project.setup)
             self._seen, self._made_of = self._see(project), inputs
         except ImagebatchError as error:
-            self._trouble = f"{error.summary}. {error.detail}"
+            self._unmade = _told(error)
             return
         except OSError as error:
-            self._trouble = f"The pages cannot be made anew: {error.strerror or error}"
+            self._unmade = f"The pages cannot be made anew: {error.strerror or error}"
             return
         self._project = project
         self._look(anew=True)
@@ -248,6 +250,13 @@ class ReviewDesk:
 
     def _inputs(self, project: Project) -> Signature:
         return _signature((*self._watched(), *(project.root / name for name in (_MANIFESTS, *sorted(project.inputs)))))
+
+
+def _told(error: ImagebatchError) -> str:
+    """The first of what is wrong, in one line, with its place and what to do."""
+    first = error.problems[0]
+    place = f"{first.place}: " if first.place else ""
+    return visible(f"{place}{first.summary}. {first.detail}{f' ({first.hint})' if first.hint else ''}")
 
 
 def _stands(wish: Wish, now: Standing, project: Project) -> bool:
