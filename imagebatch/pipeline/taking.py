@@ -10,7 +10,7 @@ from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.pipeline.deciding import refuse_one_place
 from imagebatch.pipeline.inspecting import recorded_now
-from imagebatch.pipeline.picking import picked, redraw_open, rejected
+from imagebatch.pipeline.picking import check_words, picked, redraw_open, rejected
 from imagebatch.pipeline.project import Project
 from imagebatch.plan.picking import picked_by_bytes
 from imagebatch.review.decisions import Decision, decode_decisions
@@ -133,6 +133,7 @@ def _rejected(picks: Picks, one: Decision, entry: Entry) -> Picks:
     wish = picks.redo[one.address]
     if not one.note or wish.note == one.note:
         return picks
+    check_words(one.address, one.note)
     return replace(picks, redo={**picks.redo, one.address: replace(wish, note=one.note)})
 
 

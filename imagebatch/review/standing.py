@@ -17,12 +17,14 @@ from imagebatch.plan.picking import hashes, picked_by_bytes, source_of
 class Standing:
     """The decision at one address: `use` are the pictures that stand, by the hashes that a page shows.
 
-    `draw` is empty where the lock has nothing; `rejected` tells that none of the pictures will do, `note` why.
-    `asked` tells that one more draw is asked for. `held` is protection by hand, `protected` any.
+    `draw` and `attempt` are those of the pictures, empty and 0 where the lock has nothing. `rejected` tells that none
+    of the pictures will do, `note` why. `asked` tells that one more draw is asked for. `held` is protection by hand,
+    `protected` any.
     """
 
     version: str
     draw: str
+    attempt: int
     use: tuple[str, ...]
     rejected: bool
     asked: bool
@@ -36,6 +38,7 @@ class Standing:
             "at": at,
             "version": self.version,
             "draw": self.draw,
+            "attempt": self.attempt,
             "use": list(self.use),
             "rejected": self.rejected,
             "asked": self.asked,
@@ -61,6 +64,7 @@ def standing(address: str, entry: Entry | None, picks: Picks, *, by_manifest: bo
     return Standing(
         version=hashlib.sha256(encoded(seen).encode("utf-8", "surrogatepass")).hexdigest()[:32],
         draw=entry.draw if entry is not None else "",
+        attempt=entry.attempt if entry is not None else 0,
         use=() if rejected or entry is None else _shown(entry, shown_picks(address, entry, picks)),
         rejected=rejected,
         asked=entry is not None and redo is not None and redo.attempt > entry.attempt,

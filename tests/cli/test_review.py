@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +23,9 @@ from imagebatch.pipeline.reviewing import ReviewDesk
 from imagebatch.review.decisions import Decision
 from imagebatch.review.serving.desk import Answer
 from imagebatch.review.wishes import Wish
-from tests.cli.conftest import ENTRY, Project, bare_environment, small_project
+from tests.cli.conftest import Project, bare_environment, small_project
 from tests.program.running import Server
+from tests.program.served import Served
 
 AXE = "icon[thing=axe]"
 CROWN = "icon[thing=crown]"
@@ -267,6 +266,13 @@ def test_an_address_that_is_not_shown_is_not_decided(drawn: Project) -> None:
     assert desk.decide(pick(drawn, AXE, 1, "x")).kind == "refused"
 
 
+@pytest.mark.parametrize("words", [("--note", "a\u202eb"), ("--note", "x", "--add", "\x1b[31m")])
+def test_words_that_no_picks_file_may_hold_are_refused(drawn: Project, words: tuple[str, ...]) -> None:
+    done = drawn.run("pick", "--reject", AXE, *words)
+    assert (done.code, "pick.control_char" in done.err) == (1, True)
+    assert not (drawn.root / "picks.yaml").exists()
+
+
 def test_an_imported_pick_takes_back_the_draw_of_a_rejection(drawn: Project) -> None:
     drawn.run("pick", "--reject", AXE, "--note", "no")
     draw, pictures = offered(drawn, AXE)
@@ -286,28 +292,10 @@ def files(project: Project) -> set[Path]:
     return {path for path in project.root.rglob("*") if not path.name.startswith("journal.db-")}
 
 
-class Served:
-    """A review that runs, and its address."""
-
-    def __init__(self, project: Project, *arguments: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", ENTRY, "review", *arguments],
-            cwd=project.root, env=project.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        self.line = self.process.stdout.readline().strip()
-
-    def ends(self) -> tuple[int, str, str]:
-        out, err = self.process.communicate(timeout=30)
-        return self.process.returncode, out, err
-
-
 @pytest.fixture
 def served(drawn: Project) -> Iterator[Served]:
-    running = Served(drawn)
-    yield running
-    running.process.kill()
-    running.process.communicate()
+    with Served(drawn) as running:
+        yield running
 
 
 @pytest.mark.slow

@@ -10,13 +10,20 @@ const keeper = (ui) => {
   let trouble = "";
   const file = location.pathname.split("/").pop() || "index.html";
 
-  const stale = (card) => { const one = standings.get(card.dataset.address); return Boolean(one && one.draw && one.draw !== card.dataset.draw); };
+  // Other pictures stand there than this page shows: drawn anew, or bought in a higher resolution.
+  const stale = (card) => {
+    const one = standings.get(card.dataset.address);
+    if (!one || !one.draw) return false;
+    const here = ui.shots(card).map((shot) => shot.dataset.sha);
+    const others = here.length > 0 && !here.includes("") && !one.use.every((sha) => here.includes(sha));
+    return one.draw !== card.dataset.draw || String(one.attempt) !== card.dataset.attempt || others;
+  };
   const words = (one) => (one.rejected ? "rejected" + (one.note ? ": " + one.note : "") : one.asked ? "to be drawn again" : "");
   const show = (card) => {
     const one = standings.get(card.dataset.address);
     if (!one) return;
     const old = stale(card);
-    const text = old ? "drawn anew: reload the page" : words(one);
+    const text = old ? "changed since: reload the page" : words(one);
     ui.paint(card, { use: old ? [] : one.use, text, decided: one.rejected || one.use.length > 0 });
     const button = $(".protect", card);
     if (button) button.setAttribute("aria-pressed", String(one.protected));
@@ -111,7 +118,7 @@ const keeper = (ui) => {
       document.addEventListener("visibilitychange", poll);
     },
     decide: (card, decision) => {
-      if (stale(card)) return tell(card.dataset.address + " was drawn anew since: reload the page and look again.");
+      if (stale(card)) return tell(card.dataset.address + " has other pictures by now: reload the page and look again.");
       const { note, ...rest } = decision;
       const made = { address: card.dataset.address, for: card.dataset.draw, ...rest, ...(note === undefined ? {} : { reject: note }) };
       const wanted = note === undefined ? "picked " + numbers(card, decision.use) : "rejected: " + note;
