@@ -69,7 +69,7 @@ async def test_keys_alone_pick_reject_protect_and_take_back(own: Project, served
     await expect(card(page, CROWN).locator(".chosen")).to_have_text("rejected: " + NOTE)
     for key in ("u", "2", "0", "p"):
         await page.keyboard.press(key)
-    await expect(card(page, SWORD).locator(".state.held")).to_be_visible()
+    await expect(card(page, SWORD).locator(".state.protected")).to_be_visible()
     await expect(picked(page, AXE)).to_have_text("3")
     await written(page)
     found = picks_of(own)

@@ -29,8 +29,6 @@ const keeper = (ui) => {
     if (button) button.setAttribute("aria-pressed", String(one.protected));
     const mark = $(".state.protected", card);
     if (mark) mark.hidden = !one.protected;
-    const held = $(".state.held", card);
-    if (held) held.hidden = !one.held;
     for (const act of ui.all(".acts button, .pick", card)) if (old) act.disabled = true;
   };
   const take = (address, one) => {
