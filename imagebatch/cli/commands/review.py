@@ -1,5 +1,6 @@
 """`review`: the gallery's pages, served on this machine, so that what is decided there is written at once."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,13 +9,14 @@ import click
 from imagebatch.cli.commands.gallery import Pace
 from imagebatch.cli.opening import open_project
 from imagebatch.cli.options import DURATION, Shell, command, flag, naming
-from imagebatch.cli.views.foreign import json_text
+from imagebatch.cli.views.foreign import json_text, shown
 from imagebatch.cli.views.wording import counted
 from imagebatch.effects import seams
 from imagebatch.effects.files import remove, write_bytes
 from imagebatch.errors import EXIT_OK, ImagebatchError
 
 if TYPE_CHECKING:
+    from imagebatch.pipeline.project import Project
     from imagebatch.review.serving.guard import Door
     from imagebatch.review.serving.server import Serve
 
@@ -51,20 +53,18 @@ def review(
         waiting = f"{desk.waiting} of them need a person" if desk.waiting else "none of them needs a person"
         shell.screen.say(f"{counted(desk.figures, 'variant')}, {waiting}; ctrl-C ends it")
         if open_it:
-            _open(opener, door.address)
+            _open(shell, project, opener, door.address)
+
+    def failed(error: Exception) -> None:
+        text = shown(f"{type(error).__name__}: {error}", 200)
+        shell.screen.error(f"error: the review met something it did not expect: {text}; what was written stands")
 
     try:
-        seams.clock.run(serve(desk, port=port, for_s=for_s, ready=ready))
-    except OSError as error:
-        raise ImagebatchError(
-            "the review cannot be served",
-            f"Port {port} of this machine cannot be had: {error.strerror or error}.",
-            hints=("leave --port out: imagebatch review",),
-            code="review.port",
-        ) from None
+        seams.clock.run(serve(desk, port=port, for_s=for_s, ready=ready, failed=failed))
     finally:
         if open_it:
-            remove(opener)
+            with suppress(OSError):
+                remove(opener)
     shell.screen.say("the review has ended. Next: imagebatch plan")
     return EXIT_OK
 
@@ -85,10 +85,19 @@ def _server() -> "Serve":
     return serve
 
 
-def _open(opener: Path, address: str) -> None:
+def _open(shell: Shell, project: "Project", opener: Path, address: str) -> None:
     """Lead the browser there by a file that only its owner reads: every user sees the arguments of a program."""
+    from imagebatch.state.store import StateStore
+
     head = '<!doctype html><meta name="referrer" content="no-referrer">'
-    remove(opener)
     text = f'{head}<meta http-equiv="refresh" content="0; {address}">\n'
-    write_bytes(opener, text.encode(), mode=_PRIVATE, new=True)
+    try:
+        StateStore(project.home).prepare()
+        remove(opener)
+        write_bytes(opener, text.encode(), mode=_PRIVATE, new=True)
+    except OSError as error:
+        shell.screen.say(
+            f"warning: the browser cannot be led there ({error.strerror or error}): open the address above"
+        )
+        return
     click.launch(opener.as_uri())

@@ -1,6 +1,6 @@
 """The application: four kinds of answers, each with the same strict headers, and everything refused at the door."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from starlette.applications import Starlette
@@ -26,8 +26,8 @@ _HEADERS: Final[Mapping[str, str]] = {
 }
 
 
-def application(desk: Desk, door: Door) -> ASGIApp:
-    """The whole application for one door."""
+def application(desk: Desk, door: Door, failed: Callable[[Exception], None] = lambda _: None) -> ASGIApp:
+    """The whole application for one door; `failed` is told what nobody expected while something was answered."""
 
     async def page(request: Request) -> Response:
         name = request.path_params.get("name", "index.html")
@@ -67,7 +67,7 @@ def application(desk: Desk, door: Door) -> ASGIApp:
     ]
     inner = Starlette(routes=routes)
     inner.router.redirect_slashes = False  # it would lead to an address without the token
-    return _guarded(inner, door)
+    return _guarded(inner, door, failed)
 
 
 def _missing() -> Response:
@@ -86,7 +86,7 @@ async def _body(request: Request) -> bytes | None:
     return b"".join(pieces)
 
 
-def _guarded(inner: ASGIApp, door: Door) -> ASGIApp:
+def _guarded(inner: ASGIApp, door: Door, failed: Callable[[Exception], None]) -> ASGIApp:
     """The application behind the door; every answer of it has our headers."""
 
     policy = f"{served_policy()}; frame-ancestors 'none'"
@@ -106,6 +106,9 @@ def _guarded(inner: ASGIApp, door: Door) -> ASGIApp:
             refusal = Response(rest.text + "\n", rest.status, media_type="text/plain")
             await refusal(scope, receive, send_with_headers)
             return
-        await inner({**scope, "path": f"/{rest}"}, receive, send_with_headers)
+        try:
+            await inner({**scope, "path": f"/{rest}"}, receive, send_with_headers)
+        except Exception as error:  # noqa: BLE001  # the browser has its answer, 500; the terminal tells the rest
+            failed(error)
 
     return run

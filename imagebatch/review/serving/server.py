@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 import uvicorn
 
 from imagebatch.effects import seams
+from imagebatch.errors import ImagebatchError
 from imagebatch.review.serving.app import application
 from imagebatch.review.serving.desk import Desk
 from imagebatch.review.serving.guard import LOOPBACK, Door
@@ -26,7 +27,13 @@ class Serve(Protocol):
     """The type of `serve`."""
 
     def __call__(
-        self, desk: Desk, *, port: int, for_s: float | None, ready: Callable[[Door], None]
+        self,
+        desk: Desk,
+        *,
+        port: int,
+        for_s: float | None,
+        ready: Callable[[Door], None],
+        failed: Callable[[Exception], None],
     ) -> Coroutine[Any, Any, None]: ...
 
 
@@ -38,16 +45,19 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(desk: Desk, *, port: int, for_s: float | None, ready: Callable[[Door], None]) -> None:
+async def serve(
+    desk: Desk, *, port: int, for_s: float | None, ready: Callable[[Door], None], failed: Callable[[Exception], None]
+) -> None:
     """Serve until a signal comes, or for `for_s` seconds; `ready` is told the door once it is open.
 
-    Port 0 takes a free one. Raises OSError where the port cannot be had.
+    Port 0 takes a free one; `failed` is told what nobody expected while something was answered. Raises ImagebatchError
+    where the port cannot be had.
     """
     with _listening(port) as listener:
         door = Door(port=listener.getsockname()[1], token=seams.chance.hex(TOKEN_BYTES))
         server = _Server(
             uvicorn.Config(
-                application(desk, door),
+                application(desk, door, failed),
                 http="h11",
                 ws="none",
                 loop="none",
@@ -80,8 +90,16 @@ def _listening(port: int) -> Iterator[socket.socket]:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
-        listener.listen()
+        try:
+            listener.bind((LOOPBACK, port))
+            listener.listen()
+        except OSError as error:
+            raise ImagebatchError(
+                "the review cannot be served",
+                f"Port {port} of this machine cannot be had: {error.strerror or error}.",
+                hints=("leave --port out: imagebatch review",),
+                code="review.port",
+            ) from None
         yield listener
 
 

@@ -142,3 +142,15 @@ async def test_a_path_is_a_name_from_the_list_or_nothing(client: httpx.AsyncClie
 @pytest.mark.parametrize("since", ["", "-1", "1e9", "²", "9" * 30, "x"])
 async def test_a_revision_is_a_number(client: httpx.AsyncClient, since: str) -> None:
     assert (await client.get("state", params={"since": since})).status_code == 400
+
+
+async def test_what_nobody_expected_is_told_in_the_terminal_and_not_in_the_browser() -> None:
+    class Broken(Paper):
+        def page(self, name: str) -> str | None:
+            raise RuntimeError("secret")
+
+    told: list[Exception] = []
+    transport = httpx.ASGITransport(application(Broken(), DOOR, told.append))
+    async with httpx.AsyncClient(transport=transport, base_url=DOOR.address) as client:
+        answer = await client.get("")
+    assert (answer.status_code, "secret" in answer.text, [str(one) for one in told]) == (500, False, ["secret"])
