@@ -27,6 +27,13 @@ def served(own: Project) -> Iterator[Served]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def looked_at(shown: Project) -> Iterator[Served]:
+    """A review that is only looked at."""
+    with Served(shown) as running:
+        yield running
+
+
 def picks_of(project: Project) -> Picks:
     path = project.root / "picks.yaml"
     return decode_picks(path.read_text()) if path.exists() else Picks()
@@ -223,31 +230,31 @@ async def test_an_ended_review_says_so_and_shows_what_stands(own: Project, serve
     assert picks_of(own).picks == {}
 
 
-async def test_every_page_and_every_picture_is_served(served: Served, browser: Browser) -> None:
+async def test_every_page_and_every_picture_is_served(looked_at: Served, browser: Browser) -> None:
     for name in ("", "asset-hero.html", "asset-icon.html", "asset-bad.html", "contact.html"):
         watched = await Watched.of(await browser.new_page())
-        await watched.page.goto(served.line + name)
+        await watched.page.goto(looked_at.line + name)
         loaded = await watched.page.evaluate(
             "Promise.all([...document.images].filter(i => i.src).map(async i => {"
             " i.loading = 'eager'; await i.decode(); return i.naturalWidth > 0; }))"
         )
         assert loaded == [True] * len(loaded)
-        assert watched.page.url.startswith(served.line)
-        check(watched, served)
+        assert watched.page.url.startswith(looked_at.line)
+        check(watched, looked_at)
         await watched.page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_it_fits_a_narrow_window_and_focus_is_seen(served: Served, browser: Browser, scheme: str) -> None:
+async def test_it_fits_a_narrow_window_and_focus_is_seen(looked_at: Served, browser: Browser, scheme: str) -> None:
     context = await browser.new_context(
         viewport={"width": 320, "height": 640},
         color_scheme=scheme,  # type: ignore[arg-type]  # a plain text
     )
     page = await context.new_page()
     for name in ("", "asset-icon.html", "asset-hero.html"):
-        await page.goto(served.line + name)
+        await page.goto(looked_at.line + name)
         assert await page.evaluate("document.documentElement.scrollWidth") <= 320
-    await page.goto(served.line + "asset-icon.html")
+    await page.goto(looked_at.line + "asset-icon.html")
     await page.keyboard.press("j")
     await expect(page.locator(".card.here")).to_be_focused()
     shadow = "one => getComputedStyle(one).boxShadow"
@@ -263,8 +270,8 @@ async def test_it_fits_a_narrow_window_and_focus_is_seen(served: Served, browser
     assert box["x"] + box["width"] <= 320
 
 
-async def test_all_that_can_be_pressed_has_a_name(served: Served, browser: Browser) -> None:
-    watched = await opened(browser, served)
+async def test_all_that_can_be_pressed_has_a_name(looked_at: Served, browser: Browser) -> None:
+    watched = await opened(browser, looked_at)
     nameless = await watched.page.evaluate(
         "[...document.querySelectorAll('button, input, select, textarea, dialog, figure')].filter(one =>"
         " !one.textContent.trim() && !one.getAttribute('aria-label') && !one.labels?.length"

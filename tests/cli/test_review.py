@@ -5,8 +5,10 @@ import os
 import re
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -63,13 +65,17 @@ def picks_of(project: Project) -> Picks:
 
 def offered(project: Project, address: str) -> tuple[str, list[str]]:
     entry = json.loads((project.root / "imagebatch.lock").read_text())["generations"][address]
-    return entry["draw"], [f"sha256:{one['sha256']}" for one in entry["candidates"]]
+    return entry["draw"], [f"sha256:{one['sha256']}" for one in entry["candidates"] if "sha256" in one]
+
+
+def versions(desk: ReviewDesk, page: str) -> dict[str, str]:
+    found = desk.state(page, 0)["standings"]
+    assert isinstance(found, dict)
+    return {address: str(one["version"]) for address, one in found.items()}
 
 
 def version(desk: ReviewDesk, address: str) -> str:
-    found = desk.state(PAGE, 0)["standings"]
-    assert isinstance(found, dict)
-    return str(found[address]["version"])
+    return versions(desk, PAGE)[address]
 
 
 def pick(project: Project, address: str, number: int, version: str) -> Wish:
@@ -174,6 +180,23 @@ def test_a_write_between_reading_and_writing_is_read_again(
     monkeypatch.setattr(reviewing, "save_picks", late)
     assert desk.decide(pick(drawn, AXE, 1, seen)).kind == "done"
     assert picks_of(drawn).picks.keys() == {AXE, CROWN}
+
+
+def test_two_reviews_at_the_same_moment_lose_nothing(drawn: Project) -> None:
+    entries = json.loads((drawn.root / "imagebatch.lock").read_text())["generations"]
+    desks = [ReviewDesk(load(Setup(root=drawn.root, variables=drawn.environ)), GalleryWish()) for _ in range(2)]
+    start = threading.Barrier(2)
+
+    def reject_all(desk: ReviewDesk, addresses: list[str]) -> list[str]:
+        start.wait()
+        return [desk.decide(rejection(drawn, one, "no", seen[one])).kind for one in addresses]
+
+    seen = {one: at for name in ("asset-hero.html", PAGE) for one, at in versions(desks[0], name).items()}
+    halves = [sorted(entries)[::2], sorted(entries)[1::2]]
+    with ThreadPoolExecutor(2) as threads:
+        kinds = [kind for found in threads.map(reject_all, desks, halves) for kind in found]
+    assert kinds == ["done"] * 6
+    assert picks_of(drawn).redo.keys() == entries.keys()
 
 
 def test_pictures_that_were_drawn_anew_are_not_picked_by_an_old_page(drawn: Project, desk: ReviewDesk) -> None:
