@@ -107,9 +107,9 @@ class ReviewDesk:
             found = self._page(page)
             standings: dict[str, Json] = {}
             for one in found.figures if found is not None else ():
-                at, stands = self._standings[one.address]
-                if at > since:
-                    standings[one.address] = stands.as_json(at)
+                known = self._standings.get(one.address)
+                if known is not None and known[0] > since:
+                    standings[one.address] = known[1].as_json(known[0])
             return {"revision": self._revision, "trouble": self._unread or self._unmade, "standings": standings}
 
     def decide(self, wish: Wish) -> Answer:
@@ -189,6 +189,7 @@ class ReviewDesk:
         """See what stands now, where picks.yaml or the lock has changed since the last look."""
         signature = _signature(self._watched())
         if signature == self._looked_at and not anew:
+            self._unread = ""
             return
         try:
             project = with_present_picks(self._project)

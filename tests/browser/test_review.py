@@ -95,6 +95,8 @@ async def test_the_mouse_does_all_of_it_too(own: Project, served: Served, browse
     page = watched.page
     await card(page, AXE).locator(".pick >> nth=1").click()
     await card(page, CROWN).locator(".acts .reject").click()
+    await page.click("#reject button[value=yes]")
+    await expect(page.locator("#reject")).to_be_visible()  # a rejection says why
     await page.fill("#reject-note", "no")
     await page.click("#reject button[value=yes]")
     await card(page, SWORD).locator(".acts .protect").click()
