@@ -38,8 +38,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "protect": "keeping", "unprotect": "keeping", "gc": "collecting",
     },
     "Look": {
-        "status": "looking", "gallery": "gallery", "verify": "looking", "history": "looking", "report": "reporting",
-        "export": "exporting", "doctor": "doctor",
+        "status": "looking", "gallery": "gallery", "review": "review", "verify": "looking", "history": "looking",
+        "report": "reporting", "export": "exporting", "doctor": "doctor",
     },
     "Set up": {
         "providers": "providers", "lock": "locks", "schema": "project", "simulate": "project", "completion": "project",

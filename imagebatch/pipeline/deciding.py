@@ -1,13 +1,16 @@
 """Decisions with the world around them: which addresses they are about, and picks.yaml on disk."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
+from imagebatch.effects import seams
 from imagebatch.effects.files import exists, read_bytes, remove
 from imagebatch.errors import PlanError, StateError
-from imagebatch.manifest.picks import PICKS_PATH, encode_picks
+from imagebatch.manifest.picks import PICKS_PATH, decode_picks, encode_picks
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Picks
 from imagebatch.model.variant import EXT_MARK, Variant
@@ -30,9 +33,13 @@ from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.world import stored_files
 from imagebatch.plan.picking import one_place_only, picked_by_bytes
 from imagebatch.plan.unknown import unknown_address
-from imagebatch.state.files import write_atomic
+from imagebatch.state.files import PRIVATE, write_atomic
+from imagebatch.state.store import StateStore
 
 PICKS_MODE = 0o644
+PICKS_CHANGED: Final = "picks.changed"
+_PICKS_LOCK: Final = "picks.lock"
+_PICKS_WAIT_S: Final = 10.0
 
 
 def recorded_entry(project: Project, address: str) -> Entry:
@@ -217,18 +224,51 @@ def save_picks(project: Project, picks: Picks) -> Path:
     Raises StateError where it changed since it was read: somebody else's decision must not be lost.
     """
     path = project.root / PICKS_PATH
-    before = project.loaded.sources.get(PICKS_PATH)
-    now = hashlib.sha256(read_bytes(path)).hexdigest() if exists(path) else None
-    if now != before:
-        raise StateError(
-            "picks.yaml has changed meanwhile",
-            "Somebody wrote it between our reading and our writing; nothing was written.",
-            hints=("run the command again",),
-            code="picks.changed",
-            path=PICKS_PATH,
-        )
-    write_atomic(path, encode_picks(picks).encode(), mode=PICKS_MODE)
+    with _writing(project.root):
+        data = picks_bytes(project)
+        now = hashlib.sha256(data).hexdigest() if data is not None else None
+        if now != project.loaded.sources.get(PICKS_PATH):
+            raise StateError(
+                "picks.yaml has changed meanwhile",
+                "Somebody wrote it between our reading and our writing; nothing was written.",
+                hints=("run the command again",),
+                code=PICKS_CHANGED,
+                path=PICKS_PATH,
+            )
+        write_atomic(path, encode_picks(picks).encode(), mode=PICKS_MODE)
     return path
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    """Nobody else of this machine writes picks.yaml meanwhile, where the file system has locks."""
+    store = StateStore(root)
+    store.prepare()
+    lock = seams.disk.lock(store.folder / _PICKS_LOCK, PRIVATE)
+    with suppress(OSError, NotImplementedError):
+        if not lock.acquire(_PICKS_WAIT_S):
+            raise StateError(
+                "picks.yaml is being written",
+                f"Another command has held it for {_PICKS_WAIT_S:.0f} seconds; nothing was written.",
+                hints=("run the command again",),
+                code=PICKS_CHANGED,
+                path=PICKS_PATH,
+            )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def with_present_picks(project: Project) -> Project:
+    """The project with picks.yaml as it stands now; all else as it was read. Raises ManifestError for a broken file."""
+    data = picks_bytes(project)
+    sources = {name: digest for name, digest in project.loaded.sources.items() if name != PICKS_PATH}
+    if data is None:
+        return replace(project, loaded=replace(project.loaded, picks=Picks(), sources=sources))
+    picks = decode_picks(data.decode("utf-8-sig", "replace"))
+    sources[PICKS_PATH] = hashlib.sha256(data).hexdigest()
+    return replace(project, loaded=replace(project.loaded, picks=picks, sources=sources))
 
 
 def picks_bytes(project: Project) -> bytes | None:
@@ -240,13 +280,14 @@ def picks_bytes(project: Project) -> bytes | None:
 def put_back(project: Project, before: bytes | None, *, written: Picks) -> bool:
     """Undo a decision whose apply was not approved; False where somebody wrote picks.yaml since."""
     path = project.root / PICKS_PATH
-    if picks_bytes(project) != encode_picks(written).encode():
-        return False
-    if before is None:
-        remove(path)
-    else:
-        write_atomic(path, before, mode=PICKS_MODE)
-    return True
+    with _writing(project.root):
+        if picks_bytes(project) != encode_picks(written).encode():
+            return False
+        if before is None:
+            remove(path)
+        else:
+            write_atomic(path, before, mode=PICKS_MODE)
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

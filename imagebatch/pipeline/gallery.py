@@ -54,6 +54,42 @@ class GalleryMade:
     absent: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """All that is shown, before any page is written.
+
+    `sources` says for each picture, by its hash, which bytes show it and where they lie; `broken` why bytes cannot be
+    shown, by theirs; `guarded` are the addresses that a manifest protects.
+    """
+
+    gallery: Gallery
+    figures: tuple[Figure, ...]
+    sources: Mapping[str, tuple[str, Path]]
+    broken: Mapping[str, str]
+    thumbs: Thumbs
+    guarded: frozenset[str]
+
+
+def see_all(project: Project, wish: GalleryWish, progress: Progress = lambda _, __: None) -> Seen:
+    """Look at lock, plan and picks, and make the small pictures that are not there yet.
+
+    Raises OSError where those cannot be written, and what selectors raise.
+    """
+    planned = make_plan(project, PlanRequest(detail=True))
+    entries = _entries(project, planned)
+    figures = _figures(project, planned, entries, selected(project, wish.select, exclude=wish.exclude))
+    sources = _sources(project, figures, entries)
+    thumbs = Thumbs(project.home / SMALL, THUMB)
+    return Seen(
+        gallery=_gallery(project, planned, figures, wish.most),
+        figures=figures,
+        sources=sources,
+        broken=seams.clock.run(thumbs.make(dict(sources.values()), done=progress)),
+        thumbs=thumbs,
+        guarded=frozenset(address for address, one in planned.variants.items() if one.policy.protect),
+    )
+
+
 def make_gallery(project: Project, wish: GalleryWish, progress: Progress = lambda _, __: None) -> GalleryMade:
     """Write the gallery.
 
@@ -62,17 +98,12 @@ def make_gallery(project: Project, wish: GalleryWish, progress: Progress = lambd
     """
     folder = Path(seams.disk.realpath(wish.out if wish.out is not None else project.home / GALLERY))
     check_folder(folder)
-    planned = make_plan(project, PlanRequest(detail=True))
-    entries = _entries(project, planned)
-    figures = _figures(project, planned, entries, selected(project, wish.select, exclude=wish.exclude))
-    sources = _sources(project, figures, entries)
-    gallery = _gallery(project, planned, figures, wish.most)
     try:
-        thumbs = Thumbs(project.home / SMALL, THUMB)
-        broken = seams.clock.run(thumbs.make(dict(sources.values()), done=progress))
-        links, small, large = _linked(project, folder, sources, broken, thumbs, originals=wish.originals)
-        printed = sheets(gallery.pages, most=wish.most)
-        fill_folder(folder, all_pages(gallery, printed, links), small, large)
+        seen = see_all(project, wish, progress)
+        beside = None if wish.originals else lambda path: _address(project.root, folder, path)
+        links, small, large = linked(seen, beside)
+        printed = sheets(seen.gallery.pages, most=wish.most)
+        fill_folder(folder, all_pages(seen.gallery, printed, links), small, large)
     except OSError as error:
         raise OutputError(
             "the gallery cannot be written",
@@ -80,15 +111,15 @@ def make_gallery(project: Project, wish: GalleryWish, progress: Progress = lambd
             hints=("make room, or name another folder with --out",),
             code="gallery.write",
         ) from None
-    shown = {shot.sha256 for one in figures for shot in (*one.shots, *one.before) if shot.sha256 is not None}
+    shown = {shot.sha256 for one in seen.figures for shot in (*one.shots, *one.before) if shot.sha256 is not None}
     return GalleryMade(
         index=folder / "index.html",
-        figures=len(figures),
+        figures=len(seen.figures),
         pictures=len(shown & links.keys()),
-        pages=len(gallery.pages),
-        waiting=len(gallery.waiting),
-        broken=dict(_blame(figures, sources, broken)),
-        absent=len(shown - sources.keys()),
+        pages=len(seen.gallery.pages),
+        waiting=len(seen.gallery.waiting),
+        broken=dict(_blame(seen.figures, seen.sources, seen.broken)),
+        absent=len(shown - seen.sources.keys()),
     )
 
 
@@ -173,29 +204,25 @@ def _shown_by_output(project: Project, entry: Entry, sha256: str) -> tuple[str, 
     return None
 
 
-def _linked(
-    project: Project,
-    folder: Path,
-    sources: Mapping[str, tuple[str, Path]],
-    broken: Mapping[str, str],
-    thumbs: Thumbs,
-    *,
-    originals: bool,
+def linked(
+    seen: Seen, beside: Callable[[Path], str | None] | None
 ) -> tuple[dict[str | None, Link], dict[str, Path], dict[str, Path]]:
-    """Where pages find the pictures; thumbnails and originals that have to be in the folder, by their names there."""
+    """Where pages find the pictures; the small ones and the originals that belong to the pages, by their names there.
+
+    `beside` says how a page names a file that lies elsewhere; None where the originals come along.
+    """
     links: dict[str | None, Link] = {}
     small: dict[str, Path] = {}
     large: dict[str, Path] = {}
-    for sha256, (own, path) in sources.items():
-        if own in broken:
+    for sha256, (own, path) in seen.sources.items():
+        if own in seen.broken:
             continue
-        thumb = thumbs.path_of(own)
+        thumb = seen.thumbs.path_of(own)
         small[thumb.name] = thumb
-        full = _address(project.root, folder, path)
-        if originals:
-            name = f"{own.removeprefix('sha256:')}{path.suffix.lower()}"
+        name = f"{own.removeprefix('sha256:')}{path.suffix.lower()}"
+        if beside is None:
             large[name] = path
-            full = f"{ORIGINALS}/{name}"
+        full = f"{ORIGINALS}/{name}" if beside is None else beside(path)
         links[sha256] = Link(thumb=f"{THUMBS}/{thumb.name}", full=full)
     return links, small, large
 

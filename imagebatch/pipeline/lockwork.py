@@ -1,7 +1,7 @@
 """Changes of the lock that a person asks for by name: protect, rename, forget. All under the project's lease."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -55,8 +55,17 @@ def hold(
 
     What a manifest protects stays protected.
     """
+    return hold_these(project, selected(project, selectors, exclude=exclude), held=held, lock_timeout_s=lock_timeout_s)
+
+
+def hold_these(
+    project: Project, chosen: Collection[str] | None, *, held: bool, lock_timeout_s: float
+) -> tuple[str, ...]:
+    """As `hold`, for these very addresses; None for all.
+
+    Raises PlanError where the lock has none of them.
+    """
     variants = {variant.address: variant for variant in want_alone(project).variants}
-    chosen = selected(project, selectors, exclude=exclude)
     with leased(project, lock_timeout_s) as session:
         ledger = session.ledger
         entries = {one: ledger.entry(one) for one in sorted(ledger) if chosen is None or one in chosen}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from imagebatch.errors import PlanError
+from imagebatch.manifest.characters import BAD_IN_TEXT, describe_char
 from imagebatch.model.generation import Candidate, Earlier, Entry
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.model.settings import Redo
@@ -87,6 +88,22 @@ def rejected(picks: Picks, address: str, entry: Entry, *, note: str | None, add:
     newest = max(draw.attempt for draw in past_draws(entry))
     asked = redone(picks, address, newest, note=note, add=add)
     return _with_pick(asked, address, Pick(for_draw=entry.draw, use=(), was="pick"))
+
+
+def undecided(picks: Picks, address: str, entry: Entry) -> Picks:
+    """Take back what was picked or rejected.
+
+    Raises PlanError where nothing was, or where something else stands there (accept, restore, file).
+    """
+    before = picks.picks.get(address)
+    if before is None or before.was != "pick":
+        why = "Nobody has picked or rejected anything there" if before is None else f"What stands there is {before.was}"
+        raise PlanError(
+            "nothing to take back", f"{address}: {why}; nothing was written.", code="pick.nothing", address=address
+        )
+    if not before.use:
+        picks = _not_rejected(picks, address, entry)
+    return replace(picks, picks={at: pick for at, pick in picks.picks.items() if at != address})
 
 
 def accepted(picks: Picks, address: str, entry: Entry, wanted_draw: str) -> Picks:
@@ -181,7 +198,10 @@ def redone(picks: Picks, address: str, newest: int, *, note: str | None, add: st
 
     `add` enters the prompt; without it what was added before stays, and an empty text takes it out. What stood for the
     request without being drawn for it (accept, restore, file) gives way: it would take the place of the new picture.
+
+    Raises PlanError for words that no picks.yaml may hold.
     """
+    check_words(address, note, add)
     before = picks.redo.get(address)
     added = before.add if add is None and before is not None else add or None
     attempt = max(newest, before.attempt if before is not None else 0) + 1
@@ -190,6 +210,20 @@ def redone(picks: Picks, address: str, newest: int, *, note: str | None, add: st
         picks={at: pick for at, pick in picks.picks.items() if at != address or pick.was == "pick"},
         redo={**picks.redo, address: Redo(attempt=attempt, note=note, add=added)},
     )
+
+
+def check_words(address: str, *texts: str | None) -> None:
+    """Raise PlanError for a character that picks.yaml must not hold: written, nothing could read it any more."""
+    for text in texts:
+        found = BAD_IN_TEXT.search(text or "")
+        if found is not None:
+            raise PlanError(
+                "character is not allowed",
+                f"{describe_char(found[0])}, in what is said of {address}; nothing was written.",
+                hints=("say it in letters that can be seen",),
+                code="pick.control_char",
+                address=address,
+            )
 
 
 def _chosen(picks: Picks, address: str, draw: PastDraw) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Pick, Picks
 from imagebatch.pipeline.deciding import refuse_one_place
 from imagebatch.pipeline.inspecting import recorded_now
-from imagebatch.pipeline.picking import redraw_open, rejected
+from imagebatch.pipeline.picking import check_words, picked, redraw_open, rejected
 from imagebatch.pipeline.project import Project
 from imagebatch.plan.picking import picked_by_bytes
 from imagebatch.review.decisions import Decision, decode_decisions
@@ -49,7 +49,7 @@ def take_decisions(project: Project, path: Path, *, leave_stale: bool) -> Taken:
             path=str(path),
         )
     entries = {one.address: ledger.current(one.address) for one in found.made}
-    left = {one.address: why for one in found.made if (why := _stale(one, entries[one.address])) is not None}
+    left = {one.address: why for one in found.made if (why := stale(one, entries[one.address])) is not None}
     if left and not leave_stale:
         raise _refused(path, left)
     return _taken(project, (one for one in found.made if one.address not in left), entries, left)
@@ -64,7 +64,7 @@ def _read(path: Path) -> bytes:
         ) from None
 
 
-def _stale(one: Decision, entry: Entry | None) -> str | None:
+def stale(one: Decision, entry: Entry | None) -> str | None:
     """Why a decision says nothing of what is here now; None where it does."""
     if entry is None:
         return "the lock has no such address"
@@ -81,8 +81,8 @@ def _taken(
     project: Project, made: Iterable[Decision], entries: Mapping[str, Entry | None], left: Mapping[str, str]
 ) -> Taken:
     picks = project.loaded.picks
-    picked: list[str] = []
-    rejected: list[str] = []
+    chosen: list[str] = []
+    refused: list[str] = []
     replaced: list[str] = []
     same = 0
     for one in made:
@@ -90,25 +90,35 @@ def _taken(
         before = picks
         if entry is None:
             continue
-        if one.rejected:
-            picks = _rejected(picks, one, entry)
-            rejected += [one.address] if picks != before else []
+        picks = decided(project, picks, one, entry)
+        if picks == before:
+            same += 1
+        elif one.rejected:
+            refused.append(one.address)
         else:
-            refuse_one_place(project, one.address, len(one.pictures))
-            stood = picks.picks.get(one.address)
-            pick = Pick(for_draw=one.for_draw, use=one.pictures, was="pick")
-            picks = replace(picks, picks={**picks.picks, one.address: pick}) if _chooses(stood, pick) else picks
-            picked += [one.address] if picks != before else []
-            replaced += [one.address] if picks != before and stood is not None else []
-        same += picks == before
+            chosen.append(one.address)
+            replaced += [one.address] if one.address in before.picks else []
     return Taken(
         picks=picks,
-        picked=tuple(picked),
-        rejected=tuple(rejected),
+        picked=tuple(chosen),
+        rejected=tuple(refused),
         replaced=tuple(replaced),
         left=left,
         same=same,
     )
+
+
+def decided(project: Project, picks: Picks, one: Decision, entry: Entry) -> Picks:
+    """The picks with one decision in them that is about what is here now; the same ones where it says nothing new.
+
+    Raises PlanError where the output path has room for one picture, and several are chosen.
+    """
+    if one.rejected:
+        return _rejected(picks, one, entry)
+    refuse_one_place(project, one.address, len(one.pictures))
+    numbers = picked_by_bytes(one.pictures, entry.candidates) or ()
+    pick = Pick(for_draw=one.for_draw, use=one.pictures, was="pick")
+    return picked(picks, one.address, entry, numbers) if _chooses(picks.picks.get(one.address), pick) else picks
 
 
 def _chooses(stood: Pick | None, pick: Pick) -> bool:
@@ -123,6 +133,7 @@ def _rejected(picks: Picks, one: Decision, entry: Entry) -> Picks:
     wish = picks.redo[one.address]
     if not one.note or wish.note == one.note:
         return picks
+    check_words(one.address, one.note)
     return replace(picks, redo={**picks.redo, one.address: replace(wish, note=one.note)})
 
 

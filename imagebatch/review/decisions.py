@@ -55,7 +55,7 @@ def decode_decisions(data: bytes, *, path: str) -> Decisions:
         fields = Fields(parse_json(data.decode("utf-8")))
         _check_head(fields)
         lineage = fields.text("lineage")
-        made = tuple(_decision(one, at) for at, one in enumerate(fields.items("decisions"), start=1))
+        made = tuple(read_decision(one, f"decision {at}") for at, one in enumerate(fields.items("decisions"), start=1))
         _check_rest(fields, "")
         _check_once(made)
     except UnicodeDecodeError:
@@ -74,8 +74,8 @@ def _check_head(fields: Fields) -> None:
         raise ValueError(f"its format_version is {version!r}; this imagebatch reads 1.x")
 
 
-def _decision(value: Json, at: int) -> Decision:
-    where = f"decision {at}"
+def read_decision(value: Json, where: str) -> Decision:
+    """One decision; `where` names it in messages. Raises ValueError with a sentence."""
     fields = Fields(value, where)
     address, for_draw = fields.text("address"), fields.text("for")
     if not _HASH.fullmatch(for_draw):

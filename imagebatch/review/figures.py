@@ -9,12 +9,13 @@ from imagebatch.model.address import Address, parse_address
 from imagebatch.model.generation import Candidate, Earlier, Entry
 from imagebatch.model.picks import Picks
 from imagebatch.model.variant import Variant
-from imagebatch.plan.picking import one_place_only, picked_by_bytes, source_of, wanted_files
+from imagebatch.plan.picking import one_place_only, source_of, wanted_files
 from imagebatch.plan.reasons import SIMULATED
 from imagebatch.plan.states import State
 from imagebatch.plan.types import Change
 from imagebatch.providers.wanted import request_prompt
 from imagebatch.review.model import CheckLine, Figure, Shot
+from imagebatch.review.standing import shown_picks
 from imagebatch.review.visible import visible
 from imagebatch.review.wording import Piece, reworded
 
@@ -55,7 +56,7 @@ def figure(
         action=change.action if change is not None else "noop",
         reason=visible(change.detail or (change.reason or "").replace("_", " ")) if change is not None else "",
         failure=visible(entry.failure.message) if entry is not None and entry.failure is not None else None,
-        shots=_shots(entry, _picked(address, entry, picks)) if entry is not None else (),
+        shots=_shots(entry, shown_picks(address, entry, picks)) if entry is not None else (),
         before=_before(entry.earlier[0]) if entry is not None and entry.earlier else (),
         earlier=len(entry.earlier) if entry is not None else 0,
         outputs=_outputs(entry, variant),
@@ -123,16 +124,6 @@ def _next(entry: Entry | None, variant: Variant | None) -> tuple[Piece, ...] | N
         return None
     before, after = _prompt_of(entry.request), _prompt_of(variant.request)
     return reworded(before, after) if before != after else None
-
-
-def _picked(address: str, entry: Entry | None, picks: Picks) -> tuple[int, ...]:
-    """What picks.yaml says of the present draw, else what the lock has: a pick is seen before it is applied."""
-    if entry is None:
-        return ()
-    pick = picks.picks.get(address)
-    if pick is not None and pick.for_draw == entry.draw:
-        return picked_by_bytes(pick.use, entry.candidates) or entry.picked
-    return entry.picked
 
 
 def _shots(draw: Entry | Earlier, picked: Sequence[int]) -> tuple[Shot, ...]:

@@ -1,4 +1,4 @@
-"""Makes the pictures of the gallery that README and docs show: `.venv/bin/python -m tests.browser.screenshots`.
+"""Makes the pictures of gallery and review that README and docs show: `.venv/bin/python -m tests.browser.screenshots`.
 
 Draws the worked example by the simulator in a folder of its own, with picks to be made and a redraw.
 """
@@ -14,6 +14,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import SWITCHES, chromium
 from tests.cli.conftest import ROOT, Project, bare_environment
+from tests.program.served import Served
 
 WANTED = (
     ("gallery-index", "index.html", "light"),
@@ -53,6 +54,8 @@ def main() -> None:
             if done.code:
                 sys.exit(done.err)
         _photograph(root / ".imagebatch/gallery")
+        with Served(project) as review:
+            _photograph_review(review.line)
 
 
 def _photograph(folder: Path) -> None:
@@ -69,6 +72,27 @@ def _photograph(folder: Path) -> None:
             page.wait_for_timeout(300)
             with Image.open(BytesIO(page.screenshot())) as shot:
                 shot.convert("RGB").save(ROOT / f"docs/images/{name}.jpg", quality=82, optimize=True)
+        browser.close()
+
+
+def _photograph_review(address: str) -> None:
+    """A card being decided, and two candidates side by side; both WebP."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(SWITCHES))
+        for name, scheme, height, keys in (
+            ("review-page", "light", 860, ("u", "3", "u", "p")),
+            ("review-compare", "dark", 760, ("u", "c", "ArrowRight")),
+        ):
+            page = browser.new_page(viewport={"width": 1280, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]  # plain texts
+            with page.expect_response("**/state?*"):
+                page.goto(f"{address}asset-mascot.html")
+            page.wait_for_load_state("load")
+            for key in keys:
+                page.keyboard.press(key)
+            page.wait_for_timeout(1500)
+            with Image.open(BytesIO(page.screenshot())) as shot:
+                shot.convert("RGB").save(ROOT / f"docs/images/{name}.webp", quality=78, method=6)
+            page.close()
         browser.close()
 
 

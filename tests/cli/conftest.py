@@ -90,11 +90,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def project(tmp_path: Path, server: Server) -> Project:
-    """A small project: four pictures of one asset, two of another with a pick to be made."""
-    made = Project(root=tmp_path / "project", environ=bare_environment(tmp_path / "home"), server=server)
-    (tmp_path / "home").mkdir(exist_ok=True)
+def small_project(folder: Path, server: Server) -> Project:
+    """A small project in `folder`: four pictures of one asset, two of another with a pick to be made."""
+    made = Project(root=folder / "project", environ=bare_environment(folder / "home"), server=server)
     made.write(
         "imagebatch.yaml",
         "version: 1\nlineage: 00112233445566778899aabbccddeeff\nproviders:\n  studio:\n    type: all-images\n"
@@ -107,6 +105,13 @@ def project(tmp_path: Path, server: Server) -> Project:
         "  icon:\n    prompt: A small icon of a {{ thing }}\n    matrix: {thing: [axe, crown]}\n    pick: review\n",
     )
     return made
+
+
+@pytest.fixture
+def project(tmp_path: Path, server: Server) -> Project:
+    """A small project of one's own."""
+    (tmp_path / "home").mkdir(exist_ok=True)
+    return small_project(tmp_path, server)
 
 
 @pytest.fixture(scope="session")

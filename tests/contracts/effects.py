@@ -13,7 +13,8 @@ PACKAGE = "imagebatch"
 WHOLE = frozenset(
     {
         "base64", "binascii", "collections", "collections.abc", "contextlib", "csv", "dataclasses", "decimal",
-        "difflib", "errno", "fnmatch", "functools", "gc", "hashlib", "html", "idna", "ipaddress", "itertools", "json",
+        "difflib", "errno", "fnmatch", "functools", "gc", "hashlib", "hmac", "html", "idna",
+        "ipaddress", "itertools", "json",
         "json.encoder", "keyword", "markupsafe", "marshal", "math", "pydantic", "pydantic_core", "queue", "re",
         "rich.text", "shlex", "stat", "statistics", "struct", "types", "typing", "unicodedata", "urllib.parse",
         "yaml", "zlib",
@@ -61,6 +62,11 @@ PARTS: Mapping[str, frozenset[str]] = {
     "ssl": frozenset({"SSLCertVerificationError", "SSLError"}),
     "stamina": frozenset(),
     "stamina.instrumentation": frozenset({"set_on_retry_hooks"}),
+    "starlette.applications": frozenset({"Starlette"}),
+    "starlette.requests": frozenset({"Request"}),
+    "starlette.responses": frozenset({"JSONResponse", "Response"}),
+    "starlette.routing": frozenset({"Route"}),
+    "starlette.types": frozenset({"ASGIApp", "Message", "Receive", "Scope", "Send"}),
     "subprocess": frozenset({"TimeoutExpired"}),
     "sys": frozenset({"executable", "path"}),
     "threading": frozenset({"Lock"}),

@@ -43,20 +43,23 @@ class Link:
     full: str | None = None
 
 
-def index_page(gallery: Gallery, links: Mapping[str | None, Link]) -> str:
-    """The first page: all assets, and what needs a person; `links` by the pictures' hashes."""
-    return _render("index.html.j2", gallery=gallery, links=links, most=MOST_WAITING)
+def index_page(gallery: Gallery, links: Mapping[str | None, Link], *, served: bool = False) -> str:
+    """The first page: all assets, and what needs a person; `links` by the pictures' hashes.
+
+    `served` tells that what is decided there is sent to `imagebatch review`, and not kept in the browser.
+    """
+    return _render("index.html.j2", served=served, gallery=gallery, links=links, most=MOST_WAITING)
 
 
-def asset_page(gallery: Gallery, page: AssetPage, links: Mapping[str | None, Link]) -> str:
+def asset_page(gallery: Gallery, page: AssetPage, links: Mapping[str | None, Link], *, served: bool = False) -> str:
     """One page of an asset."""
     pages = [one for one in gallery.pages if one.asset == page.asset]
-    return _render("asset.html.j2", gallery=gallery, page=page, pages=pages, links=links)
+    return _render("asset.html.j2", served=served, gallery=gallery, page=page, pages=pages, links=links)
 
 
-def contact_page(gallery: Gallery, sheet: Sheet, links: Mapping[str | None, Link]) -> str:
+def contact_page(gallery: Gallery, sheet: Sheet, links: Mapping[str | None, Link], *, served: bool = False) -> str:
     """One printable sheet."""
-    return _render("contact.html.j2", gallery=gallery, sheet=sheet, links=links)
+    return _render("contact.html.j2", served=served, gallery=gallery, sheet=sheet, links=links)
 
 
 def all_pages(gallery: Gallery, sheets: Sequence[Sheet], links: Mapping[str | None, Link]) -> Iterator[tuple[str, str]]:
@@ -68,24 +71,39 @@ def all_pages(gallery: Gallery, sheets: Sequence[Sheet], links: Mapping[str | No
         yield sheet.file, contact_page(gallery, sheet, links)
 
 
-def _render(name: str, **values: Any) -> str:  # noqa: ANN401  # what each template asks for
-    return _environment().get_template(name).render(titles=_TITLES, **values)
+def _render(name: str, *, served: bool, **values: Any) -> str:  # noqa: ANN401  # what each template asks for
+    parts = {"served": served, "style": _style(), "script": _script(served), "policy": _policy(served)}
+    return _environment().get_template(name).render(titles=_TITLES, **parts, **values)
 
 
 @cache
 def _environment() -> Environment:
     texts = {name: _part(name) for name in _TEMPLATES}
-    environment = Environment(
+    return Environment(
         loader=DictLoader(texts), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    style, script = _part("style.css"), _part("gallery.js")
-    environment.globals |= {
-        "style": Markup(style),  # noqa: S704  # our own file
-        "script": Markup(script),  # noqa: S704  # our own file
-        "policy": "default-src 'none'; img-src 'self' data: file:; base-uri 'none'; form-action 'none'; "
-        f"style-src {_hash(style)}; script-src {_hash(script)}",
-    }
-    return environment
+
+
+@cache
+def _style() -> Markup:
+    return Markup(_part("style.css"))  # noqa: S704  # our own file
+
+
+@cache
+def _script(served: bool) -> Markup:  # noqa: FBT001  # one of two pages
+    return Markup(_part("served.js" if served else "kept.js") + _part("gallery.js"))  # noqa: S704  # our own files
+
+
+@cache
+def _policy(served: bool) -> str:  # noqa: FBT001  # as above
+    reach = "img-src 'self' data:; connect-src 'self'" if served else "img-src 'self' data: file:"
+    hashes = f"style-src {_hash(_style())}; script-src {_hash(_script(served))}"
+    return f"default-src 'none'; {reach}; base-uri 'none'; form-action 'none'; {hashes}"
+
+
+def served_policy() -> str:
+    """What a page that is served may do: nothing but its own script, its own style and what the same server has."""
+    return _policy(served=True)
 
 
 def _part(name: str) -> str:

@@ -1,39 +1,16 @@
-"use strict";
 (() => {
   const page = document.body.dataset;
   const $ = (selector, from = document) => from.querySelector(selector);
   const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
   const cards = $$(".card");
   const items = cards.length ? cards : $$(".asset");
-  const KEY = "imagebatch-picks:" + page.lineage;
 
-  // What is decided here ----------------------------------------------------------------------------------------------
-  let kept = true;
-  let decisions = new Map();
-  const read = () => {
-    try {
-      const found = JSON.parse(localStorage.getItem(KEY) || "{}");
-      decisions = new Map(Object.entries(found).filter(([, one]) => one && typeof one.for === "string"));
-    } catch { kept = kept && canKeep(); }
-  };
-  const canKeep = () => { try { localStorage.setItem(KEY + "?", "1"); localStorage.removeItem(KEY + "?"); return true; } catch { return false; } };
-  const write = () => {
-    try { localStorage.setItem(KEY, JSON.stringify(Object.fromEntries(decisions))); } catch { kept = false; }
-    count();
-  };
-  const count = () => {
-    const button = $("#save");
-    button.hidden = $("#discard").hidden = decisions.size === 0;
-    button.textContent = "Save picks (" + decisions.size + ")";
-  };
+  // What is decided here; `keeper` knows where it goes -----------------------------------------------------------------
   const shots = (card) => $$(".shot", card);
   const chosen = (card) => shots(card).filter((shot) => shot.classList.contains("picked")).map((shot) => shot.dataset.sha);
   const original = (card) => shots(card).filter((shot) => "was" in shot.dataset).map((shot) => shot.dataset.sha);
   const same = (a, b) => a.length === b.length && a.every((one) => b.includes(one));
-
-  const show = (card) => {
-    const one = decisions.get(card.dataset.address);
-    const use = one ? one.use || [] : original(card);
+  const paint = (card, { use, text, decided }) => {
     for (const shot of shots(card)) {
       const on = use.includes(shot.dataset.sha);
       shot.classList.toggle("picked", on);
@@ -41,19 +18,9 @@
       if (button) button.setAttribute("aria-pressed", String(on));
     }
     const waits = $(".state.unpicked", card);
-    if (waits) waits.hidden = Boolean(one);
+    if (waits) waits.hidden = decided;
     const mark = $(".chosen", card);
-    if (mark) {
-      mark.hidden = !one;
-      mark.textContent = !one ? "" : "note" in one ? "rejected" + (one.note ? ": " + one.note : "") : "picked here";
-    }
-  };
-  const decide = (card, decision) => {
-    read();  // another page may have decided meanwhile
-    if (decision) decisions.set(card.dataset.address, { for: card.dataset.draw, ...decision });
-    else decisions.delete(card.dataset.address);
-    write();
-    show(card);
+    if (mark) { mark.hidden = !text; mark.textContent = text; }
   };
   const pick = (card, number) => {
     const shot = shots(card).find((one) => one.dataset.number === String(number));
@@ -63,32 +30,19 @@
       const now = chosen(card);
       use = now.includes(shot.dataset.sha) ? now.filter((one) => one !== shot.dataset.sha) : [...now, shot.dataset.sha];
     }
-    if (!use.length) return decide(card, null);
-    decide(card, same(use, original(card)) ? null : { use });
+    if (use.length) kept.decide(card, { use }); else kept.undo(card);
   };
   const reject = (card) => {
     if (!shots(card).some((shot) => shot.dataset.sha)) return tell("There is no picture yet that could be rejected.");
     const dialog = $("#reject");
+    const seen = shots(card).map((shot) => shot.dataset.sha).filter(Boolean);
     $("#reject-address").textContent = card.dataset.address;
     const note = $("#reject-note");
-    note.value = (decisions.get(card.dataset.address) || {}).note || "";
+    note.value = kept.note(card);
     dialog.returnValue = "";
-    dialog.onclose = () => { if (dialog.returnValue === "yes") decide(card, { seen: shots(card).map((shot) => shot.dataset.sha).filter(Boolean), note: note.value.trim().slice(0, 2000) }); };
+    dialog.onclose = () => { if (dialog.returnValue === "yes") kept.decide(card, { seen, note: note.value.trim().slice(0, 2000) }); };
     dialog.showModal();
     note.focus();
-  };
-  const save = () => {
-    read();
-    const list = [...decisions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([address, one]) => (
-      "note" in one ? { address, for: one.for, seen: one.seen, reject: one.note } : { address, for: one.for, use: one.use }
-    ));
-    const text = JSON.stringify({ format: "imagebatch-picks", format_version: "1.0", lineage: page.lineage, decisions: list }, null, 1);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text + "\n"], { type: "application/json" }));
-    link.download = "picks-" + new Date().toISOString().slice(0, 16).replace(/[:T]/g, "") + ".json";
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-    tell("Saved as " + link.download + ". Whoever has the project takes it with: imagebatch pick --import " + link.download);
   };
 
   // Filters -----------------------------------------------------------------------------------------------------------
@@ -152,7 +106,7 @@
   };
   const nextWaiting = () => {
     const list = seen();
-    const waits = (card) => words(card.dataset.states).includes("unpicked") && !decisions.has(card.dataset.address);
+    const waits = (card) => words(card.dataset.states).includes("unpicked") && !kept.decided(card);
     const at = list.indexOf(here);
     const found = [...list.slice(at + 1), ...list.slice(0, at + 1)].find(waits);
     if (found) go(found); else tell("Nothing here waits for a pick.");
@@ -181,6 +135,58 @@
     $("p", viewer).textContent = here.dataset.address + " · " + (viewedAt + 1) + " of " + viewed.length + picked;
   };
 
+  // Two pictures side by side -----------------------------------------------------------------------------------------
+  const comparing = $("#compare");
+  const sides = $$(".side", comparing);
+  let pair = [0, 1];
+  const beside = (card) => {
+    viewed = $$(".shot a", card);
+    if (viewed.length < 2) return tell("There are no two pictures of " + card.dataset.address + " here.");
+    go(card);
+    const picked = Math.max(0, viewed.findIndex((link) => link.parentElement.classList.contains("picked")));
+    pair = [picked, (picked + 1) % viewed.length];
+    drawPair();
+    if (!comparing.open) comparing.showModal();
+  };
+  const other = (side, by) => {
+    do pair[side] = (pair[side] + by + viewed.length) % viewed.length; while (pair[side] === pair[1 - side]);
+    drawPair();
+  };
+  const drawPair = () => {
+    $("#compare-title").textContent = here.dataset.address;
+    sides.forEach((figure, side) => {
+      const link = viewed[pair[side]];
+      const shot = link.parentElement;
+      const large = $("img", figure);
+      large.onerror = () => { large.onerror = null; large.src = $("img", link).src; };
+      if (large.src !== link.href) large.src = link.href;
+      large.alt = $("img", link).alt;
+      const on = shot.classList.contains("picked");
+      const button = $(".choose", figure);
+      button.textContent = (on ? "picked " : "pick ") + shot.dataset.number;
+      button.setAttribute("aria-pressed", String(on));
+      button.disabled = !shot.dataset.sha;
+      for (const turn of $$("[data-by]", figure)) turn.disabled = viewed.length < 3;
+    });
+  };
+  comparing.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    const side = sides.findIndex((figure) => figure.contains(event.target));
+    if (!button || side < 0) { if (event.target === comparing) comparing.close(); return; }
+    if (button.dataset.by) other(side, Number(button.dataset.by));
+    else { pick(here, viewed[pair[side]].parentElement.dataset.number); drawPair(); }
+  });
+  const compareKey = (key) => {
+    if (key === "ArrowRight" || key === "j") other(1, 1);
+    else if (key === "ArrowLeft" || key === "k") other(1, -1);
+    else if (key === "ArrowDown") other(0, 1);
+    else if (key === "ArrowUp") other(0, -1);
+    else if (/^[1-9]$/.test(key)) { pick(here, Number(key)); drawPair(); }
+    else if (key === "c") comparing.close();
+    else return false;
+    return true;
+  };
+
   let timer = 0;
   const tell = (text) => {
     const told = $("#told");
@@ -200,6 +206,7 @@
       else return;
       return event.preventDefault();
     }
+    if (comparing.open) { if (compareKey(event.key)) event.preventDefault(); return; }
     if ($("dialog[open]")) return;
     const onCard = here && here.matches(".card");
     if (event.key === "/") fields.search.focus();
@@ -213,8 +220,10 @@
       if (onCard) look(here, 0); else $("a", here).click();
     }
     else if (onCard && /^[1-9]$/.test(event.key)) pick(here, Number(event.key));
-    else if (onCard && event.key === "0") decide(here, null);
+    else if (onCard && event.key === "0") kept.undo(here);
     else if (onCard && event.key === "x") reject(here);
+    else if (onCard && event.key === "c") beside(here);
+    else if (onCard && event.key === "p" && kept.protect) kept.protect(here);
     else return;
     event.preventDefault();
   });
@@ -222,6 +231,12 @@
     const button = event.target.closest(".pick");
     const card = event.target.closest(".card");
     if (button && card) { pick(card, Number(button.textContent)); return go(card); }
+    const act = event.target.closest(".acts button");
+    if (act && card) {
+      go(card);
+      if (act.matches(".reject")) reject(card); else if (act.matches(".beside")) beside(card); else kept.protect(card);
+      return;
+    }
     const link = event.target.closest(".shot a");
     if (link && card && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
       event.preventDefault();
@@ -238,13 +253,6 @@
     slider.append(range);
   }
 
-  $("#save").addEventListener("click", save);
-  $("#discard").addEventListener("click", () => {
-    if (!confirm("Forget the " + decisions.size + " decisions made here?")) return;
-    decisions.clear();
-    write();
-    cards.forEach(show);
-  });
   $("#ask").addEventListener("click", () => $("#help").showModal());
   for (const field of Object.values(fields)) field.addEventListener("input", filter);
   const assets = $("#by-asset");
@@ -254,19 +262,13 @@
   options(fields.tag, "tags");
   for (const button of $$(".pick")) button.disabled = !button.parentElement.dataset.sha;
   for (const tool of $$(".scripted")) tool.hidden = false;
-  read();
-  for (const card of cards) {
-    const one = decisions.get(card.dataset.address);
-    if (!one) continue;
-    // Drawn anew since, or taken meanwhile: what was decided here says nothing any more.
-    const here = shots(card).map((shot) => shot.dataset.sha);
-    const meant = one.use || one.seen || [];
-    const gone = one.for !== card.dataset.draw || !meant.every((sha) => here.includes(sha)) || (one.use && same(one.use, original(card)));
-    if (gone) decisions.delete(card.dataset.address); else show(card);
-  }
-  write();
-  addEventListener("storage", (event) => { if (event.key === KEY) { read(); count(); cards.forEach(show); } });
-  addEventListener("beforeunload", (event) => { if (!kept && decisions.size) event.preventDefault(); });
+  const changed = (card) => {
+    if (card !== here) return;
+    if (comparing.open) drawPair();
+    if (viewer.open) lookAt(viewedAt);
+  };
+  const kept = keeper({ page, $, all: $$, cards, shots, original, same, paint, tell, changed });
+  kept.start();
   const target = location.hash && document.getElementById(location.hash.slice(1));
   if (target) go(target);
 })();
