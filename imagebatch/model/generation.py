@@ -28,6 +28,7 @@ RETRIED_BY_LATER_APPLIES: frozenset[FailureKind] = frozenset({"rejected", "no_cr
 MAY_HAVE_BEEN_PAID: frozenset[FailureKind] = frozenset({"gone", "no_images", "bad_image", "expired"})
 MAX_ACCEPTED_ATTEMPTS = 3
 MAX_ATTEMPT = 10_000  # a number above it was written by no one who drew
+SET_ASIDE = "set_aside"  # the provider code of a `gone` whose picture lies beside the project file
 DELETED = "deleted"  # the provider code of a `gone` that is our own doing, and therefore certain
 EARLIER_KEPT = 5
 

@@ -1,62 +1,92 @@
 """Pictures that were paid for and lie beside the project file, as no store took them: back into the store, free."""
 
+import hashlib
 import re
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
-from imagebatch.effects.files import names_in, remove
+from imagebatch.effects import seams
+from imagebatch.effects.files import names_in, read_bytes, remove
 from imagebatch.errors import OutputError
 from imagebatch.model.event import Event, Kept, Observed, Told
 from imagebatch.model.generation import Candidate, Entry, worst_status
 from imagebatch.model.token import TOKEN_PATTERN
 from imagebatch.outputs.aside import PREFIX
+from imagebatch.outputs.picture import MAX_BYTES
 from imagebatch.pipeline.intake import take_file
 from imagebatch.pipeline.lockwork import record
 from imagebatch.pipeline.opened import Opened
+from imagebatch.state.attempts import Attempt
 
 _NAME: Final = re.compile(rf"{PREFIX}(?P<token>{TOKEN_PATTERN.pattern})-(?P<number>[1-9][0-9]?)\.\w+")
 
 
 def take_back(run: Opened) -> None:
-    """Take every picture that was set aside into the store, and its place in the lock; the file goes once it is there.
+    """Take every picture that was set aside into the store, and its place in the state; the file goes once it is there.
 
-    One that is no picture, or of which the lock knows nothing, stays where it is; the first is told.
+    What does not belong to a draw of this project that came with its answer stays where it is, and so does what is no
+    picture, or finds no room: these are told.
     """
-    found = [match for name in sorted(names_in(run.home)) if (match := _NAME.fullmatch(name)) is not None]
-    for match in found:
-        holders = _holders(run, match["token"])
-        if not holders:
-            continue
-        try:
-            facts = take_file(run.store, run.home / match[0])
-        except OutputError as error:
-            run.tell(Told(kind="warning", message=f"{match[0]} was paid for and cannot be read: {error.detail}"))
-            continue
-        number = int(match["number"])
-        events: list[Event] = []
-        for address, entry in holders:
-            now = _with_picture(entry, match["token"], number, Candidate(id=str(number), facts=facts))
-            if now is not None:
-                events += [_observed(now, match["token"]), Kept(address=address, entry=now)]
-        if events:
-            record(run.session, events)
-            remove(run.home / match[0])
-            run.tell(Told(kind="warning", message=f"{match[0]} is back in the store: the picture of {holders[0][0]}"))
+    for name in sorted(names_in(run.home)):
+        match = _NAME.fullmatch(name)
+        if match is not None:
+            said = _taken_back(run, run.home / name, match["token"], int(match["number"]))
+            run.tell(Told(kind="warning", message=f"{name} {said}"))
 
 
-def _holders(run: Opened, token: str) -> Sequence[tuple[str, Entry]]:
-    """The entries whose draw has a create under this token; reads the whole lock."""
+def _taken_back(run: Opened, path: Path, token: str, number: int) -> str:
+    """What came of one file, in words that go behind its name."""
+    attempt = run.session.ledger.known_attempt(token)
+    answers = run.project.capabilities.get(attempt.type) if attempt is not None else None
+    if attempt is None or answers is None or answers.answers != "now" or number > len(attempt.candidates):
+        return "is left alone: no draw that this project knows has set it aside"
+    if not stat.S_ISREG(seams.disk.lstat(path).st_mode):
+        return "is left alone: it is no plain file"
+    there = attempt.candidates[number - 1].facts
+    if there is not None and run.store.holds(there.sha256):
+        if not _has_bytes(path, there.sha256):
+            return "is left alone: the picture that it should be is in the store, and has other bytes"
+        return _removed(path, "is in the store already")
+    try:
+        facts = take_file(run.store, path)
+    except OutputError as error:
+        what = "finds no room in the store yet" if error.code.startswith("disk.") else "cannot be read"
+        return f"was paid for and {what}: {error.detail}"
+    candidates = list(attempt.candidates)
+    candidates[number - 1] = replace(candidates[number - 1], facts=facts)
+    now = replace(attempt, candidates=tuple(candidates))
+    record(run.session, [_observed(now), *_kept(run, now, number)])
+    return _removed(path, f"is back in the store: candidate {number} of {_whose(run, token)}")
+
+
+def _observed(attempt: Attempt) -> Event:
+    return Observed(token=attempt.token, status="succeeded", candidates=attempt.candidates, cost=attempt.cost)
+
+
+def _kept(run: Opened, attempt: Attempt, number: int) -> Iterator[Event]:
+    """The blocks whose current draw it is; of what stands in none the next plan learns from the journal."""
     ledger = run.session.ledger
-    entries = ((address, ledger.entry(address)) for address in ledger)
-    return [(at, entry) for at, entry in entries if token in {entry.token, *(part.token for part in entry.parts)}]
+    for address in ledger:
+        entry = ledger.entry(address)
+        if attempt.token in {entry.token, *(part.token for part in entry.parts)}:
+            now = _with_picture(entry, attempt.token, number, attempt.candidates[number - 1])
+            if now is not None:
+                yield Kept(address=address, entry=now)
 
 
 def _with_picture(entry: Entry, token: str, number: int, candidate: Candidate) -> Entry | None:
-    """The entry with the picture number `number` (from 1) of one of its creates; None where it has that one."""
-    start, stop = _place(entry, token)
-    at = start + number - 1
-    if entry.status not in {"succeeded", "failed"} or at >= stop or entry.candidates[at].facts is not None:
+    """The entry with the picture number `number` (from 1) of one of its creates; None where it has no such place."""
+    before = 0
+    for part in entry.parts:
+        if part.token == token:
+            break
+        before += part.candidates
+    at = before + number - 1
+    if entry.status not in {"succeeded", "failed"} or at >= len(entry.candidates):
         return None
     candidates = list(entry.candidates)
     candidates[at] = replace(candidates[at], facts=candidate.facts)
@@ -66,18 +96,21 @@ def _with_picture(entry: Entry, token: str, number: int, candidate: Candidate) -
     return replace(entry, status=status, candidates=tuple(candidates), parts=parts, failure=failure)
 
 
-def _place(entry: Entry, token: str) -> tuple[int, int]:
-    """From where to where the candidates of one create stand."""
-    start = 0
-    for part in entry.parts:
-        if part.token == token:
-            return start, start + part.candidates
-        start += part.candidates
-    return 0, len(entry.candidates)
+def _whose(run: Opened, token: str) -> str:
+    return run.session.ledger.address_of(token) or f"a draw that the lock does not name ({token})"
 
 
-def _observed(entry: Entry, token: str) -> Observed:
-    start, stop = _place(entry, token)
-    delivered = tuple(replace(one, id=str(at)) for at, one in enumerate(entry.candidates[start:stop], start=1))
-    cost = () if entry.parts else entry.cost
-    return Observed(token=token, status="succeeded", candidates=delivered, cost=cost)
+def _has_bytes(path: Path, sha256: str) -> bool:
+    if seams.disk.lstat(path).st_size > MAX_BYTES:
+        return False
+    with suppress(OSError):
+        return f"sha256:{hashlib.sha256(read_bytes(path)).hexdigest()}" == sha256
+    return False
+
+
+def _removed(path: Path, said: str) -> str:
+    try:
+        remove(path)
+    except OSError as error:
+        return f"{said}, and can be removed by hand: {error.strerror}"
+    return said

@@ -26,6 +26,7 @@ from dataclasses import replace
 from imagebatch.model.generation import (
     MAX_ACCEPTED_ATTEMPTS,
     RETRIED_BY_LATER_APPLIES,
+    SET_ASIDE,
     Entry,
     Failure,
 )
@@ -479,6 +480,8 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
 
 
 def _lost_how(case: Case, draw: KnownDraw, failure: Failure) -> str:
+    if failure.provider_code == SET_ASIDE:
+        return f"{failure.message}; the next apply takes it back, free"
     if failure.kind == "gone" and case.world.abilities(draw.type).answers == "now":
         return "it was paid, and its picture is only where its answer came; `imagebatch retry` pays for another"
     return "it may have been paid; `imagebatch retry` draws it again"

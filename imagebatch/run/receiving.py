@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from imagebatch.effects import seams
 from imagebatch.model.event import Accepted, Observed
-from imagebatch.model.generation import Candidate, Failure, PictureFacts
+from imagebatch.model.generation import SET_ASIDE, Candidate, Failure, PictureFacts
 from imagebatch.providers import base
 from imagebatch.providers.base import Observation, Offer
 from imagebatch.run.ends import End, Try
@@ -141,7 +141,7 @@ class Receiving:
             place = await seams.threads.aside(self.aside, f"{this.token}-{number}", offer.data)
         lost = "it was paid and could not be kept"
         text = lost if place is None else f"it was paid, and lies in {place} and nowhere else"
-        return Failure(kind="gone", message=f"{text} ({trouble})")
+        return Failure(kind="gone", message=f"{text} ({trouble})", provider_code=SET_ASIDE if place else None)
 
     async def _one_taken_in(self, this: Try, offer: Offer) -> PictureFacts | Failure:
         """One offer's bytes; a link that is dead at first is tried again, for nobody can tell a fresh one."""

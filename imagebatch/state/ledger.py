@@ -229,6 +229,13 @@ class Ledger:
         attempt = self._attempts.get(token) or self._past.by_token(token)
         return attempt is not None and not attempt.steps and attempt.phase in {"succeeded", "failed", "blocked"}
 
+    def known_attempt(self, token: str) -> Attempt | None:
+        """The attempt with this token by journal, draw index or a block, the first that has it; reads all blocks."""
+        known, past = self._attempts.get(token), self._past.by_token(token)
+        if known is not None:
+            return with_past(known, past) if past is not None else known
+        return past or self._in_blocks(token)
+
     def drawn(self, token: str) -> Attempt | None:
         """The attempt with this token that a block says was drawn; reads all of them.
 

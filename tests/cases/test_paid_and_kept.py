@@ -187,3 +187,44 @@ def test_of_several_creates_none_is_written_off_whichever_commit_the_journal_ref
         fine(world)
         assert world.entries()["fox-0"]["status"] == "succeeded"
     assert list((world.project / ".imagebatch/inbox").iterdir()) == []
+
+
+@pytest.mark.parametrize("way", ["another prompt", "redraw"])
+def test_what_a_redraw_set_aside_comes_back_too(world: World, face: str, way: str) -> None:
+    foxes(world, face, 1)
+    fine(world)
+    if way == "redraw":
+        fine(world, "redraw", "fox-0", "-y")
+    else:
+        world.assets({"fox-0": {**HERO[face], "prompt": "a cat", "output": "out/0.png"}})
+    before = (world.project / "out/0.png").read_bytes()
+    unwritable(world, ANSWER, PICTURE)
+    (place,) = kept_aside(world)
+    planned = fine(world, "plan", "--json").lines[0]["changes"]
+    assert place.name in planned[0]["reason"], planned
+    again = fine(world)
+    assert (again.ends, paid(world)) == ({"fox-0": "done"}, 2), str(again)
+    assert (world.project / "out/0.png").read_bytes() != before
+    assert kept_aside(world) == []
+    assert not fine(world, "plan", "--json").lines[0]["changes"]
+
+
+def test_what_is_in_the_store_by_now_is_removed_and_what_is_no_picture_of_ours_stays(
+    world: World, face: str, tmp_path: Path
+) -> None:
+    foxes(world, face, 1)
+    unwritable(world, ANSWER, PICTURE)
+    (place,) = kept_aside(world)
+    picture, token = place.read_bytes(), place.name[len("paid-") : -len("-1.png")]
+    fine(world)
+    place.write_bytes(picture)  # as a run leaves it that is killed right after it has written down what it took
+    other, elsewhere = place.with_name("paid-ib-aaaaaaaaaaaaaaaa-1.png"), tmp_path / "elsewhere.png"
+    other.write_bytes(picture)
+    elsewhere.write_bytes(picture)
+    beyond = place.with_name(f"paid-{token}-2.png")
+    beyond.symlink_to(elsewhere)
+    fine(world)
+    assert kept_aside(world) == sorted([other, beyond])
+    place.write_bytes(b"no picture")
+    fine(world)
+    assert place.read_bytes() == b"no picture"
