@@ -57,7 +57,7 @@ def _of(name: CheckName) -> BeforeValidator:
             unknown = next((key for key in value if key not in {"is", "level"}), None)
             if unknown is not None:
                 near = nearest(str(unknown), ("is", "level"))
-                asked = f"; did you mean {near}?" if near else ""
+                asked = f"; did you mean {near}?" if near else "; write {is: VALUE, level: warn}"
                 text = f"has the key {quoted(str(unknown))}, which is not known here{asked}"
                 raise PydanticCustomError("manifest.unknown_key", "{text}", {"text": text})
             if value.get("level", "fail") not in LEVELS:

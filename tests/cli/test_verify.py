@@ -148,6 +148,12 @@ def test_a_choice_for_an_earlier_request_warns(made: Project) -> None:
     assert (one["code"], one["address"], one["type"]) == ("verify.stale_pick", SPRING, "warning")
 
 
+def test_a_rejection_that_was_followed_by_a_redraw_is_no_old_choice(made: Project) -> None:
+    assert made.run("pick", "--reject", SPRING, "--note", "too dark", "--add", "bright light").code == 0
+    assert made.run("apply", "-y").code == 0
+    assert not [one for one in found(made) if "code" in one]
+
+
 def test_a_failed_check_of_the_manifest_is_told_and_a_warning_only_warns(made: Project) -> None:
     checks = "    checks: {size: 10x10, max_bytes: {is: 1 kB, level: warn}}\n"
     made.write("manifests/catalog.yaml", MANIFEST + checks)

@@ -58,11 +58,11 @@ KINDS: Final[dict[Code, _Kind]] = {
         "move them away, and `imagebatch apply` makes them anew, free",
     ),
     "verify.picks": _Kind(
-        "picks.yaml chooses bytes that nobody here has, so the choice chooses nothing",
+        "some choices in picks.yaml name bytes that nobody here has, so they choose nothing",
         "take picks.yaml and imagebatch.lock from the same commit, or choose again: imagebatch pick ADDRESS N",
     ),
     "verify.stale_pick": _Kind(
-        "picks.yaml has choices that were made for another request and are not used",
+        "some choices in picks.yaml were made for another request and are not used",
         "choose again: imagebatch pick ADDRESS N; let the picture stand: imagebatch accept ADDRESS; or delete the line",
     ),
     "verify.own_file": _Kind(

@@ -76,7 +76,7 @@ class Picks:
         variant = self.subject.planned.variants.get(address)
         if variant is None:
             detail = f"{PICKS_PATH} chooses for it, and no manifest wants it"
-        elif variant.draw != pick.for_draw:
+        elif variant.draw != pick.for_draw and pick.use:  # what was rejected has been drawn anew
             detail = f"{PICKS_PATH} chooses for an earlier request of it"
         else:
             return
