@@ -3,6 +3,7 @@
 A test that has a figure of its own gives it by the fixture `figure`.
 """
 
+import os
 import signal
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -23,6 +24,20 @@ for _ignored in (signal.SIGINT, signal.SIGHUP):
 def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Has a line printed at the end of the run."""
     return lambda line: record_property("figure", line)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow tests first, spread over the processes: one that begins last is waited for by all others."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    slow = [item for item in items if item.get_closest_marker("slow") is not None]
+    rest = [item for item in items if item.get_closest_marker("slow") is None]
+    share = -(-len(items) // count)
+    ordered: list[pytest.Item] = []
+    for number in range(count):
+        mine = slow[number::count]
+        ordered += [*mine, *rest[: share - len(mine)]]
+        rest = rest[share - len(mine) :]
+    items[:] = [*ordered, *rest]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
