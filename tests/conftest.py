@@ -29,7 +29,7 @@ def figure(record_property: Callable[[str, object], None]) -> Callable[[str], No
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow tests first, spread over the processes: one that begins last is waited for by all others."""
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    slow = [item for item in items if item.get_closest_marker("slow") is not None]
+    slow = [item for item in reversed(items) if item.get_closest_marker("slow") is not None]  # the last wait longest
     rest = [item for item in items if item.get_closest_marker("slow") is None]
     share = -(-len(items) // count)
     ordered: list[pytest.Item] = []
@@ -81,8 +81,3 @@ def _bad_inputs(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"  wrong: {case}")
     for case in still_open:
         terminalreporter.write_line(f"  open: {case}")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes minutes: of several processes none is left alone with it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
