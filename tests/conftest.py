@@ -29,7 +29,8 @@ def figure(record_property: Callable[[str, object], None]) -> Callable[[str], No
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow tests first, spread over the processes: one that begins last is waited for by all others."""
     count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    slow = [item for item in reversed(items) if item.get_closest_marker("slow") is not None]  # wire and simulation wait longest
+    slow = [item for item in items if item.get_closest_marker("slow") is not None]
+    slow.reverse()  # what waits for the network, and then what computes longest
     rest = [item for item in items if item.get_closest_marker("slow") is None]
     share = -(-len(items) // count)
     ordered: list[pytest.Item] = []
