@@ -96,7 +96,8 @@ class Upkeep:
         open_ = wanted_picks(variant.policy.pick, choice, variant.draw, entry.candidates) is None
         stands_in = open_ and variant.policy.until_picked == "first"
         unpicked = variant.policy.pick == "review" and (stands_in or not entry.picked)
-        if change.action == "keep" and change.entry is not None and change.entry.status != "succeeded":
+        failed = change.entry is not None and change.entry.status != "succeeded"
+        if change.action == "keep" and (failed or change.reason == "paid_failure"):
             change = replace(change, action="fetch")  # what was kept as failed has its picture now
         return outcome_of(change, progress, "kept" if change.action == "keep" else "done", unpicked=unpicked)
 

@@ -160,3 +160,22 @@ def test_what_is_being_drawn_at_an_alias_that_is_gone_is_not_written_off(tmp_pat
     _declare(world, **both)
     assert set(fine(world).ends.values()) == {"done"}
     assert len(world.billed("create")) == 1
+
+
+NOT_FOUND = {"status": 404, "json": {"message": "no such generation"}}
+
+
+def _only_at_the_provider(world: World) -> None:
+    shutil.rmtree(world.project / ".imagebatch/store")
+    shutil.rmtree(world.project / "out")
+
+
+def test_what_is_there_again_after_a_404_is_told_as_fetched(tmp_path: Path, simulated: Simulated) -> None:
+    world = _drawn(tmp_path, simulated)
+    _only_at_the_provider(world)
+    with wrong(world, [rule("poll", NOT_FOUND)]):
+        assert world.run(*APPLY).code == 3
+    ran = fine(world)
+    assert (ran.ends["hero"], ran.lines[-1]["fetched"], ran.lines[-1]["failed"]) == ("done", 1, 0), str(ran)
+    assert (world.project / "out/hero.jpg").exists()
+    assert len(world.billed("create")) == 1
