@@ -419,7 +419,8 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
             action: Action = "redraw" if own is not None else "create"
             attempt = draw_history(case, variant).newest + 1
             return drawing(case, variant, action, "unavailable", _lost(due), attempt=attempt)
-        return outcome(case, "keep", *due.actions["keep"], known=draw)
+        asked_again: tuple[Action, ...] = ("fetch",) if "fetch" in due.actions else ()
+        return outcome(case, "keep", *due.actions["keep"], also=asked_again, known=draw)
     also = tuple(action for action in due.ordered() if action not in {"keep", "update"})
     taken: tuple[Action, Reason] = ("adopt", "adopted") if found.shares_with is None else ("share", "shared")
     return outcome(

@@ -12,7 +12,7 @@ from imagebatch.plan.picking import stand_in, wanted_picks
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Change
 from imagebatch.plan.upkeep import checks_done
 from imagebatch.run.checking import Checking
-from imagebatch.run.entries import with_labels, with_outputs
+from imagebatch.run.entries import adopted_entry, with_labels, with_outputs
 from imagebatch.run.files import Files
 from imagebatch.run.labels import update_labels
 from imagebatch.run.lanes import Lane, lane_of
@@ -42,15 +42,17 @@ class Upkeep:
 
     async def keep(self, change: Change, variant: Variant, progress: Progress) -> Outcome:
         """Pictures into the store, bought where asked for, labels told, files made; then the lock's block."""
-        entry = progress.entry
-        if entry is None:
-            raise ValueError(f"{change.address} has no entry after its draw")
         left: Trouble | None = None
         if change.reason == "paid_failure" and "fetch" in change.also:
             try:
-                entry = await self.pictures.asked_again(self._lane(variant, entry), entry)
+                change = await self._asked_again(change, variant, progress)
             except Trouble as trouble:
                 left = trouble  # what else is due, a new name or a policy, does not hang on the picture
+                if change.entry is None:
+                    raise
+        entry = progress.entry
+        if entry is None:
+            raise ValueError(f"{change.address} has no entry after its draw")
         frozen = self._left_alone(change, variant, entry, in_vain=left is not None)
         if entry.status == "succeeded" and not frozen:
             entry = await self._pictured(change, variant, entry, progress)
@@ -77,6 +79,22 @@ class Upkeep:
         if left is not None:
             return outcome_of(change, progress, "failed", code=left.code, message=str(left))
         return self._ended(change, variant, entry, progress)
+
+    async def _asked_again(self, change: Change, variant: Variant, progress: Progress) -> Change:
+        """Ask once more for a draw whose generation was gone; what is to be done with it now that it is there again.
+
+        It may be another draw than the lock's current one, which it replaces only then. Raises Trouble where it is not.
+        """
+        known, now = change.known, change.entry
+        if known is None or (now is not None and now.token == known.token):
+            if now is None:
+                raise ValueError(f"{change.address} has no entry to ask for")
+            progress.entry = await self.pictures.asked_again(self._lane(variant, now), now)
+            return change
+        entry = adopted_entry(variant, known, now, self.aliases)
+        entry = await self.pictures.asked_again(self._lane(variant, entry), entry)
+        progress.entry, progress.adopted = entry, True
+        return replace(change, action="adopt", reason="adopted", also=_with(change.also, "develop"))
 
     async def _checked(self, change: Change, variant: Variant, entry: Entry, progress: Progress) -> Entry:
         """The entry with what its checks came to; one that cannot be measured is whole all the same."""
@@ -160,6 +178,10 @@ class Upkeep:
         lane = self.lanes.get(self._alias(variant, entry))
         said = await update_labels(variant, lane, entry, self.steps) if lane is not None else None
         return [said] if said is not None else []
+
+
+def _with(also: tuple[Action, ...], due: Action) -> tuple[Action, ...]:
+    return (*also, due) if due not in also else also
 
 
 def _is_to_buy(change: Change, variant: Variant, entry: Entry) -> bool:

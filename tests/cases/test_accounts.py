@@ -179,3 +179,26 @@ def test_what_is_there_again_after_a_404_is_told_as_fetched(tmp_path: Path, simu
     assert (ran.ends["hero"], ran.lines[-1]["fetched"], ran.lines[-1]["failed"]) == ("done", 1, 0), str(ran)
     assert (world.project / "out/hero.jpg").exists()
     assert len(world.billed("create")) == 1
+
+
+@pytest.mark.parametrize("in_lock", [True, False], ids=["an earlier one", "not in the lock"])
+def test_one_404_about_a_draw_from_before_does_not_write_it_off(
+    in_lock: bool, tmp_path: Path, simulated: Simulated
+) -> None:
+    world = _drawn(tmp_path, simulated)
+    generation = world.entries()["hero"]["generation"]
+    other = {**HERO, "output": "out/other.jpg", "prompt": "two", "provider": "first"}
+    world.assets({"hero" if in_lock else "other": other})
+    fine(world, *APPLY, "--force", "deletes")
+    assert len(world.entries()) == 1
+    _only_at_the_provider(world)
+    world.assets({"hero": {**HERO, "provider": "first"}, **({} if in_lock else {"other": other})})
+    with wrong(world, [rule("poll", NOT_FOUND, match={"id": generation})]):
+        for _ in range(2):
+            ran = world.run(*APPLY)
+            assert (ran.code, ran.ends["hero"]) == (3, "failed"), str(ran)
+    ran = fine(world)
+    assert (ran.ends["hero"], world.entries()["hero"]["generation"]) == ("done", generation), str(ran)
+    assert (world.project / "out/hero.jpg").exists()
+    assert len(world.billed("create")) == 2
+    assert not fine(world, "plan", "--json").lines[0]["changes"], "a second plan is not empty"
