@@ -83,7 +83,8 @@ class Project:
             for alias, settings in self.settings.providers.items()
             if settings.place is not None or alias in used
         }
-        return Aliases(declared=declared)
+        at_once = (alias for alias in declared if self.targets[alias].adapter.capabilities.answers == "now")
+        return Aliases(declared=declared, at_once=frozenset(declared[alias] for alias in at_once))
 
     @property
     def inputs(self) -> Mapping[str, str]:

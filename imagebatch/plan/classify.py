@@ -398,7 +398,7 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
     """Share or adopt a draw that succeeded."""
     draw, own = found.draw, case.entry
     promoted = Entry(
-        provider=case.world.aliases.asked_at(draw.provider, draw.type, variant.provider),
+        provider=draw.provider or variant.provider,
         type=draw.type,
         draw=draw.draw,
         request=draw.request,

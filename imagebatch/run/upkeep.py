@@ -12,6 +12,7 @@ from imagebatch.plan.picking import stand_in, wanted_picks
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Change
 from imagebatch.plan.upkeep import checks_done
 from imagebatch.run.checking import Checking
+from imagebatch.run.elsewhere import CODE as ELSEWHERE
 from imagebatch.run.entries import adopted_entry, with_labels, with_outputs
 from imagebatch.run.files import Files
 from imagebatch.run.labels import update_labels
@@ -60,7 +61,7 @@ class Upkeep:
         if entry.status == "succeeded":
             due = change.in_place or "update" in {change.action, *change.also}
             if due and entry.labels != variant.labels:
-                progress.warnings += await self._labelled(variant, entry)
+                entry = await self._labelled(variant, entry, progress)
             entry = with_labels(entry, variant, self.aliases)
             if not frozen:
                 outputs, warnings = await self.files.develop(variant, entry, change.entry)
@@ -89,10 +90,11 @@ class Upkeep:
         if known is None or (now is not None and now.token == known.token):
             if now is None:
                 raise ValueError(f"{change.address} has no entry to ask for")
-            progress.entry = await self.pictures.asked_again(self._lane(variant, now), now)
+            lane, now = await self._account(variant, now)
+            progress.entry = await self.pictures.asked_again(variant, lane, now)
             return change
-        entry = adopted_entry(variant, known, now, self.aliases)
-        entry = await self.pictures.asked_again(self._lane(variant, entry), entry)
+        lane, entry = await self._account(variant, adopted_entry(variant, known, now))
+        entry = await self.pictures.asked_again(variant, lane, entry)
         progress.entry, progress.adopted = entry, True
         return replace(change, action="adopt", reason="adopted", also=_with(change.also, "develop"))
 
@@ -158,26 +160,44 @@ class Upkeep:
         await self.files.bring(entry, lacking)
         missing = self.pictures.missing(entry, sorted(wanted))
         if missing:
-            progress.entry = entry = await self.pictures.fetch(variant, self._lane(variant, entry), entry, missing)
+            lane, entry = await self._account(variant, entry)
+            progress.entry = entry = await self.pictures.fetch(variant, lane, entry, missing)
         if entry.status == "succeeded" and planned and self.pictures.to_buy(variant, entry):
-            entry = await self.pictures.buy(variant, self._lane(variant, entry), entry, progress.bought)
+            lane, entry = await self._account(variant, entry)
+            entry = await self.pictures.buy(variant, lane, entry, progress.bought)
         unstored = self.pictures.missing_bought(entry, bought)
         if entry.status == "succeeded" and unstored:
-            entry = await self.pictures.fetch_bought(variant, self._lane(variant, entry), entry, unstored)
+            lane, entry = await self._account(variant, entry)
+            entry = await self.pictures.fetch_bought(variant, lane, entry, unstored)
         return entry
 
-    def _lane(self, variant: Variant, entry: Entry) -> Lane:
-        """The lane of the account that drew an entry's picture. Raises Trouble where the plan did not open it."""
-        return lane_of(self.lanes, self._alias(variant, entry))
+    async def _account(self, variant: Variant, entry: Entry) -> tuple[Lane, Entry]:
+        """The lane of the account that drew an entry's picture, and the entry, which names it.
+
+        An alias that may be that account under a new name has to show the generation first. Raises Trouble where it
+        does not, or where the plan did not open it.
+        """
+        lane = lane_of(self.lanes, self._alias(variant, entry))
+        return lane, await self.pictures.looking.shown(variant.address, lane, entry)
 
     def _alias(self, variant: Variant, entry: Entry) -> str:
         return self.aliases.asked_at(entry.provider, entry.type, variant.provider)
 
-    async def _labelled(self, variant: Variant, entry: Entry) -> list[str]:
-        """Tell the provider of new labels, where it keeps labels and knows this generation; with what is to be said."""
+    async def _labelled(self, variant: Variant, entry: Entry, progress: Progress) -> Entry:
+        """Tell the provider of new labels, where it keeps labels and knows this generation; the entry names it then."""
         lane = self.lanes.get(self._alias(variant, entry))
-        said = await update_labels(variant, lane, entry, self.steps) if lane is not None else None
-        return [said] if said is not None else []
+        if lane is None or entry.generation is None:
+            return entry
+        try:
+            entry = await self.pictures.looking.shown(variant.address, lane, entry)
+        except Trouble as trouble:
+            if trouble.code != ELSEWHERE:
+                raise
+            progress.warnings.append(f"its labels are recorded here only: {trouble}")
+            return entry
+        said = await update_labels(variant, lane, entry, self.steps)
+        progress.warnings += [said] if said is not None else []
+        return entry
 
 
 def _with(also: tuple[Action, ...], due: Action) -> tuple[Action, ...]:

@@ -14,6 +14,8 @@ from tests.cases.world import KEY_VARIABLES, Simulated, World
 from tests.seams.hurried import hurried
 
 HERO = {"prompt": "a fox", "output": "out/hero.jpg"}
+# What of an asset has to be asked of a provider.
+ASKING: Mapping[str, Mapping[str, Any]] = {"resolution": {"resolution": "full"}, "labels": {"tags": ["new"]}}
 
 
 def _account(world: World, face: str, **more: Any) -> Mapping[str, Any]:
@@ -94,6 +96,11 @@ def _drawn(tmp_path: Path, simulated: Simulated) -> World:
     return world
 
 
+def _only_at_the_provider(world: World) -> None:
+    shutil.rmtree(world.project / ".imagebatch/store")
+    shutil.rmtree(world.project / "out")
+
+
 def test_what_one_account_drew_is_bought_and_fetched_there_when_its_address_moves(
     tmp_path: Path, simulated: Simulated
 ) -> None:
@@ -122,12 +129,86 @@ def test_another_address_that_takes_the_draw_up_asks_the_account_that_drew_it(
     assert (world.entries()["other"]["provider"], len(world.billed("create"))) == ("first", 1)
 
 
-def test_an_alias_that_is_declared_no_more_has_been_renamed(tmp_path: Path, simulated: Simulated) -> None:
+@pytest.mark.parametrize("asked_by", ["bytes", "resolution", "labels"])
+def test_an_alias_counts_as_renamed_once_the_new_one_has_shown_the_picture(
+    asked_by: str, tmp_path: Path, simulated: Simulated
+) -> None:
     world = _drawn(tmp_path, simulated)
     _declare(world, second=_account(world, "all-images"))
-    world.assets({"hero": {**HERO, "provider": "second", "resolution": "full"}})
+    hero: dict[str, Any] = {**HERO, "provider": "second"}
+    world.assets({"hero": hero})
+    assert not fine(world, "plan", "--json").lines[0]["changes"], "nothing is to be asked"
+    fine(world)
+    assert world.entries()["hero"]["provider"] == "first"
+    if asked_by == "bytes":
+        _only_at_the_provider(world)
+    world.assets({"hero": {**hero, **ASKING.get(asked_by, {})}})
     assert set(fine(world).ends.values()) == {"done"}
     assert (world.entries()["hero"]["provider"], len(world.billed("create"))) == ("second", 1)
+    assert not fine(world, "plan", "--json").lines[0]["changes"], "a second plan is not empty"
+
+
+def _moved_to_a_stranger(world: World, first: str, **more: Any) -> None:
+    """The account that drew the hero is `first` ("undeclared", "another type"); the hero wants one that never did."""
+    second = _account(world, "openai")
+    url = world.simulated.process.openai_url
+    other = {"type": "openai", "base_url": url, "api_key": f"${{{KEY_VARIABLES['openai']}}}"}
+    _declare(world, second=second, **({"first": other} if first == "another type" else {}))
+    world.assets({"hero": {**HERO, "provider": "second", **more}})
+
+
+def _back_at_its_own(world: World) -> None:
+    _declare(world, first=_account(world, "all-images"), second=_account(world, "openai"))
+    world.assets({"hero": {**HERO, "provider": "first"}})
+
+
+@pytest.mark.parametrize("first", ["undeclared", "another type"])
+@pytest.mark.parametrize("wanted", ["nothing", "bytes", "resolution", "labels", "an earlier one"])
+def test_an_account_that_never_had_a_picture_writes_nothing_off(
+    wanted: str, first: str, tmp_path: Path, simulated: Simulated
+) -> None:
+    world = _drawn(tmp_path, simulated)
+    if wanted == "an earlier one":
+        world.assets({"hero": {**HERO, "prompt": "two", "provider": "first"}})
+        fine(world)
+    drawn = len(world.billed("create"))
+    if wanted in {"bytes", "an earlier one"}:
+        _only_at_the_provider(world)
+    _moved_to_a_stranger(world, first, **ASKING.get(wanted, {}))
+    fails = wanted not in {"nothing", "labels"}
+    for _ in range(2):
+        ran = world.run(*APPLY)
+        assert ran.code == (3 if fails else 0), str(ran)
+        assert not fails or "provider.unknown" in ran.codes, str(ran)
+        told = "of type openai" if first == "another type" else "no longer declares"
+        assert not fails or told in ran.out + ran.err, str(ran)
+        assert "imagebatch retry" not in ran.out + ran.err, "it would pay for what the first account has"
+        assert world.entries()["hero"]["provider"] == "first"
+    world.run("retry", "hero", "-y", "--json")
+    assert len(world.billed("create")) == drawn, "nothing has failed, so nothing is drawn again"
+    _back_at_its_own(world)
+    fine(world)
+    _only_at_the_provider(world)
+    assert set(fine(world).ends.values()) == {"done"}, "it is at the first account all the time"
+    assert len(world.billed("create")) == drawn
+    assert not simulated.ledger(world.accounts)[drawn:], "nothing was bought"
+
+
+def test_where_nothing_is_ever_asked_a_new_name_is_written_down_at_once(tmp_path: Path, simulated: Simulated) -> None:
+    world = World(name=f"{tmp_path.name}", base=tmp_path, simulated=simulated)
+    url = world.simulated.process.openai_url
+    account = {"type": "openai", "base_url": url, "api_key": f"${{{KEY_VARIABLES['openai']}}}"}
+    hero = {"prompt": "a fox", "output": "out/hero.png", "params": {"model": "gpt-image-2", "size": "1024x1024"}}
+    _declare(world, old=account, second=account)
+    world.assets({"hero": {**hero, "provider": "old"}})
+    fine(world)
+    _declare(world, second=account)
+    world.assets({"hero": {**hero, "provider": "second"}})
+    (change,) = fine(world, "plan", "--json").lines[0]["changes"]
+    assert (change["action"], change["reason"]) == ("update", "provider old is now second")
+    fine(world)
+    assert (world.entries()["hero"]["provider"], len(world.billed("create"))) == ("second", 1)
+    assert not fine(world, "plan", "--json").lines[0]["changes"], "a second plan is not empty"
 
 
 def test_a_failed_generation_is_not_started_again_at_an_account_that_never_had_it(
@@ -163,11 +244,6 @@ def test_what_is_being_drawn_at_an_alias_that_is_gone_is_not_written_off(tmp_pat
 
 
 NOT_FOUND = {"status": 404, "json": {"message": "no such generation"}}
-
-
-def _only_at_the_provider(world: World) -> None:
-    shutil.rmtree(world.project / ".imagebatch/store")
-    shutil.rmtree(world.project / "out")
 
 
 def test_what_is_there_again_after_a_404_is_told_as_fetched(tmp_path: Path, simulated: Simulated) -> None:
