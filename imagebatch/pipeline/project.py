@@ -26,7 +26,8 @@ from imagebatch.plan.picking import one_place_only
 from imagebatch.plan.reasons import SIMULATED
 from imagebatch.providers import registry
 from imagebatch.providers.guarded import guarded
-from imagebatch.providers.wanted import Target, Wanted, file_reference, file_references, resolve_wanted
+from imagebatch.providers.target import Target
+from imagebatch.providers.wanted import Wanted, file_reference, file_references, resolve_wanted
 from imagebatch.state.lockfile import empty_lock
 
 SIMULATED_HOME = Path(".imagebatch") / "simulated"
@@ -167,7 +168,12 @@ def wanted(project: Project, recorded: Recorded) -> Wanted:
     """
     loaded = project.loaded
     found = resolve_wanted(
-        loaded.drafts, project.targets, references=project.references, recorded=recorded, picks=loaded.picks
+        loaded.drafts,
+        project.targets,
+        references=project.references,
+        recorded=recorded,
+        picks=loaded.picks,
+        accounts=project.aliases.declared,
     )
     errors = [problem for problem in found.problems if problem.severity == "error"]
     errors += filled_collisions(found.variants)

@@ -117,7 +117,7 @@ def _unpicked(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
     draw = KnownDraw.of_entry(entry)
     lost = gone(draw, case.world)
     if variant.policy.resolution != "preview" and lost is None:
-        due.later = times(bought_price(variant), len(entry.candidates))
+        due.later = times(_price(case, variant, entry), len(entry.candidates))
     here = [bytes_at_hand(index, draw, entry, case.world) for index in range(1, len(entry.candidates) + 1)]
     if can_fetch(draw, case.world) and not all(here):
         due.add("fetch", "output_missing", "its candidates wait for a pick")
@@ -151,9 +151,14 @@ def _purchase(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
         due.unsold = True
         _not_to_be_had(case, variant, entry, due, f"it was not bought in {resolution}")
     else:
-        due.costs = (bought_price(variant),) * len(short)
+        due.costs = (_price(case, variant, entry),) * len(short)
         due.add("buy", "resolution", f"{len(short)} in {resolution}")
         due.add("develop", "resolution")
+
+
+def _price(case: Case, variant: Variant, entry: Entry) -> Cost:
+    """What one candidate costs at the account that drew it."""
+    return bought_price(variant, case.world.aliases.asked_at(entry.provider, entry.type, variant.provider))
 
 
 def _files(case: Case, variant: Variant, entry: Entry, due: Due, *, replaced: bool) -> None:

@@ -9,7 +9,7 @@ from imagebatch.effects.files import read_bytes
 from imagebatch.errors import ImagebatchError, OutputError
 from imagebatch.model.event import Accepted, BoughtStored, Doubted, Fetched, Intended, Observed, Refused, Told
 from imagebatch.model.generation import Bought, Candidate, Entry, Failure, PictureFacts, Resolution
-from imagebatch.model.money import UNKNOWN_COST, Cost, Money, parse_money, totals
+from imagebatch.model.money import Cost, Money, parse_money, totals
 from imagebatch.model.transfer import DownloadError
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
@@ -17,6 +17,7 @@ from imagebatch.outputs.download import SAFE, Taken, take_bytes, take_picture
 from imagebatch.outputs.room import LOW
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.workers import Workers
+from imagebatch.plan.costs import bought_price
 from imagebatch.plan.picking import OWN, has_resolution, is_own
 from imagebatch.plan.types import Change
 from imagebatch.providers import base
@@ -159,7 +160,7 @@ class Pictures:
         `paid` is told of each purchase with the entry as it is then, before its bytes are here. Raises Trouble.
         """
         resolution = variant.policy.resolution
-        cost = variant.buy_price.get(resolution, UNKNOWN_COST)
+        cost = bought_price(variant, lane.alias)
         for index in self.to_buy(variant, entry):
             candidate = entry.candidates[index - 1]
             offer = await self._buy(variant, lane, entry, candidate, cost)

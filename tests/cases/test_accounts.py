@@ -278,3 +278,42 @@ def test_one_404_about_a_draw_from_before_does_not_write_it_off(
     assert (world.project / "out/hero.jpg").exists()
     assert len(world.billed("create")) == 2
     assert not fine(world, "plan", "--json").lines[0]["changes"], "a second plan is not empty"
+
+
+def _priced(world: World, first: str | None) -> None:
+    """Both accounts sell pictures: the first for `first`, where its price is known, the second for next to nothing."""
+    dear = {"price": {"create": "0 EUR", "buy": first}} if first is not None else {}
+    cheap = {"price": {"create": "0 EUR", "buy": "0.01 EUR"}}
+    _declare(world, first=_account(world, "all-images", **dear), second=_account(world, "openai", **cheap))
+
+
+@pytest.mark.parametrize("when", ["drawn", "still being drawn", "drawn for another address"])
+def test_a_purchase_has_the_price_of_the_account_that_sells(when: str, tmp_path: Path, simulated: Simulated) -> None:
+    world = World(name=f"{tmp_path.name}", base=tmp_path, simulated=simulated)
+    _priced(world, "5 EUR")
+    world.assets({"hero": {**HERO, "provider": "first"}})
+    if when == "still being drawn":
+        world.run(*APPLY, "--no-wait")
+    else:
+        fine(world)
+    name = "other" if when == "drawn for another address" else "hero"
+    world.assets({name: {**HERO, "provider": "second", "resolution": "full"}})
+    _priced(world, None)
+    unknown = world.run(*APPLY, "--max-cost", "1 EUR")
+    assert (unknown.code, "budget.unknown_price" in unknown.codes) == (4, True), str(unknown)
+    assert "first: {price: {buy:" in unknown.out + unknown.err, str(unknown)
+    _priced(world, "5 EUR")
+    plan = fine(world, "plan", "--json").lines[0]
+    (figure,) = [one for one in plan["cost"] if one["amount"] != "0"]
+    assert (figure["amount"], figure["currency"]) == ("5", "EUR")
+    refused = world.run(*APPLY, "--max-cost", "1 EUR")
+    assert (refused.code, "budget.exceeded" in refused.codes) == (4, True), str(refused)
+    assert [one["operation"] for one in simulated.ledger(world.accounts)] == ["create"]
+    ran = fine(world, *APPLY, "--max-cost", "5 EUR")
+    assert ran.lines[-1]["cost"] == [{"amount": "5", "currency": "EUR"}], str(ran)
+    entry = world.entries()[name]
+    assert entry["provider"] == "first"
+    assert "5 EUR" in entry["cost"]
+    booked = (world.project / ".imagebatch/ledger.csv").read_text("utf-8").splitlines()
+    assert [line for line in booked if ",buy," in line and ",first,5,EUR," in line], booked
+    assert [one["operation"] for one in simulated.ledger(world.accounts)] == ["create", "buy"]
