@@ -274,7 +274,8 @@ class Executor:
         self.replaced.add(change.address)
         left = self.replaced.issuperset(change.held_by)
         if variant.policy.on_replace == "delete" and before.generation is not None and left:
-            await self.removal.delete_generation(before.provider, before)
+            lane, before = await self.upkeep.account(variant, before)
+            await self.removal.delete_generation(lane.alias, before)
 
     async def _shared(self, change: Change, variant: Variant, progress: Progress) -> Outcome | None:
         leader = await self.leaders[change.leader or ""]

@@ -81,6 +81,15 @@ class Upkeep:
             return outcome_of(change, progress, "failed", code=left.code, message=str(left))
         return self._ended(change, variant, entry, progress)
 
+    async def account(self, variant: Variant, entry: Entry) -> tuple[Lane, Entry]:
+        """The lane of the account that drew an entry's picture, and the entry, which names it.
+
+        An alias that may be that account under a new name has to show the generation first. Raises Trouble where it
+        does not, or where the plan did not open it.
+        """
+        lane = lane_of(self.lanes, self._alias(variant, entry))
+        return lane, await self.pictures.looking.shown(variant.address, lane, entry)
+
     async def _asked_again(self, change: Change, variant: Variant, progress: Progress) -> Change:
         """Ask once more for a draw whose generation was gone; what is to be done with it now that it is there again.
 
@@ -90,10 +99,10 @@ class Upkeep:
         if known is None or (now is not None and now.token == known.token):
             if now is None:
                 raise ValueError(f"{change.address} has no entry to ask for")
-            lane, now = await self._account(variant, now)
+            lane, now = await self.account(variant, now)
             progress.entry = await self.pictures.asked_again(variant, lane, now)
             return change
-        lane, entry = await self._account(variant, adopted_entry(variant, known, now))
+        lane, entry = await self.account(variant, adopted_entry(variant, known, now))
         entry = await self.pictures.asked_again(variant, lane, entry)
         progress.entry, progress.adopted = entry, True
         return replace(change, action="adopt", reason="adopted", also=_with(change.also, "develop"))
@@ -160,25 +169,16 @@ class Upkeep:
         await self.files.bring(entry, lacking)
         missing = self.pictures.missing(entry, sorted(wanted))
         if missing:
-            lane, entry = await self._account(variant, entry)
+            lane, entry = await self.account(variant, entry)
             progress.entry = entry = await self.pictures.fetch(variant, lane, entry, missing)
         if entry.status == "succeeded" and planned and self.pictures.to_buy(variant, entry):
-            lane, entry = await self._account(variant, entry)
+            lane, entry = await self.account(variant, entry)
             entry = await self.pictures.buy(variant, lane, entry, progress.bought)
         unstored = self.pictures.missing_bought(entry, bought)
         if entry.status == "succeeded" and unstored:
-            lane, entry = await self._account(variant, entry)
+            lane, entry = await self.account(variant, entry)
             entry = await self.pictures.fetch_bought(variant, lane, entry, unstored)
         return entry
-
-    async def _account(self, variant: Variant, entry: Entry) -> tuple[Lane, Entry]:
-        """The lane of the account that drew an entry's picture, and the entry, which names it.
-
-        An alias that may be that account under a new name has to show the generation first. Raises Trouble where it
-        does not, or where the plan did not open it.
-        """
-        lane = lane_of(self.lanes, self._alias(variant, entry))
-        return lane, await self.pictures.looking.shown(variant.address, lane, entry)
 
     def _alias(self, variant: Variant, entry: Entry) -> str:
         return self.aliases.asked_at(entry.provider, entry.type, variant.provider)

@@ -148,6 +148,26 @@ def test_an_alias_counts_as_renamed_once_the_new_one_has_shown_the_picture(
     assert not fine(world, "plan", "--json").lines[0]["changes"], "a second plan is not empty"
 
 
+@pytest.mark.parametrize("same", [True, False], ids=["renamed", "a stranger"])
+def test_what_is_replaced_is_deleted_under_the_new_name_where_that_shows_it(
+    tmp_path: Path, simulated: Simulated, *, same: bool
+) -> None:
+    world = _drawn(tmp_path, simulated)
+    generation = world.entries()["hero"]["generation"]
+    _declare(world, second=_account(world, "all-images" if same else "openai"))
+    world.assets({"hero": {**HERO, "prompt": "two", "provider": "second", "on_replace": "delete"}})
+    ran = world.run(*APPLY)
+    assert (ran.code, world.asked("all-images", "delete")) == ((0, 1) if same else (3, 0)), str(ran)
+    fine(world)
+    assert [one["generation"] for one in world.entries()["hero"]["earlier"]] == [generation]
+    assert len(world.billed("create")) == 2, "what was drawn in its place is in the lock"
+    if not same:
+        _back_at_its_own(world)
+        _only_at_the_provider(world)
+        assert set(fine(world).ends.values()) == {"done"}, "it was never written off"
+        assert len(world.billed("create")) == 2
+
+
 def _moved_to_a_stranger(world: World, first: str, **more: Any) -> None:
     """The account that drew the hero is `first` ("undeclared", "another type"); the hero wants one that never did."""
     second = _account(world, "openai")
