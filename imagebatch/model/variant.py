@@ -158,7 +158,9 @@ class Variant:
     `count` how many pictures it asks for in all. `asked_size` is what the request asks for in pixels, None where
     the provider decides. `pending_references` are addresses that have to be drawn first. `ext` replaces `EXT_MARK`.
     `price` is what the whole draw costs, `buy_price` one bought candidate by resolution, `offers` how many candidates
-    are to be expected. `salt` enters the token: empty, or the address where the variant is to be drawn apart.
+    are to be expected. `buy_price_at` has the prices of the other accounts of its type, by alias, where something may
+    be bought: what was drawn there is bought there. `salt` enters the token: empty, or the address where the variant is
+    to be drawn apart.
     """
 
     address: str
@@ -180,6 +182,7 @@ class Variant:
     offers: int = 1
     price: Cost = UNKNOWN_COST
     buy_price: Mapping[Resolution, Cost] = field(default_factory=dict)
+    buy_price_at: Mapping[str, Mapping[Resolution, Cost]] = field(default_factory=dict)
     salt: str = ""
     alt: str | None = None
     title: str | None = None

@@ -32,6 +32,7 @@ from imagebatch.run.files import Files
 from imagebatch.run.judging import COMMAND as JUDGES
 from imagebatch.run.judging import Judging
 from imagebatch.run.lanes import Lane
+from imagebatch.run.looking import Looking
 from imagebatch.run.paid_steps import PaidSteps
 from imagebatch.run.pictures import Pictures
 from imagebatch.run.poll import Poller
@@ -79,6 +80,7 @@ async def equip(
         store=run.store,
         workers=workers,
         recorder=run.recording,
+        looking=Looking(recorder=run.recording, aliases=run.project.aliases),
         tell=run.tell,
         turns=Turns(),
         lacking=room.lacking,
@@ -150,6 +152,7 @@ def _creator(
         pollers=pollers,
         open_steps=open_steps,
         turns=pictures.turns,
+        aliases=run.project.aliases,
         wait=run.options.wait,
     )
 

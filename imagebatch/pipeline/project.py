@@ -26,7 +26,8 @@ from imagebatch.plan.picking import one_place_only
 from imagebatch.plan.reasons import SIMULATED
 from imagebatch.providers import registry
 from imagebatch.providers.guarded import guarded
-from imagebatch.providers.wanted import Target, Wanted, file_reference, file_references, resolve_wanted
+from imagebatch.providers.target import Target
+from imagebatch.providers.wanted import Wanted, file_reference, file_references, resolve_wanted
 from imagebatch.state.lockfile import empty_lock
 
 SIMULATED_HOME = Path(".imagebatch") / "simulated"
@@ -83,7 +84,8 @@ class Project:
             for alias, settings in self.settings.providers.items()
             if settings.place is not None or alias in used
         }
-        return Aliases(declared=declared)
+        at_once = (alias for alias in declared if self.targets[alias].adapter.capabilities.answers == "now")
+        return Aliases(declared=declared, at_once=frozenset(declared[alias] for alias in at_once))
 
     @property
     def inputs(self) -> Mapping[str, str]:
@@ -166,7 +168,12 @@ def wanted(project: Project, recorded: Recorded) -> Wanted:
     """
     loaded = project.loaded
     found = resolve_wanted(
-        loaded.drafts, project.targets, references=project.references, recorded=recorded, picks=loaded.picks
+        loaded.drafts,
+        project.targets,
+        references=project.references,
+        recorded=recorded,
+        picks=loaded.picks,
+        accounts=project.aliases.declared,
     )
     errors = [problem for problem in found.problems if problem.severity == "error"]
     errors += filled_collisions(found.variants)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from imagebatch.model.capabilities import Capabilities
 from imagebatch.model.settings import ProviderSettings
 from imagebatch.providers.registry import SIMULATED
-from imagebatch.providers.wanted import Target
+from imagebatch.providers.target import Target
 
 
 class Targets(Mapping[str, Target]):

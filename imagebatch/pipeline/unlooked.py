@@ -10,7 +10,7 @@ from pathlib import Path
 from imagebatch.model.variant import Variant
 from imagebatch.plan.types import DRAW_ACTIONS
 from imagebatch.providers.base import CanList
-from imagebatch.providers.wanted import Target
+from imagebatch.providers.target import Target
 from imagebatch.run.result import Outcome
 from imagebatch.state.store import StateStore
 

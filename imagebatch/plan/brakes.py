@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from imagebatch.model.money import Money
 from imagebatch.model.settings import Brakes, Threshold
 from imagebatch.plan.budget import NO_FUNDS, Funds, max_cost_of, over_limits
+from imagebatch.plan.costs import bought_price
 from imagebatch.plan.options import Force, PlanOptions
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Blocker, Change, Plan
 
@@ -133,14 +134,13 @@ def _price_lines(change: Change, currency: str) -> list[str]:
     if variant is None or not any(cost.money is None for cost in change.costs):
         return []
     draws = change.action in DRAW_ACTIONS or change.action in {"defer", "wait"}
-    names = [
-        name
-        for name, cost in (("create", variant.price), ("buy", variant.buy_price.get(variant.policy.resolution)))
-        if (cost is None or cost.money is None)
-        and ((name == "create" and draws) or (name == "buy" and (change.action == "buy" or "buy" in change.also)))
-    ]
-    prices = ", ".join(f'{name}: "0.00 {currency}"' for name in names)
-    return [f"  {variant.provider}: {{price: {{{prices}}}}}"] if names else []
+    names: dict[str, list[str]] = {}
+    if draws and variant.price.money is None:
+        names.setdefault(variant.provider, []).append("create")
+    if "buy" in {change.action, *change.also} and bought_price(variant, change.provider).money is None:
+        names.setdefault(change.provider, []).append("buy")
+    priced = {alias: ", ".join(f'{name}: "0.00 {currency}"' for name in each) for alias, each in names.items()}
+    return [f"  {alias}: {{price: {{{prices}}}}}" for alias, prices in priced.items()]
 
 
 def _foreign(paths: Sequence[str], options: PlanOptions) -> Blocker | None:

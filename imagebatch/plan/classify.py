@@ -399,7 +399,7 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
     """Share or adopt a draw that succeeded."""
     draw, own = found.draw, case.entry
     promoted = Entry(
-        provider=case.world.aliases.asked_at(draw.provider, draw.type, variant.provider),
+        provider=draw.provider or variant.provider,
         type=draw.type,
         draw=draw.draw,
         request=draw.request,
@@ -420,7 +420,8 @@ def _taken(case: Case, variant: Variant, found: Found, detail: str = "") -> Chan
             action: Action = "redraw" if own is not None else "create"
             attempt = draw_history(case, variant).newest + 1
             return drawing(case, variant, action, "unavailable", _lost(due), attempt=attempt)
-        return outcome(case, "keep", *due.actions["keep"], known=draw)
+        asked_again: tuple[Action, ...] = ("fetch",) if "fetch" in due.actions else ()
+        return outcome(case, "keep", *due.actions["keep"], also=asked_again, known=draw)
     also = tuple(action for action in due.ordered() if action not in {"keep", "update"})
     taken: tuple[Action, Reason] = ("adopt", "adopted") if found.shares_with is None else ("share", "shared")
     return outcome(

@@ -34,13 +34,14 @@ _TERMS: tuple[tuple[Action, str], ...] = (
 _PAYS_FIRST: frozenset[Action] = DRAW_ACTIONS | {"defer"}
 
 
-def bought_price(variant: Variant) -> Cost:
-    """The price of one candidate in the resolution that the variant asks for."""
-    return variant.buy_price.get(variant.policy.resolution, UNKNOWN_COST)
+def bought_price(variant: Variant, alias: str) -> Cost:
+    """The price at `alias`, which sells it, of one candidate in the resolution that the variant asks for."""
+    prices = variant.buy_price if alias == variant.provider else variant.buy_price_at.get(alias, {})
+    return prices.get(variant.policy.resolution, UNKNOWN_COST)
 
 
-def buying_after_draw(variant: Variant) -> tuple[tuple[Cost, ...], Cost | None]:
-    """What is bought in the same apply once the candidates are there, and what a person's picks may cost later.
+def buying_after_draw(variant: Variant, alias: str) -> tuple[tuple[Cost, ...], Cost | None]:
+    """What is bought at `alias` in the same apply once its candidates are there, and what picks may cost later.
 
     The second is the most that it can be: every candidate picked.
     """
@@ -48,8 +49,8 @@ def buying_after_draw(variant: Variant) -> tuple[tuple[Cost, ...], Cost | None]:
         return (), None
     picks = picks_by_rule(variant.policy.pick, variant.offers)
     if picks is None:
-        return (), times(bought_price(variant), variant.offers)
-    return (bought_price(variant),) * len(picks), None
+        return (), times(bought_price(variant, alias), variant.offers)
+    return (bought_price(variant, alias),) * len(picks), None
 
 
 def drawing_price(variant: Variant, known: KnownDraw | None, attempt: int) -> Cost:

@@ -81,7 +81,7 @@ def drawing(
     known: KnownDraw | None = None,
 ) -> Change:
     """A paid draw, with the price of what is bought right after it."""
-    now, later = buying_after_draw(variant)
+    now, later = buying_after_draw(variant, variant.provider)
     own = case.entry if action == "retry" else None  # what another action leaves behind, it draws anew
     delivered = known or (KnownDraw.of_entry(own) if own is not None else None)
     return outcome(
@@ -109,6 +109,6 @@ def waiting(
     costs: tuple[Cost, ...] = (),
 ) -> Change:
     """A draw that runs already; what is bought after it has a price all the same."""
-    now, later = buying_after_draw(variant)
+    now, later = buying_after_draw(variant, _provider(case, "wait", known))
     due = ("buy", *also) if now else also
     return outcome(case, "wait", reason, detail, also=due, known=known, costs=(*costs, *now), later=later)

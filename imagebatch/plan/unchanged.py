@@ -28,7 +28,7 @@ def certainly_unchanged(variant: Variant, glance: Glance, disk: Disk, aliases: A
         glance.draw != variant.draw
         or not glance.plain
         or glance.labels != variant.labels
-        or _renamed(variant, glance, aliases)
+        or aliases.renamed(glance.provider, glance.type, variant.provider)
         or glance.type != variant.type
         or glance.on_remove != policy.on_remove
         or glance.checks != policy.checks_of
@@ -47,11 +47,6 @@ def certainly_unchanged(variant: Variant, glance: Glance, disk: Disk, aliases: A
     except (ValueError, TypeError, LookupError, AttributeError):
         # A field that is not what it should be: `Recorded.entry` says so with its place.
         return False
-
-
-def _renamed(variant: Variant, glance: Glance, aliases: Aliases) -> bool:
-    here, wanted = glance.provider, variant.provider
-    return here != wanted and aliases.asked_at(here, glance.type, wanted) == wanted
 
 
 def _one_file(variant: Variant, glance: Glance, disk: Disk) -> bool:

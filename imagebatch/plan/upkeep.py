@@ -80,17 +80,17 @@ def upkeep(
 
 
 def policy_differs(case: Case, variant: Variant, entry: Entry) -> bool:
-    """Whether the lock remembers another policy than the manifest has, or an alias that is declared no more."""
+    """Whether the lock remembers another policy than the manifest has, or an alias that was renamed."""
     policy = variant.policy
     protect = policy.protect or entry.held  # what a person protects by hand stays so, whatever the manifest says
-    return entry.on_remove != policy.on_remove or entry.protect != protect or _alias_gone(case, variant, entry)
+    return entry.on_remove != policy.on_remove or entry.protect != protect or _renamed_alias(case, variant, entry)
 
 
-def _alias_gone(case: Case, variant: Variant, entry: Entry) -> bool:
-    """Whether the lock names an alias that is declared no more; of what runs, or may run, it names the one asked."""
-    if entry.provider == variant.provider or entry.status in {"pending", "in_doubt"}:
+def _renamed_alias(case: Case, variant: Variant, entry: Entry) -> bool:
+    """Whether the lock is to name another alias; of what runs, or may run, it names the one asked."""
+    if entry.status in {"pending", "in_doubt"}:
         return False
-    return case.world.aliases.asked_at(entry.provider, entry.type, variant.provider) == variant.provider
+    return case.world.aliases.renamed(entry.provider, entry.type, variant.provider)
 
 
 def checks_done(variant: Variant, entry: Entry) -> bool:
@@ -105,7 +105,7 @@ def _policy(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
         if able and gone(KnownDraw.of_entry(entry), case.world) is not None:
             why = "recorded here only: the provider has its generation no more"
         due.add("update", "labels", why)
-    if _alias_gone(case, variant, entry):
+    if _renamed_alias(case, variant, entry):
         due.add("update", "provider", f"provider {entry.provider} is now {variant.provider}")
     elif policy_differs(case, variant, entry):
         due.add("update", "policy", "recorded here only")
@@ -117,7 +117,7 @@ def _unpicked(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
     draw = KnownDraw.of_entry(entry)
     lost = gone(draw, case.world)
     if variant.policy.resolution != "preview" and lost is None:
-        due.later = times(bought_price(variant), len(entry.candidates))
+        due.later = times(_price(case, variant, entry), len(entry.candidates))
     here = [bytes_at_hand(index, draw, entry, case.world) for index in range(1, len(entry.candidates) + 1)]
     if can_fetch(draw, case.world) and not all(here):
         due.add("fetch", "output_missing", "its candidates wait for a pick")
@@ -151,9 +151,14 @@ def _purchase(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
         due.unsold = True
         _not_to_be_had(case, variant, entry, due, f"it was not bought in {resolution}")
     else:
-        due.costs = (bought_price(variant),) * len(short)
+        due.costs = (_price(case, variant, entry),) * len(short)
         due.add("buy", "resolution", f"{len(short)} in {resolution}")
         due.add("develop", "resolution")
+
+
+def _price(case: Case, variant: Variant, entry: Entry) -> Cost:
+    """What one candidate costs at the account that drew it."""
+    return bought_price(variant, case.world.aliases.asked_at(entry.provider, entry.type, variant.provider))
 
 
 def _files(case: Case, variant: Variant, entry: Entry, due: Due, *, replaced: bool) -> None:

@@ -8,7 +8,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from json.encoder import encode_basestring
 from typing import NamedTuple
 
@@ -17,14 +16,14 @@ from imagebatch.model.canonical import Json, canonical, decimals_as_text, draw_f
 from imagebatch.model.capabilities import Encoded, ParamProblem
 from imagebatch.model.generation import Resolution
 from imagebatch.model.mark import Mark
-from imagebatch.model.money import CREDIT, Cost, Money
+from imagebatch.model.money import Cost
 from imagebatch.model.picks import Picks
 from imagebatch.model.recorded import Recorded
 from imagebatch.model.variant import LOST, Draft, OutputSpec, Policy, Reference, Variant, WantedOutput
 from imagebatch.outputs.fingerprint import develop_fingerprint, does_nothing
 from imagebatch.plan.reasons import SIMULATED
 from imagebatch.plan.references import is_final
-from imagebatch.providers.base import Adapter
+from imagebatch.providers.target import NO_ACCOUNTS, NO_PRICES, Sellers, Target
 
 NO_PICKS = Picks()
 _PARAM = ("a param is not possible", "a param is doubtful")
@@ -38,20 +37,6 @@ _STANDS_IN = {"prompt": ("template",), "pick": (), "resolution": (), "references
 _PROMPT_SLOT = "\x00"
 _ASSET = "asset:"
 _PLAIN_MARKS = (Mark(), Mark(simulated=True))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """A provider as the drafts see it: its adapter, and whether the simulator stands in for it."""
-
-    adapter: Adapter
-    simulated: bool = False
-
-    @property
-    def type(self) -> str:
-        """The type that enters request and lock."""
-        plain = self.adapter.capabilities.type
-        return f"simulator:{plain}" if self.simulated else plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,14 +67,15 @@ def resolve_wanted(
     references: Mapping[str, Reference],
     recorded: Recorded,
     picks: Picks = NO_PICKS,
+    accounts: Mapping[str, str] = NO_ACCOUNTS,
 ) -> Wanted:
     """Put every draft in wire form.
 
-    `targets` maps provider aliases; `references` maps project paths to hashed files. A reference to another asset is
-    looked up in `recorded`: while that asset has no picture that is wanted now, or stands by `picks` or its policy, the
-    variant has `pending_references`.
+    `targets` maps provider aliases, `accounts` those that may have drawn something to their types; `references` maps
+    project paths to hashed files. A reference to another asset is looked up in `recorded`: while that asset has no
+    picture that is wanted now, or stands by `picks` or its policy, the variant has `pending_references`.
     """
-    work = _Work(targets, references, recorded, picks)
+    work = _Work(targets, references, recorded, picks, accounts)
     waiting = [draft for draft in drafts if any(ref.startswith(_ASSET) for ref in draft.references)]
     done: dict[str, Variant] = {}
     if not waiting:
@@ -134,11 +120,6 @@ def _media_type(content: bytes) -> str:
     return "application/octet-stream"
 
 
-def _free(cost: Cost) -> Cost:
-    currency = cost.money.currency if cost.money else CREDIT
-    return Cost(money=Money(amount=Decimal(0), currency=currency), basis="exact")
-
-
 def _targets_of(draft: Draft) -> tuple[str, ...]:
     return tuple(ref[len(_ASSET) :] for ref in draft.references if ref.startswith(_ASSET))
 
@@ -147,12 +128,18 @@ class _Work:
     """One pass over the drafts, with its caches."""
 
     def __init__(
-        self, targets: Mapping[str, Target], references: Mapping[str, Reference], recorded: Recorded, picks: Picks
+        self,
+        targets: Mapping[str, Target],
+        references: Mapping[str, Reference],
+        recorded: Recorded,
+        picks: Picks,
+        accounts: Mapping[str, str],
     ) -> None:
         self.targets = targets
         self.references = references
         self.recorded = recorded
         self.picks = picks
+        self.sellers = Sellers(targets=targets, accounts=accounts)
         self.problems: list[Problem] = []
         self.shapes: dict[tuple[str, int, tuple[str, ...]], _Shape] = {}
         self.kept_alive: list[object] = []  # ids of params serve as keys, so the objects must outlive the cache
@@ -196,6 +183,7 @@ class _Work:
             offers=shape.offers,
             price=shape.price,
             buy_price=shape.buy_price,
+            buy_price_at=self.sellers.prices(draft) if policy.resolution != "preview" else NO_PRICES,
             salt=draft.address if policy.distinct else "",
             alt=draft.alt,
             title=draft.title,
@@ -236,10 +224,6 @@ class _Work:
         if hashes:
             body["references"] = list(hashes)
         head, _, tail = canonical(body).partition(encode_basestring(_PROMPT_SLOT))
-        price, buy_price = encoded.price, encoded.buy_price
-        if target.simulated:  # what the built-in simulator draws costs nothing, whatever the real one asks for
-            price = _free(price)
-            buy_price = {resolution: _free(cost) for resolution, cost in buy_price.items()}
         before, after = draw_frame(target.type)
         return _Shape(
             encoded=encoded,
@@ -248,8 +232,8 @@ class _Work:
             tail=tail,
             after=after,
             type=target.type,
-            price=price,
-            buy_price=buy_price,
+            price=target.price(encoded),
+            buy_price=target.buy_price(encoded),
             offers=target.adapter.capabilities.offers or encoded.count,
             system=str(encoded.body.get("model") or target.type),
         )

@@ -5,10 +5,9 @@ done with it; what nobody can know is looked up, and sent again only where absen
 *whether* to draw: the plan did.
 """
 
-import shlex
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TypeGuard
 
@@ -18,9 +17,11 @@ from imagebatch.http.spool import Replay
 from imagebatch.model.event import Accepted, Doubted, Intended, Observed, Told
 from imagebatch.model.generation import Failure
 from imagebatch.model.wire import BadAnswer, Wire
+from imagebatch.plan.aliases import Aliases
 from imagebatch.providers import base
 from imagebatch.providers.base import Adapter, GoesAlone, Observation, Order
 from imagebatch.run.doubts import Doubts
+from imagebatch.run.elsewhere import elsewhere
 from imagebatch.run.ends import End, Try
 from imagebatch.run.entries import cost_text
 from imagebatch.run.leaving import Leaving, intent
@@ -40,18 +41,6 @@ def _learns(adapter: Adapter) -> TypeGuard[GoesAlone]:
     return _may_learn(type(adapter))
 
 
-def _may_be_elsewhere(this: Try, found: Observation | None) -> str | None:
-    """Why it proves nothing that this lane does not know a generation: it was asked of an alias that is gone."""
-    asked, here = this.variant.provider, this.lane.alias
-    if found is None or found.failure is None or found.failure.kind != "gone" or asked == here:
-        return None
-    given_up = f"imagebatch lock rm --even-if-open {shlex.quote(this.variant.address)}"
-    return (
-        f"{here} knows nothing of it, and it was asked of {asked}, which imagebatch.yaml no longer declares: declare "
-        f"that again to collect it, or give it up: {given_up}"
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Creator:
     """Has parts drawn, each by one create; bound together once for a run.
@@ -65,6 +54,7 @@ class Creator:
     pollers: Mapping[str, Poller]
     open_steps: Mapping[str, Intended]
     turns: Turns
+    aliases: Aliases = field(default_factory=Aliases)
     wait: bool = True
 
     async def create(self, this: Try) -> End:
@@ -124,9 +114,12 @@ class Creator:
             found = await self.pollers[this.lane.alias].wait(generation, this.token, deadline_s, seen)
         except PollFailed as error:
             return replace(pending, code=error.code, message=str(error))
-        elsewhere = _may_be_elsewhere(this, found)
-        if elsewhere is not None:
-            return replace(pending, code="provider.unknown", message=elsewhere)
+        asked, here, failure = this.variant.provider, this.lane.alias, found.failure if found is not None else None
+        if asked != here and failure is not None and failure.kind == "gone":  # that proves nothing
+            other = elsewhere(
+                self.aliases, recorded=asked, kind=this.variant.type, address=address, status="pending", asked=here
+            )
+            return replace(pending, code=other.code, message=str(other))
         return pending if found is None else await self.receiving.ended(this, found, cost)
 
     # What is there already ----------------------------------------------------------------------------------------

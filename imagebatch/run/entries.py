@@ -79,7 +79,7 @@ def entry_of(variant: Variant, drawn: Drawn, before: Entry | None) -> Entry:
     )
 
 
-def adopted_entry(variant: Variant, known: KnownDraw, before: Entry | None, aliases: Aliases) -> Entry:
+def adopted_entry(variant: Variant, known: KnownDraw, before: Entry | None) -> Entry:
     """The entry for `variant` when a draw that exists already becomes its own.
 
     The lock keeps the request and the account that drew it, also where a person let it stand for another one.
@@ -94,7 +94,7 @@ def adopted_entry(variant: Variant, known: KnownDraw, before: Entry | None, alia
         failure=known.failure if known.status != "succeeded" else None,
         cost=known.cost,
     )
-    alias = aliases.asked_at(known.provider, known.type, variant.provider)
+    alias = known.provider or variant.provider
     drew = replace(variant, provider=alias, draw=known.draw, request=known.request, type=known.type)
     return entry_of(drew, drawn, before)
 
@@ -137,10 +137,10 @@ def with_labels(entry: Entry, variant: Variant, aliases: Aliases) -> Entry:
 
     What runs, or may run, is still to be asked for where it was sent.
     """
-    alias = aliases.asked_at(entry.provider, entry.type, variant.provider)
+    renamed = aliases.renamed(entry.provider, entry.type, variant.provider)
     return replace(
         entry,
-        provider=entry.provider if entry.status in {"pending", "in_doubt"} else alias,
+        provider=variant.provider if renamed and entry.status not in {"pending", "in_doubt"} else entry.provider,
         labels=variant.labels,
         on_remove=variant.policy.on_remove,
         protect=variant.policy.protect or entry.held,

@@ -4,7 +4,6 @@ A failure is a value: one variant never stops another. Moves come first, because
 """
 
 import asyncio
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +17,7 @@ from imagebatch.plan.aliases import Aliases
 from imagebatch.plan.schedule import schedule
 from imagebatch.plan.types import DRAW_ACTIONS, Change, Plan
 from imagebatch.run.draw import Drawing
+from imagebatch.run.elsewhere import elsewhere
 from imagebatch.run.ends import doubted_tokens
 from imagebatch.run.entries import Drawn, adopted_entry, entry_of
 from imagebatch.run.lanes import Lane, lane_of
@@ -116,7 +116,7 @@ class Executor:
         """A doubt that only the journal knew of gets its place in the lock."""
         if change.variant is None or change.known is None:
             raise ValueError(f"{change.address} is in doubt about nothing")
-        entry = adopted_entry(change.variant, replace(change.known, status="in_doubt"), change.entry, self.aliases)
+        entry = adopted_entry(change.variant, replace(change.known, status="in_doubt"), change.entry)
         await self.recorder.record(Kept(address=change.address, entry=entry))
         return outcome_of(change, Progress(entry=entry), "in_doubt", code="create.in_doubt", message=change.detail)
 
@@ -147,7 +147,7 @@ class Executor:
         left = next((one for one in recorded if one.status in {"pending", "in_doubt", "succeeded"}), None)
         if left is None or (change.known is not None and change.known.token == left.token):
             return "failed"
-        progress.entry = adopted_entry(variant, left, change.entry, self.aliases)
+        progress.entry = adopted_entry(variant, left, change.entry)
         progress.paid += [parse_money(text) for text in left.cost]
         # What could not be written down was paid, or may have been: the next run has to find out.
         return "in_doubt" if left.status == "in_doubt" or unwritten else "failed"
@@ -199,7 +199,7 @@ class Executor:
             if variant.draw != wanted:
                 progress.warnings.append("it was asked for before its request changed, which the next apply draws")
         elif action in {"adopt", "share"} and change.known is not None:
-            progress.entry = adopted_entry(variant, change.known, change.entry, self.aliases)
+            progress.entry = adopted_entry(variant, change.known, change.entry)
             progress.adopted = action == "adopt"
             if change.entry is not None and change.entry.token != change.known.token:
                 self.replaced.add(change.address)
@@ -240,11 +240,7 @@ class Executor:
         alias = self.aliases.asked_at(recorded, known.type, variant.provider)
         if alias == recorded or known.type == variant.type:
             return alias
-        raise Trouble(
-            "provider.unknown",
-            f"it was asked of {recorded}, which imagebatch.yaml no longer declares: declare it again to collect it, "
-            f"or give it up: imagebatch lock rm --even-if-open {shlex.quote(change.address)}",
-        )
+        raise elsewhere(self.aliases, recorded=recorded, kind=known.type, address=change.address, status="pending")
 
     async def _after_draw(self, change: Change, variant: Variant, drawn: Drawn, progress: Progress) -> Outcome | None:
         progress.adopted = drawn.adopted
@@ -278,14 +274,15 @@ class Executor:
         self.replaced.add(change.address)
         left = self.replaced.issuperset(change.held_by)
         if variant.policy.on_replace == "delete" and before.generation is not None and left:
-            await self.removal.delete_generation(before.provider, before)
+            lane, before = await self.upkeep.account(variant, before)
+            await self.removal.delete_generation(lane.alias, before)
 
     async def _shared(self, change: Change, variant: Variant, progress: Progress) -> Outcome | None:
         leader = await self.leaders[change.leader or ""]
         if leader is None or leader.status != "succeeded" or leader.draw != variant.draw:
             message = f"shares the draw of {change.leader}, which has no picture yet"
             return outcome_of(change, progress, "unsent", code="share.waiting", message=message)
-        progress.entry = adopted_entry(variant, KnownDraw.of_entry(leader), change.entry, self.aliases)
+        progress.entry = adopted_entry(variant, KnownDraw.of_entry(leader), change.entry)
         await self._replaced(change, variant, progress.entry)
         return None
 

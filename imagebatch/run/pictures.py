@@ -9,7 +9,7 @@ from imagebatch.effects.files import read_bytes
 from imagebatch.errors import ImagebatchError, OutputError
 from imagebatch.model.event import Accepted, BoughtStored, Doubted, Fetched, Intended, Observed, Refused, Told
 from imagebatch.model.generation import Bought, Candidate, Entry, Failure, PictureFacts, Resolution
-from imagebatch.model.money import UNKNOWN_COST, Cost, Money, parse_money, totals
+from imagebatch.model.money import Cost, Money, parse_money, totals
 from imagebatch.model.transfer import DownloadError
 from imagebatch.model.variant import Variant
 from imagebatch.model.wire import BadAnswer, NotSent, OutcomeLost, Unreachable
@@ -17,14 +17,16 @@ from imagebatch.outputs.download import SAFE, Taken, take_bytes, take_picture
 from imagebatch.outputs.room import LOW
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.workers import Workers
+from imagebatch.plan.costs import bought_price
 from imagebatch.plan.picking import OWN, has_resolution, is_own
 from imagebatch.plan.types import Change
 from imagebatch.providers import base
-from imagebatch.providers.base import CanBuy, CanObserve, Observation, Offer
+from imagebatch.providers.base import CanBuy, CanObserve, Offer
 from imagebatch.run.ends import Try
-from imagebatch.run.entries import cost_text, gone_since, with_candidate
+from imagebatch.run.entries import cost_text, with_candidate
 from imagebatch.run.lanes import Lane
 from imagebatch.run.leaving import Recorder, at_once
+from imagebatch.run.looking import Looking
 from imagebatch.run.spending import OVER, Spending
 from imagebatch.run.trouble import Trouble
 from imagebatch.run.turns import Turns
@@ -40,19 +42,19 @@ class Pictures:
     store: Store
     workers: Workers
     recorder: Recorder
+    looking: Looking
     tell: Callable[[Told], None]
     turns: Turns
     lacking: Callable[[], str | None]
     cleared: Callable[[], Awaitable[None]] = at_once
     spending: Spending = field(default_factory=Spending)
     places: dict[str, asyncio.Semaphore] = field(default_factory=dict)
-    offers: dict[tuple[str, str], Offer] = field(default_factory=dict)
     warnings: dict[str, list[str]] = field(default_factory=dict)
     came_to: dict[str, str] = field(default_factory=dict)
 
     def noted(self, generation: str, offers: Sequence[Offer]) -> None:
         """Remember where a generation's pictures can be fetched, so that they need not be asked for again."""
-        self.offers.update(((generation, offer.id), offer) for offer in offers)
+        self.looking.noted(generation, offers)
 
     async def take(self, this: Try, offer: Offer) -> PictureFacts | Failure:
         """Store an offer's bytes, checked and hashed; raises Trouble where trying later may help."""
@@ -124,14 +126,14 @@ class Pictures:
         offered = tuple(one for one in entry.candidates if not is_own(one))
         return replace(entry, candidates=(*offered, Candidate(id=f"{OWN}{path}", facts=taken.facts)))
 
-    async def asked_again(self, lane: Lane, entry: Entry) -> Entry:
+    async def asked_again(self, variant: Variant, lane: Lane, entry: Entry) -> Entry:
         """An entry whose pictures may have been paid and could not be had, ready to fetch them once more, free.
 
         One that ended without pictures stays `failed` until its generation offers some, and is `pending` where that is
         still being drawn after all; one whose generation was gone is looked for again. Raises Trouble.
         """
         if entry.status == "succeeded":
-            await self._looked_at(lane, entry)
+            await self.looking.at(variant.address, lane, entry)
             back = Observed(token=entry.token, status="succeeded", candidates=entry.candidates, cost=entry.cost)
             await self.recorder.record(back)
             return entry
@@ -139,7 +141,7 @@ class Pictures:
             return replace(entry, status="succeeded", failure=None)
         if entry.parts:
             return entry  # its parts are generations of their own, and none of them delivered
-        found = await self._looked_at(lane, entry)
+        found = await self.looking.at(variant.address, lane, entry)
         if found.state == "pending" and entry.failure is not None and entry.failure.kind == "gone":
             return replace(entry, status="pending", failure=None)
         candidates = tuple(Candidate(id=offer.id) for offer in found.offers)
@@ -158,7 +160,7 @@ class Pictures:
         `paid` is told of each purchase with the entry as it is then, before its bytes are here. Raises Trouble.
         """
         resolution = variant.policy.resolution
-        cost = variant.buy_price.get(resolution, UNKNOWN_COST)
+        cost = bought_price(variant, lane.alias)
         for index in self.to_buy(variant, entry):
             candidate = entry.candidates[index - 1]
             offer = await self._buy(variant, lane, entry, candidate, cost)
@@ -187,7 +189,7 @@ class Pictures:
                 code = error.code if isinstance(error, NotSent) else NotSent.code
                 raise Trouble(code, f"the bought picture cannot be fetched: {error}") from error
             if isinstance(answer, base.Refused):
-                await self._refuse_gone(lane, entry, answer)
+                await self._refuse_gone(variant, lane, entry, answer)
                 raise Trouble(answer.failure.code, f"the bought picture was not sent: {answer.failure.message}")
             entry = await self._bought_stored(variant, lane, entry, index, offer=answer, resolution=bought.resolution)
         return entry
@@ -197,50 +199,18 @@ class Pictures:
 
     async def _fetched(self, variant: Variant, lane: Lane, entry: Entry, index: int) -> PictureFacts | Failure:
         candidate = entry.candidates[index - 1]
-        offer = await self._offer(lane, entry, candidate, fresh=False)
+        offer = await self.looking.offer(variant.address, lane, entry, candidate, fresh=False)
         facts = await self._taken(variant, lane, offer)
         if isinstance(facts, Failure) and facts.dead_link:
             # The link died: the generation itself tells a fresh one.
-            facts = await self._taken(variant, lane, await self._offer(lane, entry, candidate, fresh=True))
+            facts = await self._taken(
+                variant, lane, await self.looking.offer(variant.address, lane, entry, candidate, fresh=True)
+            )
         if isinstance(facts, Failure) or candidate.facts is None or facts.sha256 == candidate.facts.sha256:
             return facts
         text = f"{candidate.id} came with other bytes than before; the new ones are kept"
         self.warnings.setdefault(variant.address, []).append(text)
         return facts
-
-    async def _offer(self, lane: Lane, entry: Entry, candidate: Candidate, *, fresh: bool) -> Offer:
-        generation = entry.generation or ""
-        known = None if fresh else self.offers.get((generation, candidate.id))
-        if known is not None:
-            return known
-        await self._looked_at(lane, entry)
-        offer = self.offers.get((generation, candidate.id))
-        if offer is None:
-            raise Trouble("picture.unavailable", f"generation {generation} no longer offers {candidate.id}")
-        return offer
-
-    async def _looked_at(self, lane: Lane, entry: Entry) -> Observation:
-        """The entry's generation as it is now, which costs nothing to ask; raises Trouble where that is not known.
-
-        That a generation is gone is written down: the next plan must not promise its pictures.
-        """
-        generation = entry.generation or ""
-        if not isinstance(lane.adapter, CanObserve):
-            raise Trouble("picture.unavailable", f"{lane.alias} cannot send a picture again, and it is not here")
-        try:
-            found = await lane.adapter.observe(generation, lane.wire)
-        except (Unreachable, OutcomeLost, NotSent, BadAnswer) as error:
-            raise Trouble("provider.unreachable", f"the picture's address cannot be asked for: {error}") from error
-        if found is None:
-            text = f"{lane.alias} no longer knows generation {generation}"
-            learnt = gone_since(entry, Failure(kind="gone", message=text)) if entry.status == "succeeded" else None
-            if learnt is not None:
-                await self.recorder.record(learnt)
-            raise Trouble("provider.gone", text)
-        if found.token is not None and found.token != entry.token:
-            raise Trouble("provider.token_mismatch", f"generation {generation} does not carry our token")
-        self.noted(generation, found.offers)
-        return found
 
     async def _taken(self, variant: Variant, lane: Lane, offer: Offer, *, safe: str = SAFE) -> PictureFacts | Failure:
         store, workers = self.store, self.workers
@@ -322,7 +292,7 @@ class Pictures:
             await self._buy_refused(entry, candidate, answer.failure.message)
             if answer.stops is not None:
                 lane.stop_creates(f"{lane.alias}: {answer.failure.message}")
-            await self._refuse_gone(lane, entry, answer)
+            await self._refuse_gone(variant, lane, entry, answer)
             stopped = f"provider.{answer.stops}" if answer.stops is not None else answer.failure.code
             raise Trouble(stopped, f"not bought: {answer.failure.message}")
         await self.recorder.record(
@@ -336,10 +306,10 @@ class Pictures:
         )
         return answer
 
-    async def _refuse_gone(self, lane: Lane, entry: Entry, answer: base.Refused) -> None:
+    async def _refuse_gone(self, variant: Variant, lane: Lane, entry: Entry, answer: base.Refused) -> None:
         """Raise Trouble where a candidate is not sold because its whole generation is gone."""
         if answer.failure.kind == "gone" and isinstance(lane.adapter, CanObserve):
-            await self._looked_at(lane, entry)
+            await self.looking.at(variant.address, lane, entry)
 
     async def _buy_refused(self, entry: Entry, candidate: Candidate, why: str) -> None:
         failure = Failure(kind="rejected", message=why)

@@ -12,7 +12,8 @@ from imagebatch.plan.picking import stand_in, wanted_picks
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Change
 from imagebatch.plan.upkeep import checks_done
 from imagebatch.run.checking import Checking
-from imagebatch.run.entries import with_labels, with_outputs
+from imagebatch.run.elsewhere import CODE as ELSEWHERE
+from imagebatch.run.entries import adopted_entry, with_labels, with_outputs
 from imagebatch.run.files import Files
 from imagebatch.run.labels import update_labels
 from imagebatch.run.lanes import Lane, lane_of
@@ -42,15 +43,17 @@ class Upkeep:
 
     async def keep(self, change: Change, variant: Variant, progress: Progress) -> Outcome:
         """Pictures into the store, bought where asked for, labels told, files made; then the lock's block."""
-        entry = progress.entry
-        if entry is None:
-            raise ValueError(f"{change.address} has no entry after its draw")
         left: Trouble | None = None
         if change.reason == "paid_failure" and "fetch" in change.also:
             try:
-                entry = await self.pictures.asked_again(self._lane(variant, entry), entry)
+                change = await self._asked_again(change, variant, progress)
             except Trouble as trouble:
                 left = trouble  # what else is due, a new name or a policy, does not hang on the picture
+                if change.entry is None:
+                    raise
+        entry = progress.entry
+        if entry is None:
+            raise ValueError(f"{change.address} has no entry after its draw")
         frozen = self._left_alone(change, variant, entry, in_vain=left is not None)
         if entry.status == "succeeded" and not frozen:
             entry = await self._pictured(change, variant, entry, progress)
@@ -58,7 +61,7 @@ class Upkeep:
         if entry.status == "succeeded":
             due = change.in_place or "update" in {change.action, *change.also}
             if due and entry.labels != variant.labels:
-                progress.warnings += await self._labelled(variant, entry)
+                entry = await self._labelled(variant, entry, progress)
             entry = with_labels(entry, variant, self.aliases)
             if not frozen:
                 outputs, warnings = await self.files.develop(variant, entry, change.entry)
@@ -78,6 +81,32 @@ class Upkeep:
             return outcome_of(change, progress, "failed", code=left.code, message=str(left))
         return self._ended(change, variant, entry, progress)
 
+    async def account(self, variant: Variant, entry: Entry) -> tuple[Lane, Entry]:
+        """The lane of the account that drew an entry's picture, and the entry, which names it.
+
+        An alias that may be that account under a new name has to show the generation first. Raises Trouble where it
+        does not, or where the plan did not open it.
+        """
+        lane = lane_of(self.lanes, self._alias(variant, entry))
+        return lane, await self.pictures.looking.shown(variant.address, lane, entry)
+
+    async def _asked_again(self, change: Change, variant: Variant, progress: Progress) -> Change:
+        """Ask once more for a draw whose generation was gone; what is to be done with it now that it is there again.
+
+        It may be another draw than the lock's current one, which it replaces only then. Raises Trouble where it is not.
+        """
+        known, now = change.known, change.entry
+        if known is None or (now is not None and now.token == known.token):
+            if now is None:
+                raise ValueError(f"{change.address} has no entry to ask for")
+            lane, now = await self.account(variant, now)
+            progress.entry = await self.pictures.asked_again(variant, lane, now)
+            return change
+        lane, entry = await self.account(variant, adopted_entry(variant, known, now))
+        entry = await self.pictures.asked_again(variant, lane, entry)
+        progress.entry, progress.adopted = entry, True
+        return replace(change, action="adopt", reason="adopted", also=_with(change.also, "develop"))
+
     async def _checked(self, change: Change, variant: Variant, entry: Entry, progress: Progress) -> Entry:
         """The entry with what its checks came to; one that cannot be measured is whole all the same."""
         try:
@@ -96,7 +125,8 @@ class Upkeep:
         open_ = wanted_picks(variant.policy.pick, choice, variant.draw, entry.candidates) is None
         stands_in = open_ and variant.policy.until_picked == "first"
         unpicked = variant.policy.pick == "review" and (stands_in or not entry.picked)
-        if change.action == "keep" and change.entry is not None and change.entry.status != "succeeded":
+        failed = change.entry is not None and change.entry.status != "succeeded"
+        if change.action == "keep" and (failed or change.reason == "paid_failure"):
             change = replace(change, action="fetch")  # what was kept as failed has its picture now
         return outcome_of(change, progress, "kept" if change.action == "keep" else "done", unpicked=unpicked)
 
@@ -139,26 +169,39 @@ class Upkeep:
         await self.files.bring(entry, lacking)
         missing = self.pictures.missing(entry, sorted(wanted))
         if missing:
-            progress.entry = entry = await self.pictures.fetch(variant, self._lane(variant, entry), entry, missing)
+            lane, entry = await self.account(variant, entry)
+            progress.entry = entry = await self.pictures.fetch(variant, lane, entry, missing)
         if entry.status == "succeeded" and planned and self.pictures.to_buy(variant, entry):
-            entry = await self.pictures.buy(variant, self._lane(variant, entry), entry, progress.bought)
+            lane, entry = await self.account(variant, entry)
+            entry = await self.pictures.buy(variant, lane, entry, progress.bought)
         unstored = self.pictures.missing_bought(entry, bought)
         if entry.status == "succeeded" and unstored:
-            entry = await self.pictures.fetch_bought(variant, self._lane(variant, entry), entry, unstored)
+            lane, entry = await self.account(variant, entry)
+            entry = await self.pictures.fetch_bought(variant, lane, entry, unstored)
         return entry
-
-    def _lane(self, variant: Variant, entry: Entry) -> Lane:
-        """The lane of the account that drew an entry's picture. Raises Trouble where the plan did not open it."""
-        return lane_of(self.lanes, self._alias(variant, entry))
 
     def _alias(self, variant: Variant, entry: Entry) -> str:
         return self.aliases.asked_at(entry.provider, entry.type, variant.provider)
 
-    async def _labelled(self, variant: Variant, entry: Entry) -> list[str]:
-        """Tell the provider of new labels, where it keeps labels and knows this generation; with what is to be said."""
+    async def _labelled(self, variant: Variant, entry: Entry, progress: Progress) -> Entry:
+        """Tell the provider of new labels, where it keeps labels and knows this generation; the entry names it then."""
         lane = self.lanes.get(self._alias(variant, entry))
-        said = await update_labels(variant, lane, entry, self.steps) if lane is not None else None
-        return [said] if said is not None else []
+        if lane is None or entry.generation is None:
+            return entry
+        try:
+            entry = await self.pictures.looking.shown(variant.address, lane, entry)
+        except Trouble as trouble:
+            if trouble.code != ELSEWHERE:
+                raise
+            progress.warnings.append(f"its labels are recorded here only: {trouble}")
+            return entry
+        said = await update_labels(variant, lane, entry, self.steps)
+        progress.warnings += [said] if said is not None else []
+        return entry
+
+
+def _with(also: tuple[Action, ...], due: Action) -> tuple[Action, ...]:
+    return (*also, due) if due not in also else also
 
 
 def _is_to_buy(change: Change, variant: Variant, entry: Entry) -> bool:

@@ -44,6 +44,7 @@ ENDS: tuple[tuple[End, str], ...] = (
     ("unsent", "not sent"),
 )  # fmt: skip
 _MAYBE_PAID = frozenset({"provider.gone", "provider.no_images", "provider.bad_image", "provider.expired"})
+_ELSEWHERE = "provider.unknown"  # the message says what helps, and coming again does not
 _SHOWN = 20
 _FOLDED_ABOVE = 2
 
@@ -178,7 +179,7 @@ def _next(end: End, outcomes: Sequence[Outcome]) -> list[str]:
     lost = [one for one in outcomes if one.code in _MAYBE_PAID or (one.code or "").startswith("image.")]
     doubtful = [one.address for one in lost if one.hint is None]
     lines = [command_for("imagebatch retry {}", refused)] if refused else []
-    if len(refused) < len(outcomes):
+    if len(refused) + sum(one.code == _ELSEWHERE for one in outcomes) < len(outcomes):
         lines.append(_NEXT[end])
     if doubtful:
         words = command_for("imagebatch retry {}", doubtful)

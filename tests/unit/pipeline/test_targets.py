@@ -9,7 +9,7 @@ from imagebatch.model.settings import ProviderSettings
 from imagebatch.model.variant import Place
 from imagebatch.pipeline.targets import Abilities, Targets
 from imagebatch.providers import registry
-from imagebatch.providers.wanted import Target
+from imagebatch.providers.target import Target
 
 HERE = Place(path="imagebatch.yaml", line=4, column=3)
 BUILT_IN = {name: ProviderSettings(alias=name, type=name) for name in ("aigne-hub", "all-images", "openai")}

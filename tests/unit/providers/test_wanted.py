@@ -10,7 +10,8 @@ from imagebatch.model.variant import Draft, OutputSpec, Place, Policy, Variant
 from imagebatch.outputs.fingerprint import develop_fingerprint
 from imagebatch.providers.all_images import AllImages
 from imagebatch.providers.openai import OpenAI
-from imagebatch.providers.wanted import Target, resolve_wanted
+from imagebatch.providers.target import Target
+from imagebatch.providers.wanted import resolve_wanted
 from imagebatch.state.lockfile import empty_lock
 
 POLICY = Policy(asset="hero", place=Place(path="manifests/a.yaml", line=2, column=3), provider="studio")

@@ -11,12 +11,14 @@ from imagebatch.errors import RefusedError
 from imagebatch.model.event import Fetched, Observed
 from imagebatch.model.generation import Candidate, Entry, Failure, PictureFacts
 from imagebatch.providers.base import Observation, Offer, Refused
+from imagebatch.run.looking import Looking
 from imagebatch.run.pictures import Pictures
 from imagebatch.run.trouble import Trouble
 from imagebatch.run.turns import Turns
 from tests.unit.plan.worlds import variant
 from tests.unit.run.recorders import Recorder
 
+HERO: Any = SimpleNamespace(address="hero")  # no more of it is read
 NOTHING = Failure(kind="no_images", message="the generation is done and offers no images")
 
 
@@ -43,22 +45,23 @@ def asking(answer: Observation | None) -> tuple[Pictures, Recorder, Any]:
     recorder = Recorder()
     nothing: Any = None
     pictures = Pictures(
-        store=nothing, workers=nothing, recorder=recorder, tell=lambda _: None, turns=Turns(), lacking=lambda: None
-    )
+        store=nothing, workers=nothing, recorder=recorder, looking=Looking(recorder=recorder), tell=lambda _: None,
+        turns=Turns(), lacking=lambda: None,
+    )  # fmt: skip
     return pictures, recorder, SimpleNamespace(alias="studio", adapter=Provider(answer), wire=None)
 
 
 async def test_a_generation_that_still_offers_no_picture_stays_failed() -> None:
     still = Observation(generation="g1", state="failed", failure=NOTHING)
     pictures, recorder, lane = asking(still)
-    assert await pictures.asked_again(lane, failed()) == failed()
+    assert await pictures.asked_again(HERO, lane, failed()) == failed()
     assert recorder.events == []
 
 
 async def test_a_generation_that_offers_pictures_by_now_is_fetched_and_written_down() -> None:
     offers = (Offer(id="a1", url="https://x.example/a1.jpg"), Offer(id="a2", url="https://x.example/a2.jpg"))
     pictures, recorder, lane = asking(Observation(generation="g1", state="succeeded", offers=offers))
-    entry = await pictures.asked_again(lane, failed())
+    entry = await pictures.asked_again(HERO, lane, failed())
     assert (entry.status, entry.failure) == ("succeeded", None)
     assert [one.id for one in entry.candidates] == ["a1", "a2"]
     assert [type(event).__name__ for event in recorder.events] == ["Observed"]
@@ -66,7 +69,7 @@ async def test_a_generation_that_offers_pictures_by_now_is_fetched_and_written_d
 
 async def test_candidates_that_are_known_are_fetched_without_a_question() -> None:
     pictures, _, lane = asking(None)
-    entry = await pictures.asked_again(lane, failed(candidates=(Candidate(id="a1"),)))
+    entry = await pictures.asked_again(HERO, lane, failed(candidates=(Candidate(id="a1"),)))
     assert entry.status == "succeeded"
 
 
@@ -74,16 +77,16 @@ async def test_a_generation_that_was_gone_and_is_being_drawn_after_all_is_waited
     running = Observation(generation="g1", state="pending")
     pictures, recorder, lane = asking(running)
     gone = failed(failure=Failure(kind="gone", message="the provider no longer knows generation g1"))
-    entry = await pictures.asked_again(lane, gone)
+    entry = await pictures.asked_again(HERO, lane, gone)
     assert (entry.status, entry.failure) == ("pending", None)
-    assert await pictures.asked_again(lane, failed()) == failed()
+    assert await pictures.asked_again(HERO, lane, failed()) == failed()
     assert recorder.events == []
 
 
 async def test_a_generation_that_is_gone_is_told_as_trouble() -> None:
     pictures, recorder, lane = asking(None)
     with pytest.raises(Trouble, match="no longer knows"):
-        await pictures.asked_again(lane, failed())
+        await pictures.asked_again(HERO, lane, failed())
     assert recorder.events == []
 
 
@@ -93,8 +96,8 @@ DRAWN: dict[str, Any] = {"status": "succeeded", "failure": None, "candidates": (
 async def test_that_a_generation_is_gone_is_written_down_when_its_pictures_are_fetched() -> None:
     pictures, recorder, lane = asking(None)
     for fetching in (
-        pictures.fetch(SimpleNamespace(address="hero"), lane, failed(**DRAWN), [1]),  # type: ignore[arg-type]  # no more of it is read
-        pictures.asked_again(lane, failed(**DRAWN)),
+        pictures.fetch(HERO, lane, failed(**DRAWN), [1]),
+        pictures.asked_again(HERO, lane, failed(**DRAWN)),
     ):
         with pytest.raises(Trouble, match="no longer knows"):
             await fetching
@@ -119,13 +122,13 @@ async def test_one_picture_that_cannot_be_had_leaves_the_others_to_come_and_be_w
     monkeypatch.setattr(Pictures, "_fetched", fetched)
     two = failed(**DRAWN | {"candidates": (Candidate(id="a1"), Candidate(id="a2"))})
     with pytest.raises(Trouble, match="dead"):
-        await pictures.fetch(SimpleNamespace(address="hero"), lane, two, [1, 2])  # type: ignore[arg-type]
+        await pictures.fetch(HERO, lane, two, [1, 2])
     assert recorder.events == [Fetched(token="ib-1", index=2, facts=facts)]
 
 
 async def test_a_generation_that_was_gone_and_is_there_after_all_is_written_down_too() -> None:
     pictures, recorder, lane = asking(Observation(generation="g1", state="succeeded", offers=(Offer(id="a1"),)))
-    assert await pictures.asked_again(lane, failed(**DRAWN)) == failed(**DRAWN)
+    assert await pictures.asked_again(HERO, lane, failed(**DRAWN)) == failed(**DRAWN)
     assert recorder.events == [Observed(token="ib-1", status="succeeded", candidates=(Candidate(id="a1"),))]
 
 
