@@ -39,8 +39,9 @@ def resending(run: Opened) -> Resending:
     tokens = {doubt.token for doubt in every if named is None or not named.isdisjoint(doubt.names)}
     found = [doubt for doubt in every if doubt.token in tokens]
     names = frozenset(name for doubt in found for name in doubt.names)
-    options = replace(planned.options, selected=names, in_doubt=run.request.in_doubt, detail=False)
-    return Resending(options=options, draws={doubt.address: doubt.draw for doubt in found})
+    options = replace(planned.options, selected=names, resend=names, in_doubt=run.request.in_doubt, detail=False)
+    draws = {doubt.address: doubt.draw for doubt in reversed(found)}  # of several the first is what is sent again
+    return Resending(options=options, draws=draws)
 
 
 def _changed(change: Change) -> Blocker:
