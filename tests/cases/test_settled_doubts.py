@@ -1,10 +1,12 @@
 """A doubt that was settled once, here or elsewhere, stays settled: it is not paid again, and not asked about again."""
 
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.cases.bodies import png
 from tests.cases.scenes import APPLY, HERO, fine, rule, wrong
 from tests.cases.test_doubts import listed
 from tests.cases.world import Simulated, World
@@ -77,3 +79,39 @@ def test_a_person_who_names_it_has_it_drawn_all_the_same(tmp_path: Path, simulat
     world.mark()
     fine(world, *BY_NAME)
     assert (world.entries()["hero"]["attempt"], len(world.billed())) == (3, 1)
+
+
+def elsewhere(world: World, *settled: str) -> None:
+    """Another checkout settles the doubt and applies; this one takes its lock and its outputs over."""
+    other = World(name=world.name, base=world.base / "elsewhere", simulated=world.simulated)
+    for name in ("imagebatch.yaml", "imagebatch.lock", "manifests/case.yaml"):
+        other.write(name, (world.project / name).read_bytes())
+    saved = other.write("saved.png", png())
+    fine(other, "resolve", "hero", *(str(saved) if word == "FILE" else word for word in settled))
+    fine(other, *APPLY)
+    assert other.entries()["hero"]["status"] == "succeeded"
+    shutil.copytree(other.project / "out", world.project / "out", dirs_exist_ok=True)
+    shutil.copy(other.lock, world.lock)
+
+
+@pytest.mark.parametrize("settled", [("--file", "FILE"), ("--abandon",), ("--resend", "-y", "--json")])
+def test_a_doubt_that_another_checkout_settled_is_none_here(
+    settled: tuple[str, ...], tmp_path: Path, simulated: Simulated
+) -> None:
+    world = doubted(tmp_path, simulated)
+    before = world.lock.read_bytes()
+    elsewhere(world, *settled)
+    entry = world.entries()["hero"]
+    world.mark()
+    if entry["attempt"] == 1:
+        assert not listed(world)
+        assert not fine(world, "plan", "--json").lines[0]["changes"]
+        for command in (APPLY, RESEND, BY_NAME):
+            assert world.run(*command).code == 0
+    else:  # its token is another, and only here anybody knows whether the first was paid
+        assert world.run(*RESEND).code == 3
+    assert (world.entries()["hero"]["token"], len(world.billed())) == (entry["token"], 0), "it was paid again"
+    if entry["attempt"] == 1:
+        world.lock.write_bytes(before)
+        ran = world.run(*RESEND)
+        assert (ran.lines[-1]["in_doubt"], len(world.billed())) == (0, 0), "what the other checkout told was forgotten"
