@@ -86,7 +86,11 @@ def doubts_of(
 
 
 def _in_doubt(change: Change) -> bool:
-    return change.reason == "in_doubt" or (change.entry is not None and change.entry.status == "in_doubt")
+    """Whether the address is in doubt still: of an old lock's doubt the plan may know the end, and take the picture."""
+    entry = change.entry
+    if change.reason == "in_doubt" or entry is None or entry.status != "in_doubt":
+        return change.reason == "in_doubt"
+    return change.action in {"keep", "noop"} and change.reason != "unavailable"
 
 
 def _sources(change: Change, beside: Mapping[str, Sequence[KnownDraw]]) -> tuple[KnownDraw, ...]:

@@ -115,3 +115,24 @@ def test_a_doubt_that_another_checkout_settled_is_none_here(
         world.lock.write_bytes(before)
         ran = world.run(*RESEND)
         assert (ran.lines[-1]["in_doubt"], len(world.billed())) == (0, 0), "what the other checkout told was forgotten"
+
+
+@pytest.mark.parametrize("way", [("--file", "FILE"), ("--abandon",)])
+def test_what_an_old_lock_doubts_and_this_machine_knows_is_not_asked_of_a_person(
+    way: tuple[str, ...], tmp_path: Path, simulated: Simulated
+) -> None:
+    world = doubted(tmp_path, simulated)
+    old = world.lock.read_bytes()
+    fine(world, "resolve", "hero", "--abandon")
+    fine(world, *APPLY)
+    picture = world.entries()["hero"]["candidates"]
+    world.lock.write_bytes(old)
+    world.mark()
+    assert fine(world, "plan", "--json").lines[0]["changes"][0]["action"] == "adopt"
+    assert not listed(world)
+    saved = str(world.write("saved.png", png()))
+    ran = world.run("resolve", "hero", *(saved if word == "FILE" else word for word in way))
+    assert "othing" in ran.out + ran.err, str(ran)
+    assert world.run(*BY_NAME).code == 0
+    fine(world, *APPLY)
+    assert (world.entries()["hero"]["candidates"], len(world.billed())) == (picture, 0)
