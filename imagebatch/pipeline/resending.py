@@ -46,6 +46,12 @@ def resending(run: Opened) -> Resending:
 
 def _changed(change: Change) -> Blocker:
     name = shlex.quote(change.address)
+    if change.variant is None:
+        return Blocker(
+            code="resolve.changed",
+            message=f"{change.address} is in no manifest any more, and `--resend` sends only what is wanted. Put it "
+            f"back, or settle it: imagebatch resolve {name} --abandon where it was not drawn, or --file PICTURE.",
+        )
     return Blocker(
         code="resolve.changed",
         message=f"The request of {change.address} changed since it was sent, and `--resend` sends no other. "

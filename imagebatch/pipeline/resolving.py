@@ -34,7 +34,8 @@ class Doubt:
 
     `tokens` are those of the creates in doubt among the `of` creates of that draw; `cost` is what they may have cost,
     `charged` what the provider's own billing record says that it charged. `names` are those by which a person may call
-    it: its address, the one that it has in the lock until it is moved, and the one under which it was sent.
+    it: its address, the one that it has in the lock until it is moved, and the one under which it was sent. `wanted`
+    says whether the manifests ask for the address still, `same` whether with the request that was sent.
     """
 
     address: str
@@ -49,6 +50,8 @@ class Doubt:
     tokens: tuple[str, ...]
     of: int = 1
     charged: tuple[str, ...] = ()
+    wanted: bool = True
+    same: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +93,8 @@ def _in_doubt(change: Change) -> bool:
     entry = change.entry
     if change.reason == "in_doubt" or entry is None or entry.status != "in_doubt":
         return change.reason == "in_doubt"
-    return change.action in {"keep", "noop"} and change.reason != "unavailable"
+    known = change.known
+    return known is None or known.open_intent or known.status not in {"succeeded", "pending"}
 
 
 def _sources(change: Change, beside: Mapping[str, Sequence[KnownDraw]]) -> tuple[KnownDraw, ...]:
@@ -124,6 +128,8 @@ def _doubt(project: Project, change: Change, source: KnownDraw, ledger: Ledger, 
         answers_later=told is not None and told.answers == "later",
         tokens=tokens,
         of=max(1, len(source.parts)),
+        wanted=change.variant is not None,
+        same=change.variant is not None and change.variant.draw == source.draw,
         charged=_charged(ledger, tokens[0], entry, cost) if told is not None and told.witness == "billing" else (),
     )
 
@@ -177,10 +183,10 @@ def adopt(
 
 def abandon(
     project: Project, selectors: Sequence[str], *, exclude: Sequence[str] = (), lock_timeout_s: float
-) -> tuple[str, ...]:
+) -> tuple[Doubt, ...]:
     """It was not drawn, or is not wanted: the attempts are closed, and it is as if they had never been sent.
 
-    Gives the addresses of which something was in doubt.
+    Gives what was in doubt.
     """
     with _held(project, selectors, exclude, lock_timeout_s) as run:
         found = _doubts_now(run)
@@ -192,7 +198,7 @@ def abandon(
             if address in names or entry.token in draws:  # else the lock would tell of it again
                 events.append(without_doubt(address, entry))
         _settled(run, events)
-    return tuple(doubt.address for doubt in found)
+    return found
 
 
 def supply(

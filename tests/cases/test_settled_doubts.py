@@ -136,3 +136,30 @@ def test_what_an_old_lock_doubts_and_this_machine_knows_is_not_asked_of_a_person
     assert world.run(*BY_NAME).code == 0
     fine(world, *APPLY)
     assert (world.entries()["hero"]["candidates"], len(world.billed())) == (picture, 0)
+
+
+def test_what_is_wanted_no_more_is_offered_only_what_helps(tmp_path: Path, simulated: Simulated) -> None:
+    world = doubted(tmp_path, simulated)
+    changed = {"hero": {**HERO["openai"], "prompt": "two foxes"}}
+    for assets, words in ((changed, "its request changed"), ({}, "in no manifest any more")):
+        world.assets(assets)
+        told = fine(world, "resolve", "--list").out
+        assert ("--resend" in told, "--abandon" in told, "--file" in told, words in told) == (False, True, True, True)
+    refused = world.run("resolve", "hero", "--resend", "-y")
+    assert (refused.code, "in no manifest any more" in refused.out + refused.err) == (4, True), str(refused)
+    closed = fine(world, "resolve", "hero", "--abandon").out
+    assert closed == "Closed 1 attempt; nothing of it is wanted, so nothing is drawn.\n"
+    assert not listed(world)
+
+
+@pytest.mark.parametrize("way", [("--file", "FILE"), ("--abandon",)])
+def test_what_a_person_settles_is_told_to_programs_too(
+    way: tuple[str, ...], tmp_path: Path, simulated: Simulated
+) -> None:
+    world = doubted(tmp_path, simulated)
+    saved = str(world.write("saved.png", png()))
+    (told,) = fine(world, "resolve", "hero", *(saved if word == "FILE" else word for word in way), "--json").lines
+    assert (told["type"], told["command"], told["exit_code"]) == ("summary", "resolve", 0)
+    (nothing,) = fine(world, "resolve", "hero", "--abandon", "--json").lines
+    assert nothing["text"] == "Nothing is in doubt there."
+    assert fine(world, "resolve", "--list", "--json").lines == ()
