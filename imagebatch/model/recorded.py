@@ -83,6 +83,10 @@ class KnownDraw:
         """All bytes known of its candidates, as delivered or as bought."""
         return hashes_of(self.candidates)
 
+    def doubted(self) -> tuple[str, ...]:
+        """The tokens of its creates that are in doubt, where it is."""
+        return tuple(part.token for part in self.parts if part.status == "in_doubt") if self.parts else (self.token,)
+
     @classmethod
     def of_entry(cls, entry: Entry) -> "KnownDraw":
         """What an entry knows of its current draw."""

@@ -39,12 +39,19 @@ def resending(run: Opened) -> Resending:
     tokens = {doubt.token for doubt in every if named is None or not named.isdisjoint(doubt.names)}
     found = [doubt for doubt in every if doubt.token in tokens]
     names = frozenset(name for doubt in found for name in doubt.names)
-    options = replace(planned.options, selected=names, in_doubt=run.request.in_doubt, detail=False)
-    return Resending(options=options, draws={doubt.address: doubt.draw for doubt in found})
+    options = replace(planned.options, selected=names, resend=names, in_doubt=run.request.in_doubt, detail=False)
+    draws = {doubt.address: doubt.draw for doubt in reversed(found)}  # of several the first is what is sent again
+    return Resending(options=options, draws=draws)
 
 
 def _changed(change: Change) -> Blocker:
     name = shlex.quote(change.address)
+    if change.variant is None:
+        return Blocker(
+            code="resolve.changed",
+            message=f"{change.address} is in no manifest any more, and `--resend` sends only what is wanted. Put it "
+            f"back, or settle it: imagebatch resolve {name} --abandon where it was not drawn, or --file PICTURE.",
+        )
     return Blocker(
         code="resolve.changed",
         message=f"The request of {change.address} changed since it was sent, and `--resend` sends no other. "

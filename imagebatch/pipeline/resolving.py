@@ -30,11 +30,12 @@ EVERYTHING = PlanRequest(detail=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """One address of which nobody knows whether its draw was paid.
+    """One draw of an address of which nobody knows whether it was paid; an address may have several.
 
     `tokens` are those of the creates in doubt among the `of` creates of that draw; `cost` is what they may have cost,
     `charged` what the provider's own billing record says that it charged. `names` are those by which a person may call
-    it: its address, the one that it has in the lock until it is moved, and the one under which it was sent.
+    it: its address, the one that it has in the lock until it is moved, and the one under which it was sent. `wanted`
+    says whether the manifests ask for the address still, `same` whether with the request that was sent.
     """
 
     address: str
@@ -49,6 +50,8 @@ class Doubt:
     tokens: tuple[str, ...]
     of: int = 1
     charged: tuple[str, ...] = ()
+    wanted: bool = True
+    same: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,23 +77,40 @@ def doubts_of(
 
     A plan of a part would not see what is moved into it, or out of it.
     """
-    steps = ledger.open_steps()
-    every = [_doubt(project, change, ledger, steps) for change in planned.plan.changes if _in_doubt(change)]
+    steps, beside = ledger.open_steps(), ledger.doubts()
+    every = [
+        _doubt(project, change, source, ledger, steps)
+        for change in planned.plan.changes
+        for source in _sources(change, beside)
+    ]
     own = {doubt.address for doubt in every}  # a name that another took over since is that other's
     found = (replace(doubt, names=(doubt.names - own) | {doubt.address}) for doubt in every)
     return tuple(doubt for doubt in found if named is None or not named.isdisjoint(doubt.names))
 
 
 def _in_doubt(change: Change) -> bool:
-    return change.reason == "in_doubt" or (change.entry is not None and change.entry.status == "in_doubt")
-
-
-def _doubt(project: Project, change: Change, ledger: Ledger, steps: Mapping[str, Intended]) -> Doubt:
+    """Whether the address is in doubt still: of an old lock's doubt the plan may know the end, and take the picture."""
     entry = change.entry
-    source = change.known or (KnownDraw.of_entry(entry) if entry is not None else None)
-    if source is None:
-        raise ValueError(f"{change.address} is in doubt about nothing")
-    tokens = tuple(part.token for part in source.parts if part.status == "in_doubt") or (source.token,)
+    if change.reason == "in_doubt" or entry is None or entry.status != "in_doubt":
+        return change.reason == "in_doubt"
+    known = change.known
+    return known is None or known.open_intent or known.status not in {"succeeded", "pending"}
+
+
+def _sources(change: Change, beside: Mapping[str, Sequence[KnownDraw]]) -> tuple[KnownDraw, ...]:
+    """The draws of an address that are in doubt, first the one that its change speaks of."""
+    entry = change.entry
+    own = change.known or (KnownDraw.of_entry(entry) if entry is not None else None)
+    found = {own.token: own} if own is not None and _in_doubt(change) else {}
+    for name in filter(None, (change.address, change.moved_from)):
+        for known in beside.get(name, ()):
+            found.setdefault(known.token, known)
+    return tuple(found.values())
+
+
+def _doubt(project: Project, change: Change, source: KnownDraw, ledger: Ledger, steps: Mapping[str, Intended]) -> Doubt:
+    entry = change.entry
+    tokens = source.doubted() or (source.token,)
     sent = steps.get(tokens[0])
     provider = sent.provider if sent is not None else change.provider
     target = project.targets.get(provider) or project.targets.get(change.provider)
@@ -108,6 +128,8 @@ def _doubt(project: Project, change: Change, ledger: Ledger, steps: Mapping[str,
         answers_later=told is not None and told.answers == "later",
         tokens=tokens,
         of=max(1, len(source.parts)),
+        wanted=change.variant is not None,
+        same=change.variant is not None and change.variant.draw == source.draw,
         charged=_charged(ledger, tokens[0], entry, cost) if told is not None and told.witness == "billing" else (),
     )
 
@@ -161,10 +183,10 @@ def adopt(
 
 def abandon(
     project: Project, selectors: Sequence[str], *, exclude: Sequence[str] = (), lock_timeout_s: float
-) -> tuple[str, ...]:
+) -> tuple[Doubt, ...]:
     """It was not drawn, or is not wanted: the attempts are closed, and it is as if they had never been sent.
 
-    Gives the addresses of which something was in doubt.
+    Gives what was in doubt.
     """
     with _held(project, selectors, exclude, lock_timeout_s) as run:
         found = _doubts_now(run)
@@ -176,7 +198,7 @@ def abandon(
             if address in names or entry.token in draws:  # else the lock would tell of it again
                 events.append(without_doubt(address, entry))
         _settled(run, events)
-    return tuple(doubt.address for doubt in found)
+    return found
 
 
 def supply(
@@ -300,7 +322,10 @@ def _redrawn(entry: Entry, doubt: Doubt, generation: str, candidate: Candidate) 
 
 
 def _only(run: Opened) -> Doubt:
-    """The one doubt among what is selected. Raises PlanError for none, UsageError for several."""
+    """The doubt of the one address among what is selected, of several the one that its change speaks of.
+
+    Raises PlanError for none, UsageError for several addresses.
+    """
     found = _doubts_now(run)
     named = " ".join(run.request.select)
     if not found:
@@ -310,8 +335,9 @@ def _only(run: Opened) -> Doubt:
             hints=("imagebatch resolve --list",),
             code="resolve.nothing",
         )
-    if len(found) > 1:
-        names = ", ".join(one.address for one in found[:5])
+    addresses = tuple(dict.fromkeys(one.address for one in found))
+    if len(addresses) > 1:
+        names = ", ".join(addresses[:5])
         raise UsageError("one address is needed", f"{named} names {names}.", hints=("imagebatch resolve --list",))
     return found[0]
 

@@ -98,9 +98,14 @@ class Case:
 
         It may have been sent under the name that the address had before.
         """
+        return next(iter(self.doubts), None)
+
+    @property
+    def doubts(self) -> tuple[KnownDraw, ...]:
+        """All such draws: a run that was killed while it sent one in doubt again leaves several."""
         names = (self.address,) if self.moved_from is None else (self.address, self.moved_from)
         found = (draw for name in names for draw in self.world.doubts.get(name, ()))
-        return next((draw for draw in found if not self.world.listing_settles(draw)), None)
+        return tuple(draw for draw in found if not self.world.listing_settles(draw))
 
     @property
     def redo(self) -> Redo | None:

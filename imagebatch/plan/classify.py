@@ -285,10 +285,10 @@ def _without_picture(case: Case, variant: Variant, entry: Entry, history: DrawHi
 
 
 def _given_up(case: Case, entry: Entry) -> bool:
-    """Whether a doubt that the lock still shows was closed since, and a newer attempt taken by the provider."""
+    """Whether a doubt that the lock still shows was closed since, and a newer attempt sent in its place."""
     draws = case.world.known.draws(entry.draw)
     doubted = any(draw.token == entry.token and draw.status in {"pending", "in_doubt"} for draw in draws)
-    newer = any(draw.attempt > entry.attempt and draw.status in {"pending", "succeeded"} for draw in draws)
+    newer = any(draw.attempt > entry.attempt and draw.status in {"pending", "in_doubt", "succeeded"} for draw in draws)
     return entry.status == "in_doubt" and newer and not doubted
 
 
@@ -341,7 +341,8 @@ def _in_doubt(
     detail = f"{why}it may have been paid: settle it with `imagebatch resolve`"
     detail = f"{detail} ({other})" if other else detail
     if case.entry is not None and case.entry.status == "succeeded":
-        detail += "; the picture before it stands meanwhile"
+        later = case.entry.draw == draw.draw and case.entry.attempt > draw.attempt
+        detail += f"; the picture {'of a later attempt' if later else 'before it'} stands meanwhile"
         return _kept(case, variant, case.entry, "in_doubt", detail, known=known)
     return outcome(case, "keep", "in_doubt", detail, also=updates, known=known)
 
@@ -350,7 +351,8 @@ def _sent_again(case: Case, variant: Variant, draw: KnownDraw, known: KnownDraw 
     """What takes the place of a doubt because somebody said so; None where that may not be sent.
 
     Another request than the one in doubt is drawn in its place only where nothing of it is known: what was said of the
-    one is not said of the other.
+    one is not said of the other. Where a later attempt brought the picture that is wanted, nothing is missing, and only
+    a person who names the address has it drawn all the same. All its doubts about that request are given up together.
     """
     entry = case.entry
     guarded = entry is not None and entry.status == "succeeded" and (variant.policy.protect or entry.held)
@@ -359,9 +361,14 @@ def _sent_again(case: Case, variant: Variant, draw: KnownDraw, known: KnownDraw 
     history = draw_history(case, variant)
     if draw.draw != variant.draw and history.every:
         return None
+    came = history.best("succeeded")
+    if came is not None and came.draw.attempt > draw.attempt and case.address not in case.world.options.resend:
+        return None
     attempt = max(history.floor, history.newest + 1)
     detail = "sent again although the first may have been paid"
-    return drawing(case, variant, "retry", "in_doubt", detail, attempt=attempt, known=known)
+    change = drawing(case, variant, "retry", "in_doubt", detail, attempt=attempt, known=known)
+    beside = (one for one in case.doubts if one.draw == draw.draw)
+    return replace(change, gives_up=tuple(dict.fromkeys(token for one in (draw, *beside) for token in one.doubted())))
 
 
 # --- the wanted draw, wherever it is ------------------------------------------------------------------------------

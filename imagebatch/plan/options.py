@@ -16,9 +16,9 @@ InDoubt = Literal["stop", "skip", "resend"]
 class PlanOptions:
     """One command's wishes.
 
-    `selected` are the addresses that may change, None for all; the others are left as they are. `retry`, `redraw` and
-    `destroy` are addresses that the command names. `max_cost` replaces the project's limits where it is not None.
-    `detail` asks for the unchanged ones too.
+    `selected` are the addresses that may change, None for all; the others are left as they are. `retry`, `redraw`,
+    `destroy` and `resend` (what is in doubt there) are addresses that the command names. `max_cost` replaces the
+    project's limits where it is not None. `detail` asks for the unchanged ones too.
     """
 
     selected: frozenset[str] | None = None
@@ -26,6 +26,7 @@ class PlanOptions:
     retry: frozenset[str] = frozenset()
     redraw: frozenset[str] = frozenset()
     destroy: frozenset[str] = frozenset()
+    resend: frozenset[str] = frozenset()
     max_cost: tuple[Money, ...] | None = None
     max_creates: int | None = None
     in_doubt: InDoubt = "skip"

@@ -41,7 +41,8 @@ class Change:
     changed), so that token and generation stay; else a retry is a new create. `picked` are the candidates (from 1)
     that are to be kept, where they are known already. `use` are hashes of bytes in the store that stand for the
     request although no draw here offered them (a file of one's own, whose project path is `own`). `unpicked` says that
-    `picked` only stands in until a person chooses. A `buy` in `also` has its price in `costs`.
+    `picked` only stands in until a person chooses. A `buy` in `also` has its price in `costs`. `gives_up` are the
+    tokens in doubt in whose place a draw is sent: once it leaves, none of them is in doubt any more.
     """
 
     address: str
@@ -66,6 +67,7 @@ class Change:
     use: tuple[str, ...] = ()
     own: str | None = None
     unpicked: bool = False
+    gives_up: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

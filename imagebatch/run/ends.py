@@ -97,11 +97,6 @@ def _rounded(amount: Decimal) -> Decimal:
     return amount if int(amount.as_tuple().exponent) >= -10 else round(amount, 10)
 
 
-def doubted_tokens(known: KnownDraw) -> tuple[str, ...]:
-    """The tokens of a draw's creates that are in doubt."""
-    return tuple(part.token for part in known.parts if part.status == "in_doubt") if known.parts else (known.token,)
-
-
 def running_part(known: KnownDraw | None, part: int) -> Part | None:
     """A part that a provider took and that is not finished yet."""
     if known is None or part >= len(known.parts):

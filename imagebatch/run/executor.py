@@ -18,7 +18,6 @@ from imagebatch.plan.schedule import schedule
 from imagebatch.plan.types import DRAW_ACTIONS, Change, Plan
 from imagebatch.run.draw import Drawing
 from imagebatch.run.elsewhere import elsewhere
-from imagebatch.run.ends import doubted_tokens
 from imagebatch.run.entries import Drawn, adopted_entry, entry_of
 from imagebatch.run.lanes import Lane, lane_of
 from imagebatch.run.leaving import Recorder
@@ -185,14 +184,13 @@ class Executor:
             return await self._shared(change, variant, progress)
         if action in DRAW_ACTIONS:
             lane = lane_of(self.lanes, variant.provider)
-            gives_up = doubted_tokens(known) if change.reason == "in_doubt" and known is not None else ()
             if change.in_place and known is not None:
                 drawn = await self.drawing.retry(variant, lane, change.attempt, known)
             else:
                 delivered = known if change.known is not None or action == "retry" else None
                 same = delivered is not None and delivered.draw == variant.draw
                 same_draw = delivered if same else None
-                drawn = await self.drawing.draw(variant, lane, change.attempt, same_draw, gives_up=gives_up)
+                drawn = await self.drawing.draw(variant, lane, change.attempt, same_draw, gives_up=change.gives_up)
         elif action == "wait" and known is not None:
             wanted = variant.draw
             variant, drawn = await self._waited(change, variant, known)

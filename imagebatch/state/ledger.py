@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from imagebatch.model.checks import Checked
-from imagebatch.model.event import Dropped, Event, Intended, Kept, Observed, Placing
+from imagebatch.model.event import Accepted, Dropped, Event, Intended, Kept, Observed, Placing
 from imagebatch.model.generation import Entry
 from imagebatch.model.money import UNKNOWN_COST, Cost, parse_money
 from imagebatch.model.recorded import Glance, KnownDraw, hashes_of
@@ -188,6 +188,31 @@ class Ledger:
         """Token -> the newest open create or retry, of what this journal tells."""
         steps = ((token, [one for one in known.steps if one.step != "buy"]) for token, known in self._attempts.items())
         return {token: found[-1] for token, found in steps if found}
+
+    def told_by_lock(self) -> Iterator[Accepted | Observed]:
+        """What the lock tells of steps that are open here: another checkout has settled them, or heard of their end.
+
+        A block from before a step tells nothing of it. A create that a provider took is never sent again under its
+        token, so a block in which it was taken is the later one; what was refused is, and has no generation. A retry is
+        a later attempt of a generation that failed: only a picture of that attempt closes it. Reads the blocks of the
+        draws with an open step; raises StateError for one that cannot be read.
+        """
+        for token, step in self._begun().items():
+            told = [one for one in _attempts_in(self._holders(step.draw), self.lock.lineage) if one.token == token]
+            if step.step == "retry":
+                told = [one for one in told if one.phase == "succeeded" and one.attempt >= step.attempt]
+            if not told:
+                continue
+            found = min(told, key=lambda one: one.phase == "pending")  # of those who share it one may not have heard
+            yield Accepted(step=step.step, token=token, attempt=step.attempt, generation=found.generation or token)
+            if found.phase in {"succeeded", "failed", "blocked"}:
+                yield Observed(
+                    token=token,
+                    status=found.phase,
+                    candidates=found.candidates,
+                    failure=found.failure,
+                    cost=found.cost,
+                )
 
     def open_buys(self) -> tuple[Intended, ...]:
         """Purchases that were begun and never settled."""

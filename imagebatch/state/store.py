@@ -5,7 +5,7 @@ where there is one, then the journal is emptied. Until the last step the journal
 over a newer lock changes nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from imagebatch.effects import seams
 from imagebatch.effects.files import exists, make_folders
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.canonical import Json
-from imagebatch.model.event import Dropped, Event, Kept, Observed
+from imagebatch.model.event import Accepted, Dropped, Event, Kept, Observed
 from imagebatch.model.token import LINEAGE_PATTERN
 from imagebatch.state import memory
 from imagebatch.state.cost_file import COST_LEDGER, CostKeeper, Now, utc_now
@@ -46,7 +46,8 @@ JOURNAL: Final = "journal.db"
 DRAWS: Final = "draws.db"
 LINEAGE: Final = "lineage"
 _GITIGNORE: Final = b"# written by imagebatch: what is below belongs to this checkout, not to git\n*\n"
-_KEPT: Final = ("inbox", "store")  # what other stages keep paid pictures in, so their names are durable before that
+_INBOX: Final = "inbox"
+_KEPT: Final = (_INBOX, "store")  # what other stages keep paid pictures in, so their names are durable before that
 _TRASH: Final = "trash"
 NO_LINEAGE: Final = "0" * 32
 
@@ -138,8 +139,11 @@ class StateStore:
         if found is None and not refusals and (missing := _missing_lock(text, index)) is not None:
             refusals.append(missing)
         lock = found.lock if found is not None else empty_lock(chosen or NO_LINEAGE)
+        ledger = Ledger(lock, text.events, past=index)
+        for event in self._told_by_lock(ledger):
+            ledger.record(event)
         return PlanView(
-            ledger=Ledger(lock, text.events, past=index),
+            ledger=ledger,
             lineage=chosen,
             digest=found.digest if found is not None else NO_LOCK,
             running=running_owner(self.folder),
@@ -209,9 +213,23 @@ class StateStore:
             journal.close()
             index.close()
             raise
-        return Session(
+        session = Session(
             root=self.root, lease=lease, journal=journal, index=index, ledger=ledger, found=found, costs=costs
         )
+        for event in self._told_by_lock(ledger):
+            session.record(event, durable=False)  # it is told again until the journal has it
+        return session
+
+    def _told_by_lock(self, ledger: Ledger) -> Sequence[Accepted | Observed]:
+        """What the lock tells of steps that are open here, but for those whose paid answer is here, which tells more.
+
+        A block that cannot be read tells nothing; whoever needs it says so.
+        """
+        try:
+            told = tuple(ledger.told_by_lock())
+        except StateError:
+            return ()
+        return [event for event in told if not exists(self.folder / _INBOX / f"{event.token}.answer")]
 
     def _lineage(self, lineage: str | None, found: LockOnDisk | None) -> str | None:
         """Project file, lock, folder: the first that names one."""

@@ -122,7 +122,7 @@ def test_a_plug_in_that_keeps_its_promises_passes(tmp_path: Path, site: Path) ->
 def test_a_planted_fault_is_found_by_the_kit_and_by_killed_runs(
     tmp_path: Path, site: Path, type_: str, sentence: str, promises: set[str]
 ) -> None:
-    found = proved(tmp_path, site, type_, "lossy", "storm")
+    found = proved(tmp_path, site, type_, "lossy")
     print(f"\n{type_}: broken {sorted(found.broken)}; in runs {sorted(found.found_in_runs)}")  # noqa: T201  # which check found which fault is the result; pytest -s shows it
     assert found.code == 1
     assert found.proof["verdict"] == "broken"

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imagebatch.cli.opening import open_project
-from imagebatch.cli.options import Shell, braking, command, naming, running
+from imagebatch.cli.options import Shell, braking, command, naming, running, told_line
 from imagebatch.cli.planned import plan_request
 from imagebatch.cli.views.foreign import json_text, shown, without_absent
 from imagebatch.cli.views.wording import counted
 from imagebatch.errors import EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from imagebatch.pipeline.resolving import Doubt, Listed
 
 _NOTHING = "Nothing is in doubt there."
@@ -60,18 +62,27 @@ def resolve(
         wishes["select"] = selectors
         request = plan_request(resend=True, **wishes)
         return carry_out(shell, project, request, options, yes=bool(flags["yes"]), nothing=_NOTHING)
-    if abandon:
-        closed = resolving.abandon(project, selectors, **named)
-        word = counted(len(closed), "attempt")
-        shell.screen.lines([f"Closed {word}; the next apply draws anew." if closed else _NOTHING])
-    elif generation is not None:
+    if generation is not None:
         address = resolving.adopt(project, selectors, generation, **named)
-        shell.screen.lines([f"{shown(address)} is now the provider's {shown(generation)}. Next: imagebatch apply"])
+        text = f"{shown(address)} is now the provider's {shown(generation)}. Next: imagebatch apply"
     elif file is not None:
         address, facts = resolving.supply(project, selectors, file, **named)
-        size = f"{facts.width}x{facts.height}"
-        shell.screen.lines([f"{shown(address)} is now this picture ({size}). Next: imagebatch apply"])
+        text = f"{shown(address)} is now this picture ({facts.width}x{facts.height}). Next: imagebatch apply"
+    else:
+        text = _closed(resolving.abandon(project, selectors, **named))
+    if shell.json:
+        shell.screen.json_line(told_line("resolve", EXIT_OK, text))
+    else:
+        shell.screen.lines([text])
     return EXIT_OK
+
+
+def _closed(doubts: "Sequence[Doubt]") -> str:
+    if not doubts:
+        return _NOTHING
+    drawn = any(one.wanted for one in doubts)
+    after = "the next apply draws anew" if drawn else "nothing of it is wanted, so nothing is drawn"
+    return f"Closed {counted(len(doubts), 'attempt')}; {after}."
 
 
 def _ways(generation: str | None, file: Path | None, *, resend: bool, abandon: bool) -> tuple[tuple[str, bool], ...]:
@@ -129,13 +140,16 @@ def _ways_out(one: "Doubt") -> list[str]:
         lines.append(f"drawn, and you know its id:  imagebatch resolve {name} --adopt ID")
     lines.append(f"drawn, and you have it:      imagebatch resolve {name} --file PICTURE")
     if one.charged:  # `not drawn` is no answer then
+        after = "; the next apply pays again" if one.same else ""
+        lines.append(f"give up what was paid:       imagebatch resolve {name} --abandon{after}")
+    else:
+        lines.append(f"not drawn:                   imagebatch resolve {name} --abandon")
+    if not one.wanted:
+        return [*lines, "it is in no manifest any more, so it is not sent again"]
+    if not one.same:
         return [
             *lines,
-            f"give up what was paid:       imagebatch resolve {name} --abandon; the next apply pays again",
-            f"send again (pays twice):     imagebatch resolve {name} --resend",
+            "its request changed since, so it is not sent again; the next apply after that draws the new one",
         ]
-    return [
-        *lines,
-        f"not drawn:                   imagebatch resolve {name} --abandon",
-        f"send again (may pay twice):  imagebatch resolve {name} --resend",
-    ]
+    again = "send again (pays twice):     " if one.charged else "send again (may pay twice):  "
+    return [*lines, f"{again}imagebatch resolve {name} --resend"]

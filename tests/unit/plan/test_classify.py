@@ -480,3 +480,21 @@ def test_another_request_is_not_sent_in_the_place_of_a_doubt_where_it_is_known_e
     assert World().have("hero", doubtful).one(wanted, in_doubt="resend").action == "retry"
     known = World().have("hero", doubtful).know(KnownDraw.of_entry(entry_of(wanted)))
     assert known.one(wanted, in_doubt="resend").action == "keep"
+
+
+def test_a_doubt_is_sent_again_with_all_that_is_open_beside_it_and_never_over_a_later_picture() -> None:
+    wanted = variant(provider="hub")
+    bare = entry_of(wanted, status="in_doubt", generation=None, candidates=(), picked=(), outputs=())
+    second = KnownDraw.of_entry(entry_of(wanted, attempt=2, status="in_doubt", generation=None, candidates=()))
+    world = World().have("hero", bare).know(KnownDraw.of_entry(bare))
+    world = world.doubt("hero", replace(second, open_intent=True))
+    again = world.one(wanted, in_doubt="resend")
+    assert (again.action, again.attempt, set(again.gives_up)) == ("retry", 3, {bare.token, second.token})
+    later = World().have("hero", entry_of(wanted, attempt=3)).doubt("hero", replace(second, open_intent=True))
+    kept = later.one(wanted, in_doubt="resend")
+    assert (kept.action, kept.reason, kept.gives_up) == ("keep", "in_doubt", ())
+    assert "of a later attempt stands" in kept.detail
+    named = later.one(wanted, in_doubt="resend", resend=frozenset({"hero"}))
+    assert (named.action, named.attempt, named.gives_up) == ("retry", 4, (second.token,))
+    asked = later.one(wanted, in_doubt="resend", redraw=frozenset({"hero"}))
+    assert (asked.action, asked.attempt) == ("retry", 4), "another picture was asked for"

@@ -13,12 +13,13 @@ from imagebatch.model.event import (
     Dropped,
     Event,
     Fetched,
+    Intended,
     Kept,
     Observed,
     Placing,
     Refused,
 )  # fmt: skip
-from imagebatch.model.generation import DELETED, Bought, Candidate, Earlier, Failure, Output, Part, Status
+from imagebatch.model.generation import DELETED, Bought, Candidate, Earlier, Entry, Failure, Output, Part, Status
 from imagebatch.model.recorded import Known, Recorded
 from imagebatch.model.token import make_token
 from imagebatch.state.attempts import Attempt
@@ -535,3 +536,64 @@ def test_after_a_checkpoint_only_open_attempts_are_left() -> None:
     assert fold.entry("x") == entry()
     assert [known.status for known in fold.known(DRAW)] == ["succeeded"]
     assert not fold.changed
+
+
+# What another checkout settled ------------------------------------------------------------
+
+
+def _heard(step: Intended, **blocks: Entry) -> Ledger:
+    fold = ledger(step, lock=locked(**blocks))
+    for event in tuple(fold.told_by_lock()):
+        fold.record(event)
+    return fold
+
+
+BARE = {"candidates": (), "picked": (), "outputs": ()}
+UNHAD = Failure(kind="gone", message="its answer is lost")
+
+
+@pytest.mark.parametrize(
+    ("step", "block", "is_open"),
+    [
+        (intended(), entry(generation=TOKEN), False),
+        (intended(), entry(status="pending", **BARE), False),
+        (intended(), entry(status="failed", failure=UNHAD, **BARE), False),
+        (intended(), entry(status="blocked", failure=UNHAD, **BARE), False),
+        (intended(), entry(status="in_doubt", generation=None, **BARE), True),
+        # What was refused is sent again under its token: that block may be from before.
+        (intended(), entry(status="failed", generation=None, failure=UNHAD, **BARE), True),
+        (intended(), entry(status="blocked", generation=None, failure=UNHAD, **BARE), True),
+        # A retry is a later attempt of a generation that failed.
+        (intended(step="retry", attempt=2, generation="g"), entry(status="failed", failure=UNHAD, **BARE), True),
+        (intended(step="retry", attempt=2, generation="g"), entry(attempt=2, status="failed", **BARE), True),
+        (intended(step="retry", attempt=2, generation="g"), entry(attempt=1), True),
+        (intended(step="retry", attempt=2, generation="g"), entry(attempt=2), False),
+        (intended(step="buy", candidate="a1", resolution="full"), entry(), True),
+    ],
+)
+def test_a_step_is_closed_by_a_later_block_and_never_by_one_from_before(
+    step: Intended, block: Entry, is_open: bool
+) -> None:
+    fold = _heard(step, hero=block)
+    assert bool(fold.open_steps() or fold.open_buys()) is is_open
+    if not is_open:
+        assert fold.doubts() == {}
+        assert fold.unsettled_events() == ()
+        (known,) = fold.known(block.draw)
+        assert (known.status, known.generation, known.open_intent) == (block.status, block.generation, False)
+        assert [one.token for one in fold.accepted()] == [TOKEN], "a lock taken back would have it drawn once more"
+
+
+def test_what_a_lock_remembers_or_has_as_a_part_closes_a_step_too() -> None:
+    old = Earlier(
+        attempt=1, draw=DRAW, request=REQUEST, token=TOKEN, generation="g", candidates=(Candidate(id="a"),),
+        picked=(1,), cost=(), provider="studio", type="all-images",
+    )  # fmt: skip
+    assert not _heard(intended(), hero=drawn("a later request", earlier=(old,))).open_steps()
+    second = make_token(lineage=LINEAGE, draw=DRAW, attempt=1, part=1)
+    parts = (
+        Part(token=TOKEN, generation="g", status="succeeded", candidates=1),
+        Part(token=second, generation=None, status="in_doubt"),
+    )
+    halfway = entry(status="in_doubt", generation=None, candidates=(Candidate(id="1"),), picked=(), parts=parts)
+    assert set(_heard(intended(parts=2), hero=halfway).open_steps()) == {second}
