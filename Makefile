@@ -22,7 +22,7 @@ RUNS ?= 100000
 SEED ?= 100000
 chaos: setup-dev
 	IMAGEBATCH_CHAOS_RUNS=$(RUNS) IMAGEBATCH_CHAOS_SEED=$(SEED) IMAGEBATCH_MACHINE_EXAMPLES=$$(( $(RUNS) < 12000 ? 120 : $(RUNS) / 100 )) \
-	IMAGEBATCH_CRASH_PLACES=all IMAGEBATCH_SYSCALL_POINTS=all $(BIN)/pytest -n auto --dist worksteal tests/simulation tests/planted tests/crash tests/shared
+	IMAGEBATCH_CRASH_PLACES=all IMAGEBATCH_SYSCALL_POINTS=all $(BIN)/pytest -n auto --dist worksteal tests/simulation tests/planted tests/crash tests/shared tests/chaos
 
 check: setup-dev
 	$(BIN)/ruff format --check

@@ -23,6 +23,8 @@ from tests.cli.conftest import ENTRY, bare_environment
 pytestmark = pytest.mark.slow
 
 TIMEOUT_S = 600
+# `make chaos` proves all of them; `make test` one of each kind.
+AT_LENGTH = pytest.mark.skipif("IMAGEBATCH_CHAOS_RUNS" not in os.environ, reason="make chaos does it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +116,13 @@ def test_a_plug_in_that_keeps_its_promises_passes(tmp_path: Path, site: Path) ->
     ("type_", "sentence", "promises"),
     [
         ("insists", "Statuses of creates mean what the table says", {"paid once"}),
-        ("says-no", "Statuses of creates mean what the table says", {"paid once"}),
-        ("mixes-up", "Generations are found by tag, page by page", {"accounted for", "as undisturbed"}),
+        pytest.param("says-no", "Statuses of creates mean what the table says", {"paid once"}, marks=AT_LENGTH),
+        pytest.param(
+            "mixes-up",
+            "Generations are found by tag, page by page",
+            {"accounted for", "as undisturbed"},
+            marks=AT_LENGTH,
+        ),
         ("unmarked", "Generations are found by tag, page by page", {"paid once"}),
     ],
 )
@@ -130,6 +137,7 @@ def test_a_planted_fault_is_found_by_the_kit_and_by_killed_runs(
     assert promises & found.found_in_runs  # which of them breaks first, the moment of the kill decides
 
 
+@AT_LENGTH
 def test_a_server_of_the_authors_own_is_tried_and_has_to_tell_its_bills(tmp_path: Path, site: Path) -> None:
     words = ("--chaos", "openai", "--param", "model=gpt-image-2", "--param", "quality=low", "--runs", "1")
     with start(tmp_path / "own", "fast") as running:
@@ -145,7 +153,7 @@ def test_a_proof_without_time_for_all_its_runs_is_unfinished_and_no_success(tmp_
     assert (found.code, found.proof["verdict"]) == (1, "unfinished")
 
 
-@pytest.mark.parametrize("type_", ["exits", "vanishes"])
+@pytest.mark.parametrize("type_", ["exits", pytest.param("vanishes", marks=AT_LENGTH)])
 def test_a_plug_in_that_ends_its_process_is_broken_whatever_it_ends_with(
     tmp_path: Path, site: Path, type_: str
 ) -> None:
