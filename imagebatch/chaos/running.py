@@ -35,12 +35,15 @@ def scratch() -> TemporaryDirectory[str]:
 
 
 @contextmanager
-def server(data: Path, profile: str) -> Iterator[SimulatorProcess]:
-    """The simulator on a data folder, which outlives it; `profile` is the text of a profile's file."""
+def server(data: Path, profile: str, port: int = 0) -> Iterator[SimulatorProcess]:
+    """The simulator on a data folder, which outlives it; `profile` is the text of a profile's file.
+
+    `port` is where it is to be found; 0 takes a free one.
+    """
     data.mkdir(parents=True, exist_ok=True)
     path = data / "weather.yaml"
     path.write_text(profile, encoding="utf-8")
-    with start(data, path) as running:
+    with start(data, path, port) as running:
         yield running
 
 

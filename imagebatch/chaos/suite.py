@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from imagebatch.chaos.judging import ENDED, MOST_APPLIES, Fault, judge, settled
 from imagebatch.chaos.kit import Judged, Tell, TimeUpError, judge_promises
@@ -146,7 +147,8 @@ class _Suite:
             kills = int(self._apply(place.project, base, kill_after_s=moment).killed)
             again = draw() * length_s if draw() < _SECOND_KILL else None
             kills += int(self._apply(place.project, base, kill_after_s=again).killed)
-        with _served(self._trial, place.data, AFTERWARDS, seed) as base:
+        # At the same address: another one is another server, whose listing proves nothing of what was sent to this.
+        with _served(self._trial, place.data, AFTERWARDS, seed, port=urlsplit(base).port or 0) as base:
             applies = self._settle(place.project, base)
             billed = bills(base)
         billed = billed[before:] if billed is not None else None
@@ -164,7 +166,7 @@ class _Suite:
             place = self._place()
             with _served(self._trial, place.data, key[0], seed) as base:
                 first = self._apply(place.project, base)
-            with _served(self._trial, place.data, AFTERWARDS, seed) as base:
+            with _served(self._trial, place.data, AFTERWARDS, seed, port=urlsplit(base).port or 0) as base:
                 self._settle(place.project, base)
             found = read_left(place.project)
             if not any(entry.status == "succeeded" for entry in found.entries.values()):
@@ -200,10 +202,10 @@ class _Suite:
 
 
 @contextmanager
-def _served(trial: Trial, data: Path, profile: str, seed: int) -> Iterator[str]:
+def _served(trial: Trial, data: Path, profile: str, seed: int, port: int = 0) -> Iterator[str]:
     """The base address of the type's server: the author's own, or the simulator in this weather."""
     if trial.base_url is not None:
         yield trial.base_url
         return
-    with server(data, profile_text(profile, seed=seed)) as running:
+    with server(data, profile_text(profile, seed=seed), port) as running:
         yield running.origin + trial.path
