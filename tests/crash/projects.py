@@ -1,6 +1,5 @@
 """Projects that the crash tests run: their files, and copies of them."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -270,11 +269,3 @@ def copy_project(source: Path, target: Path) -> Path:
     """A copy of a project with all that was done in it; gives its folder."""
     shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("*.sqlite3-shm", "lease.lock"))
     return target
-
-
-def lend_drawings(source: Path, target: Path) -> None:
-    """Spare a simulator drawing what another drew (both by their data folders): only its time changes, no answer."""
-    for path in (source / "pictures").glob("*/*"):
-        there = target / "pictures" / path.parent.name / path.name
-        there.parent.mkdir(parents=True, exist_ok=True)
-        os.link(path, there)

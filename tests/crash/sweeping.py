@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagebatch.simulator.process import start
 from tests.crash.checking import Bill, Snapshot, bills, differences, leftovers, snapshot, troubled
 from tests.crash.projects import write_project
 from tests.crash.tally import Account, account
+from tests.program.providing import Providers
 from tests.program.running import Place, Run, Server, environment
 
 AT_ONCE = 2
@@ -64,12 +64,12 @@ class Recovery:
 
 
 @contextmanager
-def served(base: Path, home: Path, name: str, *, project: str, manifest: str) -> Iterator[Case]:
+def served(providers: Providers, base: Path, home: Path, name: str, *, project: str, manifest: str) -> Iterator[Case]:
     """A fresh project, and a provider of its own that lives through all its runs."""
     folder = write_project(base / name, project, manifest)
     data = base / f"{name}-provider"
-    with start(data, folder / "profile.yaml") as provider:
-        yield Case(folder=folder, environ=environment(home, ORIGIN=provider.origin), simulator=data)
+    with providers.start(data, folder / "profile.yaml") as origin:
+        yield Case(folder=folder, environ=environment(home, ORIGIN=origin), simulator=data)
 
 
 MakeCase = Callable[[str], AbstractContextManager[Case]]

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +41,21 @@ from tests.crash.projects import (
     THREE,
     TWELVE,
     copy_project,
-    lend_drawings,
     write_manifest,
     write_project,
 )
-from tests.crash.sweeping import NOTHING, PLACES, Case, MakeCase, Recovery, Sweep, as_undisturbed, chosen, decided
+from tests.crash.sweeping import (
+    NOTHING,
+    PLACES,
+    Case,
+    MakeCase,
+    Recovery,
+    Sweep,
+    as_undisturbed,
+    chosen,
+    decided,
+    served,
+)
 from tests.crash.tally import Tally
 from tests.program.providing import Providers
 from tests.program.running import Place, Run, Server, environment
@@ -95,14 +105,8 @@ def fresh(providers: Providers, tmp_path: Path, home: Path) -> Make:
     """Makes cases of a project with these settings and this manifest, each with a provider that outlives its runs."""
 
     def of(settings: str, manifest: str) -> MakeCase:
-        @contextmanager
-        def make(name: str) -> Iterator[Case]:
-            folder = write_project(tmp_path / name, settings, manifest)
-            data = tmp_path / f"{name}-provider"
-            if name != "first":
-                lend_drawings(tmp_path / "first-provider", data)
-            with providers.start(data, folder / "profile.yaml") as origin:
-                yield Case(folder=folder, environ=environment(home, ORIGIN=origin), simulator=data)
+        def make(name: str) -> AbstractContextManager[Case]:
+            return served(providers, tmp_path, home, name, project=settings, manifest=manifest)
 
         return make
 

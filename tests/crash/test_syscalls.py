@@ -26,6 +26,7 @@ from tests.crash.checking import Snapshot, bills, differences, doubts, leftovers
 from tests.crash.projects import LINEAGE
 from tests.crash.sweeping import MOST_APPLIES, NOTHING, Case, decided, served
 from tests.crash.tally import CLASSES, Account, Tally, account
+from tests.program.providing import Providers
 from tests.program.running import Run, Server
 
 pytestmark = pytest.mark.slow
@@ -194,8 +195,11 @@ def chosen(calls: Mapping[str, Sequence[int]], asked: str) -> list[Point]:
 class Sweep:
     """Points, two at a time, each with a project and a provider of its own."""
 
-    def __init__(self, servers: Sequence[Server], base: Path, home: Path, reference: Snapshot) -> None:
+    def __init__(
+        self, servers: Sequence[Server], providers: Providers, base: Path, home: Path, reference: Snapshot
+    ) -> None:
         self._free = list(servers)
+        self._providers = providers
         self._lock = threading.Lock()
         self._base = base
         self._home = home
@@ -210,7 +214,8 @@ class Sweep:
         with self._lock:
             server = self._free.pop()
         try:
-            with served(self._base, self._home, f"point-{number}", project=SETTINGS, manifest=MANIFEST) as case:
+            name = f"point-{number}"
+            with served(self._providers, self._base, self._home, name, project=SETTINGS, manifest=MANIFEST) as case:
                 verdict = self._verdict(server, case, point)
             if not verdict.wrong:
                 shutil.rmtree(case.folder)
@@ -255,14 +260,18 @@ class Sweep:
 
 
 def test_a_call_that_kills_or_fails_costs_no_picture_twice_and_loses_none(
-    servers: list[Server], tmp_path: Path, home: Path, record_property: Callable[[str, object], None]
+    servers: list[Server],
+    providers: Providers,
+    tmp_path: Path,
+    home: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     refusal = strace_refuses()
     if refusal is not None:
         pytest.skip(refusal)
     began = time.monotonic()
     trace = tmp_path / "trace"
-    with served(tmp_path, home, "undisturbed", project=SETTINGS, manifest=MANIFEST) as case:
+    with served(providers, tmp_path, home, "undisturbed", project=SETTINGS, manifest=MANIFEST) as case:
         run = traced(case, "-o", str(trace), "-e", f"trace={','.join(FAULTS)}")
         assert run.code == 0, run.out + run.err
         again = servers[0].run(case.folder, "apply", "-y", environ=case.environ)
@@ -271,7 +280,7 @@ def test_a_call_that_kills_or_fails_costs_no_picture_twice_and_loses_none(
     assert set(reference.bills.values()) == {1}
     calls = calls_of(trace.read_text("utf-8", "replace"))
     points = chosen(calls, os.environ.get("IMAGEBATCH_SYSCALL_POINTS", str(POINTS)))
-    verdicts = Sweep(servers, tmp_path, home, reference).run(points)
+    verdicts = Sweep(servers, providers, tmp_path, home, reference).run(points)
     bad = [one for one in verdicts if one.wrong]
     tally = Tally(level="Y")
     for one in verdicts:

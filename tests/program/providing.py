@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.program.simulating import ask, drawings_beside
 
 SIMULATING = Path(__file__).with_name("simulating.py")
 LONGEST_S = 60.0
@@ -24,15 +27,17 @@ class Providers:
         self._scratch = scratch
         self._count = 0
         self._lock = threading.Lock()
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(SIMULATING)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._jobs, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            words = [sys.executable, "-P", str(SIMULATING), str(theirs.fileno()), str(drawings_beside(scratch))]
+            self._process = subprocess.Popen(words, pass_fds=[theirs.fileno()])
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        self._process.communicate(timeout=LONGEST_S)
+        self._jobs.close()
+        self._process.wait(LONGEST_S)
 
     @contextmanager
     def start(self, data: Path, profile: Path) -> Iterator[str]:
@@ -46,17 +51,12 @@ class Providers:
                 os.kill(pid, signal.SIGKILL)
 
     def _fork(self, data: Path, profile: Path) -> tuple[int, Path]:
-        asked, answers = self._process.stdin, self._process.stdout
-        assert asked is not None
-        assert answers is not None
         with self._lock:
             self._count += 1
             said = self._scratch / f"{self._count}.said"
-            asked.write(json.dumps({"data": str(data), "profile": str(profile), "said": str(said)}) + "\n")
-            asked.flush()
-            word, _, number = answers.readline().partition(" ")
-        assert word == "pid", f"the server of simulators said {word!r}"
-        return int(number), said
+        arguments = ["--data", str(data), "--profile", str(profile), "--quiet"]
+        with said.open("wb") as out, Path(os.devnull).open("rb") as nothing:
+            return ask(self._jobs, arguments, (nothing.fileno(), out.fileno(), 2), str(data)), said
 
 
 def _port(said: Path) -> int:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.program.simulating import drawings_beside
+
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LONGEST_S = 60.0
 
@@ -77,7 +79,10 @@ class Server:
         self._count = 0
         self.running: Started | None = None
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(LAUNCHER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-P", str(LAUNCHER), str(drawings_beside(scratch))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def __enter__(self) -> Self:
