@@ -14,6 +14,7 @@ from imagebatch.simulator.ledger import Ledger
 from imagebatch.state.cost_file import COST_LEDGER, read_costs
 from imagebatch.state.lockfile import decode_lock
 from tests.crash.costs import costs_wrong
+from tests.crash.projects import shared_beside
 from tests.program.running import Run
 
 Bill = tuple[str, str, str]
@@ -23,12 +24,14 @@ Bill = tuple[str, str, str]
 class Snapshot:
     """What a run leaves: the lock's bytes, the hash of every file that is kept anywhere, the bills.
 
+    `shared` are the originals in the folder that other machines see, without what a dead run left half-written there.
     `generations` is what the provider has: how many of each token live, and their attempts.
     """
 
     lock: bytes
     outputs: Mapping[str, str]
     store: Mapping[str, str]
+    shared: Mapping[str, str]
     trash: Mapping[str, str]
     bills: Mapping[Bill, int]
     generations: tuple[tuple[str, int, int], ...]
@@ -42,6 +45,11 @@ def snapshot(project: Path, simulator: Path | None = None) -> Snapshot:
         lock=left.lock,
         outputs=left.outputs,
         store=hashes_below(work / "store"),
+        shared={
+            path: sha256
+            for path, sha256 in hashes_below(shared_beside(project)).items()
+            if not Path(path).name.startswith(".")
+        },
         trash={
             path.partition("/")[2]: sha256 for path, sha256 in hashes_below(work / "trash").items()
         },  # below the day
@@ -66,6 +74,7 @@ def differences(reference: Snapshot, found: Snapshot) -> list[str]:
     wrong += [f"never billed: {bill}" for bill in reference.bills if bill not in found.bills]
     wrong += _tree_differences("outputs", reference.outputs, found.outputs)
     wrong += _tree_differences("store", reference.store, found.store)
+    wrong += _tree_differences("shared", reference.shared, found.shared)
     wrong += _tree_differences("trash", reference.trash, found.trash)
     if found.generations != reference.generations:
         wrong.append(f"the provider has {found.generations}, not {reference.generations}")

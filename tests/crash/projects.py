@@ -18,8 +18,9 @@ providers:
 defaults: {provider: studio}
 """
 
-# The same at a provider that outlives the runs.
-LISTING_ELSEWHERE = LISTING.replace(
+# The same at a provider that outlives the runs, with originals that other machines see.
+SHARING = 'store: {share: "dir:${SHARED}"}\n'
+LISTING_ELSEWHERE = SHARING + LISTING.replace(
     "base_url: simulator", 'base_url: "${ORIGIN}/all-images/v1"\n    api_key: "${KEY:-local}"'
 )
 
@@ -72,7 +73,9 @@ assets:
     output: "outputs/choice.jpg"
 """
 
-BLIND = """\
+BLIND = (
+    SHARING
+    + """\
 version: 1
 lineage: 5f0c1d9a5e0b3f4826a1c7e2d94f60b8
 providers:
@@ -82,6 +85,7 @@ providers:
   retouch: {type: openai, base_url: "${ORIGIN}/openai/v1", api_key: "${KEY:-local}", max_concurrency: 2}
 defaults: {provider: hub}
 """
+)
 
 # One that tells nothing about a lost create, asked for one picture after the other: each refers to the one before.
 SERIAL = """\
@@ -241,6 +245,11 @@ assets:
 def write_manifest(folder: Path, manifest: str) -> None:
     """Put another manifest in the place of a project's."""
     (folder / "manifests" / "all.yaml").write_text(manifest, encoding="utf-8")
+
+
+def shared_beside(folder: Path) -> Path:
+    """Where a project of these shares its originals."""
+    return folder.with_name(f"{folder.name}-shared")
 
 
 def write_project(folder: Path, settings: str, manifest: str) -> Path:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.crash.checking import Bill, Snapshot, bills, differences, leftovers, snapshot, troubled
-from tests.crash.projects import write_project
+from tests.crash.projects import shared_beside, write_project
 from tests.crash.tally import Account, account
 from tests.program.providing import Providers
 from tests.program.running import Place, Run, Server, environment
@@ -68,8 +68,11 @@ def served(providers: Providers, base: Path, home: Path, name: str, *, project: 
     """A fresh project, and a provider of its own that lives through all its runs."""
     folder = write_project(base / name, project, manifest)
     data = base / f"{name}-provider"
+    shared = shared_beside(folder)
+    shared.mkdir()
     with providers.start(data, folder / "profile.yaml") as origin:
-        yield Case(folder=folder, environ=environment(home, ORIGIN=origin), simulator=data)
+        environ = environment(home, ORIGIN=origin, SHARED=str(shared))
+        yield Case(folder=folder, environ=environ, simulator=data)
 
 
 MakeCase = Callable[[str], AbstractContextManager[Case]]
