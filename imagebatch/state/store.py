@@ -197,9 +197,11 @@ class StateStore:
         found = read_lock(self.root)
         _refuse_foreign_lock(lineage, found)
         chosen = self._lineage(lineage, found) or new_lineage()
-        journal = Journal.open(self.folder / JOURNAL, lineage=chosen)
-        index = DrawIndex(self.folder / DRAWS, lineage=chosen)
-        try:
+        with ExitStack() as left_open:  # until a session has them
+            journal = Journal.open(self.folder / JOURNAL, lineage=chosen)
+            left_open.callback(journal.close)
+            index = DrawIndex(self.folder / DRAWS, lineage=chosen)
+            left_open.callback(index.close)
             text = JournalText(notes=journal.notes, events=tuple(journal.replay()))
             if found is None and not force_new_lock:
                 _refuse_missing(text, index)
@@ -209,15 +211,12 @@ class StateStore:
             costs = CostKeeper(self.folder / COST_LEDGER, self._now)
             costs.catch_up(text.events)
             journal.follow(costs.note)
-        except BaseException:
-            journal.close()
-            index.close()
-            raise
-        session = Session(
-            root=self.root, lease=lease, journal=journal, index=index, ledger=ledger, found=found, costs=costs
-        )
-        for event in self._told_by_lock(ledger):
-            session.record(event, durable=False)  # it is told again until the journal has it
+            session = Session(
+                root=self.root, lease=lease, journal=journal, index=index, ledger=ledger, found=found, costs=costs
+            )
+            for event in self._told_by_lock(ledger):
+                session.record(event, durable=False)  # it is told again until the journal has it
+            left_open.pop_all()
         return session
 
     def _told_by_lock(self, ledger: Ledger) -> Sequence[Accepted | Observed]:

@@ -4,12 +4,14 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Never
 
 import pytest
 
 from imagebatch.errors import RefusedError, StateError
 from imagebatch.model.event import Accepted, Doubted, Dropped, Event, Fetched, Kept, Observed, Placing
 from imagebatch.model.generation import Candidate
+from imagebatch.state.journal import Journal
 from imagebatch.state.lockfile import LOCK_NAME, decode_lock, empty_lock, encode_lock
 from imagebatch.state.store import Session, StateStore
 from tests.seams.watching import watched
@@ -111,6 +113,32 @@ def test_an_older_lock_is_taken_as_it_is_and_what_it_lacks_is_known(tmp_path: Pa
     with opened(tmp_path) as session:
         assert list(session.ledger) == ["x"]
         assert session.ledger.known(DRAW)[0].generation == "g1"
+
+
+def test_a_journal_that_refuses_what_the_lock_tells_is_closed_and_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    lived(tmp_path / "elsewhere", *LIFE)
+    lived(tmp_path, intended(), checkpoint=False)
+    (tmp_path / LOCK_NAME).write_bytes((tmp_path / "elsewhere" / LOCK_NAME).read_bytes())
+    refused: list[tuple[Event, bool]] = []
+    closed: list[None] = []
+
+    def refuse(_: Journal, event: Event, *, durable: bool = True) -> Never:
+        refused.append((event, durable))
+        raise StateError("the journal cannot be written")
+
+    with monkeypatch.context() as patched:
+        inner = Journal.close
+        patched.setattr(Journal, "append", refuse)
+        patched.setattr(Journal, "close", lambda journal: closed.append(inner(journal)))
+        with pytest.raises(StateError, match="cannot be written"):
+            opened(tmp_path)
+    assert refused
+    assert closed == [None]
+    with opened(tmp_path) as session:
+        assert not list(session.ledger.open_steps())
 
 
 # Lineage and missing locks -----------------------------------------------------------------------------------------
