@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Self
 from imagebatch.effects import seams
 from imagebatch.effects.threads import Begun
 
-_CHILD = Path(__file__).with_name("render_child.py")
+CHILD = (sys.executable, "-I", "-X", "utf8", str(Path(__file__).with_name("render_child.py")))
 
 MEMORY_BASE: Final = 512 * 1024 * 1024
 MEMORY_PER_VARIANT: Final = 2 * 1024
@@ -80,7 +80,7 @@ class Renderer:
 
     def __init__(self, *, hash_seed: str = "0") -> None:
         self._process = seams.processes.pipe_child(
-            [sys.executable, "-I", "-X", "utf8", str(_CHILD)],
+            CHILD,
             _environment(hash_seed),
             Path(sys.executable).anchor or None,
         )

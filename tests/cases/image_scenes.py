@@ -18,6 +18,7 @@ from tests.cases.adapted import expected_of
 from tests.cases.pictures import PNG_MAGIC, drawn, picture_of
 from tests.cases.scenes import HERO, Rule, Scene, fine, rule
 from tests.cases.world import Ran, World
+from tests.program.nests import Nests
 
 _TYPES: Final = {"jpeg_ok": "image/jpeg", "jpeg_exif_gps": "image/jpeg"}
 # A decoder in trouble: what the worker's own Python runs before anything else, where this folder is on its path.
@@ -119,6 +120,7 @@ def _faulty_decoder(world: World) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [str(folder), *sys.path])
         patch.setattr(download, "CHECK_S", 1.0)  # of 20 s that nobody wants to wait for
+        Nests.remove()  # one that is forked has done with its path
         yield
 
 

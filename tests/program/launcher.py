@@ -2,7 +2,7 @@
 
 The program is what its users run, `imagebatch.cli.main.run`, in a process of its own with its own folder, arguments and
 environment. Only the imports are shared: the server has done them before it forks, which spares most of a run's time.
-So has the simulator that it starts: that comes from a server of its own.
+So are those of its children and of its simulator, which come from servers of their own.
 
 Jobs come as lines of JSON on standard input; for each `pid N` is answered at once and `code N` at its end (negative for
 a signal, as `subprocess` has it). A job may ask for a trace of its effects or for a signal just before the k-th effect
@@ -15,22 +15,17 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
-import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
-from typing import IO, Any, ClassVar
+from typing import Any
 
 from imagebatch.cli.main import COMMANDS, run
-from imagebatch.simulator import process
-from tests.program.simulating import ask, serve
+from tests.program.nests import Nests
 from tests.seams.watching import watch
 
 # What commands import when they need it, beside their own modules.
@@ -101,67 +96,6 @@ def _operation(line: str) -> str:
     return f"{method} {'/'.join('ID' if len(part) > 30 else part for part in parts)}"
 
 
-class ForkedSimulator:
-    """What the program starts as its simulator, forked where that has been imported already; as `Popen` has it."""
-
-    jobs: ClassVar[int]
-
-    def __init__(self, command: Sequence[str], *, stderr: IO[bytes], **_: object) -> None:
-        given, gives = os.pipe()
-        told, tells = os.pipe()
-        try:
-            with socket.socket(fileno=os.dup(self.jobs)) as jobs:
-                self.pid = ask(jobs, command[3:], (given, tells, stderr.fileno()), str(Path.cwd()))
-        finally:
-            os.close(given)
-            os.close(tells)
-        self.stdin = os.fdopen(gives, "wb", buffering=0)
-        self.stdout = os.fdopen(told, "rb", buffering=0)
-
-    def poll(self) -> int | None:
-        """None while it runs."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return 0
-        return None
-
-    def wait(self, timeout: float) -> int:
-        """Wait for its end. Raises TimeoutExpired."""
-        until = time.monotonic() + timeout
-        while self.poll() is None:
-            if time.monotonic() > until:
-                raise subprocess.TimeoutExpired("simulator", timeout)
-            time.sleep(0.002)
-        return 0
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-        self._send(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End it."""
-        self._send(signal.SIGKILL)
-
-    def _send(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
-
-
-def _simulators(drawings: Path) -> int:
-    """Fork the server of simulators; give the descriptor of the socket that takes its jobs."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if os.fork() == 0:
-        ours.close()
-        nothing = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nothing, 0)
-        os.dup2(nothing, 1)
-        serve(theirs, drawings)
-        os._exit(0)
-    theirs.close()
-    return ours.detach()  # a run that ends says that it left no socket open
-
-
 def _become(job: dict[str, Any]) -> None:
     """Be the program: folder, environment, signals, streams and arguments as the job says."""
     os.setpgid(0, 0)  # the terminal's own signals go to a whole group
@@ -189,13 +123,12 @@ def _become(job: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve until standard input closes."""
+    nests = Nests(Path(sys.argv[1]))
     for name in (*(f"imagebatch.cli.commands.{module}" for module in dict.fromkeys(COMMANDS.values())), *_NEEDED_LATER):
         import_module(name)
     gc.collect()
     gc.freeze()  # the collector of a run would copy what it need not look at
-    ForkedSimulator.jobs = _simulators(Path(sys.argv[1]))
-    forked = {"Popen": ForkedSimulator, "PIPE": subprocess.PIPE, "TimeoutExpired": subprocess.TimeoutExpired}
-    vars(process)["subprocess"] = SimpleNamespace(**forked)
+    nests.install()
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

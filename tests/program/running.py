@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.program.simulating import drawings_beside
+from tests.program.nest import drawings_beside
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 LONGEST_S = 60.0
