@@ -161,9 +161,9 @@ def _bounds(plan: Plan, brakes: Brakes, funds: Funds, options: PlanOptions) -> t
             costs=_sums(totals(_new_costs(plan))),
             spent=_sums(funds.month),
             over=lambda cost, before, limit: (
-                f"The plan costs {cost}, and of the {limit} that budget: month allows {before or f'0 {limit.currency}'}"
-                f" are spent or in doubt in {funds.month_name} (UTC). Raise it in imagebatch.yaml, select fewer "
-                "variants, wait for the next month, or add --force cost."
+                f"The plan costs {cost}, and of the {limit} that budget: month allows, "
+                f"{before or f'0 {limit.currency}'} are spent or in doubt in {funds.month_name} (UTC). Raise it in "
+                "imagebatch.yaml, select fewer variants, wait for the next month, or add --force cost."
             ),
             line="budget: {{month: [{}]}}",
         ),

@@ -314,7 +314,7 @@ def held(owner: Owner, remote: Remote, *, moved: bool | None = None) -> RefusedE
 
 def remote_fault(failed: GitFailed, name: str, *, in_ci: bool = False) -> StateError:
     """What git could not do, as an error that says what it means for a run and what to do."""
-    why = f"{name}: {failed}."
+    why = f"{name}: {str(failed).rstrip('.')}."
     without = "Without the shared lease two runs could pay twice, so nothing is sent."
     if failed.fault == "denied":
         hint = "Give this job the right to push: permissions: {contents: write}"
@@ -336,8 +336,11 @@ def remote_fault(failed: GitFailed, name: str, *, in_ci: bool = False) -> StateE
             hints=(f"Look at the refs: git ls-remote {name} 'refs/imagebatch/*'",),
             code="lease.corrupt",
         )
-    hint = "Name a remote of this repository in imagebatch.yaml: state: {lease: git, remote: origin}"
-    return StateError("the shared lease has no place", f"{why} {without}", hints=(hint,), code="lease.remote")
+    hints = (
+        f"Add the remote: git remote add {name} URL",
+        "or name one that there is in imagebatch.yaml: state: {lease: git, remote: NAME}",
+    )
+    return StateError("the shared lease has no place", f"{why} {without}", hints=hints, code="lease.remote")
 
 
 def owner_message(owner: Owner) -> str:

@@ -57,7 +57,7 @@ def test_the_message_says_what_is_gone_and_force_cost_lifts_it() -> None:
     (blocker,) = plan(given).blocked_by
     assert blocker.force == "cost"
     assert blocker.message.startswith(
-        "The plan costs 2 EUR, and of the 5 EUR that budget: month allows 3.50 EUR are spent or in doubt in 2026-11"
+        "The plan costs 2 EUR, and of the 5 EUR that budget: month allows, 3.50 EUR are spent or in doubt in 2026-11"
     )
     assert codes(plan(given, forces=frozenset({"cost"}))) == []
 
