@@ -501,7 +501,8 @@ def test_a_lost_lock_is_told_by_status_too_and_made_anew_by_what_the_messages_sa
 
 def test_explain_names_the_files_that_a_person_picks_from(project: Project) -> None:
     done = project.run("apply", "-y", "-s", "icon")
-    assert "next: imagebatch gallery shows them; imagebatch explain 'icon[thing=axe]' names their files" in done.out
+    assert "next: imagebatch gallery shows them, and imagebatch review takes picks, too\n" in done.out
+    assert "next: imagebatch explain 'icon[thing=axe]' names their files\n" in done.out
     lines = [line.split() for line in project.run("explain", "icon[thing=axe]").out.splitlines()]
     files = {line[1]: project.root / line[2] for line in lines if line[:1] == ["picture"]}
     assert list(files) == ["1", "2", "3", "4"]

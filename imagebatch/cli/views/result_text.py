@@ -135,8 +135,14 @@ def unpicked_lines(addresses: Sequence[str], paint: Paint) -> list[str]:
         paint(f"Waiting for a pick ({len(addresses)})", "magenta", "bold"),
         *(f"  {shown(address)}" for address in addresses[:_SHOWN]),
         *_more(addresses),
-        f"  {paint('next:', 'cyan')} imagebatch gallery shows them; {explain} names their files",
-        f"  {paint('next:', 'cyan')} {command_for('imagebatch pick {} 1', addresses[:1])}",
+        *(
+            f"  {paint('next:', 'cyan')} {words}"
+            for words in (
+                "imagebatch gallery shows them, and imagebatch review takes picks, too",
+                f"{explain} names their files",
+                command_for("imagebatch pick {} 1", addresses[:1]),
+            )
+        ),
         "",
     ]
 
