@@ -89,6 +89,30 @@ def test_faults_of_the_files_are_told_with_their_places_and_everything_else_is_l
     assert of(ran, "decoder")[0]["state"] == "ok"
 
 
+def test_originals_are_counted_and_what_is_not_shared_is_worth_a_look(project: Project, tmp_path: Path) -> None:
+    assert of(project.run("doctor", "--json"), "originals")[0]["text"] == "originals: none yet"
+    with start(tmp_path / "provider", "fast") as provider:
+        use(project, provider.all_images_url)
+        key = {"ALL_IMAGES_API_KEY": "a-key-of-this-test"}
+        assert project.run("apply", "-y", **key).code == 0
+        (told,) = of(project.run("doctor", "--json", **key), "originals")
+        assert told["state"] == "ok"
+        assert "exist only on this machine (store: {share: none})" in told["text"]
+        settings = (project.root / "imagebatch.yaml").read_text(encoding="utf-8")
+        project.write("imagebatch.yaml", settings + 'store: {share: "dir:../team"}\n')
+        before = sorted(tmp_path.rglob("*"))
+        missing, lacking = of(project.run("doctor", "--json", **key), "originals")
+        assert {missing["state"], lacking["state"]} == {"look"}
+        assert missing["hint"] == "mkdir ../team"
+        assert "exist only on this machine, and store: {share: dir}" in lacking["text"]
+        assert sorted(tmp_path.rglob("*")) == before, "doctor writes nothing"
+        (tmp_path / "team").mkdir()
+        assert project.run("apply", "-y", **key).code == 0
+        (told,) = of(project.run("doctor", "--json", **key), "originals")
+    assert told["state"] == "ok"
+    assert told["text"].endswith("all of them beyond this machine, too")
+
+
 def test_a_lock_that_git_ignores_and_keys_and_state_that_it_has_are_bad(project: Project) -> None:
     git(project, "init", "-q")
     assert of(project.run("doctor", "--json"), "git.lock")[0]["state"] == "ok"
