@@ -3,6 +3,7 @@
 A test that has a figure of its own gives it by the fixture `figure`.
 """
 
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -43,6 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         ordered += [*mine, *rest[: share - len(mine)]]
         rest = rest[share - len(mine) :]
     items[:] = [*ordered, *rest]
+
+
+def pytest_collection_finish() -> None:
+    """What all tests together are made of is never garbage: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -127,7 +127,7 @@ def test_twelve_variants_survive_fifty_kills(
     assert len(entries(tmp_path / "first")) == 12
     assert reference.shared
     assert set(reference.shared.values()) == set(reference.store.values())
-    recoveries = sweep.run(reference, chosen(places, 28, around=(CREATE,)))
+    recoveries = sweep.run(reference, chosen(places, 34, around=(CREATE,)))
     report("twelve variants", recoveries, began, record_property, "listable")
 
 
