@@ -1,4 +1,5 @@
-"""How quickly a gallery of 10,000 pictures is made, opens in a real browser, and how smoothly it scrolls there.
+"""How quickly a gallery of 10,000 pictures is made, opens in a real browser, how smoothly it scrolls there, and what a
+review of as many takes.
 
     .venv/bin/python benchmarks/gallery.py [--count 10000] [--rounds 3] [--keep DIR]
 
@@ -8,10 +9,14 @@ without a graphics card here. Exit code 1 where a target is missed.
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import statistics
+import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -24,6 +29,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from projects import write_done_project
 
 SIZE = (672, 448)
+DECISIONS = 5
 WINDOW = {"width": 1440, "height": 900}
 SWITCHES = (
     "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run", "--disable-background-networking",
@@ -98,11 +104,13 @@ def main() -> int:
             run = timed(program, cwd=root, env=environment())
             print(f"imagebatch gallery, {what:<10}: {run.wall_s:7.2f} s wall, {run.cpu_s:7.2f} s CPU")
         pages = sorted((root / ".imagebatch/gallery").glob("*.html"), key=lambda one: one.name)
-        return _in_browser(pages, options.rounds)
+        verdicts = Verdicts()
+        _in_browser(pages, options.rounds, verdicts)
+        _reviewed(root, verdicts)
+        return verdicts.show()
 
 
-def _in_browser(pages: Sequence[Path], rounds: int) -> int:
-    verdicts = Verdicts()
+def _in_browser(pages: Sequence[Path], rounds: int, verdicts: Verdicts) -> None:
     with sync_playwright() as playwright:
         path = os.environ.get("IMAGEBATCH_CHROMIUM") or shutil.which("chromium")
         if path is None:
@@ -124,7 +132,46 @@ def _in_browser(pages: Sequence[Path], rounds: int) -> int:
         _scrolled(browser, big, rounds, verdicts)
         browser.close()
     print(f"\n{total} figures on {sum(1 for one in pages if one.name.startswith('asset-'))} pages")
-    return verdicts.show()
+
+
+def _reviewed(root: Path, verdicts: Verdicts) -> None:
+    """Serve the same pictures, and reject one again and again with other words: each is written to picks.yaml."""
+    words = [str(Path(sys.executable).with_name("imagebatch")), "-C", str(root), "review"]
+    began = time.monotonic()
+    with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment(), text=True) as server:
+        try:
+            base = server.stdout.readline().strip() if server.stdout is not None else ""
+            ready = time.monotonic() - began
+            page, opened = _asked(base + "asset-product.html")
+            state, _ = _asked(base + "state?page=asset-product.html&since=0")
+            address, standing = next(iter(json.loads(state)["standings"].items()))
+            decided, seen = [], standing["use"]
+            for number in range(DECISIONS):
+                rejected = {"address": address, "for": standing["draw"], "seen": seen, "reject": f"not yet {number}"}
+                answer, took = _asked(base + "decide", {"version": standing["version"], "decision": rejected})
+                standing = json.loads(answer)["standing"]
+                decided.append(took)
+            _, anew = _asked(base + "asset-product.html")
+        finally:
+            server.terminate()
+    (root / "picks.yaml").unlink(missing_ok=True)
+    middle = statistics.median(decided)
+    print(
+        f"\nimagebatch review: ready after {ready:.1f} s; a page of {len(page) / 1e6:.1f} MB in {opened:.2f} s, after "
+        f"a decision in {anew:.2f} s; a decision written in {middle:.2f} s (median of {DECISIONS})\n"
+    )
+    verdicts.judge("review: a decision is written", middle, 1, " s")
+
+
+def _asked(address: str, wish: Mapping[str, object] | None = None) -> tuple[bytes, float]:
+    """What the server answers, and after how many seconds."""
+    origin = "/".join(address.split("/")[:3])
+    data = None if wish is None else json.dumps(wish).encode()
+    headers = {"content-type": "application/json", "origin": origin}
+    request = urllib.request.Request(address, data, headers)  # noqa: S310 - our own server, on loopback
+    began = time.monotonic()
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
+        return answer.read(), time.monotonic() - began
 
 
 def _opened(browser: Browser, path: Path) -> Mapping[str, float]:
