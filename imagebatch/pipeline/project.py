@@ -174,6 +174,7 @@ def wanted(project: Project, recorded: Recorded) -> Wanted:
         recorded=recorded,
         picks=loaded.picks,
         accounts=project.aliases.declared,
+        signed=loaded.settings.signing.fingerprint if loaded.settings.signing is not None else None,
     )
     errors = [problem for problem in found.problems if problem.severity == "error"]
     errors += filled_collisions(found.variants)
@@ -188,6 +189,8 @@ def wanted(project: Project, recorded: Recorded) -> Wanted:
 def _key_variables(project: Project) -> Iterator[str | None]:
     """The variables that hold keys of providers that are declared or used."""
     yield from (one.key_variable for one in project.settings.providers.values())
+    signing = project.settings.signing
+    yield signing.key_variable if signing is not None else None
     used = {draft.policy.provider for draft in project.loaded.drafts}
     yield from (project.targets[alias].adapter.capabilities.key_variable for alias in sorted(used))
 
