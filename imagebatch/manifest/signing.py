@@ -1,5 +1,8 @@
 """What the project file says of signatures: `c2pa: {certificate, key, alg}`."""
 
+import hashlib
+import re
+
 from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.schema import Project
@@ -10,6 +13,7 @@ from imagebatch.model.settings import SigningSettings
 
 _MOST_BYTES = 64 * 1024
 _BEGIN = "-----BEGIN CERTIFICATE-----"
+_BLOCK = re.compile(f"{_BEGIN}(.*?)-----END", re.DOTALL)
 
 
 def read_signing(project: Project, document: Document, findings: Findings, sources: Sources) -> SigningSettings | None:
@@ -24,14 +28,20 @@ def read_signing(project: Project, document: Document, findings: Findings, sourc
     variable, found = reader.variable(given.key), reader.certificate(given.certificate)
     if variable is None or found is None:
         return None
-    path, text, sha256 = found
+    path, text = found
     return SigningSettings(
         path=path,
         certificate=text,
-        fingerprint=f"sha256:{sha256}",
+        fingerprint=_fingerprint(text),
         key_variable=variable,
         alg=given.alg or "es256",
     )
+
+
+def _fingerprint(text: str) -> str:
+    """Of the certificates alone: line ends, which git may change, and remarks between them sign nothing anew."""
+    blocks = ["".join(block.split()) for block in _BLOCK.findall(text)]
+    return f"sha256:{hashlib.sha256(' '.join(blocks).encode()).hexdigest()}"
 
 
 class _Reader:
@@ -54,8 +64,8 @@ class _Reader:
         )
         return None
 
-    def certificate(self, written: str) -> tuple[str, str, str] | None:
-        """Path, text and sha256 (hex) of the certificates."""
+    def certificate(self, written: str) -> tuple[str, str] | None:
+        """Path and text of the certificates."""
         path = written.removeprefix("./")
         place = self._document.place(("c2pa", "certificate"))
         source = self._sources.read_text(path, area="c2pa", place=place, limit=_MOST_BYTES)
@@ -67,7 +77,7 @@ class _Reader:
         elif _BEGIN not in source.text:
             self._note("c2pa.certificate", "certificate", f"{quoted(path)} holds no certificate (a line {_BEGIN})")
         else:
-            return path, source.text, source.sha256
+            return path, source.text
         return None
 
     def _note(self, code: str, key: str, detail: str, *, hint: str | None = None) -> None:

@@ -174,7 +174,7 @@ def wanted(project: Project, recorded: Recorded) -> Wanted:
         recorded=recorded,
         picks=loaded.picks,
         accounts=project.aliases.declared,
-        signed=loaded.settings.signing.fingerprint if loaded.settings.signing is not None else None,
+        signed=_signed(project),
     )
     errors = [problem for problem in found.problems if problem.severity == "error"]
     errors += filled_collisions(found.variants)
@@ -184,6 +184,12 @@ def wanted(project: Project, recorded: Recorded) -> Wanted:
     if errors:
         raise ManifestError(errors)
     return found
+
+
+def _signed(project: Project) -> str | None:
+    """The fingerprint of the certificate that files are signed with; a rehearsal (`--simulate`) signs nothing."""
+    signing = project.settings.signing
+    return signing.fingerprint if signing is not None and not project.setup.simulate else None
 
 
 def _key_variables(project: Project) -> Iterator[str | None]:

@@ -165,6 +165,31 @@ def test_verify_finds_a_tampered_signature(made: Project) -> None:
     }
 
 
+def test_a_file_of_ones_own_is_not_signed_nor_is_what_is_made_from_it(made: Project) -> None:
+    (made.root / "art").mkdir()
+    shutil.copy(made.root / "outputs" / "silent.png", made.root / "art" / "mine.png")
+    assert made.run("use", "hero", "art/mine.png").code == 0
+    done = made.run("apply", "-y")
+    assert done.code == 0, done.err
+    assert [name for name, data in files(made).items() if find_mark(data).signed] == []
+    assert "[verify.signature]" not in made.run("verify").out
+
+
+def test_line_ends_of_the_certificate_sign_nothing_anew(made: Project) -> None:
+    path = made.root / "certs" / "chain.pem"
+    path.write_bytes(b"Lumen\r\n" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert made.run("plan").out.splitlines()[-1] == "Plan: 1 unchanged."
+
+
+def test_a_rehearsal_and_one_picture_without_a_manifest_work(wanted: Project) -> None:
+    done = wanted.run("run", "a red fox", "-o", "fox.png", "-y")
+    assert done.code == 0, done.err
+    assert find_mark((wanted.root / "fox.png").read_bytes()).signed
+    del wanted.environ["C2PA_KEY"]
+    done = wanted.run("--simulate", "apply", "-y")
+    assert done.code == 0, done.err
+
+
 @pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
 def test_a_tool_of_others_reads_the_signature(made: Project) -> None:
     for name in ("marked.jpg", "small.png"):

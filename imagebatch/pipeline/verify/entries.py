@@ -151,5 +151,5 @@ def _to_be_marked(subject: Subject, address: str, entry: Entry, *, signed: bool 
         and file.mark is not None
         and not is_own(entry.candidates[file.candidate - 1])
         and ((file.mark.always and not signed) or recorded[file.path].sha256 not in delivered)
-        and (not signed or recorded[file.path].develop == file.develop)
+        and (not signed or (file.mark.signed is not None and recorded[file.path].develop == file.develop))
     )
