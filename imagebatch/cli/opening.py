@@ -29,6 +29,8 @@ def open_project(shell: Shell, *, setup: "Setup | None" = None, warn: bool = Tru
 
     project = load(setup or open_setup(shell))
     names = [one.key_variable for one in project.settings.providers.values() if one.key_variable is not None]
+    if project.settings.signing is not None:
+        names.append(project.settings.signing.key_variable)
     shell.screen.masks = Masks.of_variables(names, shell.environ)
     if warn:
         tell_warnings(shell, project)

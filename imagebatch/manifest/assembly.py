@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,6 +21,7 @@ from imagebatch.manifest.references import check_references
 from imagebatch.manifest.resolve import Resolver
 from imagebatch.manifest.schema import FORMAT_VERSION, Manifest, Move, Project
 from imagebatch.manifest.settings import BUILT_IN_TYPES, read_settings
+from imagebatch.manifest.signing import read_signing
 from imagebatch.manifest.source import PROJECT_FILE, Sources
 from imagebatch.manifest.tables import TableFacts
 from imagebatch.manifest.templating import Renderer
@@ -52,6 +53,7 @@ def assemble(
     settings = ProjectSettings(lineage=None, providers={}, brakes=Brakes())
     if read.model is not None and project is not None:
         settings = read_settings(read.model, project, findings, variables=variables, used=used, simulate=simulate)
+        settings = replace(settings, signing=read_signing(read.model, project, findings, sources))
     if read.model is None or "brakes" in read.missing:
         findings.silence("plan.too_many")  # nobody knows the limit
     resolver = Resolver(

@@ -12,7 +12,7 @@ from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.source import PROJECT_FILE, Sources
 from imagebatch.manifest.tables import TableFacts
 from imagebatch.manifest.templating import Renderer
-from imagebatch.manifest.yaml import Document, parse_yaml
+from imagebatch.manifest.yaml import Document, YMap, parse_yaml
 from imagebatch.model.bulk import uncollected
 from imagebatch.model.picks import Picks
 from imagebatch.model.settings import Moved, ProjectSettings, SharedState
@@ -97,6 +97,24 @@ def shared_state(root: Path, variables: Mapping[str, str]) -> tuple[str, SharedS
     source = Sources(root, findings).read_text(PROJECT_FILE, area="manifest")
     document = None if source is None else parse_yaml(source.text, PROJECT_FILE, findings)
     return glimpse(document, lambda text: filled_or_none(text, variables))
+
+
+def certificate_file(root: Path) -> tuple[str, str] | None:
+    """Path and text of the certificate that the project at `root` signs with; None where there is none to be read.
+
+    What is wrong with it stops nothing here.
+    """
+    findings = Findings()
+    sources = Sources(root, findings)
+    source = sources.read_text(PROJECT_FILE, area="manifest")
+    document = None if source is None else parse_yaml(source.text, PROJECT_FILE, findings)
+    section = document.root.get("c2pa") if document is not None and isinstance(document.root, YMap) else None
+    written = section.get("certificate") if isinstance(section, YMap) else None
+    if not isinstance(written, str):
+        return None
+    path = written.removeprefix("./")
+    found = sources.read_text(path, area="c2pa")
+    return None if found is None else (path, found.text)
 
 
 class _Loader:

@@ -351,6 +351,22 @@ class Store(Closed):
     )
 
 
+class Signing(Closed):
+    """With what derived files are signed (C2PA)."""
+
+    certificate: Annotated[str, Given] = Field(
+        description="A PEM file of the project: the signer's certificate, then those above it.",
+        examples=["certs/chain.pem"],
+    )
+    key: Annotated[str, Given] = Field(
+        description="Exactly one ${NAME}: a variable that holds the private key as PEM text, or where its file is.",
+        examples=["${C2PA_KEY}"],
+    )
+    alg: Annotated[Literal["es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519"] | None, Given] = Field(
+        default=None, description="What the key signs by (default es256).", examples=["es256"]
+    )
+
+
 class Project(Closed):
     """imagebatch.yaml: the project's settings."""
 
@@ -376,6 +392,11 @@ class Project(Closed):
         default=None,
         description="Where originals are kept.",
         examples=[{"path": "originals", "share": "lfs"}, {"share": "dir:/mnt/team/originals"}],
+    )
+    c2pa: Annotated[Signing | None, Given] = Field(
+        default=None,
+        description="With what derived files are signed.",
+        examples=[{"certificate": "certs/chain.pem", "key": "${C2PA_KEY}"}],
     )
 
 

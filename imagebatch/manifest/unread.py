@@ -10,7 +10,7 @@ from imagebatch.manifest.written import Value
 from imagebatch.manifest.yaml import Document, YMap
 
 MAX_SAID: Final = 20
-_READ_IN: Final = frozenset({"providers", "state", "journal", "store"})
+_READ_IN: Final = frozenset({"providers", "state", "journal", "store", "c2pa"})
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^}]*)?\}")
 
 

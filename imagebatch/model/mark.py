@@ -14,7 +14,7 @@ class Mark:
     `always` tells that the manifest asks for it by name, so that bytes as they were delivered get it, too. `simulated`
     tells that no trained model drew the picture. `origin`, of a file of one's own, is what that file says of itself
     (empty where it says nothing); no fingerprint knows it. `prompt` and `system` (the model, or who drew) stand in full
-    marks.
+    marks. `signed` is the fingerprint of the certificate that the file is signed with (C2PA), None for no signature.
     """
 
     always: bool = False
@@ -23,6 +23,7 @@ class Mark:
     alt: str | None = None
     prompt: str | None = None
     system: str | None = None
+    signed: str | None = None
     origin: str | None = None
 
     @property

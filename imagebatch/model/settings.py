@@ -123,6 +123,20 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SigningSettings:
+    """With what derived files are signed: `certificate` is the chain as PEM text, `fingerprint` its `sha256:…`.
+
+    `key_variable` names what holds the private key, or the path of its file; the key itself never stands here.
+    """
+
+    path: str
+    certificate: str
+    fingerprint: str
+    key_variable: str
+    alg: str = "es256"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSettings:
     """What `imagebatch.yaml` says, with every default filled in."""
 
@@ -133,3 +147,4 @@ class ProjectSettings:
     on_remove: OnRemove = "trash"
     shared: SharedState | None = None
     store: StoreSettings = StoreSettings()
+    signing: SigningSettings | None = None

@@ -4,7 +4,7 @@ from typing import Literal
 
 PictureCode = Literal[
     "image.not_image", "image.format", "image.truncated", "image.trailing", "image.too_large", "image.metadata",
-    "image.decoder", "image.max_bytes",
+    "image.decoder", "image.max_bytes", "c2pa.sign",
 ]  # fmt: skip
 
 

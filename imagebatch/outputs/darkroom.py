@@ -4,6 +4,7 @@ The same bytes and steps give the same file: no clock, no metadata but profile a
 picture is decoded once, however many files are made from it.
 """
 
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -30,8 +31,9 @@ QUALITIES: Final = tuple(range(5, 100, 5))
 class Negative:
     """One picture from which files are made: its delivered bytes, and its pixels once they are needed."""
 
-    def __init__(self, source: Path) -> None:
+    def __init__(self, source: Path, signer: Mapping[str, str] | None = None) -> None:
         self._source = source
+        self._signer = signer
         self._pixels: tuple[Image.Image, bytes | None] | None = None
 
     def developed(self, steps: Steps) -> int | None:
@@ -52,12 +54,25 @@ class Negative:
         A signature holds for every byte of the file, so a signed picture is left as it is.
         """
         data = self._source.read_bytes()
-        if steps.xmp is None or find_mark(data).marked:
+        found = find_mark(data)
+        if steps.xmp is None or found.signed or (found.marked and steps.claim is None):
             return b"" if _fits(data, steps) else None
-        if steps.media_type == "image/avif":
-            return None
-        data = with_packet(data, steps.xmp.encode())
+        if not found.marked:
+            if steps.media_type == "image/avif":
+                return None
+            data = with_packet(data, steps.xmp.encode())
+        data = self._signed(data, steps)
         return data if _fits(data, steps) else None
+
+    def _signed(self, data: bytes, steps: Steps) -> bytes:
+        """A whole file with its signature, where one is asked for: nothing is written into it afterwards."""
+        if steps.claim is None:
+            return data
+        if self._signer is None:
+            raise BadPicture("c2pa.sign", "it has to be signed, and there is no key")
+        from imagebatch.outputs.signatures import signed
+
+        return signed(data, steps.claim, self._signer, self._source.read_bytes())
 
     def _encoded(self, steps: Steps) -> bytes:
         image, profile = self._opened()
@@ -70,8 +85,8 @@ class Negative:
         # Metadata of the source (place, camera, orientation) would be wrong or telling in a derived file.
         image.info.clear()
         if steps.max_bytes is None:
-            return _file(image, profile, steps, steps.quality)
-        return _best_that_fits(image, profile, steps)
+            return self._signed(_file(image, profile, steps, steps.quality), steps)
+        return _best_that_fits(lambda quality: self._signed(_file(image, profile, steps, quality), steps), steps)
 
     def _opened(self) -> tuple[Image.Image, bytes | None]:
         """The pixels, upright, as L, RGB or RGBA, and their colour profile."""
@@ -102,10 +117,10 @@ def _file(image: Image.Image, profile: bytes | None, steps: Steps, quality: int 
     return with_packet(data, xmp) if xmp is not None and steps.media_type != "image/avif" else data
 
 
-def _best_that_fits(image: Image.Image, profile: bytes | None, steps: Steps) -> bytes:
+def _best_that_fits(made: Callable[[int | None], bytes], steps: Steps) -> bytes:
     """The file of the highest quality that is not over `max_bytes`, found by halving the list of qualities."""
     if steps.media_type == "image/png":
-        data = _file(image, profile, steps, None)
+        data = made(None)
         if not _fits(data, steps):
             raise _over(data, steps, "a PNG has no quality that could be lowered")
         return data
@@ -113,7 +128,7 @@ def _best_that_fits(image: Image.Image, profile: bytes | None, steps: Steps) -> 
     smallest = b""
     while low <= high:
         middle = (low + high) // 2
-        data = _file(image, profile, steps, QUALITIES[middle])
+        data = made(QUALITIES[middle])
         if _fits(data, steps):
             best, low = data, middle + 1
         else:

@@ -14,6 +14,7 @@ from imagebatch.model.canonical import Json
 from imagebatch.model.generation import Output, PictureFacts
 from imagebatch.model.variant import WantedOutput
 from imagebatch.outputs.paths import format_of
+from imagebatch.outputs.signing import Signer, claim
 from imagebatch.outputs.steps import Steps
 from imagebatch.outputs.store import Store
 from imagebatch.outputs.tree import Tree
@@ -64,19 +65,21 @@ def _fits(request: Request, facts: PictureFacts) -> bool:
 
 
 async def develop(
-    requests: Sequence[Request], facts: PictureFacts, *, store: Store, workers: Workers
+    requests: Sequence[Request], facts: PictureFacts, *, store: Store, workers: Workers, signer: Signer | None = None
 ) -> tuple[Developed | OutputError, ...]:
     """Make the bytes of several outputs from one picture in the store, decoded once; in their order.
 
-    Where one cannot be made its error is the last that is given. Raises KeyError where the store does not have the
-    picture.
+    Those whose mark asks for a signature are signed by `signer`. Where one cannot be made its error is the last that is
+    given. Raises KeyError where the store does not have the picture.
     """
     delivered = Developed(path=store.path_of(facts.sha256), sha256=facts.sha256, bytes=facts.bytes, kept=True)
     due = [one for one in requests if not delivered_as_is(one, facts)]
     targets = {one.path: store.fresh_path() for one in due}
     given: list[Developed | OutputError] = []
     try:
-        answers = await _made(delivered.path, [_steps(one, facts, targets[one.path]) for one in due], due, workers)
+        answers = await _made(
+            delivered.path, [_steps(one, facts, targets[one.path]) for one in due], due, workers, signer
+        )
         for one in requests:
             answer = answers[one.path] if one.path in targets else _DELIVERED
             if "bad" in answer:
@@ -115,21 +118,26 @@ def _steps(request: Request, facts: PictureFacts, target: Path) -> Steps:
         media_type=format_of(request.path),
         whole=_untouched(request, facts),
         xmp=packet(mark).decode() if mark is not None else None,
+        claim=claim(mark, format_of(request.path)) if mark is not None and mark.signed is not None else None,
     )
 
 
 async def _made(
-    source: Path, files: Sequence[Steps], due: Sequence[Request], workers: Workers
+    source: Path, files: Sequence[Steps], due: Sequence[Request], workers: Workers, signer: Signer | None
 ) -> Mapping[str, Mapping[str, Any]]:
     """What became of each file, by its path; one over which a worker dies takes no other with it."""
     if not due:
         return {}
     job: dict[str, Json] = {"do": "develop", "source": str(source), "files": [steps.written() for steps in files]}
+    if signer is not None and any(steps.claim is not None for steps in files):
+        job["signer"] = signer.written()
     try:
         found = await workers.run(job, seconds=DEVELOP_S * len(due))
     except WorkerGone as error:
         if len(due) > 1:
-            alone = [await _made(source, [steps], [one], workers) for steps, one in zip(files, due, strict=True)]
+            alone = [
+                await _made(source, [steps], [one], workers, signer) for steps, one in zip(files, due, strict=True)
+            ]
             return {path: answer for one in alone for path, answer in one.items()}
         found = {"bad": "image.decoder", "text": str(error)}
     if "bad" in found:
@@ -159,6 +167,7 @@ class Outputs:
     store: Store
     workers: Workers
     tree: Tree
+    signer: Signer | None = None
 
     async def write(
         self,
@@ -176,7 +185,7 @@ class Outputs:
         their places.
         """
         requests = [Request(path=file.path, wanted=file.wanted) for file in files]
-        made = await develop(requests, facts, store=self.store, workers=self.workers)
+        made = await develop(requests, facts, store=self.store, workers=self.workers, signer=self.signer)
         written: list[Output] = []
         try:
             for file, one in zip(files, made, strict=False):

@@ -65,4 +65,6 @@ def _marked(mark: Mark) -> dict[str, Json]:
     made: dict[str, Json] = {"source": mark.source, **{name: word for name, word in words.items() if word is not None}}
     if mark.always:
         made["always"] = True
+    if mark.signed is not None:
+        made["signed"] = mark.signed
     return made

@@ -61,7 +61,8 @@ def delivered_in(data: bytes, pictures: Collection[str]) -> tuple[bytes, ...]:
 def without_packet(data: bytes) -> Iterator[bytes]:
     """What a marked JPEG, PNG or WebP may have been before it was marked; whoever asks knows the hash of the right one.
 
-    Nothing for other files, and for one that is damaged.
+    A signature goes, too: delivered bytes that had one were never marked. Nothing for other files, and for one that is
+    damaged.
     """
     kind = sniff(data)
     try:
@@ -80,10 +81,15 @@ def _in_jpeg(data: bytes) -> Found:
     for marker, start, stop in jpeg_segments(data):
         if marker == 0xE1 and data.startswith(_JPEG_XMP, start):
             xmp = data[start + len(_JPEG_XMP) : stop]
-        signed = signed or (marker == 0xEB and data.startswith(b"JP", start) and b"c2pa" in data[start:stop])
+        signed = signed or (_signs_jpeg(data, marker, start) and b"c2pa" in data[start:stop])
         if marker == 0xDA:
             break
     return Found(xmp=xmp, signed=signed)
+
+
+def _signs_jpeg(data: bytes, marker: int, start: int) -> bool:
+    """Whether a segment is a piece of a signature, whose later pieces do not say what they belong to."""
+    return marker == 0xEB and data.startswith(b"JP", start)
 
 
 def _into_jpeg(data: bytes, xmp: bytes) -> bytes:
@@ -107,7 +113,8 @@ def _into_jpeg(data: bytes, xmp: bytes) -> bytes:
 def _out_of_jpeg(data: bytes) -> bytes:
     made, kept = [data[:2]], 2
     for marker, start, stop in jpeg_segments(data):
-        if not (marker == 0xE1 and data.startswith(_JPEG_XMP, start)):
+        ours = (marker == 0xE1 and data.startswith(_JPEG_XMP, start)) or _signs_jpeg(data, marker, start)
+        if not ours:
             made.append(data[kept:stop])
         kept = stop
     return b"".join([*made, data[kept:]])
@@ -147,7 +154,7 @@ def _into_png(data: bytes, xmp: bytes) -> bytes:
 def _out_of_png(data: bytes) -> bytes:
     made, kept = [data[:8]], 8
     for name, start, stop in png_chunks(data):
-        if not (name == b"iTXt" and data.startswith(_PNG_XMP, start)):
+        if not (name == b"caBX" or (name == b"iTXt" and data.startswith(_PNG_XMP, start))):
             made.append(data[kept : stop + 4])
         kept = stop + 4
     return b"".join(made)
@@ -179,7 +186,7 @@ def _into_webp(data: bytes, xmp: bytes) -> bytes:
 
 def _out_of_webp(data: bytes) -> Iterator[bytes]:
     """As it was where it was extended before, and as the bare picture where it was not."""
-    parts = [(name, data[start:stop]) for name, start, stop in webp_chunks(data) if name != b"XMP "]
+    parts = [(name, data[start:stop]) for name, start, stop in webp_chunks(data) if name not in {b"XMP ", b"C2PA"}]
     name, first = parts[0]
     if name == b"VP8X":
         parts[0] = (name, bytes([first[0] & ~_XMP]) + first[1:])

@@ -13,7 +13,8 @@ class Steps:
     """The steps in their order: sized, cropped, laid on a background, stripped, written, marked.
 
     `target` is the file to write. `whole` tells that the delivered bytes may stay as far as size and type go: they get
-    their mark without being encoded anew where that can be done, and fit `max_bytes`. `xmp` is the packet to put in.
+    their mark without being encoded anew where that can be done, and fit `max_bytes`. `xmp` is the packet to put in,
+    `claim` what the file is signed with (C2PA), None for no signature.
     """
 
     target: str
@@ -28,9 +29,19 @@ class Steps:
     strip: bool = False
     whole: bool = False
     xmp: str | None = None
+    claim: Mapping[str, Json] | None = None
 
     @classmethod
-    def of(cls, spec: OutputSpec, *, target: str, media_type: str, whole: bool, xmp: str | None) -> Self:
+    def of(
+        cls,
+        spec: OutputSpec,
+        *,
+        target: str,
+        media_type: str,
+        whole: bool,
+        xmp: str | None,
+        claim: Mapping[str, Json] | None = None,
+    ) -> Self:
         """The steps that an output asks for."""
         return cls(
             target=target,
@@ -45,6 +56,7 @@ class Steps:
             strip=spec.strip,
             whole=whole,
             xmp=xmp,
+            claim=claim,
         )
 
     @classmethod

@@ -120,7 +120,7 @@ def _notes(image: Any) -> list[str]:  # noqa: ANN401  # Pillow is imported in th
 
 
 def develop(job: Mapping[str, Any]) -> Answer:
-    """`{do: develop, source, files: [steps, …]}` writes the files, decoding once.
+    """`{do: develop, source, files: [steps, …], signer}` writes the files, decoding once; `signer` may be left out.
 
     Gives for each, in their order, how many bytes it has (none where the delivered ones are what is wanted), or why it
     cannot be made; after one that cannot, no more are tried.
@@ -128,7 +128,7 @@ def develop(job: Mapping[str, Any]) -> Answer:
     from imagebatch.outputs.darkroom import Negative
     from imagebatch.outputs.steps import Steps
 
-    negative = Negative(Path(job["source"]))
+    negative = Negative(Path(job["source"]), job.get("signer"))
     made: list[Answer] = []
     for written in job["files"]:
         _limit_cpu(DEVELOP_CPU_S)
@@ -158,6 +158,32 @@ def measure(job: Mapping[str, Any]) -> Answer:
 
     check_bytes(Path(job["path"]).read_bytes())  # it may be a file of one's own
     return measured(Path(job["path"]))
+
+
+def try_signing(job: Mapping[str, Any]) -> Answer:
+    """`{do: try_signing, signer}` signs a small picture and reads it back: gives `whole`, or why it cannot be done."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    from imagebatch.model.mark import Mark
+    from imagebatch.outputs.bad_picture import BadPicture
+    from imagebatch.outputs.signatures import broken, signed
+    from imagebatch.outputs.signing import claim
+
+    out = BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "PNG")
+    why = broken(signed(out.getvalue(), claim(Mark(), "image/png"), job["signer"], out.getvalue()))
+    if why is not None:
+        raise BadPicture("c2pa.sign", f"what is signed with it does not hold ({why})")
+    return {"whole": True}
+
+
+def read_signature(job: Mapping[str, Any]) -> Answer:
+    """`{do: read_signature, path}` gives what is `broken` in a file's signature, empty where nothing is."""
+    from imagebatch.outputs.signatures import broken
+
+    return {"broken": broken(Path(job["path"]).read_bytes()) or ""}
 
 
 def _pillow_name(media_type: str) -> str:
@@ -213,6 +239,8 @@ JOBS: Jobs = {
     "develop": (develop, DEVELOP_CPU_S),
     "shrink": (shrink, CHECK_CPU_S),
     "measure": (measure, CHECK_CPU_S),
+    "try_signing": (try_signing, CHECK_CPU_S),
+    "read_signature": (read_signature, CHECK_CPU_S),
 }
 
 if __name__ == "__main__":

@@ -95,11 +95,11 @@ class Workers:
     def _answered(self, job: Mapping[str, Any], seconds: float) -> Answer:
         try:
             return self._once(job, seconds)
-        except _Died:
+        except ChildDied:
             # Perhaps the machine was short of memory for a moment; a picture that kills decoders does it again.
             try:
                 return self._once(job, seconds)
-            except _Died:
+            except ChildDied:
                 raise WorkerGone("the decoder process died") from None
 
     def _once(self, job: Mapping[str, Any], seconds: float) -> Answer:
@@ -133,7 +133,7 @@ class Workers:
             raise _not_started(str(error)) from None
         try:
             self._heard(child, lambda: child.answer(START_S))
-        except (_Died, TimeoutError):
+        except (ChildDied, TimeoutError):
             raise _not_started("it ended before it was ready") from None
         return child
 
@@ -178,7 +178,7 @@ def try_child(job: Mapping[str, Any], *, seconds: float) -> tuple[Answer, int | 
     try:
         memory = child.answer(START_S).get("memory")
         return child.ask(job, seconds), memory
-    except _Died:
+    except ChildDied:
         raise _not_started("it died over a small picture") from None
     except TimeoutError:
         raise _not_started("it did not answer") from None
@@ -186,7 +186,7 @@ def try_child(job: Mapping[str, Any], *, seconds: float) -> tuple[Answer, int | 
         child.process.end(END_S)
 
 
-class _Died(Exception):
+class ChildDied(Exception):
     """The child is gone, or says things that are no answer."""
 
 
@@ -201,12 +201,12 @@ class Child:
         self.process: effects.Child = seams.processes.child(command, _environment())
 
     def ask(self, job: Mapping[str, Any], seconds: float) -> Answer:
-        """Have one job done. Raises TimeoutError, or _Died where the child ends or talks nonsense."""
+        """Have one job done. Raises TimeoutError, or ChildDied where the child ends or talks nonsense."""
         self._jobs += 1
         self.process.say(json.dumps({**job, "job": self._jobs}).encode() + b"\n")
         answer = self.answer(seconds)
         if answer.pop("job", None) != self._jobs:
-            raise _Died
+            raise ChildDied
         return answer
 
     def answer(self, seconds: float) -> dict[str, Any]:
@@ -214,9 +214,9 @@ class Child:
         try:
             answer = json.loads(self.process.line(seconds, LONGEST_ANSWER))
         except (ValueError, effects.ChildGone):
-            raise _Died from None
+            raise ChildDied from None
         if not isinstance(answer, dict) or not answer:
-            raise _Died
+            raise ChildDied
         return answer
 
 

@@ -17,6 +17,7 @@ from imagebatch.outputs.workers import Workers
 from imagebatch.pipeline.costs import limits_of
 from imagebatch.pipeline.opened import Opened
 from imagebatch.pipeline.planning import Planned
+from imagebatch.pipeline.signing import tried_signer
 from imagebatch.pipeline.space import at_once, refuse_small_files, room_for
 from imagebatch.pipeline.world import PlacedDisk, known_here
 from imagebatch.plan.budget import Funds, max_cost_of
@@ -68,6 +69,7 @@ async def equip(
     lanes = await run.lanes(stack, planned.plan.asked, asyncio.Semaphore(jobs) if jobs else None)
     pollers = {alias: Poller(lane, run.tag, SystemClock()) for alias, lane in lanes.items()}
     workers = await stack.enter_async_context(Workers())
+    signer = await tried_signer(run.project, planned.plan.changes, workers)
     plugs = await stack.enter_async_context(Workers(command=JUDGES))  # its processes start when one is needed
     tree = Tree(run.home)
     stack.callback(tree.close)
@@ -89,7 +91,7 @@ async def equip(
     )
     files = Files(
         root=run.home,
-        outputs=Outputs(store=run.store, workers=workers, tree=tree),
+        outputs=Outputs(store=run.store, workers=workers, tree=tree, signer=signer),
         disk=PlacedDisk(run.disk, run.session.ledger, known_here(run.session.ledger, run.store, run.beside)),
         recorder=run.recording,
         forces=options.forces,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from imagebatch.effects.files import copy, exists, make_folders, read_bytes
 from imagebatch.errors import ManifestError, OutputError, Problem, RefusedError, StateError, UsageError
-from imagebatch.manifest.project import find_root
+from imagebatch.manifest.project import certificate_file, find_root
 from imagebatch.manifest.source import PROJECT_FILE
 from imagebatch.pipeline.project import RUN_HOME
 from imagebatch.state.files import write_atomic
@@ -117,6 +117,11 @@ def prepare(start: Path, shot: OneShot, variables: Mapping[str, str]) -> Path:
             project = read_bytes(kept) if exists(kept) else _own_project().encode()
         make_folders(root / "manifests", 0o700)
         write_atomic(root / PROJECT_FILE, project, mode=MANIFEST_MODE)
+        certificate = certificate_file(around) if around is not None else None
+        if certificate is not None:
+            path, pem = certificate
+            make_folders((root / path).parent, 0o700)
+            write_atomic(root / path, pem.encode(), mode=MANIFEST_MODE)
         output = f"outputs/{shot.asset}.{shot.ext or '{{ ext }}'}"
         text = manifest_text(shot.asset, shot, output)
         write_atomic(root / MANIFEST, text.encode(), mode=MANIFEST_MODE)

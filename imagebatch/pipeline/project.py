@@ -174,6 +174,7 @@ def wanted(project: Project, recorded: Recorded) -> Wanted:
         recorded=recorded,
         picks=loaded.picks,
         accounts=project.aliases.declared,
+        signed=_signed(project),
     )
     errors = [problem for problem in found.problems if problem.severity == "error"]
     errors += filled_collisions(found.variants)
@@ -185,9 +186,17 @@ def wanted(project: Project, recorded: Recorded) -> Wanted:
     return found
 
 
+def _signed(project: Project) -> str | None:
+    """The fingerprint of the certificate that files are signed with; a rehearsal (`--simulate`) signs nothing."""
+    signing = project.settings.signing
+    return signing.fingerprint if signing is not None and not project.setup.simulate else None
+
+
 def _key_variables(project: Project) -> Iterator[str | None]:
     """The variables that hold keys of providers that are declared or used."""
     yield from (one.key_variable for one in project.settings.providers.values())
+    signing = project.settings.signing
+    yield signing.key_variable if signing is not None else None
     used = {draft.policy.provider for draft in project.loaded.drafts}
     yield from (project.targets[alias].adapter.capabilities.key_variable for alias in sorted(used))
 

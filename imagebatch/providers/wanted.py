@@ -36,7 +36,6 @@ _SUMMARIES = {
 _STANDS_IN = {"prompt": ("template",), "pick": (), "resolution": (), "references": ()}
 _PROMPT_SLOT = "\x00"
 _ASSET = "asset:"
-_PLAIN_MARKS = (Mark(), Mark(simulated=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +67,16 @@ def resolve_wanted(
     recorded: Recorded,
     picks: Picks = NO_PICKS,
     accounts: Mapping[str, str] = NO_ACCOUNTS,
+    signed: str | None = None,
 ) -> Wanted:
     """Put every draft in wire form.
 
     `targets` maps provider aliases, `accounts` those that may have drawn something to their types; `references` maps
     project paths to hashed files. A reference to another asset is looked up in `recorded`: while that asset has no
-    picture that is wanted now, or stands by `picks` or its policy, the variant has `pending_references`.
+    picture that is wanted now, or stands by `picks` or its policy, the variant has `pending_references`. `signed` is
+    the fingerprint of the certificate that derived files are signed with.
     """
-    work = _Work(targets, references, recorded, picks, accounts)
+    work = _Work(targets, references, recorded, picks, accounts, signed=signed)
     waiting = [draft for draft in drafts if any(ref.startswith(_ASSET) for ref in draft.references)]
     done: dict[str, Variant] = {}
     if not waiting:
@@ -134,11 +135,15 @@ class _Work:
         recorded: Recorded,
         picks: Picks,
         accounts: Mapping[str, str],
+        *,
+        signed: str | None,
     ) -> None:
         self.targets = targets
         self.references = references
         self.recorded = recorded
         self.picks = picks
+        self.signed = signed
+        self.plain_marks = (Mark(signed=signed), Mark(simulated=True, signed=signed))
         self.sellers = Sellers(targets=targets, accounts=accounts)
         self.problems: list[Problem] = []
         self.shapes: dict[tuple[str, int, tuple[str, ...]], _Shape] = {}
@@ -254,8 +259,7 @@ class _Work:
             develop = self.develops[steps, mark] = develop_fingerprint(spec, ext, mark)
         return WantedOutput(spec=spec, develop=develop, mark=mark)
 
-    @staticmethod
-    def _mark(spec: OutputSpec, draft: Draft, prompt: str, shape: _Shape, *, idle: bool) -> Mark | None:
+    def _mark(self, spec: OutputSpec, draft: Draft, prompt: str, shape: _Shape, *, idle: bool) -> Mark | None:
         """What a file is to say of itself.
 
         Where no step is asked for (`idle`) it is delivered bytes; should they have to be converted all the same, the
@@ -265,7 +269,7 @@ class _Work:
             return None
         simulated = shape.type.startswith(SIMULATED)
         if spec.embed is None and idle:
-            return _PLAIN_MARKS[simulated]
+            return self.plain_marks[simulated]
         full = spec.embed == "full"
         return Mark(
             always=spec.embed is not None,
@@ -274,6 +278,7 @@ class _Work:
             alt=draft.alt,
             prompt=prompt if full else None,
             system=shape.system if full else None,
+            signed=self.signed,
         )
 
     def _labels(self, draft: Draft) -> tuple[str, str]:

@@ -247,11 +247,12 @@ class Files:
 def _with_own_mark(file: WantedFile, origin: str) -> WantedFile:
     """A file made from a person's own: it says of its origin what that one says, and is never called made by AI.
 
-    Prompt and model drew something else, and what needs no change keeps all metadata that it came with.
+    It is not signed, either: nobody here saw it made. Prompt and model drew something else, and what needs no change
+    keeps all metadata that it came with.
     """
     if file.mark is None:
         return file
-    return replace(file, mark=replace(file.mark, always=False, origin=origin, prompt=None, system=None))
+    return replace(file, mark=replace(file.mark, always=False, origin=origin, prompt=None, system=None, signed=None))
 
 
 def _is_this(output: Output, file: WantedFile, entry: Entry, before: Entry | None) -> bool:

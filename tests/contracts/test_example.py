@@ -129,7 +129,8 @@ def test_the_pinned_requirements_are_those_of_the_project(path: str) -> None:
     wanted = {_name(line) for line in project["project"]["dependencies"]}
     if path == "requirements-dev.lock":
         wanted |= {_name(line) for line in project["dependency-groups"]["dev"]}
-        wanted |= {_name(line) for line in project["project"]["optional-dependencies"]["review"]}
+        for extra in ("review", "c2pa"):
+            wanted |= {_name(line) for line in project["project"]["optional-dependencies"][extra]}
     pinned = _pinned(path)
     assert wanted <= set(pinned)
     direct = {name for name, rest in pinned.items() if "imagebatch (pyproject.toml" in rest or "imagebatch:" in rest}

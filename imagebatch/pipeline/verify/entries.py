@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from imagebatch.errors import OutputError, Problem
 from imagebatch.model.generation import Entry, Output
+from imagebatch.outputs.reading import SignatureReader
 from imagebatch.outputs.tree import Tree
 from imagebatch.pipeline.verify.faults import fault
 from imagebatch.pipeline.verify.subject import Subject
@@ -102,11 +103,41 @@ class Originals:
             yield fault("verify.originals", f"{self.count:,} {pictures} of {whose}", severity="warning")
 
 
-def _to_be_marked(subject: Subject, address: str, entry: Entry) -> frozenset[str]:
+@dataclass(slots=True, kw_only=True)
+class Signatures:
+    """Signatures of the files that have to be signed, each read by a child; nothing where the extra is not installed.
+
+    Files that are missing or have other bytes are told by their own check.
+    """
+
+    subject: Subject
+    reader: SignatureReader
+    name: str = "signatures"
+
+    def of(self, address: str, entry: Entry) -> Iterator[Problem]:
+        """What is wrong with the signatures of one entry's files."""
+        if self.subject.quick or self.subject.project.settings.signing is None:
+            return
+        signed = _to_be_marked(self.subject, address, entry, signed=True)
+        for output in entry.outputs:
+            if output.path not in signed:
+                continue
+            if self.subject.disk.look(output.path, output.sha256, output.bytes) == "missing":
+                continue
+            why = self.reader.broken(self.subject.project.home / output.path)
+            if why:
+                yield fault("verify.signature", f"{output.path}: {why}", address=address, path=output.path)
+
+    def rest(self) -> Iterator[Problem]:
+        """Nothing of all entries together."""
+        return iter(())
+
+
+def _to_be_marked(subject: Subject, address: str, entry: Entry, *, signed: bool = False) -> frozenset[str]:
     """The files of an entry that have to say that a machine made them.
 
     Those are all that carry a mark by the manifest's wish, and of the others all that were not left as delivered; a
-    person's own file never has to.
+    person's own file never has to. With `signed`, those of them that have to be signed.
     """
     variant = subject.planned.variants.get(address) if subject.planned is not None else None
     if variant is None:
@@ -119,5 +150,6 @@ def _to_be_marked(subject: Subject, address: str, entry: Entry) -> frozenset[str
         if file.path in recorded
         and file.mark is not None
         and not is_own(entry.candidates[file.candidate - 1])
-        and (file.mark.always or recorded[file.path].sha256 not in delivered)
+        and ((file.mark.always and not signed) or recorded[file.path].sha256 not in delivered)
+        and (not signed or (file.mark.signed is not None and recorded[file.path].develop == file.develop))
     )

@@ -8,6 +8,7 @@ Code = Literal[
     "verify.lock", "verify.undrawn", "verify.unwanted", "verify.plan", "verify.simulated", "verify.missing",
     "verify.size", "verify.differs", "verify.unreadable", "verify.not_regular", "verify.mark", "verify.picks",
     "verify.stale_pick", "verify.own_file", "verify.checks", "verify.store", "verify.originals", "verify.broken",
+    "verify.signature",
 ]  # fmt: skip
 
 
@@ -56,6 +57,10 @@ KINDS: Final[dict[Code, _Kind]] = {
     "verify.mark": _Kind(
         "files do not say that a machine made them, as their manifest asks and the EU's AI Act may",
         "move them away, and `imagebatch apply` makes them anew, free",
+    ),
+    "verify.signature": _Kind(
+        "files are not signed as the project file asks, or their signature does not hold, so nobody can trust it",
+        "move them away, and `imagebatch apply` makes and signs them anew, free",
     ),
     "verify.picks": _Kind(
         "some choices in picks.yaml name bytes that nobody here has, so they choose nothing",

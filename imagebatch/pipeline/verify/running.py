@@ -6,10 +6,12 @@ from typing import Protocol
 
 from imagebatch.errors import Problem, StateError
 from imagebatch.model.generation import Entry
+from imagebatch.outputs.reading import SignatureReader
 from imagebatch.outputs.tree import Tree
 from imagebatch.pipeline.planning import PlanRequest
 from imagebatch.pipeline.project import Project
-from imagebatch.pipeline.verify.entries import Files, Originals, Simulated
+from imagebatch.pipeline.signing import is_installed
+from imagebatch.pipeline.verify.entries import Files, Originals, Signatures, Simulated
 from imagebatch.pipeline.verify.faults import fault
 from imagebatch.pipeline.verify.subject import Subject, lock_fault
 from imagebatch.pipeline.verify.whole import Checks, Manifests, Picks, Stored
@@ -70,6 +72,9 @@ class Verification:
             except OSError as error:
                 if subject.ledger:
                     yield fault("verify.unreadable", f"the outputs' folder cannot be read: {error.strerror}")
+            if is_installed():
+                reader = stack.enter_context(closing(SignatureReader()))
+                checks.append(Signatures(subject=subject, reader=reader))
             yield from over_entries(subject, checks)
             self.files = files.count if files is not None else 0
         stored = Stored(subject=subject)
