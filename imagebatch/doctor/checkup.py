@@ -3,7 +3,17 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from imagebatch.doctor import children, disk, interpreter, originals, providers, repository, sharing, surroundings
+from imagebatch.doctor import (
+    children,
+    disk,
+    interpreter,
+    originals,
+    providers,
+    repository,
+    sharing,
+    signing,
+    surroundings,
+)
 from imagebatch.doctor.probes import scratch
 from imagebatch.effects.files import foreign_encoding
 from imagebatch.errors import ImagebatchError
@@ -42,6 +52,7 @@ def check_up(wanted: Checkup) -> Iterator[Finding]:
     yield from _machine(setup, project)
     if project is not None:
         yield from originals.findings(project)
+        yield from signing.findings(project)
         yield from providers.findings(project)
         if wanted.online:
             yield from providers.online(project)

@@ -214,3 +214,16 @@ def test_without_the_extra_nothing_is_paid_and_the_way_to_it_is_told(wanted: Pro
     assert done.code == 1
     assert "imagebatch[c2pa]" in done.err
     assert not (wanted.root / "imagebatch.lock").exists()
+
+
+def test_doctor_says_whether_files_can_be_signed_here(wanted: Project) -> None:
+    def told(**variables: str) -> tuple[str, str]:
+        document = json.loads(wanted.run("doctor", "--json", **variables).out)
+        (one,) = [one for one in document["findings"] if one["check"] == "signing"]
+        return one["state"], one["text"]
+
+    state, text = told()
+    assert state == "ok"
+    assert "certs/chain.pem" in text
+    assert wanted.environ["C2PA_KEY"] not in text
+    assert told(C2PA_KEY="")[0] == "look"
