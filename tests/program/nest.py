@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -155,6 +156,8 @@ def _become(job: Mapping[str, object], streams: list[int], run: Callable[[Sequen
         sys.stdout.flush()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Exception:  # noqa: BLE001 - told as Python itself would tell it
+        traceback.print_exc()
     finally:
         os._exit(code or 0)
 
