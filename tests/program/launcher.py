@@ -10,6 +10,7 @@ of a name. Nothing in the package knows of this: the effects are those of its se
 over sockets.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -20,11 +21,13 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from imagebatch.cli.main import COMMANDS, run
+from imagebatch.manifest.schema import Manifest, Project
 from tests.program.nests import Nests
 from tests.seams.watching import watch
 
@@ -121,11 +124,29 @@ def _become(job: dict[str, Any]) -> None:
         Effects(trace=job.get("trace"), kill=place, by=job.get("by", signal.SIGKILL)).install()
 
 
+def _run() -> NoReturn:
+    """Run the program to its last words; its modules are not taken apart, which costs more than most runs do."""
+    code: object = 0
+    try:
+        run()
+    except SystemExit as end:
+        code = end.code
+    threading._shutdown()  # type: ignore[attr-defined]  # what an interpreter does at its end
+    atexit._run_exitfuncs()
+    gc.collect()  # says what was left open
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 def main() -> None:
     """Serve until standard input closes."""
     nests = Nests(Path(sys.argv[1]))
     for name in (*(f"imagebatch.cli.commands.{module}" for module in dict.fromkeys(COMMANDS.values())), *_NEEDED_LATER):
         import_module(name)
+    for model in (Project, Manifest):
+        model.model_rebuild()  # otherwise with the first file that is read
     gc.collect()
     gc.freeze()  # the collector of a run would copy what it need not look at
     nests.install()
@@ -133,8 +154,7 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             _become(json.loads(line))
-            run()
-            return
+            _run()
         sys.stdout.write(f"pid {pid}\n")
         sys.stdout.flush()
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
