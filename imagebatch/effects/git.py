@@ -108,10 +108,6 @@ class Git(Protocol):
         """Message and bytes of a commit that a ref of the remote points at."""
         ...
 
-    def has_published(self, files: Mapping[str, bytes]) -> bool:
-        """Whether a branch of the remote, as far as this clone has heard of it, has HEAD, and HEAD has these files."""
-        ...
-
 
 class PlainGit:
     """The git program in the repository around `root`, speaking to the remote of this name.
@@ -193,18 +189,6 @@ class PlainGit:
         if content is None:
             raise GitFailed("corrupt", f"{ref} holds {size} bytes")
         return message, content
-
-    def has_published(self, files: Mapping[str, bytes]) -> bool:
-        """Whether a branch of the remote, as far as this clone has heard of it, has HEAD, and HEAD has these files.
-
-        `files` are the bytes by path from `root`. What cannot be told is not published.
-        """
-        try:
-            heard = self._text("for-each-ref", "--count=1", "--contains=HEAD", f"refs/remotes/{self._remote}/")
-            return bool(heard) and all(self._text("rev-parse", f"HEAD:./{path}") == self._hash(data)
-                                       for path, data in files.items())  # fmt: skip
-        except GitFailed:
-            return False
 
     # The program ------------------------------------------------------------------------------------------------------
 

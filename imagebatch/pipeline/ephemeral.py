@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from imagebatch.effects.files import is_folder
 from imagebatch.pipeline.homes import is_apart
 from imagebatch.pipeline.project import Project
+from imagebatch.pipeline.unmounted import is_unmounted
 from imagebatch.plan.types import PAID_ACTIONS, Action, Blocker, Plan
 
 EPHEMERAL: Final = "store.ephemeral"
@@ -20,7 +20,7 @@ def refused_in_ci(project: Project, plan: Plan) -> tuple[Blocker, ...]:
     if not project.setup.variables.get("CI") or is_apart(project.home):
         return ()
     store = project.settings.store
-    unmounted = store.folder is not None and not is_folder(project.home / store.folder)
+    unmounted = is_unmounted(project)
     if store.said and not unmounted:
         return ()
     paying = (one.variant for one in plan.changes if one.variant is not None and _MAY_PAY & {one.action, *one.also})

@@ -19,6 +19,7 @@ from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.picking import settle_hint
 from imagebatch.pipeline.policy import untrusted_job
 from imagebatch.pipeline.project import Project, wanted
+from imagebatch.pipeline.unmounted import refused_unseen, unmounted_notes
 from imagebatch.pipeline.world import World, read_world, stat_disk
 from imagebatch.plan.budget import NO_FUNDS, Funds
 from imagebatch.plan.diff import make_plan as compare
@@ -148,7 +149,9 @@ def plan_against(
     if first:
         _refuse_needless_retry(plan, options.retry)
         plan = replace(plan, notes=(*plan.notes, *_unsettled(plan, options.retry)))
-    refused = (*world.refusals, *_refused_job(project), *refused_in_ci(project, plan))
+    refused = (
+        *world.refusals, *_refused_job(project), *refused_in_ci(project, plan), *refused_unseen(project, options),
+    )  # fmt: skip
     refusals = tuple(one for one in refused if one.force not in options.forces)
     plan = replace(plan, blocked_by=(*refusals, *plan.blocked_by))
     warnings = tuple(
@@ -165,6 +168,7 @@ def plan_against(
                 *plan.notes,
                 *_check_notes(unmet),
                 *_table_notes(project, world.rows_before),
+                *unmounted_notes(project),
                 *funds.notes,
                 *warnings,
             ),

@@ -351,8 +351,9 @@ def _sent_again(case: Case, variant: Variant, draw: KnownDraw, known: KnownDraw 
     """What takes the place of a doubt because somebody said so; None where that may not be sent.
 
     Another request than the one in doubt is drawn in its place only where nothing of it is known: what was said of the
-    one is not said of the other. Where a later attempt brought the picture that is wanted, nothing is missing, and only
-    a person who names the address has it drawn all the same. All its doubts about that request are given up together.
+    one is not said of the other. Where another attempt brought a picture that satisfies what is asked for, nothing is
+    missing, and only a person who names the address has it drawn all the same. All its doubts about that request are
+    given up together.
     """
     entry = case.entry
     guarded = entry is not None and entry.status == "succeeded" and (variant.policy.protect or entry.held)
@@ -361,8 +362,7 @@ def _sent_again(case: Case, variant: Variant, draw: KnownDraw, known: KnownDraw 
     history = draw_history(case, variant)
     if draw.draw != variant.draw and history.every:
         return None
-    came = history.best("succeeded")
-    if came is not None and came.draw.attempt > draw.attempt and case.address not in case.world.options.resend:
+    if history.best("succeeded") is not None and case.address not in case.world.options.resend:
         return None
     attempt = max(history.floor, history.newest + 1)
     detail = "sent again although the first may have been paid"

@@ -30,6 +30,6 @@ def unknown_address(address: str, known: Iterable[str], *, summary: str, detail:
         detail = f"{address} is the name of an asset; this command takes the address of one picture."
         more = f" and {len(below) - _NAMED} more" if len(below) > _NAMED else ""
         hints.insert(0, f"name one: {', '.join(map(shlex.quote, below[:_NAMED]))}{more}")
-    elif near is not None:
+    elif near is not None and near != address:
         hints.insert(0, f"did you mean {shlex.quote(near)}?")
     return PlanError(summary, detail, hints=tuple(hints), code="plan.unknown_address", address=address)

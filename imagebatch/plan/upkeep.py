@@ -270,7 +270,7 @@ def _not_to_be_had(case: Case, variant: Variant, entry: Entry, due: Due, lacking
     due.gone = gone(KnownDraw.of_entry(entry), case.world)
     if due.gone is None:
         now = case.world.abilities(entry.type).answers == "now"
-        there = "; the machine that drew it may have them" if now else ""
+        there = "; the machine that drew it may have them (or `gc --restore`, or `git pull`)" if now else ""
         detail = f"its bytes are neither here nor at the provider{there}; `--force missing` draws it again"
         due.add("keep", "unavailable", detail)
         return

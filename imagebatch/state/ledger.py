@@ -244,11 +244,6 @@ class Ledger:
                 return address
         return None
 
-    def locked_tokens(self) -> frozenset[str]:
-        """Every token that the lock on disk speaks of; reads all of it."""
-        known = [one for address in self.lock for one in _draws_of(self.lock.entry(address))]
-        return frozenset((*(one.token for one in known), *(part.token for one in known for part in one.parts)))
-
     def has_ended(self, token: str) -> bool:
         """Whether an attempt came to an end that is recorded, here or in the draw index."""
         attempt = self._attempts.get(token) or self._past.by_token(token)

@@ -11,7 +11,9 @@ RESTORE_HINTS: Final = (
     "See what can be saved: imagebatch lock doctor",
 )
 MERGE_HINTS: Final = (
-    "Take one side whole and adopt the other: git checkout --theirs imagebatch.lock && imagebatch apply",
+    "Keep the blocks of both sides without the marks; of an address that both have, either one",
+    "Or, only on the machine that drew your side (another would pay for it again), take theirs and adopt yours: "
+    "git checkout --theirs imagebatch.lock && imagebatch apply",
     "See what is wrong: imagebatch lock doctor",
 )
 

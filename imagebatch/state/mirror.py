@@ -1,8 +1,8 @@
 """What the journal's mirror holds: of every token that another machine could not know of otherwise, its events; pure.
 
-A token stands there from its intent on. What certainly was not taken leaves at the next push; what was paid for leaves
-once its block is in a lock that a branch of the remote has, for until then only this machine has the receipt. Bytes
-are not mirrored: what a provider does not keep is lost with its machine, and is said to be.
+A token stands there from its intent on. What certainly was not taken leaves at the next push. What was paid for stays,
+also once its block is in a lock that was pushed: a clone that has not pulled yet knows nothing of that. Bytes are not
+mirrored: what a provider does not keep is lost with its machine, and is said to be.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -56,14 +56,10 @@ class Mirror:
         steps = self._folds[token].steps
         return steps[-1] if steps else None
 
-    def forget(self, known: Iterable[str] = ()) -> None:
-        """Leave out what nobody has to know: what was not taken, and settled tokens that are `known` without it.
-
-        Of settled ones only so many stay, the newest, that the mirror has an end.
-        """
-        without = frozenset(known)
+    def forget(self) -> None:
+        """Leave out what was not taken, and of settled tokens all but the newest, so that the mirror has an end."""
         settled = [token for token, fold in self._folds.items() if not fold.steps]
-        gone = {token for token in settled if token in without or self._folds[token].phase == "closed"}
+        gone = {token for token in settled if self._folds[token].phase == "closed"}
         left = [token for token in settled if token not in gone]
         for token in (*gone, *left[: max(0, len(left) - MOST_SETTLED)]):
             del self._events[token], self._folds[token]
@@ -93,6 +89,32 @@ def decode_mirror(data: bytes, lineage: str) -> Mirror:
             hints=("See what is wrong: imagebatch lock doctor",),
             code="journal.mirror_corrupt",
         ) from None
+
+
+def begun(events: Iterable[Event]) -> dict[str, list[Mirrored]]:
+    """The events of each token that has an intent among them."""
+    found: dict[str, list[Mirrored]] = {}
+    for event in events:
+        if isinstance(event, Mirrored) and (isinstance(event, Intended) or event.token in found):
+            found.setdefault(event.token, []).append(event)
+    return found
+
+
+def further(own: Sequence[Mirrored], theirs: Sequence[Mirrored]) -> Sequence[Mirrored]:
+    """What another machine's record of a token tells beyond this one's; nothing where this one's tells anything else.
+
+    That somebody doubts tells nothing.
+    """
+    known = {_told(event) for event in own if not isinstance(event, Doubted)}
+    if not known <= {_told(event) for event in theirs}:
+        return ()
+    return tuple(event for event in theirs if _told(event) not in known and not isinstance(event, Doubted))
+
+
+def _told(event: Mirrored) -> tuple[object, ...]:
+    """What an event says, without how it was addressed, priced or worded on its machine."""
+    names = ("step", "attempt", "part", "candidate", "generation", "status")
+    return (type(event), *(getattr(event, name, None) for name in names))
 
 
 def news(mirror: Mirror, ledger: Ledger) -> Sequence[Mirrored]:

@@ -1,10 +1,10 @@
 """A session's part in what runs on other machines see: nothing, the shared lease, or that and the journal's mirror."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
-from imagebatch.model.event import Event, Intended
+from imagebatch.model.event import Event
 from imagebatch.state.ledger import Ledger
-from imagebatch.state.mirror import Mirror, decode_mirror, news
+from imagebatch.state.mirror import Mirror, begun, decode_mirror, further, news
 from imagebatch.state.shared import SharedLease
 
 
@@ -55,23 +55,22 @@ class Sharing:
         return self._lease.release() if self._lease is not None else None
 
 
-def join(
-    lease: SharedLease, ledger: Ledger, own: Sequence[Event], lock: Mapping[str, bytes]
-) -> tuple[Sharing, Sequence[Event]]:
+def join(lease: SharedLease, ledger: Ledger, own: Sequence[Event]) -> tuple[Sharing, Sequence[Event]]:
     """Share under this lease; gives the events, too, that another machine left in the mirror and that are news here.
 
-    `own` are the events of this checkout's journal, `lock` the bytes of its lock's files. Raises StateError where the
-    mirror cannot be read.
+    `own` are the events of this checkout's journal. Raises StateError where the mirror cannot be read.
     """
     if not lease.remote.mirrored:
         return Sharing(lease), ()
     lineage = ledger.lock.lineage
     left = decode_mirror(lease.read_mirror(), lineage)
-    begun = {event.token for event in own if isinstance(event, Intended)}
-    mirror = Mirror(lineage, (event for token in left if token not in begun for event in left.events_of(token)))
-    for event in own:
-        mirror.take(event)
-    if lock and lease.remote.git.has_published(lock):
-        # Any clone of the remote's branches knows of these from its lock.
-        mirror.forget(ledger.locked_tokens())
-    return Sharing(lease, mirror), news(left, ledger)
+    ours = begun(own)
+    # Of a token that another machine has brought further, what stands there stays: it may be the only receipt.
+    beyond = {token: more for token in left if (more := further(ours.get(token, ()), left.events_of(token)))}
+    theirs = (token for token in left if token not in ours or token in beyond)
+    mirror = Mirror(lineage, (event for token in theirs for event in left.events_of(token)))
+    for token, events in ours.items():
+        for event in events if token not in beyond else ():
+            mirror.take(event)
+    told = (event for token, more in beyond.items() if token in ours for event in more)
+    return Sharing(lease, mirror), (*told, *news(left, ledger))

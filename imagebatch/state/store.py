@@ -37,7 +37,7 @@ from imagebatch.state.layout import NO_LOCK
 from imagebatch.state.lease import Lease, Owner, acquire_lease, release_lease, running_owner
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import LOCK_NAME, Lock, empty_lock
-from imagebatch.state.lockfile_io import LockOnDisk, lock_digest_on_disk, lock_files, read_lock, write_lock
+from imagebatch.state.lockfile_io import LockOnDisk, lock_digest_on_disk, read_lock, write_lock
 from imagebatch.state.shared import Remote, SharedLease, take_shared
 from imagebatch.state.sharing import Sharing, join
 
@@ -279,7 +279,7 @@ class Session:
 
         `warn` is told where it cannot be. Raises StateError where the journal's mirror cannot be read.
         """
-        sharing, heard = join(lease, self.ledger, tuple(self._journal.replay()), lock_files(self._root) or {})
+        sharing, heard = join(lease, self.ledger, tuple(self._journal.replay()))
         for event in heard:
             self.record(event)
         if heard:

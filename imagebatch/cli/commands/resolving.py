@@ -81,7 +81,7 @@ def _closed(doubts: "Sequence[Doubt]") -> str:
     if not doubts:
         return _NOTHING
     drawn = any(one.wanted for one in doubts)
-    after = "the next apply draws anew" if drawn else "nothing of it is wanted, so nothing is drawn"
+    after = "the next apply draws what is missing" if drawn else "nothing of it is wanted, so nothing is drawn"
     return f"Closed {counted(len(doubts), 'attempt')}; {after}."
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imagebatch.effects.git import GitFailed, Move, PlainGit
-from tests.repositories import ENVIRON, clone, git, publish, refs, save, server
+from tests.repositories import ENVIRON, clone, git, publish, server
 
 LEASE = f"refs/imagebatch/lease/{'a' * 32}"
 JOURNAL = f"refs/imagebatch/journal/{'a' * 32}"
@@ -162,7 +162,6 @@ def test_nothing_of_the_repository_runs(work: Path, tmp_path: Path) -> None:
     assert plain.push([Move(ref=LEASE, expect=None, to=commit)])
     assert plain.read_ref(LEASE) == commit
     plain.read(LEASE, commit)
-    plain.has_published({"file": b"text"})
     assert not mark.exists()
 
 
@@ -179,15 +178,3 @@ def test_no_key_and_no_prompt_reach_git(work: Path, tmp_path: Path) -> None:
     assert "GIT_DIR" not in text
     assert "GIT_TRACE" not in text
     assert "GIT_TERMINAL_PROMPT=0" in text
-
-
-def test_what_is_published_is_what_a_branch_of_the_remote_has(plain: PlainGit, work: Path, remote: Path) -> None:
-    assert plain.has_published({"file": b"text"})
-    assert not plain.has_published({"file": b"other"})
-    assert not plain.has_published({"missing": b""})
-    (work / "file").write_text("newer", encoding="utf-8")
-    git(work, "commit", "--quiet", "--all", "--message", "newer")
-    assert not plain.has_published({"file": b"newer"}), "nobody else has that commit"
-    save(work)
-    assert plain.has_published({"file": b"newer"})
-    assert refs(remote) == {}

@@ -456,10 +456,13 @@ def test_a_doubt_beside_a_picture_is_told_until_it_is_settled(beside: str, provi
     assert world.one(now, redraw=frozenset({"hero"})).action == "keep", "what is in doubt is asked for once more"
     assert world.one(None).reason == "in_doubt"
     again = world.one(now, in_doubt="resend")
-    if beside == BESIDE[1]:
-        assert (again.action, again.costs) == ("keep", ()), "a picture that stands was paid again"
-    else:
+    if beside == BESIDE[2]:
         assert (again.action, again.known) == ("retry", change.known)
+    else:
+        assert (again.action, again.costs) == ("keep", ()), "a picture that stands was paid again"
+    if beside == BESIDE[0]:
+        named = world.one(now, in_doubt="resend", resend=frozenset({"hero"}))
+        assert (named.action, named.attempt, named.known) == ("retry", 3, change.known)
     held = World().have("hero", entry_of(wanted, held=True)).doubt("hero", replace(lost, open_intent=True))
     assert held.one(now, in_doubt="resend").action == "keep"
 

@@ -11,7 +11,7 @@ from imagebatch.model.token import make_token
 from imagebatch.state import mirror as module
 from imagebatch.state.ledger import Ledger
 from imagebatch.state.lockfile import empty_lock
-from imagebatch.state.mirror import Mirror, decode_mirror, news
+from imagebatch.state.mirror import Mirror, Mirrored, decode_mirror, further, news
 from tests.unit.state.worlds import DRAW, LINEAGE, OTHER, TOKEN, entry, intended
 
 TAKEN = Accepted(step="create", token=TOKEN, attempt=1, generation="6f0c-77")
@@ -51,18 +51,40 @@ def test_what_was_not_taken_leaves_it_at_once(end: Event) -> None:
     assert made.encode() == b""
 
 
-def test_what_was_paid_stays_until_others_have_its_receipt() -> None:
-    made = mirror(intended(), TAKEN, DONE)
-    made.forget()
-    assert list(made) == [TOKEN]
-    made.forget({TOKEN})
-    assert made.encode() == b""
+def test_what_was_paid_or_is_open_stays() -> None:
+    for events in ((intended(), TAKEN, DONE), (intended(), LOST)):
+        made = mirror(*events)
+        made.forget()
+        assert list(made) == [TOKEN]
 
 
-def test_what_is_open_stays_whatever_is_known() -> None:
-    made = mirror(intended(), LOST)
-    made.forget({TOKEN})
-    assert list(made) == [TOKEN]
+@pytest.mark.parametrize(
+    ("own", "theirs", "beyond"),
+    [
+        ((intended(),), (intended(), TAKEN, DONE), (TAKEN, DONE)),
+        ((intended(), LOST), (intended(again=True), TAKEN), (TAKEN,)),
+        ((intended(), TAKEN), (intended(), TAKEN, DONE), (DONE,)),
+        ((intended(), TAKEN), (intended(), LOST), ()),
+        ((intended(), TAKEN, DONE), (intended(), TAKEN), ()),
+        ((intended(), UNTAKEN), (intended(), TAKEN), ()),
+        ((intended(),), (intended(), LOST), ()),
+        ((), (intended(), TAKEN), (intended(), TAKEN)),
+    ],
+    ids=[
+        "done elsewhere",
+        "a doubt settled",
+        "its end",
+        "own is further",
+        "own is whole",
+        "they differ",
+        "a doubt",
+        "new",
+    ],
+)
+def test_what_another_machine_tells_beyond_ones_own(
+    own: tuple[Mirrored, ...], theirs: tuple[Mirrored, ...], beyond: tuple[Mirrored, ...]
+) -> None:
+    assert tuple(further(own, theirs)) == beyond
 
 
 def test_it_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
