@@ -12,8 +12,10 @@ RESTORE_HINTS: Final = (
 )
 MERGE_HINTS: Final = (
     "Keep the blocks of both sides without the marks; of an address that both have, either one",
-    "Or, only on the machine that drew your side (another would pay for it again), take theirs and adopt yours: "
-    "git checkout --theirs imagebatch.lock && imagebatch apply",
+    (
+        "Or, only on the machine that drew your side (another would pay for it again), take theirs and adopt yours: "
+        "git checkout --theirs imagebatch.lock && imagebatch apply"
+    ),
     "See what is wrong: imagebatch lock doctor",
 )
 

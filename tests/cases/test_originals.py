@@ -277,6 +277,24 @@ def test_ci_pays_nothing_while_the_shared_folder_is_not_there(tmp_path: Path, si
     assert (ran.code, len(_originals(tmp_path / "shared"))) == (0, 2), str(ran)
 
 
+def test_nothing_missing_is_paid_again_while_the_shared_folder_is_not_there(
+    tmp_path: Path, simulated: Simulated
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    first = _checkout(tmp_path, simulated, "a", share=f"dir:{shared}")
+    assert first.run(*APPLY).code == 0
+    second = _clone(tmp_path, first, "b")
+    shared.rename(tmp_path / "unmounted")
+    assert "is not there; what lies only there counts as missing here" in second.run("plan").out
+    ran = second.run(*APPLY, "--force", "missing")
+    assert (ran.code, ran.codes, len(second.billed())) == (4, frozenset({"store.unmounted"}), 0), str(ran)
+    (tmp_path / "unmounted").rename(shared)
+    ran = second.run(*APPLY, "--force", "missing")
+    assert (ran.code, len(second.billed())) == (0, 0), str(ran)
+    assert _outputs(second) == _outputs(first)
+
+
 def test_one_rotten_original_holds_up_no_other(tmp_path: Path, simulated: Simulated) -> None:
     world = _checkout(tmp_path, simulated, "a")
     assert world.run(*APPLY).code == 0

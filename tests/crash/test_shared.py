@@ -32,6 +32,7 @@ assets:
     params: {model: MODEL, size: 1024x640, quality: low, output_format: jpeg}
     output: "outputs/mug-{{ number }}.jpg"
 """
+BLIND_MUGS = MUGS.replace("PROVIDER", "retouch").replace("MODEL", "gpt-image-2")
 LEASE = "state: {lease: git, remote: origin}\n"
 MIRROR = "journal: {mirror: git, remote: origin}\n"
 
@@ -335,24 +336,61 @@ def test_a_machine_that_vanishes_anywhere_leaves_nothing_that_is_paid_twice_or_n
     )
 
 
-def test_a_picture_leaves_the_mirror_once_a_branch_of_the_remote_has_its_receipt(
-    bench: Bench, machines: Machines
+def test_a_clone_that_has_not_pulled_pays_for_nothing_that_was_paid_and_pushed_meanwhile(
+    bench: Bench, machines: Machines, second: Server
 ) -> None:
-    folder = machines.publish(LEASE, MIRROR, manifest=KITES)
+    folder = machines.publish(LEASE, MIRROR, manifest=BLIND_MUGS)
+    behind = machines.another()
     assert bench.apply().code == 0
     assert [ref.split("/")[2] for ref in refs(machines.remote)] == ["journal"]
-    assert bench.apply().code == 0
-    assert refs(machines.remote), "the lock is here only: the mirror is all that another machine has"
     save(folder)
     assert bench.apply().code == 0
-    assert refs(machines.remote) == {}
+    billed = bench.bills()
+    for words in (("apply", "-y"), ("apply", "-y"), ("apply", "-y", "--in-doubt", "resend")):
+        run = machines.run(second, behind, *words)
+        assert run.code == 3, run.out + run.err
+        assert "git pull" in run.out
+    assert bench.bills() == billed
+    (behind / "imagebatch.lock").unlink()  # it has nothing that the other's has not
+    git(behind, "pull", "--quiet")
+    assert machines.run(second, behind, "apply", "-y").code in {0, 3}
+    assert bench.bills() == billed
+
+
+def test_a_machine_that_comes_back_hears_how_its_own_doubt_ended(
+    bench: Bench, machines: Machines, second: Server
+) -> None:
+    folder = machines.publish(LEASE, MIRROR, manifest=BLIND_MUGS.replace("[1, 2, 3]", "[1]"))
+    lineage = (folder / "imagebatch.yaml").read_text("utf-8").partition("lineage: ")[2][:32]
+    bench.script(rule("create", delay_s=20))
+    first = bench.start("apply", "-y")
+    bench.until("create")
+    first.signal(signal.SIGKILL)
+    first.wait()
+    bench.clear()
+    other = machines.another()
+    released(machines, second, other)
+    assert machines.run(second, other, "apply", "-y").code == 3
+    assert machines.run(second, other, "resolve", "mug", "--abandon").code == 0
+    assert machines.run(second, other, "apply", "-y").code == 0
+    (entry,) = entries(other).values()
+    billed = bench.bills()
+    for words in (("apply", "-y"), ("apply", "-y", "--in-doubt", "resend")):
+        back = machines.run(bench.server, folder, *words)
+        assert back.code == 3, back.out + back.err
+        assert "in doubt" not in back.out
+    third = machines.another()
+    told = machines.run(second, third, "apply", "-y")
+    assert told.code == 3, told.out + told.err
+    assert "in doubt" not in told.out
+    assert bench.bills() == billed, "what another machine had drawn was paid again"
+    assert mirrored(machines.remote, lineage) == {entry.token}
 
 
 def test_a_doubt_that_was_resolved_on_another_machine_does_not_come_back(
     bench: Bench, machines: Machines, second: Server
 ) -> None:
-    manifest = MUGS.replace("PROVIDER", "retouch").replace("MODEL", "gpt-image-2").replace("[1, 2, 3]", "[1]")
-    machines.publish(LEASE, MIRROR, manifest=manifest)
+    machines.publish(LEASE, MIRROR, manifest=BLIND_MUGS.replace("[1, 2, 3]", "[1]"))
     bench.script(rule("create", delay_s=20))
     first = bench.start("apply", "-y")
     bench.until("create")
