@@ -228,3 +228,20 @@ def test_what_is_in_the_store_by_now_is_removed_and_what_is_no_picture_of_ours_s
     place.write_bytes(b"no picture")
     fine(world)
     assert place.read_bytes() == b"no picture"
+
+
+def test_what_was_done_and_paid_is_told_where_an_error_ends_the_run(world: World, face: str) -> None:
+    foxes(world, face, 2)
+
+    def hook(effect: str) -> None:
+        if "ledger.csv" in effect:
+            raise failing(errno.EACCES)(effect)
+
+    with watched(hook):
+        ran = world.run("apply", "-y")
+    assert ran.code == 1, str(ran)
+    assert "Done: 2 created" in ran.out
+    assert "Paid: 0.20 USD." in ran.out
+    assert "[disk.denied]" in ran.err
+    assert world.run("apply", "-y").code == 0
+    assert len(world.billed()) == 2

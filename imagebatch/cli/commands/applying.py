@@ -233,6 +233,9 @@ def carry_out(
                 last_word=shell.screen.from_here(LAST_WORD),
                 came_to=session.came_to,
             )
+        except Exception:
+            session.tell_what_came()
+            raise
         finally:
             if not session.approved:
                 not_approved()
@@ -265,6 +268,8 @@ class _Session:
     brief: bool
     shown: bool = field(default=False)
     approved: bool = field(default=False)
+    planned: "Planned | None" = field(default=None)
+    result: "RunResult | None" = field(default=None)
 
     def approve(self, planned: "Planned") -> bool:
         """Show the plan, refuse what is blocked, ask where nobody said yes yet."""
@@ -291,12 +296,22 @@ class _Session:
 
     def came_to(self, result: "RunResult") -> None:
         """Keep what the run came to for the last line, whatever ends the command."""
+        self.result = result
         context = click.get_current_context(silent=True)
         if context is not None:
             context.meta[CAME_TO] = result
 
+    def tell_what_came(self) -> None:
+        """Say what was done and paid where an error ends the command; a stream of JSON has its own last line."""
+        if self.result is None or self.planned is None or self.shell.json:
+            return
+        paint = self.shell.screen.out_paint
+        lines = _result_lines(self.planned, self.result, paint, verbose=bool(self.shell.verbose))
+        self.shell.screen.lines(["", *lines])
+
     def _show(self, planned: "Planned") -> None:
         note_outputs(planned=dict(planned.plan.counts))
+        self.planned = planned
         worth = not self.brief and has_changes(planned)
         if self.shell.json:
             from imagebatch.cli.views.events_json import plan_lines
@@ -386,13 +401,12 @@ def _report_lines(shell: Shell, applied: "Applied") -> list[str]:
         lines += unpicked_lines(plan.unpicked, paint)
         lines.append(nothing_line(plan, paint=paint, simulated=applied.planned.simulated))
         return lines if applied.result is None else [*lines, *only_here_lines(applied.result.only_here, paint)]
-    return ["", *_result_lines(applied, applied.result, paint, verbose=bool(shell.verbose))]
+    return ["", *_result_lines(applied.planned, applied.result, paint, verbose=bool(shell.verbose))]
 
 
-def _result_lines(applied: "Applied", result: "RunResult", paint: "Paint", *, verbose: bool = False) -> list[str]:
+def _result_lines(planned: "Planned", result: "RunResult", paint: "Paint", *, verbose: bool = False) -> list[str]:
     from imagebatch.cli.views.result_text import result_lines
 
-    planned = applied.planned
     variants = [planned.variants[one.address] for one in result.outcomes if one.address in planned.variants]
     asked = {variant.provider for variant in variants}
     simulated = [alias for alias in planned.simulated if alias in asked]
@@ -409,5 +423,5 @@ def _summarise(shell: Shell, applied: "Applied") -> None:
     from imagebatch.run.result import OnlyHere
 
     alone = replace(applied.result, only_here=OnlyHere())
-    last = _result_lines(applied, alone, Paint())[-1]
+    last = _result_lines(applied.planned, alone, Paint())[-1]
     write_summary(shell.environ, shell.screen, result_markdown(applied.result, last))
