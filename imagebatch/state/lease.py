@@ -129,7 +129,7 @@ def this_process(command: str) -> Owner:
 def running_owner(folder: Path) -> Owner | None:
     """Who seems to be writing now, without taking any lock: what `plan` tells. Another host's owner counts as alive."""
     owner = read_owner(folder)
-    if owner is None or (owner.host == seams.processes.host() and not _is_alive(owner)):
+    if owner is None or (owner.host == seams.processes.host() and not is_alive(owner)):
         return None
     return owner
 
@@ -150,7 +150,7 @@ def release_lease(folder: Path, *, lease_id: str | None = None) -> Owner | None:
             hints=("See who holds it: imagebatch lock show",),
             code="lock.wrong_id",
         )
-    if lease_id is None and (owner.host != seams.processes.host() or _is_alive(owner)):
+    if lease_id is None and (owner.host != seams.processes.host() or is_alive(owner)):
         raise _held(owner)
     remove(folder / OWNER_NAME)
     if lease_id is not None:
@@ -263,7 +263,7 @@ def _still_beats(folder: Path, left: Owner) -> bool:
     return False
 
 
-def _is_alive(owner: Owner) -> bool:
+def is_alive(owner: Owner) -> bool:
     """Whether the process of an owner on this host runs, and is not a later one of the same number."""
     alive = seams.processes.is_alive(owner.pid)
     if alive is not True:

@@ -21,7 +21,7 @@ from imagebatch.effects import seams
 from imagebatch.effects.git import Git, GitFailed, Move
 from imagebatch.errors import ImagebatchError, RefusedError, StateError
 from imagebatch.state.files import read_regular, write_atomic
-from imagebatch.state.lease import Owner, decode_owner, encode_owner, this_process
+from imagebatch.state.lease import Owner, decode_owner, encode_owner, is_alive, this_process
 from imagebatch.state.strict import Fields, parse_json
 
 IDS_NAME: Final = "lease-shared.json"
@@ -218,6 +218,15 @@ class SharedLease:
         )
 
 
+def _is_dead(holder: Owner) -> bool:
+    """Whether a holder of this host runs no more: one that lives works on in a checkout that this one is a copy of."""
+    own = seams.processes
+    if holder.host != own.host():
+        return False
+    # Where the system cannot be asked (None) the checkout's own lock, which this run holds, has decided.
+    return holder.pid == own.pid() or not own.is_alive(holder.pid) or not is_alive(holder)
+
+
 def take_shared(
     remote: Remote,
     lineage: str,
@@ -241,7 +250,7 @@ def take_shared(
         while True:
             actual = remote.git.read_ref(ref)
             holder = None if actual is None else _holder(remote.git, ref, actual)
-            if holder is None or (holder.host == seams.processes.host() and holder.id in ours):
+            if holder is None or (holder.id in ours and _is_dead(holder)):
                 if remote.git.push([Move(ref=ref, expect=actual, to=commit)]):
                     break
                 continue

@@ -16,7 +16,7 @@ import pytest
 
 from tests.crash.benches import KITES, ONE, Bench, rule
 from tests.crash.checking import entries, troubled
-from tests.crash.projects import write_manifest
+from tests.crash.projects import copy_project, write_manifest
 from tests.crash.sweeping import PLACES
 from tests.crash.tally import Account, Tally
 from tests.program.running import Place, Run, Server
@@ -113,6 +113,23 @@ def test_a_second_machine_is_refused_and_pays_nothing(bench: Bench, machines: Ma
     assert refs(machines.remote) == {}, "the lease was not given back"
     again = machines.run(second, machines.another(), "apply", "-y")
     assert (again.code, bench.billed()) == (0, {"create": 6}), again.out + again.err
+
+
+def test_a_copy_of_a_running_checkout_is_refused_and_one_of_a_dead_one_goes_on(
+    bench: Bench, machines: Machines, second: Server
+) -> None:
+    folder = machines.publish(LEASE, manifest=KITES)
+    bench.script(rule("create", times=1, delay_s=1.5))
+    first = bench.start("apply", "-y")
+    bench.until("create")
+    copy = copy_project(folder, folder.with_name("copy"))
+    refused = machines.run(second, copy, "apply", "-y")
+    assert (refused.code, "[lock.held]" in refused.err) == (4, True), refused.out + refused.err
+    first.signal(signal.SIGKILL)
+    first.wait()
+    after = machines.run(second, copy, "apply", "-y")
+    assert after.code == 0, after.out + after.err
+    assert bench.billed() == {"create": 6}
 
 
 def test_one_that_waits_for_the_lease_goes_on_when_it_is_free(bench: Bench, machines: Machines, second: Server) -> None:
