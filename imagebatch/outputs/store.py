@@ -87,7 +87,9 @@ class Store:
         """
         if self.holds(sha256):
             return True
-        return any(self._taken(source, sha256) for shelf in self._beyond if (source := shelf.find(sha256)) is not None)
+        return any(
+            self._taken(shelf, source, sha256) for shelf in self._beyond if (source := shelf.find(sha256)) is not None
+        )
 
     def hashes(self) -> frozenset[str]:
         """All hashes that the store itself has by name."""
@@ -132,7 +134,7 @@ class Store:
             remove(path)
         return len(left)
 
-    def _taken(self, source: Path, sha256: str) -> bool:
+    def _taken(self, shelf: Shelf, source: Path, sha256: str) -> bool:
         if source in self._broken:
             return False
         with disk_errors(str(self.folder), "Nothing was lost.", gone=True):
@@ -141,7 +143,8 @@ class Store:
             if copy_hashed(source, fresh) == sha256:
                 self._adopted(fresh, sha256, source.suffix.removeprefix("."))
                 return True
-            self._broken[source] = "has other bytes than its name says"
+            aside = ", and was put aside" if shelf.put_aside(source) else ""
+            self._broken[source] = f"has other bytes than its name says{aside}"
         except OSError as error:
             if error.errno in CODES:  # which reading never gives
                 with disk_errors(str(self.folder), "Nothing was lost.", gone=True):

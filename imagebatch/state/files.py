@@ -35,19 +35,25 @@ WRITTEN_FIRST: Final = (
 def disk_error(error: OSError, path: Path, doing: str) -> StateError:
     """A foreign error of the disk in our words; `doing` completes 'imagebatch could not …'."""
     code, what = _CODES.get(error.errno or 0, ("disk.io", error.strerror or str(error)))
+    name = _named(path)
     return StateError(
         "the state cannot be kept on disk",
-        f"imagebatch could not {doing} {path.name}: {what}. {WRITTEN_FIRST}",
+        f"imagebatch could not {doing} {name}: {what}. {WRITTEN_FIRST}",
         hints=(f"Make room or give rights in {path.parent.name or '.'}, then run the same command again",),
         code=code,
-        path=path.name,
+        path=name,
     )
+
+
+def _named(path: Path) -> str:
+    """A file of the state as people find it from the project's root."""
+    return f"{path.parent.name}/{path.name}" if path.parent.name == ".imagebatch" else path.name
 
 
 def link_error(path: Path, kind: Literal["file", "folder"] = "file") -> StateError:
     """A file or folder of ours is a link, or something else."""
     thing = "a regular file" if kind == "file" else "a folder"
-    name = f"{path.parent.name}/{path.name}" if path.parent.name == ".imagebatch" else path.name
+    name = _named(path)
     return StateError(
         f"a {kind} of imagebatch is a link",
         f"{name} is a link or not {thing}. Following it could write outside the project.",

@@ -346,10 +346,15 @@ def note_down(connection: sqlite3.Connection, notes: dict[str, str]) -> None:
 
 
 def _damaged(path: Path, what: str) -> StateError:
+    name = f".imagebatch/{path.name}"
     return StateError(
-        "the journal is damaged",
-        f"{path.name} cannot be trusted: {what}. It may hold paid attempts, so nothing is sent until that is settled.",
-        hints=("See what can be saved: imagebatch lock doctor",),
+        f"{'the journal' if path.name == 'journal.db' else 'a database of imagebatch'} is damaged",
+        f"{name} cannot be trusted: {what}. It may hold paid attempts, so nothing is sent until that is settled: what "
+        "only it knew and no provider lists would be paid again.",
+        hints=(
+            f"Put a copy of {name} back, if there is one",
+            f"Without one: mv {name} {path.name}.damaged, and read `imagebatch plan` before you apply",
+        ),
         code="journal.corrupt",
-        path=f".imagebatch/{path.name}",
+        path=name,
     )

@@ -99,6 +99,13 @@ def test_a_corrupted_original_that_nobody_can_send_again_is_not_paid_again(
     assert (ran.code, len(second.billed())) == (3, 0), str(ran)
     assert (second.project / "out/fox.jpg").exists()
     assert not (second.project / "out/owl.png").exists()
+    assert "and was put aside" in ran.out + ran.err
+    assert len(_originals(shared)) == 1
+    ran = first.run(*APPLY)
+    assert (ran.code, _only_here(ran), len(_originals(shared))) == (0, 0, 2), "who has it shares it again"
+    ran = second.run(*APPLY)
+    assert (ran.code, len(second.billed())) == (0, 0), str(ran)
+    assert _outputs(second) == _outputs(first)
 
 
 def test_the_last_copy_is_kept_where_the_shared_one_is_rotten(tmp_path: Path, simulated: Simulated) -> None:

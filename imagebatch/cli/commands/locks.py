@@ -32,7 +32,11 @@ def show(shell: Shell, *, selectors: tuple[str, ...], exclude: tuple[str, ...]) 
         shell.screen.json_line(json_text(document))
         return EXIT_OK
     paint = shell.screen.out_paint
-    lines = [f"lineage  {found.lineage}", f"entries  {found.total}", f"held by  {shown(found.owner or 'nobody')}"]
+    lines = [
+        f"lineage  {found.lineage or 'none: there is no lock yet'}",
+        f"entries  {found.total}",
+        f"held by  {shown(found.owner or 'nobody')}",
+    ]
     lines += [f"on the remote  {shown(found.shared)}"] if found.shared is not None else []
     if not selectors:
         lines += ["", *(f"  {shown(address)}  {paint(status, 'dim')}" for address, status in found.statuses.items())]
