@@ -1,7 +1,9 @@
 """A real headless Chromium, and a small project that is drawn and shown in it."""
 
+import asyncio
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,3 +108,11 @@ def own(shown: Project, tmp_path: Path) -> Project:
 async def watched(browser: Browser) -> Watched:
     """A fresh page, watched."""
     return await Watched.of(await browser.new_page())
+
+
+async def until(page: Page, holds: str) -> None:
+    """Wait for an expression to be true; asked anew each time, as the page's own policy forbids it to ask itself."""
+    deadline = time.monotonic() + 30
+    while not await page.evaluate(holds):
+        assert time.monotonic() < deadline, f"it never came to {holds}"
+        await asyncio.sleep(0.02)

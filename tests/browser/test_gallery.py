@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Watched, until
 from tests.cli.conftest import Project
 
 pytestmark = pytest.mark.slow
@@ -126,7 +126,7 @@ async def test_a_picture_is_seen_large_and_a_redraw_beside_what_was_before(shown
     await page.goto(address(shown, "asset-hero.html"))
     await page.click(".shot a >> nth=0")
     await expect(page.locator("#viewer")).to_be_visible()
-    await page.wait_for_function("document.querySelector('#viewer img').naturalWidth > 384")
+    await until(page, "document.querySelector('#viewer img').naturalWidth > 384")
     await page.keyboard.press("Escape")
     card = page.locator(".card", has_text="soft fog").first
     await expect(card.locator("ins")).to_contain_text("soft fog")

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from imagebatch.manifest.picks import decode_picks
 from imagebatch.model.picks import Picks
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Watched, until
 from tests.cli.conftest import Project
 from tests.program.served import Served
 
@@ -127,7 +127,7 @@ async def test_two_candidates_stand_side_by_side(own: Project, served: Served, b
     await page.keyboard.press("c")
     sides = page.locator("#compare .choose")
     await expect(sides).to_have_text(["pick 1", "pick 2"])
-    await page.wait_for_function("[...document.querySelectorAll('#compare img')].every(i => i.naturalWidth > 384)")
+    await until(page, "[...document.querySelectorAll('#compare img')].every(i => i.naturalWidth > 384)")
     left, right = [await page.locator("#compare img").nth(side).bounding_box() for side in (0, 1)]
     assert left is not None
     assert right is not None
