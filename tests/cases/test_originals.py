@@ -32,6 +32,15 @@ def _checkout(tmp_path: Path, simulated: Simulated, where: str, **store: Any) ->
     return world
 
 
+def _drawn_and_shared(tmp_path: Path, simulated: Simulated) -> tuple[Path, World]:
+    """A shared folder, and the checkout that has drawn what lies there."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    first = _checkout(tmp_path, simulated, "a", share=f"dir:{shared}")
+    assert first.run(*APPLY).code == 0
+    return shared, first
+
+
 def _clone(tmp_path: Path, of: World, where: str) -> World:
     """What git brings to another machine: everything but outputs and `.imagebatch/`."""
     world = World(name=tmp_path.name, base=tmp_path / where, simulated=of.simulated)
@@ -70,10 +79,7 @@ def test_a_second_checkout_pays_and_fetches_nothing(tmp_path: Path, simulated: S
 
 
 def test_a_corrupted_original_is_refused_and_fetched_again(tmp_path: Path, simulated: Simulated) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    first = _checkout(tmp_path, simulated, "a", share=f"dir:{shared}")
-    assert first.run(*APPLY).code == 0
+    shared, first = _drawn_and_shared(tmp_path, simulated)
     (fox,) = (path for path in _originals(shared) if path.suffix == ".jpg")
     good = fox.read_bytes()
     fox.write_bytes(good[:-1] + b"?")
@@ -88,10 +94,7 @@ def test_a_corrupted_original_is_refused_and_fetched_again(tmp_path: Path, simul
 def test_a_corrupted_original_that_nobody_can_send_again_is_not_paid_again(
     tmp_path: Path, simulated: Simulated
 ) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    first = _checkout(tmp_path, simulated, "a", share=f"dir:{shared}")
-    assert first.run(*APPLY).code == 0
+    shared, first = _drawn_and_shared(tmp_path, simulated)
     (owl,) = (path for path in _originals(shared) if path.suffix == ".png")
     owl.write_bytes(b"no picture at all")
     second = _clone(tmp_path, first, "b")
@@ -109,10 +112,7 @@ def test_a_corrupted_original_that_nobody_can_send_again_is_not_paid_again(
 
 
 def test_the_last_copy_is_kept_where_the_shared_one_is_rotten(tmp_path: Path, simulated: Simulated) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    first = _checkout(tmp_path, simulated, "a", share=f"dir:{shared}")
-    assert first.run(*APPLY).code == 0
+    shared, first = _drawn_and_shared(tmp_path, simulated)
     (owl,) = (path for path in _originals(shared) if path.suffix == ".png")
     good = owl.read_bytes()
     owl.write_bytes(b"rotten")
@@ -153,10 +153,7 @@ def test_a_folder_that_takes_nothing_is_a_warning_with_the_number(
 def test_a_folder_that_is_full_or_read_only_gives_what_it_has(
     number: int, tmp_path: Path, simulated: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    first = _checkout(tmp_path, simulated, "a", share=f"dir:{shared}")
-    assert first.run(*APPLY).code == 0
+    shared, first = _drawn_and_shared(tmp_path, simulated)
     second = _clone(tmp_path, first, "b")
     elk = {"elk": {"prompt": "an elk", "output": "out/elk.jpg"}, "emu": {"prompt": "an emu", "output": "out/emu.jpg"}}
     manifest = json.loads((second.project / "manifests/case.yaml").read_text("utf-8"))["assets"]
@@ -287,10 +284,7 @@ def test_ci_pays_nothing_while_the_shared_folder_is_not_there(tmp_path: Path, si
 def test_nothing_missing_is_paid_again_while_the_shared_folder_is_not_there(
     tmp_path: Path, simulated: Simulated
 ) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    first = _checkout(tmp_path, simulated, "a", share=f"dir:{shared}")
-    assert first.run(*APPLY).code == 0
+    shared, first = _drawn_and_shared(tmp_path, simulated)
     second = _clone(tmp_path, first, "b")
     shared.rename(tmp_path / "unmounted")
     assert "is not there; what lies only there counts as missing here" in second.run("plan").out
@@ -328,10 +322,7 @@ def test_a_rehearsal_and_the_simulator_share_and_count_nothing(tmp_path: Path, s
 
 
 def test_gc_leaves_a_shared_folder_alone_unless_told(tmp_path: Path, simulated: Simulated) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    first = _checkout(tmp_path, simulated, "a", share=f"dir:{shared}")
-    assert first.run(*APPLY).code == 0
+    shared, first = _drawn_and_shared(tmp_path, simulated)
     second = World(name=f"{tmp_path.name}-other", base=tmp_path / "b", simulated=simulated)
     second.write("imagebatch.yaml", second.project_file(lineage=second.lineage, store={"share": f"dir:{shared}"}))
     second.assets({"elk": {"prompt": "an elk", "output": "out/elk.jpg"}})
