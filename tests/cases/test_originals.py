@@ -322,7 +322,7 @@ def test_a_rehearsal_and_the_simulator_share_and_count_nothing(tmp_path: Path, s
 
 
 def test_gc_leaves_a_shared_folder_alone_unless_told(tmp_path: Path, simulated: Simulated) -> None:
-    shared, first = _drawn_and_shared(tmp_path, simulated)
+    shared, _ = _drawn_and_shared(tmp_path, simulated)
     second = World(name=f"{tmp_path.name}-other", base=tmp_path / "b", simulated=simulated)
     second.write("imagebatch.yaml", second.project_file(lineage=second.lineage, store={"share": f"dir:{shared}"}))
     second.assets({"elk": {"prompt": "an elk", "output": "out/elk.jpg"}})
