@@ -3,12 +3,12 @@
 import shlex
 from collections.abc import Iterator
 
-from imagebatch.effects.files import is_folder
 from imagebatch.errors import ImagebatchError
 from imagebatch.pipeline.beyond import named, share
 from imagebatch.pipeline.doctor import Finding, fault_finding
 from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.project import Project
+from imagebatch.pipeline.unmounted import is_unmounted
 from imagebatch.state.store import StateStore
 
 
@@ -16,12 +16,13 @@ def findings(project: Project) -> Iterator[Finding]:
     """Count the originals and those on this machine only; nothing is copied, nothing told of a damaged lock."""
     try:
         ledger = StateStore(project.home).open_for_plan(lineage=None).ledger
-        count = len(set(named(ledger)))
+        wanted = set(named(ledger))
     except ImagebatchError:
         return  # it is told where the state is looked at
     try:
         told: list[str] = []
         originals = originals_of(project)
+        count = sum(map(originals.store.holds, wanted))
         only = share(originals, ledger, environ=project.setup.variables, warn=told.append, stopped=True)
     except ImagebatchError as error:
         yield fault_finding("originals", error)
@@ -29,13 +30,14 @@ def findings(project: Project) -> Iterator[Finding]:
     for text in told:
         yield Finding(check="originals", state="look", text=f"originals: {text}")
     kept = originals.settings.share
-    if originals.shared is not None and not is_folder(originals.shared.folder):
-        text = f"originals: {originals.named(originals.shared.folder)} is no folder, or its disk is not mounted"
+    if is_unmounted(project):
+        text = f"originals: {originals.settings.folder} is no folder, or its disk is not mounted"
         hint = f"mkdir {shlex.quote(str(originals.settings.folder))}"
         yield Finding(check="originals", state="look", text=text, hint=hint)
     if not only.count:
-        text = "originals: none yet" if not count else f"originals: {count}, all of them beyond this machine, too"
-        yield Finding(check="originals", state="ok", text=text)
+        text = f"originals: {count} here, all of them beyond this machine, too" if count else "originals: none here"
+        away = f"; the lock names {len(wanted)}" if len(wanted) > count else ""
+        yield Finding(check="originals", state="ok", text=text + away)
         return
     text = f"originals: {only.count} of {count} exist only on this machine"
     if kept == "none":

@@ -222,9 +222,6 @@ class PlainGit:
             return False
         return True
 
-    def _hash(self, data: bytes) -> str:
-        return self._text("hash-object", "--no-filters", "--stdin", data=data)
-
     def _text(self, *words: str, data: bytes = b"") -> str:
         return self._git(*words, data=data).decode("utf-8", "replace").strip()
 

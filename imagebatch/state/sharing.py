@@ -66,11 +66,9 @@ def join(lease: SharedLease, ledger: Ledger, own: Sequence[Event]) -> tuple[Shar
     left = decode_mirror(lease.read_mirror(), lineage)
     ours = begun(own)
     # Of a token that another machine has brought further, what stands there stays: it may be the only receipt.
-    beyond = {token: more for token in left if (more := further(ours.get(token, ()), left.events_of(token)))}
+    beyond = {token: more for token in ours if (more := further(ours[token], left.events_of(token)))}
     theirs = (token for token in left if token not in ours or token in beyond)
     mirror = Mirror(lineage, (event for token in theirs for event in left.events_of(token)))
-    for token, events in ours.items():
-        for event in events if token not in beyond else ():
-            mirror.take(event)
-    told = (event for token, more in beyond.items() if token in ours for event in more)
-    return Sharing(lease, mirror), (*told, *news(left, ledger))
+    for event in (event for token, events in ours.items() if token not in beyond for event in events):
+        mirror.take(event)
+    return Sharing(lease, mirror), (*(event for more in beyond.values() for event in more), *news(left, ledger))

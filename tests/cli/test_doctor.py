@@ -90,7 +90,7 @@ def test_faults_of_the_files_are_told_with_their_places_and_everything_else_is_l
 
 
 def test_originals_are_counted_and_what_is_not_shared_is_worth_a_look(project: Project, tmp_path: Path) -> None:
-    assert of(project.run("doctor", "--json"), "originals")[0]["text"] == "originals: none yet"
+    assert of(project.run("doctor", "--json"), "originals")[0]["text"] == "originals: none here"
     with start(tmp_path / "provider", "fast") as provider:
         use(project, provider.all_images_url)
         key = {"ALL_IMAGES_API_KEY": "a-key-of-this-test"}
@@ -111,6 +111,9 @@ def test_originals_are_counted_and_what_is_not_shared_is_worth_a_look(project: P
         (told,) = of(project.run("doctor", "--json", **key), "originals")
     assert told["state"] == "ok"
     assert told["text"].endswith("all of them beyond this machine, too")
+    (project.root / ".imagebatch" / "store").rename(tmp_path / "elsewhere")
+    (told,) = of(project.run("doctor", "--json"), "originals")
+    assert told["text"].startswith("originals: none here; the lock names ")
 
 
 def test_a_lock_that_git_ignores_and_keys_and_state_that_it_has_are_bad(project: Project) -> None:
