@@ -20,6 +20,8 @@ from imagebatch.errors import ImagebatchError
 from imagebatch.pipeline.doctor import Finding, examine, fault_finding
 from imagebatch.pipeline.keys import secrets_in
 from imagebatch.pipeline.project import Project, Setup, load
+from imagebatch.providers.registry import SIMULATED
+from imagebatch.state.store import StateStore
 
 _MOST_PROBLEMS = 20
 
@@ -56,7 +58,7 @@ def check_up(wanted: Checkup) -> Iterator[Finding]:
         yield from providers.findings(project)
         if wanted.online:
             yield from providers.online(project)
-    yield from repository.findings(setup.root, _keys(project, setup.variables))
+    yield from repository.findings(setup.root, _keys(project, setup.variables), simulated=_is_simulated(setup))
     yield from surroundings.clock()
     yield from surroundings.environment(setup.variables, wanted.variables)
     yield surroundings.names(foreign_encoding())
@@ -89,6 +91,16 @@ def _state(setup: Setup) -> Iterator[Finding]:
         yield disk.lease(setup.home)
     except ImagebatchError as error:
         yield fault_finding("lease", error)
+
+
+def _is_simulated(setup: Setup) -> bool:
+    """Whether the lock names pictures, and none that was drawn for money."""
+    try:
+        ledger = StateStore(setup.home).open_for_plan(lineage=None).ledger
+        types = {ledger.glance(address).type for address in ledger}
+    except ImagebatchError:
+        return False  # it is told where the state is looked at
+    return bool(types) and all(name.startswith(SIMULATED) for name in types)
 
 
 def _machine(setup: Setup, project: Project | None) -> Iterator[Finding]:

@@ -17,9 +17,10 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """What git says: `ignored`, `tracked` and `changed` speak of the lock, None where there is no lock."""
+    """What git says: `ignored`, `tracked`, `changed` speak of the lock, whose pictures are all `simulated` or not."""
 
     lock: bool
+    simulated: bool = False
     ignored: bool = False
     tracked: bool = False
     changed: bool = False
@@ -28,8 +29,11 @@ class Repository:
     keys: tuple[tuple[str, str], ...] = ()
 
 
-def findings(root: Path, keys: Mapping[str, str]) -> Iterator[Finding]:
-    """Ask git; `keys` are values by the names of their variables, looked for in what is committed."""
+def findings(root: Path, keys: Mapping[str, str], *, simulated: bool) -> Iterator[Finding]:
+    """Ask git; `keys` are values by the names of their variables, looked for in what is committed.
+
+    `simulated` says of the lock's pictures that none was drawn for money.
+    """
     if not has_git():
         yield Finding(
             check="git", state="look", text="git is not installed, so nobody keeps the lock", hint="install git"
@@ -44,11 +48,12 @@ def findings(root: Path, keys: Mapping[str, str]) -> Iterator[Finding]:
         text = f"the project is in no git repository; {LOCK_NAME} is the receipt for what you pay"
         yield Finding(check="git", state="look", text=text, hint=f"git init && git add imagebatch.yaml {LOCK_NAME}")
         return
-    yield from judge_repository(_seen(root, keys))
+    yield from judge_repository(_seen(root, keys, simulated=simulated))
 
 
-def _seen(root: Path, keys: Mapping[str, str]) -> Repository:
+def _seen(root: Path, keys: Mapping[str, str], *, simulated: bool) -> Repository:
     return Repository(
+        simulated=simulated,
         lock=exists(root / LOCK_NAME),
         ignored=git(root, "check-ignore", "-q", LOCK_NAME).code == 0,
         tracked=git(root, "ls-files", "--error-unmatch", LOCK_NAME).code == 0,
@@ -88,6 +93,12 @@ def judge_repository(seen: Repository) -> Iterator[Finding]:
 
 
 def _receipt(seen: Repository) -> Finding:
+    if seen.ignored and seen.simulated:
+        text = (
+            f"git: {LOCK_NAME} is ignored; all that it names is simulated, so nothing that was paid depends on it yet"
+        )
+        hint = f"before you draw for money: git add -f {LOCK_NAME}, and mend .gitignore"
+        return Finding(check="git.lock", state="look", text=text, hint=hint)
     if seen.ignored:
         text = (
             f"git: {LOCK_NAME} is ignored; it is the receipt, and without it everything would be paid again elsewhere"

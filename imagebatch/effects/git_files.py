@@ -50,6 +50,10 @@ class LocalGit(PlainGit):
         """Whether a file at this path would be kept by Git LFS."""
         return self._git("check-attr", "-z", "filter", "--", path).split(b"\0")[2:3] == [b"lfs"]
 
+    def has_lfs(self) -> bool:
+        """Whether Git LFS works in this clone: without its filter git commits whole files, whatever attributes say."""
+        return bool(self._git("config", "--get", "--default", "", "filter.lfs.clean").strip())
+
     def _commits(self) -> tuple[str, ...]:
         """The commits at the tips of all refs, of the stashes, and of all work trees."""
         found: set[str] = set()

@@ -87,6 +87,7 @@ def _by_git(originals: Originals, mine: Iterable[str], environ: Mapping[str, str
         git = LocalGit(originals.home, environ)
         ignored = _digests(git.ignored(path)) & digests
         in_lfs = kind != "lfs" or git.in_lfs(f"{path}/ab/{'0' * 64}.png")
+        has_lfs = kind != "lfs" or git.has_lfs()
         published = _published(git, path)
     except GitFailed as failed:
         warn(f"originals are not shared by git: {failed}")
@@ -96,6 +97,8 @@ def _by_git(originals: Originals, mine: Iterable[str], environ: Mapping[str, str
     if not in_lfs:
         line = f"/{path}/** filter=lfs diff=lfs merge=lfs -text"
         warn(f"{path} is not kept by Git LFS yet; .gitattributes needs this line before it is committed: {line}")
+    if not has_lfs:
+        warn(f"Git LFS is not set up here, so git would commit {path} whole: install git-lfs, then: git lfs install")
     left = len(digests - published)
     return OnlyHere(count=left, next=f"git add {path}, then commit and push" if left and not ignored else None)
 

@@ -35,7 +35,8 @@ class Doubt:
     `tokens` are those of the creates in doubt among the `of` creates of that draw; `cost` is what they may have cost,
     `charged` what the provider's own billing record says that it charged. `names` are those by which a person may call
     it: its address, the one that it has in the lock until it is moved, and the one under which it was sent. `wanted`
-    says whether the manifests ask for the address still, `same` whether with the request that was sent.
+    says whether the manifests ask for the address still, `same` whether with the request that was sent, `later` whether
+    the picture of a later attempt stands already.
     """
 
     address: str
@@ -52,6 +53,7 @@ class Doubt:
     charged: tuple[str, ...] = ()
     wanted: bool = True
     same: bool = True
+    later: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +132,14 @@ def _doubt(project: Project, change: Change, source: KnownDraw, ledger: Ledger, 
         of=max(1, len(source.parts)),
         wanted=change.variant is not None,
         same=change.variant is not None and change.variant.draw == source.draw,
+        later=_is_drawn_later(entry, source),
         charged=_charged(ledger, tokens[0], entry, cost) if told is not None and told.witness == "billing" else (),
     )
+
+
+def _is_drawn_later(entry: Entry | None, source: KnownDraw) -> bool:
+    drawn = entry is not None and entry.status == "succeeded" and entry.draw == source.draw
+    return drawn and entry is not None and entry.attempt > source.attempt
 
 
 def _cost(ledger: Ledger, tokens: Sequence[str], variant: Variant | None) -> Cost | None:

@@ -35,6 +35,7 @@ from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, DrawHistory, Found, answered, can_fetch, disputed, draw_history
 from imagebatch.plan.outcome import drawing, outcome, waiting
+from imagebatch.plan.parts import lacks_parts, not_here
 from imagebatch.plan.picking import picked_by_bytes, wanted_files
 from imagebatch.plan.reasons import why_other_draw
 from imagebatch.plan.references import how_to_say_yes, stays_with_references
@@ -320,11 +321,33 @@ def _unfinished(case: Case, variant: Variant, draw: KnownDraw) -> Change:
         return _in_doubt(case, variant, draw, other, updates, known=known)
     if other:
         return outcome(case, "wait", "pending", other, also=updates, known=known)
-    if _lacks_parts(draw):
+    if lacks_parts(draw):
         action: Action = "create" if case.entry is None else "retry"
         reason: Reason = "new" if case.entry is None else "failed"
-        return drawing(case, variant, action, reason, PARTS_MISSING, attempt=draw.attempt, known=known)
+        apart = _rest_alone(case, variant, draw, action, known=known)
+        return apart or drawing(case, variant, action, reason, PARTS_MISSING, attempt=draw.attempt, known=known)
     return waiting(case, variant, "pending", "", also=updates, known=known)
+
+
+def _rest_alone(
+    case: Case, variant: Variant, draw: KnownDraw, action: Action, *, known: KnownDraw | None
+) -> Change | None:
+    """What becomes of a draw whose missing creates would not complete it; None where they would.
+
+    What the other creates brought is on another machine only: paid here, the rest would be of use to nobody.
+    """
+    lost = not_here(case, draw)
+    if not lost:
+        return None
+    if "missing" in case.world.options.forces or case.address in case.world.options.retry:
+        attempt = draw_history(case, variant).newest + 1
+        detail = "what came of it is not to be had, so all of it is drawn anew"
+        return drawing(case, variant, action, "unavailable", detail, attempt=attempt)
+    detail = (
+        f"{lost} of its {len(draw.parts)} pictures came on another machine, and nobody can send them again: the "
+        "missing ones are drawn there (or here once its .imagebatch/store/ is here); `--force missing` draws all anew"
+    )
+    return outcome(case, "keep", "unavailable", detail, known=known)
 
 
 def _in_doubt(
@@ -454,7 +477,7 @@ def _from_where(found: Found) -> str:
 def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Reason, str] | None) -> Change:
     failure = draw.failure or Failure(kind="provider", message="")
     asked = case.address in case.world.options.retry
-    accepted = draw.generation is not None and not _lacks_parts(draw)
+    accepted = draw.generation is not None and not lacks_parts(draw)
     action: Action = "redraw" if why is not None else "retry"
     updates: tuple[Action, ...] = ()
     if case.entry is not None and policy_differs(case, variant, case.entry):
@@ -481,8 +504,12 @@ def _after_failure(case: Case, variant: Variant, draw: KnownDraw, why: tuple[Rea
         and _restartable(case, variant, failure)
     )
     known = draw if case.entry is None or case.entry.token != draw.token else None
-    if case.entry is None and _lacks_parts(draw) and reason == "failed":
-        action, reason = "create", "new"
+    if lacks_parts(draw):
+        if case.entry is None and reason == "failed":
+            action, reason = "create", "new"
+        apart = _rest_alone(case, variant, draw, action, known=known)
+        if apart is not None:
+            return apart
     attempt = draw.attempt + 1 if accepted else draw.attempt
     return drawing(case, variant, action, reason, _message(failure), attempt=attempt, in_place=in_place, known=known)
 
@@ -493,15 +520,6 @@ def _lost_how(case: Case, draw: KnownDraw, failure: Failure) -> str:
     if failure.kind == "gone" and case.world.abilities(draw.type).answers == "now":
         return "it was paid, and its picture is only where its answer came; `imagebatch retry` pays for another"
     return "it may have been paid; `imagebatch retry` draws it again"
-
-
-def _lacks_parts(draw: KnownDraw) -> bool:
-    """Whether creates of a draw are missing that no provider ever took, and none that one took has failed.
-
-    Then the same attempt goes on: what was delivered stays, and only what is missing is sent.
-    """
-    missing = [part for part in draw.parts if part.status in {"failed", "blocked"}]
-    return bool(missing) and all(part.generation is None for part in missing)
 
 
 def _restartable(case: Case, variant: Variant, failure: Failure) -> bool:

@@ -14,6 +14,8 @@ from imagebatch.plan.costs import bought_price, times
 from imagebatch.plan.picking import WantedFile, has_resolution, made_as, stand_in, wanted_files, wanted_picks
 from imagebatch.plan.types import ACTIONS, Action, Reason
 
+_TWIN = "is what this machine drew for attempt {attempt}, which another one drew, too: it was paid twice. It "
+
 
 @dataclass(slots=True, kw_only=True)
 class Due:
@@ -179,7 +181,9 @@ def _files(case: Case, variant: Variant, entry: Entry, due: Due, *, replaced: bo
                 continue
             to_make.append(file)
             due.add("develop", _why_new(case, entry, same_picks=same_picks), file.path)
-        elif _to_make_again(case, file, output, due, trusted=same_picks or (file.own_candidate and not replaced)):
+        elif _to_make_again(
+            case, file, output, due, entry, trusted=same_picks or (file.own_candidate and not replaced)
+        ):
             to_make.append(file)
         elif _is_awaited(entry, file) and "keep" not in due.actions:
             due.add("develop", "resolution", f"what was bought for {file.path} has yet to come")
@@ -218,11 +222,12 @@ def _is_awaited(entry: Entry, file: WantedFile) -> bool:
     return bought is not None and bought.facts is None
 
 
-def _to_make_again(case: Case, file: WantedFile, output: Output, due: Due, *, trusted: bool) -> bool:
+def _to_make_again(case: Case, file: WantedFile, output: Output, due: Due, entry: Entry, *, trusted: bool) -> bool:
     state = case.world.disk.look(output.path, output.sha256, output.bytes)
     if state == "edited":
         if "edited" not in case.world.options.forces:
-            due.add("keep", "edited", f"{output.path} is kept; --force edited replaces it")
+            twin = "" if not _of_a_twin(case, output, entry) else _TWIN.format(attempt=entry.attempt)
+            due.add("keep", "edited", f"{output.path} {twin}is kept; --force edited replaces it")
             return False
         due.add("develop", "edited", output.path)
     elif not trusted:
@@ -234,6 +239,13 @@ def _to_make_again(case: Case, file: WantedFile, output: Output, due: Due, *, tr
     else:
         return False
     return True
+
+
+def _of_a_twin(case: Case, output: Output, entry: Entry) -> bool:
+    """Whether a file shows what this machine drew for a token whose picture in the lock another one drew."""
+    twins = (one for one in case.world.known.draws(entry.draw) if one.token == entry.token)
+    facts = (one.facts for twin in twins for one in twin.candidates if one.facts is not None)
+    return any(case.world.disk.look(output.path, one.sha256, one.bytes) == "same" for one in facts)
 
 
 def _bytes(case: Case, variant: Variant, entry: Entry, files: list[WantedFile], *, due: Due) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -150,6 +151,32 @@ def test_of_a_draw_of_two_creates_only_the_doubtful_one_is_sent_again(
     entry = world.entries()["hero"]
     assert (entry["status"], len(entry["candidates"])) == ("succeeded", 2)
     assert len(world.billed("create")) == 1
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_the_rest_of_a_draw_is_not_paid_where_what_came_of_it_is_not_to_be_had(
+    *, forced: bool, tmp_path: Path, simulated: Simulated
+) -> None:
+    world = doubtful("aigne-hub", tmp_path, simulated, TWO)
+    clone = World(name=world.name, base=tmp_path / "clone", simulated=simulated)
+    for name in ("imagebatch.yaml", "imagebatch.lock", "manifests/case.yaml"):
+        clone.write(name, (world.project / name).read_bytes())
+    fine(clone, "resolve", "hero", "--abandon")
+    clone.mark()
+    ran = clone.run(*APPLY, "--select", "hero", *(("--force", "missing") if forced else ()))
+    (change,) = [one for one in ran.of_type("change") if one["address"] == "hero"]
+    assert change["reason_code"] == "unavailable"
+    if forced:  # all of it, as the next attempt
+        entry = clone.entries()["hero"]
+        assert (ran.code, entry["attempt"], len(clone.billed("create"))) == (0, 2, 2), str(ran)
+        return
+    assert (ran.code, change["action"], clone.billed("create")) == (3, "keep", []), str(ran)
+    assert "1 of its 2 pictures came on another machine" in change["reason"]
+    shutil.copytree(
+        world.project / ".imagebatch" / "store", clone.project / ".imagebatch" / "store", dirs_exist_ok=True
+    )
+    assert clone.run(*APPLY, "--select", "hero").code == 0
+    assert (clone.entries()["hero"]["attempt"], len(clone.billed("create"))) == (1, 1), "what came was not used"
 
 
 def test_a_file_takes_the_place_of_the_doubtful_create_alone(tmp_path: Path, simulated: Simulated) -> None:

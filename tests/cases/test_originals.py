@@ -229,6 +229,9 @@ def test_a_pointer_of_lfs_is_no_original(tmp_path: Path, simulated: Simulated) -
     ran = world.run(*APPLY)
     line = "/originals/** filter=lfs diff=lfs merge=lfs -text"
     assert (ran.code, line in ran.out) == (0, True), str(ran)
+    assert "Git LFS is not set up here, so git would commit originals whole" in ran.out
+    _git(world.project, "config", "filter.lfs.clean", "git-lfs clean -- %f")
+    assert "Git LFS is not set up" not in world.run(*APPLY).out
     world.write(".gitattributes", line + "\n")
     world.write(".gitignore", "originals/\n")
     ran = world.run(*APPLY)

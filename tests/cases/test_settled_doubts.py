@@ -110,6 +110,9 @@ def test_a_doubt_that_another_checkout_settled_is_none_here(
             assert world.run(*command).code == 0
     else:  # its token is another, and only here anybody knows whether the first was paid
         assert world.run(*RESEND).code == 3
+        ran = fine(world, "resolve", "--list")
+        assert "a later attempt was drawn since" in ran.out
+        assert "--resend" not in ran.out
     assert (world.entries()["hero"]["token"], len(world.billed())) == (entry["token"], 0), "it was paid again"
     if entry["attempt"] == 1:
         world.lock.write_bytes(before)
@@ -163,3 +166,18 @@ def test_what_a_person_settles_is_told_to_programs_too(
     (nothing,) = fine(world, "resolve", "hero", "--abandon", "--json").lines
     assert nothing["text"] == "Nothing is in doubt there."
     assert fine(world, "resolve", "--list", "--json").lines == ()
+
+
+def test_what_two_checkouts_sent_again_is_told_to_be_paid_twice(tmp_path: Path, simulated: Simulated) -> None:
+    world = doubted(tmp_path, simulated)
+    elsewhere_too = World(name=world.name, base=tmp_path / "too", simulated=simulated)
+    for name in ("imagebatch.yaml", "imagebatch.lock", "manifests/case.yaml"):
+        elsewhere_too.write(name, (world.project / name).read_bytes())
+    for one in (world, elsewhere_too):
+        assert one.run(*BY_NAME).code == 0
+    assert len(world.billed("create")) == 3
+    shutil.copy(elsewhere_too.lock, world.lock)
+    (change,) = fine(world, "plan", "--json").lines[0]["changes"]
+    assert (change["action"], change["reason_code"]) == ("keep", "edited")
+    assert "attempt 2, which another one drew, too: it was paid twice" in change["reason"]
+    assert len(world.billed("create")) == 3

@@ -80,7 +80,8 @@ KINDS: Final[dict[Code, _Kind]] = {
     ),
     "verify.store": _Kind(
         "files of the store do not hold the picture that their name says, so outputs made from them would be wrong",
-        "delete them; `imagebatch apply` fetches what it needs again, free where the provider still has it",
+        "delete them, and `imagebatch apply` fetches what it needs again, free where the provider still has it; where "
+        "git keeps the store, restore them: git lfs pull, or git restore",
     ),
     "verify.originals": _Kind(
         "originals are not in the store of this machine: while their outputs stand nothing needs them",

@@ -97,6 +97,7 @@ def test_a_child_without_a_limit_of_memory_is_bad() -> None:
         (Repository(lock=True, tracked=True, changed=True), "git.lock", "look"),
         (Repository(lock=True, ignored=True), "git.lock", "bad"),
         (Repository(lock=False, ignored=True), "git.lock", "bad"),
+        (Repository(lock=True, ignored=True, simulated=True), "git.lock", "look"),
         (Repository(lock=False, private=(".imagebatch/journal.db",)), "git.private", "bad"),
         (Repository(lock=False, environments=(".env",)), "git.keys", "look"),
         (Repository(lock=False, keys=(("MY_KEY", "notes.md"),)), "git.keys", "bad"),
