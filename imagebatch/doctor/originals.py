@@ -9,6 +9,7 @@ from imagebatch.pipeline.doctor import Finding, fault_finding
 from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.unmounted import is_unmounted
+from imagebatch.state.files import refuse_no_folder
 from imagebatch.state.store import StateStore
 
 
@@ -22,6 +23,7 @@ def findings(project: Project) -> Iterator[Finding]:
     try:
         told: list[str] = []
         originals = originals_of(project)
+        refuse_no_folder(originals.store.folder)
         count = sum(map(originals.store.holds, wanted))
         only = share(originals, ledger, environ=project.setup.variables, warn=told.append, stopped=True)
     except ImagebatchError as error:

@@ -288,7 +288,7 @@ def test_explain_shows_what_differs(applied: Project) -> None:
 def test_verify_hashes_everything_and_fails_on_simulated_pictures(applied: Project) -> None:
     done = applied.run("verify")
     assert done.code == 2
-    assert "Disagreements: 20 of them; " in done.out
+    assert "Disagreements: 20 found; " in done.out
     assert done.out.count("[verify.simulated]") == 20
     (applied.root / "outputs" / "badge.png").write_bytes(b"edited")
     (applied.root / "outputs" / "hero" / "spring.jpg").unlink()

@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -114,6 +115,10 @@ def test_originals_are_counted_and_what_is_not_shared_is_worth_a_look(project: P
     (project.root / ".imagebatch" / "store").rename(tmp_path / "elsewhere")
     (told,) = of(project.run("doctor", "--json"), "originals")
     assert told["text"].startswith("originals: none here; the lock names ")
+    shutil.rmtree(project.root / ".imagebatch" / "store", ignore_errors=True)
+    project.write(".imagebatch/store", "a file in the way")
+    (told,) = of(project.run("doctor", "--json"), "originals")
+    assert (told["state"], ".imagebatch/store is a link or not a folder" in told["text"]) == ("bad", True)
 
 
 def test_a_lock_that_git_ignores_and_keys_and_state_that_it_has_are_bad(project: Project) -> None:

@@ -26,7 +26,7 @@ def verified_line(found: Sequence[Problem], files: int, stored: int, paint: Pain
     errors = sum(one.severity == "error" for one in found)
     warnings = len(found) - errors
     word = paint("Disagreements:", "red", "bold") if errors else paint("Verified:", "green", "bold")
-    what = f"{errors} of them" if errors else "lock, manifests, picks and files agree"
+    what = f"{errors} found" if errors else "lock, manifests, picks and files agree"
     beside = f", {counted(warnings, 'warning')}" if warnings else ""
     looked = counted(files, "file") + (f" and {stored} of the store" if stored else "")
     return f"{word} {what}{beside}; {looked} looked at."
