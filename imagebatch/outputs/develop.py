@@ -171,26 +171,27 @@ class Outputs:
 
     async def write(
         self,
-        files: Sequence[ToPlace],
-        facts: PictureFacts,
+        pictures: Sequence[tuple[Sequence[ToPlace], PictureFacts]],
         *,
         announce: Callable[[str, str], Awaitable[None]],
         placed: Callable[[str, str], None],
     ) -> tuple[Output, ...]:
-        """Develop one picture into output files and give the lock's records of them.
+        """Develop pictures into output files and give the lock's records of them.
 
-        `announce` is told path and hash before a file appears, `placed` once it has.
+        No file appears before all could be made: old and new ones side by side would fit nothing. `announce` is told
+        path and hash before a file appears, `placed` once it has.
 
-        Raises RefusedError for a foreign file in the way, OutputError for everything else; files before that one are in
-        their places.
+        Raises RefusedError for a foreign file in the way, OutputError for everything else; where that is about a file's
+        place, files before it are in theirs.
         """
-        requests = [Request(path=file.path, wanted=file.wanted) for file in files]
-        made = await develop(requests, facts, store=self.store, workers=self.workers, signer=self.signer)
+        made: list[tuple[ToPlace, Developed | OutputError]] = []
         written: list[Output] = []
         try:
-            for file, one in zip(files, made, strict=False):
-                if isinstance(one, OutputError):
-                    raise one
+            for files, facts in pictures:
+                requests = [Request(path=file.path, wanted=file.wanted) for file in files]
+                done = await develop(requests, facts, store=self.store, workers=self.workers, signer=self.signer)
+                made += zip(files, done, strict=False)
+            for file, one in [(file, _sound(one)) for file, one in made]:
                 await announce(file.path, one.sha256)
                 place = partial(self.tree.place, replaces=file.replaces, spare=file.spare, force=file.force)
                 await seams.threads.aside(place, one.path, file.path, sha256=one.sha256)
@@ -198,7 +199,7 @@ class Outputs:
                 develop_ = file.wanted.develop
                 written.append(Output(path=file.path, develop=develop_, sha256=one.sha256, bytes=one.bytes))
         finally:
-            discard(made)
+            discard(one for _, one in made)
         return tuple(written)
 
     async def trash(self, output: Output, day: str) -> bool:
@@ -210,6 +211,12 @@ class Outputs:
     ) -> Literal["moved", "same", "gone", "not_ours"]:
         """Rename an output; what has the hash `spare`, and with `force` whatever is in the way, goes to the trash."""
         return await seams.threads.aside(self.tree.move, output.path, path, output.sha256, spare=spare, force=force)
+
+
+def _sound(one: Developed | OutputError) -> Developed:
+    if isinstance(one, OutputError):
+        raise one
+    return one
 
 
 def _hash(path: Path) -> str:

@@ -89,10 +89,11 @@ async def equip(
         cleared=run.recording.cleared,
         spending=run.spending,
     )
+    disk = PlacedDisk(run.disk, run.session.ledger, known_here(run.session.ledger, run.store, run.beside))
     files = Files(
         root=run.home,
         outputs=Outputs(store=run.store, workers=workers, tree=tree, signer=signer),
-        disk=PlacedDisk(run.disk, run.session.ledger, known_here(run.session.ledger, run.store, run.beside)),
+        disk=disk,
         recorder=run.recording,
         forces=options.forces,
         day=seams.clock.wall().date().isoformat(),
@@ -112,7 +113,13 @@ async def equip(
         lanes=lanes,
         drawing=drawing,
         upkeep=upkeep,
-        removal=Removal(lineage=run.session.lineage, lanes=lanes, recorder=run.recording, trash=files.put_away_all),
+        removal=Removal(
+            lineage=run.session.lineage,
+            lanes=lanes,
+            recorder=run.recording,
+            trash=files.put_away_all,
+            listed=disk.listed_beside,
+        ),
         recorder=run.recording,
         aliases=run.project.aliases,
         known=run.session.ledger.known,

@@ -1,6 +1,6 @@
 """What a plan is compared with, put together from state, store and output files."""
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -202,6 +202,10 @@ class PlacedDisk:
     def listed(self, path: str) -> bool:
         """Whether the lock lists a file at this path, for whatever address."""
         return path in recorded_files(self._ledger)
+
+    def listed_beside(self, addresses: Collection[str]) -> Collection[str]:
+        """The paths that the lock lists for any other address than these."""
+        return recorded_files(self._ledger, without=addresses).keys()
 
     def standing(self, sha256: str, size: int) -> str | None:
         """The path of an output of whatever address, or of a file of one's own, that is just these `size` bytes."""

@@ -88,10 +88,11 @@ def make_plan(
     )  # fmt: skip
     survey = _survey(variants, recorded, world, brakes.max_variants)
     gone = [address for address in recorded if address not in survey.wanted]
-    moves = _moves(gone, survey, recorded, moved, world)
+    every = _moves(gone, survey, recorded, moved, world)
+    moves = replace(every, sources={new: old for new, old in every.sources.items() if options.selects(new)})
     holders = DrawHolders(recorded)
     changes = _wanted_changes(survey, recorded, moves, holders, world)
-    moved_away = set(moves.sources.values())
+    moved_away = set(every.sources.values())  # what is to move later is nothing that nobody wants
     leaving = [address for address in gone if address not in moved_away]
     going = {address for address in leaving if options.selects(address) and recorded.entry(address).on_remove != "keep"}
     moved_to = {source: target for target, source in moves.sources.items()}
@@ -145,13 +146,12 @@ def _too_many(limit: int) -> PlanError:
 
 
 def _moves(gone: Sequence[str], survey: _Survey, recorded: Recorded, moved: Sequence[Moved], world: World) -> Moves:
-    options = world.options
-    free = [address for address in gone if options.selects(address) and address not in options.destroy]
-    new = {
-        address: variant.draw
-        for address, variant in survey.closer.items()
-        if address not in recorded and options.selects(address)
-    }
+    """All renames, whatever is selected: which address goes on under which name is no matter of what a command may do.
+
+    Else a part of a rename would be drawn or adopted anew, without what a person protected, and the old one removed.
+    """
+    free = [address for address in gone if address not in world.options.destroy]
+    new = {address: variant.draw for address, variant in survey.closer.items() if address not in recorded}
     if not free or not new:
         return Moves()
     return find_moves(

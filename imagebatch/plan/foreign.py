@@ -1,7 +1,7 @@
 """Files that stand where an output is to go and are not ours."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from imagebatch.model.generation import Candidate
 from imagebatch.model.recorded import Recorded
@@ -57,10 +57,12 @@ def _placed_already(path: str, index: int, candidates: Sequence[Candidate], worl
     return facts is not None and world.disk.look(path, facts.sha256, facts.bytes) == "same"
 
 
-def recorded_files(recorded: Recorded) -> dict[str, set[str]]:
-    """All files that the lock lists, and the hashes that they have there."""
+def recorded_files(recorded: Recorded, *, without: Collection[str] = ()) -> dict[str, set[str]]:
+    """All files that the lock lists, but for those of the addresses `without`, and the hashes that they have there."""
     files: dict[str, set[str]] = {}
     for address in recorded:
+        if address in without:
+            continue
         text = recorded.glance(address).outputs
         for output in json.loads(text) if text != "[]" else ():
             files.setdefault(output["path"], set()).add(output["sha256"])

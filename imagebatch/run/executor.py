@@ -78,13 +78,14 @@ class Executor:
     async def _removed(self, changes: list[Change]) -> list[Outcome]:
         if self.stop.asked:
             return []
-        troubles = await self.removal.remove(changes)
+        ends = await self.removal.remove(changes)
         outcomes = []
         for change in changes:
-            trouble = troubles[change.address]
-            end: End = "done" if trouble is None else "failed"
-            code, message = (None, "") if trouble is None else (trouble.code, str(trouble))
-            outcomes.append(outcome_of(change, Progress(entry=None), end, code=code, message=message))
+            came = ends[change.address]
+            if isinstance(came, Trouble):
+                outcomes.append(outcome_of(change, Progress(entry=None), "failed", code=came.code, message=str(came)))
+            else:
+                outcomes.append(outcome_of(change, Progress(entry=None, warnings=list(came)), "done"))
         return outcomes
 
     async def _all(self, changes: list[Change]) -> None:

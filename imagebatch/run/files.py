@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from imagebatch.effects import seams
 from imagebatch.effects.files import read_bytes
+from imagebatch.errors import OutputError
 from imagebatch.model.event import Placing
 from imagebatch.model.generation import Entry, Output, PictureFacts
 from imagebatch.model.recorded import OutputState
@@ -19,6 +20,8 @@ from imagebatch.plan.options import Force
 from imagebatch.plan.picking import WantedFile, is_own, made_as, source_of, wanted_files
 from imagebatch.run.leaving import Recorder
 from imagebatch.run.trouble import Trouble
+
+_NOT_OURS: Final = frozenset({"path.symlink", "path.not_regular"})
 
 
 class Disk(Protocol):
@@ -158,16 +161,25 @@ class Files:
         return delivered_in(read_bytes(self.root / path), pictures)
 
     async def put_away(self, output: Output) -> bool:
-        """Move an output to the trash; False where it was edited and therefore stays."""
+        """Move an output to the trash; False where something else stands there, or on the way, and therefore stays."""
         placed = self.disk.placed(output.path) or self.disk.spare(output.path)
-        gone = await self.outputs.trash(replace(output, sha256=placed) if placed is not None else output, self.day)
+        try:
+            gone = await self.outputs.trash(replace(output, sha256=placed) if placed is not None else output, self.day)
+        except OutputError as error:
+            if error.code not in _NOT_OURS:
+                raise
+            gone = False
         self.disk.forget(output.path)
         return gone or not self.disk.exists(output.path)
 
-    async def put_away_all(self, entry: Entry) -> tuple[str, ...]:
-        """Move all outputs of an entry to the trash; the paths of those that stay because they were edited."""
+    async def put_away_all(self, entry: Entry, beside: Collection[str]) -> tuple[str, ...]:
+        """Move all outputs of an entry to the trash, but for those `beside` it: paths that other entries list, too.
+
+        Gives the paths where something stays that is not what the lock lists there.
+        """
         await self.keep_bytes(entry)
-        return tuple([output.path for output in entry.outputs if not await self.put_away(output)])
+        own = [output for output in entry.outputs if output.path not in beside]
+        return tuple([output.path for output in own if not await self.put_away(output)])
 
     def _stands(self, file: WantedFile, entry: Entry, before: Entry | None) -> bool:
         """Whether a wanted file is on disk already, made from the same bytes by the same steps."""
@@ -214,7 +226,7 @@ class Files:
         self, files: Sequence[WantedFile], entry: Entry, recorded: Mapping[str, Output]
     ) -> Sequence[Output]:
         """Make files that are not there yet, all of one picture at once; `recorded` is what the lock has by path."""
-        made: list[Output] = []
+        pictures: list[tuple[Sequence[ToPlace], PictureFacts]] = []
         for candidate in dict.fromkeys(file.candidate for file in files):
             same = [file for file in files if file.candidate == candidate]
             facts = source_of(entry.candidates[candidate - 1])
@@ -223,13 +235,8 @@ class Files:
             if is_own(entry.candidates[candidate - 1]):
                 data = await seams.threads.aside(read_bytes, self.outputs.store.path_of(facts.sha256))
                 same = [_with_own_mark(file, origin_in(find_mark(data).xmp)) for file in same]
-            made += await self.outputs.write(
-                [self._to_place(file, recorded.get(file.path)) for file in same],
-                facts,
-                announce=self._announce,
-                placed=self.disk.note,
-            )
-        return made
+            pictures.append(([self._to_place(file, recorded.get(file.path)) for file in same], facts))
+        return await self.outputs.write(pictures, announce=self._announce, placed=self.disk.note)
 
     def _to_place(self, file: WantedFile, old: Output | None) -> ToPlace:
         return ToPlace(

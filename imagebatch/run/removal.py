@@ -6,6 +6,7 @@ Order matters for crashes: the provider's copy first, then our files, then the l
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from imagebatch.errors import OutputError
 from imagebatch.model.event import Dropped
 from imagebatch.model.generation import DELETED, Entry, Failure
 from imagebatch.model.token import lineage_tag
@@ -25,15 +26,20 @@ _DELETED = Failure(kind="gone", message="it was deleted at the provider", provid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """Removes addresses: `trash` moves an entry's own, unedited outputs away."""
+    """Removes addresses.
+
+    `trash` moves an entry's own, unedited outputs away, but for paths that it is given, and tells where something
+    stays; `listed` has the paths that the lock lists for others than the addresses that it is given.
+    """
 
     lineage: str
     lanes: Mapping[str, Lane]
     recorder: Recorder
-    trash: Callable[[Entry], Awaitable[tuple[str, ...]]]
+    trash: Callable[[Entry, Collection[str]], Awaitable[tuple[str, ...]]]
+    listed: Callable[[Collection[str]], Collection[str]]
 
-    async def remove(self, changes: Sequence[Change]) -> Mapping[str, Trouble | None]:
-        """Remove all of `changes`; what went wrong, by address, and None where nothing did."""
+    async def remove(self, changes: Sequence[Change]) -> Mapping[str, Trouble | tuple[str, ...]]:
+        """Remove all of `changes`; by address what went wrong, else what is to be said. One stops no other."""
         ends: dict[str, Trouble | None] = {change.address: None for change in changes}
         deletions: dict[str, list[Change]] = {}
         for change in changes:
@@ -42,11 +48,20 @@ class Removal:
                 deletions.setdefault(entry.provider, []).append(change)
         for alias, wanted in deletions.items():
             ends.update(await self._delete_at(alias, wanted))
-        for change in changes:
-            if ends[change.address] is None and change.entry is not None:
-                await self.trash(change.entry)
-                await self.recorder.record(Dropped(address=change.address))
-        return ends
+        going = [change for change in changes if ends[change.address] is None]
+        beside = self.listed({change.address for change in going}) if going else ()
+        left = {change.address: await self._left(change, beside) for change in going}
+        return {address: left[address] if trouble is None else trouble for address, trouble in ends.items()}
+
+    async def _left(self, change: Change, beside: Collection[str]) -> Trouble | tuple[str, ...]:
+        if change.entry is None:
+            return ()
+        try:
+            stay = await self.trash(change.entry, beside)
+        except OutputError as error:
+            return Trouble(error.code, f"{error.summary}: {error.detail}")
+        await self.recorder.record(Dropped(address=change.address))
+        return tuple(f"{path} stays: it is not what the lock listed there" for path in stay)
 
     async def delete_generation(self, alias: str, entry: Entry) -> None:
         """Delete one generation that another one replaced; raises Trouble where it is still there."""

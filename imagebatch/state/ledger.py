@@ -132,7 +132,8 @@ class Ledger:
                 self._kept[event.address] = event.entry
                 self._order = None
                 for output in event.entry.outputs:
-                    self._placing.pop(output.path, None)  # the block speaks of the file from now on
+                    if output.sha256 in self._placing.get(output.path, ()):
+                        del self._placing[output.path]  # the block speaks of the file from now on
             case Dropped():
                 self._kept.pop(event.address, None)
                 self._dropped.add(event.address)

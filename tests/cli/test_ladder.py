@@ -102,6 +102,11 @@ def test_a_file_that_cannot_be_small_enough_says_by_how_much_and_loses_nothing(m
     said = done.out + done.err
     assert re.search(r"outputs/hero-200\.webp: it takes [0-9]+ bytes, [0-9]+ more than max_bytes allows", said), said
     assert len(files(made)) == 3
+    ladder(made, most=300, alt="boats at dusk")  # a new first file, and a second that cannot be made
+    before = files(made)
+    assert made.run("apply", "-y").code == 3
+    assert files(made) == before, "old and new files stand side by side"
+    assert "edited" not in made.run("plan").out
     ladder(made, most=12_000)
     assert made.run("apply", "-y").code == 0
     assert made.run("plan").out.splitlines()[-1] == "Plan: 1 unchanged."

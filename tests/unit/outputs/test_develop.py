@@ -45,7 +45,7 @@ async def written(
     wanted = WantedOutput(spec=OutputSpec(path=path, **steps), develop="sha256:x", mark=mark)
     placed: list[tuple[str, str]] = []
     file = ToPlace(path=path, wanted=wanted, force=force)
-    [output] = await outputs.write([file], facts, announce=announce, placed=lambda *one: placed.append(one))
+    [output] = await outputs.write([([file], facts)], announce=announce, placed=lambda *one: placed.append(one))
     assert placed == [(path, output.sha256)]
     return output
 
@@ -205,24 +205,24 @@ def ladder_of(*steps: tuple[str, dict[str, Any]]) -> list[ToPlace]:
     ]
 
 
-async def test_files_of_one_picture_are_made_at_once_and_placed_until_one_cannot_be(
+async def test_files_of_one_picture_are_made_at_once_and_none_is_placed_where_one_cannot_be_made(
     outputs: Outputs, draw: Any, tmp_path: Path
 ) -> None:
     facts = await stored(outputs, draw("PNG"))
     ladder = ladder_of(("a.png", {}), ("b.webp", {"width": 20}), ("c.jpg", {"max_bytes": 30}), ("d.jpg", {"width": 9}))
     placed: list[str] = []
     with pytest.raises(OutputError, match=r"c\.jpg: it takes [0-9]+ bytes, [0-9]+ more than max_bytes allows"):
-        await outputs.write(ladder, facts, announce=announce, placed=lambda path, _: placed.append(path))
-    assert placed == ["a.png", "b.webp"]
-    assert sorted(path.name for path in (tmp_path / "project").iterdir()) == placed
+        await outputs.write([(ladder, facts)], announce=announce, placed=lambda path, _: placed.append(path))
+    assert placed == []
+    assert list((tmp_path / "project").iterdir()) == []
     assert list((tmp_path / "store/new").iterdir()) == []
     del ladder[2]
-    made = await outputs.write(ladder, facts, announce=announce, placed=lambda *_: None)
+    made = await outputs.write([(ladder, facts)], announce=announce, placed=lambda *_: None)
     assert [one.path for one in made] == ["a.png", "b.webp", "d.jpg"]
     assert made[0].sha256 == facts.sha256
 
 
-async def test_a_file_over_which_a_worker_dies_takes_no_other_with_it(
+async def test_a_file_over_which_a_worker_dies_is_the_one_that_is_told(
     outputs: Outputs, draw: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts = await stored(outputs, draw("PNG"))
@@ -237,5 +237,5 @@ async def test_a_file_over_which_a_worker_dies_takes_no_other_with_it(
     placed: list[str] = []
     ladder = ladder_of(("a.webp", {"width": 20}), ("b.webp", {"width": 7}))
     with pytest.raises(OutputError, match=r"b\.webp: the decoder process died"):
-        await outputs.write(ladder, facts, announce=announce, placed=lambda path, _: placed.append(path))
-    assert placed == ["a.webp"]
+        await outputs.write([(ladder, facts)], announce=announce, placed=lambda path, _: placed.append(path))
+    assert placed == []

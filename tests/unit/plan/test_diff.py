@@ -7,7 +7,7 @@ import pytest
 from imagebatch.model.generation import Bought, Failure, Output, Part
 from imagebatch.model.picks import Pick, PickOrigin, Picks
 from imagebatch.model.recorded import KnownDraw
-from imagebatch.model.settings import Redo
+from imagebatch.model.settings import Moved, Redo
 from imagebatch.model.variant import CANDIDATE_MARK, Policy, Reference, Variant
 from imagebatch.plan.aliases import Aliases
 from imagebatch.plan.picking import WantedFile, made_as
@@ -306,6 +306,24 @@ def test_a_path_that_another_entry_hands_over_is_ours() -> None:
     world = World().have("old", entry_of(variant("old", "x", outputs=("o/one.jpg",))))
     plan = world.plan([variant("new", "y", outputs=("o/one.jpg",))])
     assert (actions(plan), plan.blocked_by) == ({"new": "create", "old": "forget"}, ())
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_rename_is_one_whatever_of_it_is_selected(*, told: bool) -> None:
+    world = World()
+    for name in ("old[a]", "old[b]"):
+        world.have(name, replace(entry_of(variant(name, name, outputs=(f"o/{name[4]}.jpg",))), held=True))
+    wanted = [
+        variant(f"new[{key}]", "changed" if told else f"old[{key}]", outputs=(f"o/{key}.jpg",)) for key in ("a", "b")
+    ]
+    lines = (Moved(source="old[*]", target="new[*]", place=PLACE),) if told else ()
+    part = world.plan(wanted, moved=lines, selected=frozenset({"new[a]"}))
+    (change,) = part.changes
+    assert (change.address, change.moved_from) == ("new[a]", "old[a]")
+    assert change.entry is not None
+    assert change.entry.held, "what a person protects stays so under its new name"
+    assert change.action == ("keep" if told else "move")
+    assert world.plan(wanted, moved=lines, selected=frozenset({"old[a]"})).changes == (), "it is still wanted"
 
 
 def test_the_only_copy_that_a_killed_run_had_renamed_already_is_not_lost() -> None:

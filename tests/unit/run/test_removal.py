@@ -1,6 +1,6 @@
 """What is deleted at a provider, and what is remembered of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +12,7 @@ from imagebatch.model.token import lineage_tag
 from imagebatch.plan.types import Change
 from imagebatch.providers.base import Observation
 from imagebatch.run.removal import Removal
+from imagebatch.run.trouble import Trouble
 from tests.unit.plan.worlds import LINEAGE, entry_of, variant
 from tests.unit.run.recorders import Recorder
 
@@ -37,15 +38,15 @@ class Provider:
 
 
 async def removed(entry: Entry, *, stuck: bool = False, provider: Provider | None = None) -> list[Event]:
-    async def trash(_: Entry) -> tuple[str, ...]:
+    async def trash(_: Entry, __: Collection[str]) -> tuple[str, ...]:
         return ()
 
     recorder = Recorder()
     lane: Any = SimpleNamespace(adapter=provider or Provider(token=entry.token, stuck=stuck), wire=None)
-    removal = Removal(lineage=LINEAGE, lanes={"studio": lane}, recorder=recorder, trash=trash)
+    removal = Removal(lineage=LINEAGE, lanes={"studio": lane}, recorder=recorder, trash=trash, listed=lambda _: ())
     change = Change(address="hero", action="delete", reason="removed", entry=entry, released=True)
-    troubles = await removal.remove([change])
-    assert (troubles["hero"] is not None) == stuck
+    ends = await removal.remove([change])
+    assert isinstance(ends["hero"], Trouble) == stuck
     return recorder.events
 
 

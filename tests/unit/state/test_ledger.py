@@ -174,7 +174,10 @@ def test_a_file_that_no_block_speaks_of_yet_outlives_a_checkpoint() -> None:
     assert fold.unsettled_events() == (placing,)
     fold.rebase(fold.folded())
     assert fold.placed("out/a.jpg") == {sha("1")}
-    fold.record(Kept(address="x", entry=entry(outputs=(Output(path="out/a.jpg", develop="d", sha256="s", bytes=1),))))
+    before = Output(path="out/a.jpg", develop="d", sha256=sha("0"), bytes=1)
+    fold.record(Kept(address="x", entry=entry(outputs=(before,))))
+    assert fold.placed("out/a.jpg") == {sha("1")}, "a block of another file says nothing of this one"
+    fold.record(Kept(address="x", entry=entry(outputs=(replace(before, sha256=sha("1")),))))
     assert fold.placed("out/a.jpg") == frozenset()
     assert fold.unsettled_events() == ()
 
