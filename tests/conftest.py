@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import settings
 
 from tests.figures import figures_of
 
@@ -19,6 +20,11 @@ _NODE = "test_bad_inputs.py::test_every_bad_input_comes_to_its_end["
 for _ignored in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(_ignored) is signal.SIG_IGN:
         signal.signal(_ignored, signal.default_int_handler if _ignored is signal.SIGINT else signal.SIG_DFL)
+
+
+# How long one example takes says something of the machine, and nothing of what is tested.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

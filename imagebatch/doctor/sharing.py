@@ -7,7 +7,7 @@ from imagebatch.pipeline.doctor import Finding, fault_finding
 from imagebatch.pipeline.project import Setup
 from imagebatch.pipeline.shared import may_be_elsewhere, remote_of_setup
 from imagebatch.state.lease import Owner
-from imagebatch.state.shared import shared_owner
+from imagebatch.state.shared import shared_mirror, shared_owner
 
 _SHARE = "state: {lease: git, remote: origin} in imagebatch.yaml"
 
@@ -25,6 +25,10 @@ def findings(setup: Setup, *, online: bool) -> Iterator[Finding]:
             yield Finding(check="lease.shared", state="ok", text=text)
             return
         yield judge_holder(remote.name, shared_owner(remote, lineage))
+        if remote.mirrored:
+            held = shared_mirror(remote, lineage)
+            text = f"journal's mirror: {remote.name} has receipts of {len(held.receipts())} paid pictures"
+            yield Finding(check="journal.mirror", state="ok", text=text)
     except ImagebatchError as error:
         yield fault_finding("lease.shared", error)
 

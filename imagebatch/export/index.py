@@ -44,15 +44,25 @@ class Image:
 
 
 def srcsets(image: Image, prefix: str = "") -> dict[str, str]:
-    """What belongs into `srcset` for each media type with several widths; `prefix` leads to the project."""
+    """What belongs into `srcset` for each media type with several widths; `prefix` leads to the project.
+
+    Only files of the main one's shape do: a browser shows any of them in one and the same box.
+    """
     by_type: dict[str, dict[int, str]] = {}
     for file in image.files:
-        by_type.setdefault(file.media_type, {}).setdefault(file.width, file.path)
+        if _same_shape(file, image.main):
+            by_type.setdefault(file.media_type, {}).setdefault(file.width, file.path)
     return {
         kind: ", ".join(f"{url(prefix + widths[width])} {width}w" for width in sorted(widths))
         for kind, widths in sorted(by_type.items())
         if len(widths) > 1
     }
+
+
+def _same_shape(one: File, other: File) -> bool:
+    """Whether two files are one picture at two sizes, as far as their sides tell: each is rounded to whole pixels."""
+    longest = max(one.width, one.height, other.width, other.height)
+    return abs(one.width * other.height - one.height * other.width) <= longest
 
 
 def url(path: str) -> str:

@@ -1,13 +1,17 @@
 """What the project file says of state that runs on several machines share: `state:` and `journal:`."""
 
+import re
 from collections.abc import Callable, Mapping
+from typing import Final
 
+from imagebatch.manifest.characters import quoted
 from imagebatch.manifest.findings import Findings
 from imagebatch.manifest.schema import Project
 from imagebatch.manifest.yaml import Document, YMap
 from imagebatch.model.settings import SharedState
 
 USUAL_REMOTE = "origin"
+_REMOTE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 Fill = Callable[[str], str | None]
 
 
@@ -36,6 +40,14 @@ def read_shared(project: Project, document: Document, findings: Findings, fill: 
                 "variable is not set",
                 f"{section}.remote: {text} names a variable that is not set, so there is no remote.",
                 place=document.place((section, "remote")),
+            )
+        elif not _REMOTE.fullmatch(remote):
+            findings.add(
+                "manifest.range",
+                "not the name of a remote",
+                f"{section}.remote: {quoted(remote)} is no name that git gives a remote; an address is none, either.",
+                place=document.place((section, "remote")),
+                hint="git remote -v names those that there are",
             )
         remotes.append(remote or USUAL_REMOTE)
     if len(set(remotes)) > 1:
@@ -71,4 +83,6 @@ def glimpse(document: Document | None, fill: Fill) -> tuple[str, SharedState] | 
         return None
     written = next(iter(on.values())).get("remote", USUAL_REMOTE)
     remote = fill(written) if isinstance(written, str) else None
+    if remote is not None and not _REMOTE.fullmatch(remote):
+        return None
     return lineage, SharedState(remote=remote or USUAL_REMOTE, mirrored="journal" in on)

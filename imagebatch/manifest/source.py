@@ -19,9 +19,11 @@ from imagebatch.model.variant import Place
 PROJECT_FILE = "imagebatch.yaml"
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_TABLE_BYTES = 64 * 1024 * 1024
+MAX_REFERENCE_BYTES = 64 * 1024 * 1024
 MAX_FILES = 10_000
 
 _HEAD = 512
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link that leads back to itself"}
 _LFS = b"version https://git-lfs.github.com/spec/"
 _CONFLICT = re.compile(r"^<<<<<<< .*?^=======\r?$.*?^>>>>>>> ", re.MULTILINE | re.DOTALL)
 
@@ -88,9 +90,12 @@ class Sources:
         """What a checked file is that no picture is, by its first bytes; None where it may be one."""
         try:
             with opened(self._real_root / path, READ) as handle:
+                size = seams.disk.fstat(handle).st_size
                 head = read_rest(handle, _HEAD)
         except OSError as error:
             return f"cannot be read: {error.strerror or 'unknown error'}"
+        if size > MAX_REFERENCE_BYTES:
+            return f"is larger than {MAX_REFERENCE_BYTES // (1024 * 1024)} MiB, the most that a picture may have"
         if not head:
             return "is empty"
         if head.startswith(_LFS):
@@ -228,7 +233,7 @@ class Sources:
     def _regular(self, facts: stat_result, path: str, area: str, place: Place | None) -> bool:
         if stat.S_ISREG(facts.st_mode):
             return True
-        kind = "a folder" if stat.S_ISDIR(facts.st_mode) else "a pipe, device or socket"
+        kind = _KINDS.get(stat.S_IFMT(facts.st_mode), "a pipe, device or socket")
         self._findings.add(f"{area}.not_regular", "not a regular file", f"{path} is {kind}.", place=place, path=path)
         return False
 

@@ -122,6 +122,12 @@ class KnownDraw:
         )
 
 
+def drawn_since(draws: Iterable[KnownDraw], doubt: KnownDraw) -> int:
+    """The newest attempt among `draws` that brought a picture after the one in doubt; 0 for none."""
+    later = (one for one in draws if one.draw == doubt.draw and one.salt == doubt.salt and one.attempt > doubt.attempt)
+    return max((one.attempt for one in later if one.status == "succeeded"), default=0)
+
+
 def hashes_of(candidates: Iterable[Candidate]) -> frozenset[str]:
     """All bytes known of candidates, as delivered or as bought."""
     delivered = {one.facts.sha256 for one in candidates if one.facts is not None}

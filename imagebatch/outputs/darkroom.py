@@ -15,7 +15,7 @@ from imagebatch.model.variant import Fit
 from imagebatch.outputs.bad_picture import BadPicture
 from imagebatch.outputs.colours import opaque, plain, stripped, with_fitting_profile
 from imagebatch.outputs.marking import find_mark, with_packet
-from imagebatch.outputs.picture import check_size
+from imagebatch.outputs.picture import MAX_SIDE, check_size
 from imagebatch.outputs.steps import Steps
 
 _SAVE: Final[dict[str, tuple[str, dict[str, Any]]]] = {
@@ -170,6 +170,8 @@ def _by_width(size: tuple[int, int], width: int) -> tuple[int, int]:
 def _sized(image: Image.Image, steps: Steps) -> Image.Image:
     width, height = steps.width, steps.height
     size = target_size(image.size, width, height, steps.fit)
+    if steps.fit == "cover" and width is not None and height is not None and max(size) > MAX_SIDE:
+        return _cut_then_sized(image, (width, height), steps.focus)  # a thin picture, of which little stays
     check_size(*size)
     if size != image.size:
         image = image.resize(size, Image.Resampling.LANCZOS)
@@ -178,3 +180,12 @@ def _sized(image: Image.Image, steps: Steps) -> Image.Image:
         left, top = (size[0] - width) * across // 10_000, (size[1] - height) * down // 10_000
         image = image.crop((left, top, left + width, top + height))
     return image
+
+
+def _cut_then_sized(image: Image.Image, size: tuple[int, int], focus: tuple[int, int]) -> Image.Image:
+    """What stays of a picture that is cut to `size`, without all of it ever being that large."""
+    check_size(*size)
+    scale = max(size[0] / image.width, size[1] / image.height)
+    across, down = size[0] / scale, size[1] / scale
+    left, top = (image.width - across) * focus[0] / 10_000, (image.height - down) * focus[1] / 10_000
+    return image.resize(size, Image.Resampling.LANCZOS, box=(left, top, left + across, top + down))

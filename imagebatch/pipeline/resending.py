@@ -13,14 +13,19 @@ from imagebatch.plan.types import DRAW_ACTIONS, Blocker, Change
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resending:
-    """What of a command's selection is in doubt: `draws` has each address's fingerprint, as it was sent."""
+    """What of a command's selection is in doubt: `draws` has each address's fingerprint, as it was sent.
+
+    `since` has the attempts that were drawn after those in doubt.
+    """
 
     options: PlanOptions
     draws: Mapping[str, str]
+    since: Mapping[str, int]
 
     def guarded(self, planned: Planned) -> Planned:
-        """The plan, refused where it would send another request than the one in doubt."""
-        blockers = tuple(map(_changed, filter(self._sends_another, planned.plan.changes)))
+        """The plan, refused where it would send another request than the one in doubt, or one that was drawn since."""
+        another = map(_changed, filter(self._sends_another, planned.plan.changes))
+        blockers = (*another, *(_drawn_since(address, attempt) for address, attempt in self.since.items()))
         return replace(planned, plan=replace(planned.plan, blocked_by=(*blockers, *planned.plan.blocked_by)))
 
     def _sends_another(self, change: Change) -> bool:
@@ -41,7 +46,18 @@ def resending(run: Opened) -> Resending:
     names = frozenset(name for doubt in found for name in doubt.names)
     options = replace(planned.options, selected=names, resend=names, in_doubt=run.request.in_doubt, detail=False)
     draws = {doubt.address: doubt.draw for doubt in reversed(found)}  # of several the first is what is sent again
-    return Resending(options=options, draws=draws)
+    since = {doubt.address: doubt.since for doubt in found if doubt.since and doubt.same}
+    return Resending(options=options, draws=draws, since=since)
+
+
+def _drawn_since(address: str, attempt: int) -> Blocker:
+    return Blocker(
+        code="resolve.drawn_since",
+        message=f"Attempt {attempt} of {address} was drawn since, here or on another machine: nothing is sent again. "
+        f"Close the doubt: imagebatch resolve {shlex.quote(address)} --abandon; the next apply takes that attempt, and "
+        "where another machine drew it, git pull brings its lock. To have one more drawn: imagebatch redraw "
+        f"{shlex.quote(address)}.",
+    )
 
 
 def _changed(change: Change) -> Blocker:

@@ -11,7 +11,7 @@ from imagebatch.errors import PlanError, UsageError
 from imagebatch.model.event import Abandoned, Accepted, Dropped, Event, Intended, Kept, Observed
 from imagebatch.model.generation import Candidate, Entry, Failure, PictureFacts, worst_status
 from imagebatch.model.money import Cost, totals
-from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
+from imagebatch.model.recorded import PARTS_MISSING, KnownDraw, drawn_since
 from imagebatch.model.variant import Variant
 from imagebatch.pipeline.adopting import checked_token
 from imagebatch.pipeline.inspecting import recorded_now
@@ -35,8 +35,8 @@ class Doubt:
     `tokens` are those of the creates in doubt among the `of` creates of that draw; `cost` is what they may have cost,
     `charged` what the provider's own billing record says that it charged. `names` are those by which a person may call
     it: its address, the one that it has in the lock until it is moved, and the one under which it was sent. `wanted`
-    says whether the manifests ask for the address still, `same` whether with the request that was sent, `later` whether
-    the picture of a later attempt stands already.
+    says whether the manifests ask for the address still, `same` whether with the request that was sent, `since` is
+    the attempt that was drawn after it, here or on another machine, 0 for none.
     """
 
     address: str
@@ -53,7 +53,7 @@ class Doubt:
     charged: tuple[str, ...] = ()
     wanted: bool = True
     same: bool = True
-    later: bool = False
+    since: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,14 +132,15 @@ def _doubt(project: Project, change: Change, source: KnownDraw, ledger: Ledger, 
         of=max(1, len(source.parts)),
         wanted=change.variant is not None,
         same=change.variant is not None and change.variant.draw == source.draw,
-        later=_is_drawn_later(entry, source),
+        since=max(drawn_since(ledger.known(source.draw), source), _of_entry(entry, source)),
         charged=_charged(ledger, tokens[0], entry, cost) if told is not None and told.witness == "billing" else (),
     )
 
 
-def _is_drawn_later(entry: Entry | None, source: KnownDraw) -> bool:
-    drawn = entry is not None and entry.status == "succeeded" and entry.draw == source.draw
-    return drawn and entry is not None and entry.attempt > source.attempt
+def _of_entry(entry: Entry | None, source: KnownDraw) -> int:
+    """The attempt of the lock's own picture, where it is a later one than the one in doubt."""
+    stands = entry is not None and entry.status == "succeeded" and entry.draw == source.draw
+    return entry.attempt if stands and entry is not None and entry.attempt > source.attempt else 0
 
 
 def _cost(ledger: Ledger, tokens: Sequence[str], variant: Variant | None) -> Cost | None:

@@ -31,7 +31,7 @@ from imagebatch.model.generation import (
     Failure,
 )
 from imagebatch.model.picks import Pick
-from imagebatch.model.recorded import PARTS_MISSING, KnownDraw
+from imagebatch.model.recorded import PARTS_MISSING, KnownDraw, drawn_since
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, DrawHistory, Found, answered, can_fetch, disputed, draw_history
 from imagebatch.plan.outcome import drawing, outcome, waiting
@@ -367,6 +367,9 @@ def _in_doubt(
         later = case.entry.draw == draw.draw and case.entry.attempt > draw.attempt
         detail += f"; the picture {'of a later attempt' if later else 'before it'} stands meanwhile"
         return _kept(case, variant, case.entry, "in_doubt", detail, known=known)
+    since = drawn_since(case.world.known.draws(draw.draw), draw)
+    if since:
+        detail += f"; attempt {since} was drawn since, and is taken once the doubt is closed"
     return outcome(case, "keep", "in_doubt", detail, also=updates, known=known)
 
 
@@ -374,9 +377,9 @@ def _sent_again(case: Case, variant: Variant, draw: KnownDraw, known: KnownDraw 
     """What takes the place of a doubt because somebody said so; None where that may not be sent.
 
     Another request than the one in doubt is drawn in its place only where nothing of it is known: what was said of the
-    one is not said of the other. Where another attempt brought a picture that satisfies what is asked for, nothing is
-    missing, and only a person who names the address has it drawn all the same. All its doubts about that request are
-    given up together.
+    one is not said of the other. Where an earlier attempt brought a picture that satisfies what is asked for, nothing
+    is missing, and only a person who names the address has it drawn all the same; where a later one did, the doubt was
+    answered, here or on another machine. All its doubts about that request are given up together.
     """
     entry = case.entry
     guarded = entry is not None and entry.status == "succeeded" and (variant.policy.protect or entry.held)
@@ -385,7 +388,8 @@ def _sent_again(case: Case, variant: Variant, draw: KnownDraw, known: KnownDraw 
     history = draw_history(case, variant)
     if draw.draw != variant.draw and history.every:
         return None
-    if history.best("succeeded") is not None and case.address not in case.world.options.resend:
+    drawn = history.best("succeeded")
+    if drawn is not None and (drawn.draw.attempt > draw.attempt or case.address not in case.world.options.resend):
         return None
     attempt = max(history.floor, history.newest + 1)
     detail = "sent again although the first may have been paid"

@@ -5,6 +5,7 @@ also once its block is in a lock that was pushed: a clone that has not pulled ye
 mirrored: what a provider does not keep is lost with its machine, and is said to be.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -44,6 +45,13 @@ class Mirror:
     def __contains__(self, token: object) -> bool:
         return token in self._events
 
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def receipts(self) -> tuple[str, ...]:
+        """The tokens that were paid for, as far as is known: they leave for nothing but their age."""
+        return tuple(token for token, fold in self._folds.items() if not fold.steps and fold.phase != "closed")
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._events)
 
@@ -73,8 +81,11 @@ class Mirror:
         return "".join(f"{line}\n" for line in lines).encode()
 
 
-def decode_mirror(data: bytes, lineage: str) -> Mirror:
-    """The mirror of these bytes. Raises StateError (`journal.mirror_corrupt`) where they are none of this project's."""
+def decode_mirror(data: bytes, lineage: str, remote: str) -> Mirror:
+    """The mirror of these bytes, from `remote`.
+
+    Raises StateError (`journal.mirror_corrupt`) where they are none of this project's.
+    """
     if not data:
         return Mirror(lineage)
     try:
@@ -86,7 +97,7 @@ def decode_mirror(data: bytes, lineage: str) -> Mirror:
             "the journal's mirror cannot be read",
             f"What the remote holds of other runs makes no sense: {error}. It may tell of paid pictures, so nothing is "
             "sent.",
-            hints=("See what is wrong: imagebatch lock doctor",),
+            hints=(f"Look at the refs: git ls-remote {shlex.quote(remote)} 'refs/imagebatch/*'",),
             code="journal.mirror_corrupt",
         ) from None
 

@@ -10,6 +10,7 @@ and an intent that is not there is not sent.
 """
 
 import json
+import shlex
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from imagebatch.effects.git import Git, GitFailed, Move
 from imagebatch.errors import ImagebatchError, RefusedError, StateError
 from imagebatch.state.files import read_regular, write_atomic
 from imagebatch.state.lease import Owner, decode_owner, encode_owner, is_alive, this_process
+from imagebatch.state.mirror import Mirror, decode_mirror
 from imagebatch.state.strict import Fields, parse_json
 
 IDS_NAME: Final = "lease-shared.json"
@@ -274,6 +276,17 @@ def shared_owner(remote: Remote, lineage: str) -> Owner | None:
         raise remote_fault(failed, remote.name, in_ci=remote.in_ci) from None
 
 
+def shared_mirror(remote: Remote, lineage: str) -> Mirror:
+    """What the journal's mirror holds. Raises StateError where the remote cannot be asked, or holds something else."""
+    ref = journal_ref(lineage)
+    try:
+        actual = remote.git.read_ref(ref)
+        data = b"" if actual is None else remote.git.read(ref, actual)[1]
+    except GitFailed as failed:
+        raise remote_fault(failed, remote.name, in_ci=remote.in_ci) from None
+    return decode_mirror(data, lineage, remote.name)
+
+
 def release_shared(remote: Remote, lineage: str, lease_id: str | None) -> Owner | None:
     """Remove the lease on the remote, by its id only; gives whose it was, None for nobody's.
 
@@ -334,7 +347,7 @@ def remote_fault(failed: GitFailed, name: str, *, in_ci: bool = False) -> StateE
             code="ci.cannot_save" if in_ci else "lease.denied",
         )
     if failed.fault == "unreachable":
-        hints: Sequence[str] = (f"Look whether git reaches it: git ls-remote {name}",)
+        hints: Sequence[str] = (f"Look whether git reaches it: git ls-remote {shlex.quote(name)}",)
         return StateError(
             "the shared lease cannot be reached", f"{why} {without}", hints=hints, code="lease.unreachable"
         )
@@ -342,11 +355,11 @@ def remote_fault(failed: GitFailed, name: str, *, in_ci: bool = False) -> StateE
         return StateError(
             "what the remote holds for imagebatch cannot be read",
             f"{why} Nothing can be concluded from it, so nothing is sent.",
-            hints=(f"Look at the refs: git ls-remote {name} 'refs/imagebatch/*'",),
+            hints=(f"Look at the refs: git ls-remote {shlex.quote(name)} 'refs/imagebatch/*'",),
             code="lease.corrupt",
         )
     hints = (
-        f"Add the remote: git remote add {name} URL",
+        f"Add the remote: git remote add {shlex.quote(name)} URL",
         "or name one that there is in imagebatch.yaml: state: {lease: git, remote: NAME}",
     )
     return StateError("the shared lease has no place", f"{why} {without}", hints=hints, code="lease.remote")

@@ -1,19 +1,29 @@
 """A session's part in what runs on other machines see: nothing, the shared lease, or that and the journal's mirror."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
+from imagebatch.errors import StateError
 from imagebatch.model.event import Event
+from imagebatch.state.files import read_regular, write_atomic
 from imagebatch.state.ledger import Ledger
-from imagebatch.state.mirror import Mirror, begun, decode_mirror, further, news
+from imagebatch.state.mirror import MOST_SETTLED, Mirror, begun, decode_mirror, further, news
 from imagebatch.state.shared import SharedLease
+
+SEEN: Final = "mirror.seen"
 
 
 class Sharing:
     """What a session shares; without a lease nothing, and then nothing waits."""
 
-    def __init__(self, lease: SharedLease | None = None, mirror: Mirror | None = None) -> None:
+    def __init__(
+        self, lease: SharedLease | None = None, mirror: Mirror | None = None, seen: Path | None = None
+    ) -> None:
         self._lease = lease
         self._mirror = mirror
+        self._seen = seen
 
     @property
     def active(self) -> bool:
@@ -42,8 +52,11 @@ class Sharing:
 
     def bring(self) -> None:
         """Tell the mirror what came of everything, before the journal forgets it. Raises as `clearance` does."""
-        if self._mirror is not None:
+        if self._mirror is not None and self._seen is not None:
             self.clearance()()
+            content = self._mirror.encode()
+            if content != (read_regular(self._seen) or b""):
+                write_atomic(self._seen, content)
 
     def raise_lost(self) -> None:
         """Raise RefusedError (`lock.lost`) where the lease was found to be another's."""
@@ -55,20 +68,46 @@ class Sharing:
         return self._lease.release() if self._lease is not None else None
 
 
-def join(lease: SharedLease, ledger: Ledger, own: Sequence[Event]) -> tuple[Sharing, Sequence[Event]]:
-    """Share under this lease; gives the events, too, that another machine left in the mirror and that are news here.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """How a session shares, the `news` that another machine left in the mirror, and how many receipts are `put_back`:
+    those that this checkout has seen in the mirror and that are not there any more.
+    """
 
-    `own` are the events of this checkout's journal. Raises StateError where the mirror cannot be read.
+    sharing: Sharing
+    news: Sequence[Event] = ()
+    put_back: int = 0
+
+
+def join(lease: SharedLease, ledger: Ledger, own: Sequence[Event], folder: Path) -> Joined:
+    """Share under this lease. `own` are the events of this checkout's journal, `folder` is its `.imagebatch/`.
+
+    Raises StateError where the mirror cannot be read.
     """
     if not lease.remote.mirrored:
-        return Sharing(lease), ()
+        return Joined(sharing=Sharing(lease))
     lineage = ledger.lock.lineage
-    left = decode_mirror(lease.read_mirror(), lineage)
+    left = decode_mirror(lease.read_mirror(), lineage, lease.remote.name)
     ours = begun(own)
     # Of a token that another machine has brought further, what stands there stays: it may be the only receipt.
     beyond = {token: more for token in ours if (more := further(ours[token], left.events_of(token)))}
     theirs = (token for token in left if token not in ours or token in beyond)
-    mirror = Mirror(lineage, (event for token in theirs for event in left.events_of(token)))
+    seen = _seen(folder / SEEN, lineage)
+    # A ref that was deleted, or a server that was restored, takes receipts away from whoever has not pulled the lock.
+    lost = [token for token in seen.receipts() if token not in left and token not in ours]
+    lost = lost if len(left) < MOST_SETTLED else []
+    mirror = Mirror(lineage, (event for token in lost for event in seen.events_of(token)))
+    for event in (event for token in theirs for event in left.events_of(token)):
+        mirror.take(event)
     for event in (event for token, events in ours.items() if token not in beyond for event in events):
         mirror.take(event)
-    return Sharing(lease, mirror), (*(event for more in beyond.values() for event in more), *news(left, ledger))
+    heard = (*(event for more in beyond.values() for event in more), *news(left, ledger))
+    return Joined(sharing=Sharing(lease, mirror, folder / SEEN), news=heard, put_back=len(lost))
+
+
+def _seen(path: Path, lineage: str) -> Mirror:
+    """The mirror as this checkout left it last; an empty one where that cannot be read: it is a copy, no receipt."""
+    try:
+        return decode_mirror(read_regular(path) or b"", lineage, "")
+    except StateError:
+        return Mirror(lineage)

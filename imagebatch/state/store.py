@@ -279,13 +279,18 @@ class Session:
 
         `warn` is told where it cannot be. Raises StateError where the journal's mirror cannot be read.
         """
-        sharing, heard = join(lease, self.ledger, tuple(self._journal.replay()))
-        for event in heard:
+        joined = join(lease, self.ledger, tuple(self._journal.replay()), self._root / FOLDER)
+        for event in joined.news:
             self.record(event)
-        if heard:
+        if joined.news:
             self.first = False  # it was begun, on another machine
             self.flush()
-        self.sharing, self._warn = sharing, warn
+        self.sharing, self._warn = joined.sharing, warn
+        if joined.put_back:
+            warn(
+                f"the journal's mirror on {lease.remote.name} lacked {joined.put_back} receipts of paid pictures that "
+                "this checkout has seen there; they are put back"
+            )
 
     @property
     def lineage(self) -> str:

@@ -64,7 +64,7 @@ async def test_picking_by_keys_alone_and_back_into_the_project(own: Project, wat
     await page.goto(address(own, "asset-icon.html"))
     for key in ("u", "3", "u", "x"):
         await page.keyboard.press(key)
-    await page.keyboard.type("more gold & <b>")
+    await page.keyboard.insert_text("more gold\u202e & \u0007<b>")  # what cannot be seen cannot be kept either
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     for key in ("j", "2", "0"):

@@ -71,8 +71,7 @@ async def test_keys_alone_pick_reject_protect_and_take_back(own: Project, served
     for key in ("u", "3", "u", "x"):
         await page.keyboard.press(key)
     await page.keyboard.type(NOTE)
-    await page.keyboard.press("Tab")
-    await page.keyboard.press("Enter")
+    await page.keyboard.press("Control+Enter")
     await expect(card(page, CROWN).locator(".chosen")).to_have_text("rejected: " + NOTE)
     for key in ("u", "2", "0", "p"):
         await page.keyboard.press(key)

@@ -71,11 +71,29 @@ def test_a_doubt_is_no_reason_to_draw_over_the_picture_of_a_later_attempt(tmp_pa
     assert (world.entries()["hero"]["attempt"], len(world.billed())) == (2, 0)
 
 
-def test_a_person_who_names_it_has_it_drawn_all_the_same(tmp_path: Path, simulated: Simulated) -> None:
+def test_nobody_sends_again_what_was_answered_by_a_later_attempt(tmp_path: Path, simulated: Simulated) -> None:
     world = doubted(tmp_path, simulated)
     before = world.lock.read_bytes()
     fine(world, *RESEND)
     world.lock.write_bytes(before)
+    world.mark()
+    refused = world.run(*BY_NAME)
+    assert (refused.code, "resolve.drawn_since" in refused.codes, len(world.billed())) == (4, True, 0), str(refused)
+    (change,) = fine(world, "plan", "--json").lines[0]["changes"]
+    assert "attempt 2 was drawn since" in change["reason"]
+    fine(world, "resolve", "hero", "--abandon")
+    fine(world, *APPLY)
+    assert (world.entries()["hero"]["attempt"], len(world.billed())) == (2, 0)
+
+
+def test_a_person_who_names_a_doubtful_redraw_has_it_drawn_all_the_same(tmp_path: Path, simulated: Simulated) -> None:
+    world = World(name=tmp_path.name, base=tmp_path, simulated=simulated)
+    world.write("imagebatch.yaml", world.project_file(lineage=world.lineage))
+    world.assets({"hero": HERO["openai"]})
+    fine(world, *APPLY)
+    lost = rule("create", {"accept": True, "then": "close"}, face="openai", match={"prompt": "a fox"}, times=1)
+    with wrong(world, [lost]):
+        assert world.run("redraw", "hero", "--now", "-y", "--json").code == 3
     world.mark()
     fine(world, *BY_NAME)
     assert (world.entries()["hero"]["attempt"], len(world.billed())) == (3, 1)
@@ -111,7 +129,7 @@ def test_a_doubt_that_another_checkout_settled_is_none_here(
     else:  # its token is another, and only here anybody knows whether the first was paid
         assert world.run(*RESEND).code == 3
         ran = fine(world, "resolve", "--list")
-        assert "a later attempt was drawn since" in ran.out
+        assert "attempt 2 was drawn since" in ran.out
         assert "--resend" not in ran.out
     assert (world.entries()["hero"]["token"], len(world.billed())) == (entry["token"], 0), "it was paid again"
     if entry["attempt"] == 1:

@@ -368,6 +368,38 @@ def test_a_clone_that_has_not_pulled_pays_for_nothing_that_was_paid_and_pushed_m
     assert bench.bills() == billed
 
 
+def test_receipts_that_went_from_the_remote_are_put_back_by_whoever_has_seen_them(
+    bench: Bench, machines: Machines, second: Server
+) -> None:
+    folder = machines.publish(LEASE, MIRROR, manifest=BLIND_MUGS)
+    behind = machines.another()
+    lineage = (folder / "imagebatch.yaml").read_text("utf-8").partition("lineage: ")[2][:32]
+    assert bench.apply().code == 0
+    billed, receipts = bench.bills(), mirrored(machines.remote, lineage)
+    assert len(receipts) == 3
+    git(folder, "push", "--quiet", "origin", f":refs/imagebatch/journal/{lineage}")
+    again = bench.apply()
+    assert again.code == 0
+    assert "lacked 3 receipts" in again.out + again.err, again.out + again.err
+    assert mirrored(machines.remote, lineage) == receipts
+    assert "lacked" not in bench.apply().err
+    run = machines.run(second, behind, "apply", "-y")
+    assert run.code == 3, run.out + run.err
+    assert bench.bills() == billed, "a clone paid again for what another machine had drawn"
+
+
+def test_a_mirror_that_holds_something_else_is_told_by_doctor(bench: Bench, machines: Machines) -> None:
+    folder = machines.publish(LEASE, MIRROR, manifest=BLIND_MUGS)
+    lineage = (folder / "imagebatch.yaml").read_text("utf-8").partition("lineage: ")[2][:32]
+    assert bench.apply().code == 0
+    assert "receipts of 3 paid pictures" in machines.run(bench.server, folder, "doctor", "--online").out
+    git(folder, "push", "--quiet", "--force", "origin", f"HEAD:refs/imagebatch/journal/{lineage}")
+    refused = bench.apply()
+    assert (refused.code, "git ls-remote origin 'refs/imagebatch/*'" in refused.err) == (1, True), refused.err
+    told = machines.run(bench.server, folder, "doctor", "--online")
+    assert (told.code, "what the remote holds for imagebatch cannot be read" in told.out) == (1, True), told.out
+
+
 def test_a_machine_that_comes_back_hears_how_its_own_doubt_ended(
     bench: Bench, machines: Machines, second: Server
 ) -> None:
@@ -396,6 +428,31 @@ def test_a_machine_that_comes_back_hears_how_its_own_doubt_ended(
     assert "in doubt" not in told.out
     assert bench.bills() == billed, "what another machine had drawn was paid again"
     assert mirrored(machines.remote, lineage) == {entry.token}
+
+
+def test_what_another_machine_sent_again_and_drew_is_not_sent_once_more(
+    bench: Bench, machines: Machines, second: Server
+) -> None:
+    folder = machines.publish(LEASE, MIRROR, manifest=BLIND_MUGS.replace("[1, 2, 3]", "[1]"))
+    bench.script(rule("create", delay_s=20))
+    first = bench.start("apply", "-y")
+    bench.until("create")
+    first.signal(signal.SIGKILL)
+    first.wait()
+    bench.clear()
+    other = machines.another()
+    released(machines, second, other)
+    assert machines.run(second, other, "apply", "-y").code == 3
+    assert machines.run(second, other, "resolve", "mug", "--resend", "-y").code == 0
+    assert [entry.attempt for entry in entries(other).values()] == [2]
+    billed = bench.bills()
+    back = machines.run(bench.server, folder, "apply", "-y")
+    assert "attempt 2 was drawn since" in back.out, back.out + back.err
+    assert "--resend" not in machines.run(bench.server, folder, "resolve", "--list").out
+    refused = machines.run(bench.server, folder, "resolve", "mug", "--resend", "-y")
+    assert (refused.code, "[resolve.drawn_since]" in refused.err + refused.out) == (4, True), refused.out + refused.err
+    assert machines.run(bench.server, folder, "apply", "-y", "--in-doubt", "resend").code == 3
+    assert bench.bills() == billed, "what another machine had sent again was sent once more"
 
 
 def test_a_doubt_that_was_resolved_on_another_machine_does_not_come_back(

@@ -151,7 +151,7 @@ def _ways_out(one: "Doubt") -> list[str]:
             *lines,
             "its request changed since, so it is not sent again; the next apply after that draws the new one",
         ]
-    if one.later:
-        return [*lines, "a later attempt was drawn since and stands, so there is nothing to send again"]
+    if one.since:
+        return [*lines, f"attempt {one.since} was drawn since, here or on another machine: nothing is sent again"]
     again = "send again (pays twice):     " if one.charged else "send again (may pay twice):  "
     return [*lines, f"{again}imagebatch resolve {name} --resend"]

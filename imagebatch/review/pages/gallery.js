@@ -42,6 +42,9 @@
     dialog.returnValue = "";
     dialog.onclose = () => { if (dialog.returnValue === "yes") kept.decide(card, { seen, note: note.value.trim().slice(0, 2000) }); };
     dialog.showModal();
+    note.onkeydown = (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); $("#reject button[value=yes]").click(); }
+    };
     note.focus();
   };
 

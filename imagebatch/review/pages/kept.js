@@ -26,9 +26,12 @@ const keeper = (ui) => {
     const text = !one ? "" : "note" in one ? "rejected" + (one.note ? ": " + one.note : "") : "picked here";
     ui.paint(card, { use: one ? one.use || [] : ui.original(card), text, decided: Boolean(one) });
   };
+  // What the project would refuse is left out here: one such character would keep the whole saved file from being taken.
+  const visible = (text) => text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Cn}\p{Zl}\p{Zp}]/gu, (one) => ("\n\t\u200c\u200d".includes(one) ? one : ""));
   const decide = (card, decision) => {
     read();  // another page may have decided meanwhile
     if (decision && decision.use && ui.same(decision.use, ui.original(card))) decision = null;
+    if (decision && "note" in decision) decision = { ...decision, note: visible(decision.note) };
     if (decision) decisions.set(card.dataset.address, { for: card.dataset.draw, ...decision });
     else decisions.delete(card.dataset.address);
     write();

@@ -4,6 +4,7 @@ import ast
 import json
 import keyword
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import tinycss2  # type: ignore[import-untyped]  # it comes without types
@@ -146,6 +147,13 @@ def test_an_address_holds_nothing_that_ends_one(text: str) -> None:
 def test_a_ladder_makes_one_srcset_for_each_type_of_several_widths() -> None:
     one = image("a", file("a b.webp", 800), file("a,b.webp", 400), file("a.png", 800, "image/png"))
     assert srcsets(one) == {"image/webp": "a%2Cb.webp 400w, a%20b.webp 800w"}
+
+
+def test_a_crop_is_in_no_srcset_of_the_whole() -> None:
+    main = replace(file("a.jpg", 1304, "image/jpeg"), height=744)
+    sizes = {"b.webp": (800, 456), "c.webp": (320, 183), "square.webp": (320, 320), "wide.webp": (1000, 562)}
+    others = [replace(file(path, width), height=height) for path, (width, height) in sizes.items()]
+    assert srcsets(image("a", main, *others)) == {"image/webp": "c.webp 320w, b.webp 800w"}
 
 
 def test_what_we_wrote_is_known_again_and_nothing_else_is() -> None:

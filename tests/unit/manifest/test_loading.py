@@ -412,3 +412,19 @@ def test_a_linked_folder_of_manifests_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "manifests/linked").symlink_to(tmp_path / "shared")
     loaded = load(tmp_path, "assets: {a: {prompt: x}}\n")
     assert [warning.code for warning in loaded.warnings] == ["manifest.not_read"]
+
+
+def test_a_reference_larger_than_a_picture_may_be_is_told_without_being_read(tmp_path: Path) -> None:
+    write(tmp_path, {"huge.png": "\0"})
+    with (tmp_path / "huge.png").open("r+b") as file:
+        file.truncate(3 * 1024**3)  # a hole: it takes no room, and reading it would take all memory
+    (one,) = problems(tmp_path, "assets:\n  a: {prompt: x, references: [huge.png]}\n")
+    assert (one.code, one.line) == ("manifest.reference", 2)
+    assert one.detail == '"huge.png" is larger than 64 MiB, the most that a picture may have.'
+
+
+def test_a_manifest_that_is_a_link_to_itself_is_called_so(tmp_path: Path) -> None:
+    write(tmp_path, {"manifests/a.yaml": "assets: {a: {prompt: x}}\n"})
+    (tmp_path / "manifests" / "f.yaml").symlink_to("f.yaml")
+    found = problems(tmp_path, "assets: {b: {prompt: x}}\n")
+    assert [(one.path, "leads back to itself" in one.detail) for one in found] == [("manifests/f.yaml", True)]

@@ -243,6 +243,8 @@ def test_what_runs_share_is_read(tmp_path: Path, rest: str, shared: SharedState 
         ("state: {lease: git}", "manifest.lineage"),
         (LINEAGE + "state: {lease: git, remote: '${NOBODY_SET_THIS}'}", "manifest.variable"),
         (LINEAGE + "state: {lease: git}\njournal: {mirror: git, remote: backup}", "manifest.range"),
+        (LINEAGE + "state: {lease: git, remote: 'x; touch y'}", "manifest.range"),
+        (LINEAGE + "journal: {mirror: git, remote: --upload-pack=x}", "manifest.range"),
         (LINEAGE + "state: {lease: s3}", "manifest.range"),
         (LINEAGE + "state: {leese: git}", "manifest.unknown_key"),
         (LINEAGE + "state:", "manifest.required"),

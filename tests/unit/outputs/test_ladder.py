@@ -91,6 +91,20 @@ def test_the_focus_says_which_part_stays(tmp_path: Path) -> None:
     assert list(kept.values()) == [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
 
 
+@pytest.mark.parametrize(("focus", "shade"), [((5_000, 0), 0), ((5_000, 5_000), 100), ((5_000, 10_000), 200)])
+def test_a_thin_picture_is_cut_without_being_made_large(tmp_path: Path, focus: tuple[int, int], shade: int) -> None:
+    image = Image.new("L", (1, 5000))
+    for number in range(5000):
+        image.putpixel((0, number), number // 25)
+    out = BytesIO()
+    image.save(out, "PNG")
+    steps = {"width": 100, "height": 40, "fit": "cover", "focus": focus}
+    found = opened(developed(tmp_path, out.getvalue(), "png", steps)).convert("L")
+    assert found.size == (100, 40)
+    (darkest, _) = found.getextrema()
+    assert darkest in range(shade - 1, shade + 2)
+
+
 @pytest.mark.parametrize("ending", ["jpg", "webp", "avif"])
 def test_max_bytes_takes_the_best_quality_that_fits_mark_and_all(tmp_path: Path, ending: str) -> None:
     data = sources()["rgb"]

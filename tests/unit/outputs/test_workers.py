@@ -109,7 +109,7 @@ async def test_no_more_children_than_allowed_work_at_once() -> None:
         pids = {
             one["pid"] for one in await asyncio.gather(*(workers.run({"do": "tell"}, seconds=20) for _ in range(12)))
         }
-    assert len(pids) == 2
+    assert len(pids) <= 2
 
 
 async def test_a_line_too_many_is_not_taken_for_the_next_jobs_answer() -> None:

@@ -497,7 +497,10 @@ def test_a_doubt_is_sent_again_with_all_that_is_open_beside_it_and_never_over_a_
     kept = later.one(wanted, in_doubt="resend")
     assert (kept.action, kept.reason, kept.gives_up) == ("keep", "in_doubt", ())
     assert "of a later attempt stands" in kept.detail
-    named = later.one(wanted, in_doubt="resend", resend=frozenset({"hero"}))
-    assert (named.action, named.attempt, named.gives_up) == ("retry", 4, (second.token,))
+    assert later.one(wanted, in_doubt="resend", resend=frozenset({"hero"})) == kept, "the later attempt answered it"
+    redrawn = World().have("hero", entry_of(wanted)).doubt("hero", replace(second, open_intent=True))
+    assert redrawn.one(wanted, in_doubt="resend").action == "keep"
+    named = redrawn.one(wanted, in_doubt="resend", resend=frozenset({"hero"}))
+    assert (named.action, named.attempt, named.gives_up) == ("retry", 3, (second.token,))
     asked = later.one(wanted, in_doubt="resend", redraw=frozenset({"hero"}))
     assert (asked.action, asked.attempt) == ("retry", 4), "another picture was asked for"

@@ -34,10 +34,10 @@ def ledger(*events: Event, **entries: Any) -> Ledger:
 
 def test_it_is_read_as_it_was_written() -> None:
     written = mirror(intended(), LOST)
-    found = decode_mirror(written.encode(), LINEAGE)
+    found = decode_mirror(written.encode(), LINEAGE, "origin")
     assert found.events_of(TOKEN) == (intended(), LOST)
     assert found.encode() == written.encode()
-    assert list(decode_mirror(b"", LINEAGE)) == []
+    assert list(decode_mirror(b"", LINEAGE, "origin")) == []
 
 
 def test_only_what_tells_of_money_is_in_it_from_its_intent_on() -> None:
@@ -113,13 +113,13 @@ def test_it_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_mirror_that_makes_no_sense_stops_a_run(data: bytes) -> None:
     with pytest.raises(StateError) as caught:
-        decode_mirror(data, LINEAGE)
+        decode_mirror(data, LINEAGE, "origin")
     assert caught.value.code == "journal.mirror_corrupt"
 
 
 def test_a_mirror_of_another_project_stops_a_run() -> None:
     with pytest.raises(StateError):
-        decode_mirror(mirror(intended()).encode(), OTHER)
+        decode_mirror(mirror(intended()).encode(), OTHER, "origin")
 
 
 def test_a_fresh_clone_hears_of_an_open_intent_as_if_it_were_its_own() -> None:
