@@ -3,6 +3,7 @@ what stands at its address at that very moment, and goes the way of `pick`, `pic
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -42,6 +43,14 @@ _MEDIA_TYPES: Final = {
 }  # fmt: skip
 
 Signature = tuple[tuple[int, int, int] | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Inputs:
+    """What pages are made of: what people have `written`, and what is `watched`: picks and lock."""
+
+    written: Signature
+    watched: Signature
 
 
 class ReviewDesk:
@@ -223,13 +232,17 @@ class ReviewDesk:
         return seen
 
     def _see_again(self) -> None:
-        """Make everything anew where a file has changed; a project that cannot be read is told, and stays as it was."""
+        """Make everything anew where a file has changed; a project that cannot be read is told, and stays as it was.
+
+        A decision, or an apply beside it, changes neither manifests nor tables: those are not read again.
+        """
         inputs = self._inputs(self._project)
         self._unmade = ""
         if inputs == self._made_of:
             return
         try:
-            project = load(self._project.setup)
+            same = inputs.written == self._made_of.written
+            project = with_present_picks(self._project) if same else load(self._project.setup)
             self._seen, self._made_of = self._see(project), inputs
         except ImagebatchError as error:
             self._unmade = _told(error)
@@ -247,8 +260,9 @@ class ReviewDesk:
         home, root = self._project.home, self._project.root
         return (root / PICKS_PATH, *(home / name for name in _LOCKS))
 
-    def _inputs(self, project: Project) -> Signature:
-        return _signature((*self._watched(), *(project.root / name for name in (_MANIFESTS, *sorted(project.inputs)))))
+    def _inputs(self, project: Project) -> _Inputs:
+        names = (_MANIFESTS, *sorted(project.inputs.keys() - {PICKS_PATH}))
+        return _Inputs(written=_signature(project.root / name for name in names), watched=_signature(self._watched()))
 
 
 def _told(error: ImagebatchError) -> str:

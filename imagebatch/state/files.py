@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from imagebatch.effects import seams
 from imagebatch.effects.disk import ADD, NEW, READ_REGULAR
-from imagebatch.effects.files import names_in, opened, read_rest, remove, sync_folder, write_whole
+from imagebatch.effects.files import is_folder, names_in, opened, read_rest, remove, sync_folder, write_whole
 from imagebatch.errors import StateError
 
 PRIVATE: Final = 0o600
@@ -57,7 +57,7 @@ def link_error(path: Path, kind: Literal["file", "folder"] = "file") -> StateErr
     return StateError(
         f"a {kind} of imagebatch is a link",
         f"{name} is a link or not {thing}. Following it could write outside the project.",
-        hints=(f"Replace it by {thing}: rm {name}",),
+        hints=(f"Move the folder {name} away" if is_folder(path) else f"Replace it by {thing}: rm {name}",),
         code="path.symlink",
         path=name,
     )
