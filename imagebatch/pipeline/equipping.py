@@ -1,7 +1,7 @@
 """What carrying out a plan needs, bound together: lanes, pollers, the paid-call protocol, files."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -22,6 +22,8 @@ from imagebatch.pipeline.space import at_once, refuse_small_files, room_for
 from imagebatch.pipeline.world import PlacedDisk, known_here
 from imagebatch.plan.budget import Funds, max_cost_of
 from imagebatch.plan.following import followed_picks
+from imagebatch.plan.foreign import paths_left
+from imagebatch.plan.types import Change
 from imagebatch.providers.base import ReferenceImage
 from imagebatch.run.checking import Checking
 from imagebatch.run.create import Creator
@@ -29,7 +31,7 @@ from imagebatch.run.doubts import Doubts
 from imagebatch.run.draw import Drawing
 from imagebatch.run.ends import Try
 from imagebatch.run.executor import Executor
-from imagebatch.run.files import Files
+from imagebatch.run.files import Files, Handover
 from imagebatch.run.judging import COMMAND as JUDGES
 from imagebatch.run.judging import Judging
 from imagebatch.run.lanes import Lane
@@ -90,6 +92,7 @@ async def equip(
         spending=run.spending,
     )
     disk = PlacedDisk(run.disk, run.session.ledger, known_here(run.session.ledger, run.store, run.beside))
+    handover = _handover(planned.plan.changes)
     files = Files(
         root=run.home,
         outputs=Outputs(store=run.store, workers=workers, tree=tree, signer=signer),
@@ -97,6 +100,7 @@ async def equip(
         recorder=run.recording,
         forces=options.forces,
         day=seams.clock.wall().date().isoformat(),
+        handover=handover,
     )
     drawing = Drawing(creator=_creator(run, pictures, listings, pollers, room=room, stop=stop))
     upkeep = Upkeep(
@@ -125,9 +129,18 @@ async def equip(
         known=run.session.ledger.known,
         stop=stop,
         tell=run.tell,
+        handover=handover,
         outcomes=outcomes,
     )
     return Equipped(executor=executor, lanes=lanes, pollers=pollers, listings=listings)
+
+
+def _handover(changes: Sequence[Change]) -> Handover:
+    left = paths_left(changes)
+    entries = {change.moved_from or change.address: change for change in changes if change.entry is not None}
+    leaving = {path: change.entry for at, change in entries.items() for path in left.get(at, ()) if change.entry}
+    removed = {at for at, change in entries.items() if change.action in {"forget", "delete"}}
+    return Handover(leaving=leaving, going=frozenset(path for at in removed for path in left.get(at, ())))
 
 
 def _creator(

@@ -6,6 +6,7 @@ from imagebatch.model.money import Money
 from imagebatch.model.settings import Brakes, Threshold
 from imagebatch.plan.budget import NO_FUNDS, Funds, max_cost_of, over_limits
 from imagebatch.plan.costs import bought_price
+from imagebatch.plan.foreign import Held
 from imagebatch.plan.options import Force, PlanOptions
 from imagebatch.plan.types import DRAW_ACTIONS, Action, Blocker, Change, Plan
 
@@ -21,12 +22,14 @@ def blockers(
     recorded: int,
     wanted: int,
     foreign: Sequence[str] = (),
+    held: Sequence[Held] = (),
     funds: Funds = NO_FUNDS,
 ) -> tuple[Blocker, ...]:
     """Everything that would stop an apply of `plan`.
 
     `recorded` is how many variants the lock has, `wanted` how many the manifests ask for; `foreign` are files in the
-    way. What a command names itself (`destroy`, `redraw --now`, `retry`) is no surprise and counts against no brake.
+    way, `held` those of addresses that keep them. What a command names itself (`destroy`, `redraw --now`, `retry`) is
+    no surprise and counts against no brake.
     """
     found = [
         _removals(plan, brakes.max_deletes, recorded=recorded, wanted=wanted, forced="deletes" in options.forces),
@@ -35,6 +38,7 @@ def blockers(
         *over_limits(plan, brakes, funds, options),
         _unknown_prices(plan, (*max_cost_of(brakes, options), *funds.limits), options),
         _foreign(foreign, options),
+        _held(held),
         _doubts(plan, options),
     ]
     return tuple(blocker for blocker in found if blocker is not None)
@@ -152,6 +156,18 @@ def _foreign(paths: Sequence[str], options: PlanOptions) -> Blocker | None:
         "Move them away, or add --force overwrite: they are replaced, and go to the trash."
     )
     return Blocker(code="path.not_ours", message=message, force="overwrite")
+
+
+def _held(held: Sequence[Held]) -> Blocker | None:
+    if not held:
+        return None
+    shown = "; ".join(f"{one.path} of {one.owner}, wanted by {one.address}" for one in held[:3])
+    more = f" and {len(held) - 3} more" if len(held) > 3 else ""
+    message = (
+        f"Files stand in the way that other addresses keep: {shown}{more}. Two addresses cannot have one file: name "
+        "another path, or let the other go first: select it, too, unprotect it, or remove it with imagebatch destroy."
+    )
+    return Blocker(code="path.held", message=message)
 
 
 def _doubts(plan: Plan, options: PlanOptions) -> Blocker | None:

@@ -20,7 +20,7 @@ from imagebatch.plan.case import Case, Elsewhere, World
 from imagebatch.plan.classify import classify
 from imagebatch.plan.defer import defer_dependents
 from imagebatch.plan.following import draw_that_counts
-from imagebatch.plan.foreign import foreign_files
+from imagebatch.plan.foreign import foreign_files, held_paths
 from imagebatch.plan.holding import Holding, note_holders, start_anew_apart
 from imagebatch.plan.index import DrawHolders, released_tokens
 from imagebatch.plan.moves import Moves, find_moves
@@ -151,7 +151,11 @@ def _moves(gone: Sequence[str], survey: _Survey, recorded: Recorded, moved: Sequ
     Else a part of a rename would be drawn or adopted anew, without what a person protected, and the old one removed.
     """
     free = [address for address in gone if address not in world.options.destroy]
-    new = {address: variant.draw for address, variant in survey.closer.items() if address not in recorded}
+    new = {
+        address: variant.draw
+        for address, variant in survey.closer.items()
+        if address not in recorded and address not in world.options.destroy
+    }
     if not free or not new:
         return Moves()
     return find_moves(
@@ -330,6 +334,7 @@ def _plan(
             recorded=len(recorded),
             wanted=len(survey.wanted),
             foreign=foreign,
+            held=held_paths(plan.changes, recorded, world),
             funds=funds,
         ),
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from imagebatch.model.generation import Candidate
 from imagebatch.model.recorded import Recorded
@@ -30,6 +31,60 @@ def foreign_files(changes: Sequence[Change], recorded: Recorded, world: World) -
             if path not in ours:
                 found.append(path)
     return tuple(sorted(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A path that `address` is to write and that is, and stays, another address's: `owner`'s."""
+
+    path: str
+    address: str
+    owner: str
+
+
+def held_paths(changes: Sequence[Change], recorded: Recorded, world: World) -> tuple[Held, ...]:
+    """Paths that the plan would write, where a file of an address stands that keeps it: an orphan's, a protected one's,
+    one's that is not selected. What would be drawn for such a path could be put nowhere.
+    """
+    found: list[Held] = []
+    left = paths_left(changes)
+    owners: Mapping[str, list[str]] | None = None
+    for change in changes:
+        for path in _new_paths(change, world):
+            if not world.disk.exists(path):
+                continue
+            if owners is None:
+                owners = _owners(recorded)
+            own = {change.address, change.moved_from}
+            stays = [one for one in owners.get(path, ()) if one not in own and path not in left.get(one, ())]
+            found += [Held(path=path, address=change.address, owner=one) for one in stays[:1]]
+    return tuple(found)
+
+
+def paths_left(changes: Sequence[Change]) -> dict[str, tuple[str, ...]]:
+    """Address (the lock's) to the output paths that it has and that its change takes from it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for change in changes:
+        entry, variant = change.entry, change.variant
+        if entry is None or not entry.outputs:
+            continue
+        stay: set[str] = set()
+        if change.action not in {"forget", "delete"}:
+            if variant is None or not ({change.action, *change.also} & _WRITES):
+                continue
+            every = range(1, max(len(entry.candidates), variant.offers, 1) + 1)
+            stay = {file.path for file in wanted_files(variant, tuple(every))}
+        found[change.moved_from or change.address] = tuple(one.path for one in entry.outputs if one.path not in stay)
+    return found
+
+
+def _owners(recorded: Recorded) -> dict[str, list[str]]:
+    owners: dict[str, list[str]] = {}
+    for address in recorded:
+        text = recorded.glance(address).outputs
+        for output in json.loads(text) if text != "[]" else ():
+            owners.setdefault(output["path"], []).append(address)
+    return owners
 
 
 def _new_paths(change: Change, world: World) -> list[str]:

@@ -19,6 +19,7 @@ from imagebatch.plan.types import DRAW_ACTIONS, Change, Plan
 from imagebatch.run.draw import Drawing
 from imagebatch.run.elsewhere import elsewhere
 from imagebatch.run.entries import Drawn, adopted_entry, entry_of
+from imagebatch.run.files import Handover
 from imagebatch.run.lanes import Lane, lane_of
 from imagebatch.run.leaving import Recorder
 from imagebatch.run.progress import ENDS, Progress, outcome_of
@@ -44,6 +45,7 @@ class Executor:
     known: Callable[[str], Sequence[KnownDraw]]
     stop: Stop
     tell: Callable[[Told], None]
+    handover: Handover = field(default_factory=Handover)
     leaders: dict[str, "asyncio.Future[Entry | None]"] = field(default_factory=dict)
     replaced: set[str] = field(default_factory=set)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -61,17 +63,23 @@ class Executor:
         self.outcomes.extend([await self._doubted(change) for change in plan.changes if new_doubt(change)])
 
     async def _moved(self, changes: list[Change]) -> list[Outcome]:
-        """One after the other, because a target may be free only once another file has left it."""
+        """One after the other, because a target may be free only once another file has left it.
+
+        Where all of them wait for each other, or for what is drawn later, the first has the other's file give way.
+        """
         outcomes: dict[str, Outcome] = {}
         waiting = changes
         while waiting:
+            self.handover.waits = True
             blocked = []
             for change in waiting:
                 outcomes[change.address] = outcome = await self._one(change)
                 if outcome.code == "path.not_ours":
                     blocked.append(change)
+            self.handover.waits = False
             if len(blocked) == len(waiting):
-                break
+                first, *blocked = blocked
+                outcomes[first.address] = await self._one(first)
             waiting = blocked
         return list(outcomes.values())
 

@@ -1,7 +1,7 @@
 """The files that the project keeps: made from picks, renamed, put away. Never touches a file that is not ours."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -60,6 +60,19 @@ class Disk(Protocol):
         ...
 
 
+@dataclass(slots=True, kw_only=True)
+class Handover:
+    """Files that the plan takes from their paths, by path, with the entry that has them: where another address needs
+    the path, they give way.
+
+    While it `waits` none does: a path may yet come free by itself, and a rename is better than a file made anew.
+    """
+
+    leaving: Mapping[str, Entry] = field(default_factory=dict)
+    going: Collection[str] = ()
+    waits: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
     """Brings an address's output files in line with its entry, below `root`.
@@ -73,6 +86,7 @@ class Files:
     recorder: Recorder
     forces: frozenset[Force]
     day: str
+    handover: Handover = field(default_factory=Handover)
 
     def lacking(self, variant: Variant, entry: Entry, before: Entry | None) -> tuple[int, ...]:
         """The candidates (from 1) whose bytes are needed to make files that are not there yet, under no name."""
@@ -214,7 +228,7 @@ class Files:
             # What the lock lists there is another address's, which has yet to move away itself.
             in_the_way = "overwrite" in self.forces and self.disk.exists(file.path)
             force = in_the_way and not self.disk.listed(file.path)
-            spare_hash = self.disk.spare(file.path)
+            spare_hash = await self._spare(file.path)
             if await self.outputs.move(output, file.path, spare=spare_hash, force=force) in {"moved", "same"}:
                 spare.remove(output)
                 self.disk.forget(output.path)
@@ -235,17 +249,36 @@ class Files:
             if is_own(entry.candidates[candidate - 1]):
                 data = await seams.threads.aside(read_bytes, self.outputs.store.path_of(facts.sha256))
                 same = [_with_own_mark(file, origin_in(find_mark(data).xmp)) for file in same]
-            pictures.append(([self._to_place(file, recorded.get(file.path)) for file in same], facts))
+            pictures.append(([await self._to_place(file, recorded.get(file.path)) for file in same], facts))
         return await self.outputs.write(pictures, announce=self._announce, placed=self.disk.note)
 
-    def _to_place(self, file: WantedFile, old: Output | None) -> ToPlace:
+    async def _to_place(self, file: WantedFile, old: Output | None) -> ToPlace:
         return ToPlace(
             path=file.path,
             wanted=WantedOutput(spec=file.spec, develop=file.develop, mark=file.mark),
             replaces=self.disk.placed(file.path) or (old.sha256 if old is not None else None),
-            spare=self.disk.spare(file.path),
+            spare=await self._spare(file.path),
             force="overwrite" in self.forces or "edited" in self.forces,
         )
+
+    async def _spare(self, path: str) -> str | None:
+        """The hash of what stands at a path and may go to the trash, so that another file has its place.
+
+        A file whose address goes on under another path does so only where its picture is in the store.
+        """
+        spare = self.disk.spare(path)
+        owner = self.handover.leaving.get(path)
+        if spare is not None or owner is None or self.handover.waits:
+            return spare
+        output = next(one for one in owner.outputs if one.path == path)
+        if self.disk.look(path, output.sha256, output.bytes) != "same":
+            return None
+        await self.keep_bytes(owner)
+        return output.sha256 if path in self.handover.going or self._is_stored(owner) else None
+
+    def _is_stored(self, entry: Entry) -> bool:
+        sources = [source_of(entry.candidates[at - 1]) for at in entry.picked if at <= len(entry.candidates)]
+        return all(facts is not None and self.outputs.store.bring(facts.sha256) for facts in sources)
 
     async def _announce(self, path: str, sha256: str) -> None:
         await self.recorder.record(Placing(path=path, sha256=sha256))
