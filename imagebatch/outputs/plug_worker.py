@@ -1,4 +1,4 @@
-"""The child that strangers' checks run in: `python -m imagebatch.outputs.plug_worker`, one JSON line in, one out.
+"""The child that strangers' checks and rules run in: `-m imagebatch.outputs.plug_worker`, a JSON line in, one out.
 
 It is never one of those that decode pictures: what a plug-in does to its process (memory, threads, the locale) can harm
 nothing but other checks, and the parent kills one that hangs.
@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
+from imagebatch.outputs.choices import Choice, Picker
 from imagebatch.outputs.plugged import LONGEST_SENTENCE, MOST_SENTENCES, Picture, PictureCheck
 from imagebatch.outputs.worker import Answer, Jobs, main
 
@@ -26,6 +27,21 @@ def judge(job: Mapping[str, Any]) -> Answer:
     except BaseException as error:  # noqa: BLE001  # a stranger's code may raise anything, an exit too
         return _raised(error)
     return judged(plugin, picture)
+
+
+def pick(job: Mapping[str, Any]) -> Answer:
+    """`{do: pick, value, …}` gives `number`, what the plug-in chooses, or `fault`, what it did wrong."""
+    choice = Choice.read(job)
+    try:
+        plugin = _made(job["value"])
+        if not isinstance(plugin, Picker):
+            return {"fault": "it has no method `pick`"}
+        number: Any = plugin.pick(choice)
+        if type(number) is int and number in {one.number for one in choice.proposals}:
+            return {"number": number}
+        return {"fault": f"it chose {_cut(repr(number), 40)}, which was not offered"}
+    except BaseException as error:  # noqa: BLE001  # a stranger's code may raise anything, an exit too
+        return _raised(error)
 
 
 def judged(plugin: object, picture: Picture) -> Answer:
@@ -74,7 +90,7 @@ def _cut(text: str, most: int = LONGEST_SENTENCE) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-JOBS: Jobs = {"judge": (judge, CPU_S)}
+JOBS: Jobs = {"judge": (judge, CPU_S), "pick": (pick, CPU_S)}
 
 if __name__ == "__main__":
     main(JOBS, MEMORY)

@@ -12,12 +12,13 @@ from imagebatch.pipeline.carrying_out import carry_out
 from imagebatch.pipeline.homes import is_apart
 from imagebatch.pipeline.lost_lock import refuse_in_the_way
 from imagebatch.pipeline.opened import ApplyOptions, Opened
-from imagebatch.pipeline.originals import fetch_for, move_in, warn_of_denied
+from imagebatch.pipeline.originals import fetch_for, move_in
 from imagebatch.pipeline.planning import Planned, PlanRequest, plan_against
 from imagebatch.pipeline.project import Project
 from imagebatch.pipeline.resending import Resending, resending
 from imagebatch.pipeline.settling import look_for_duplicates, settle_open_steps
 from imagebatch.pipeline.shared import remote_of
+from imagebatch.pipeline.unmounted import refused_unfilled
 from imagebatch.pipeline.world import remember_rows
 from imagebatch.plan.budget import Funds
 from imagebatch.plan.saved import SavedPlan, check_fresh, check_same
@@ -105,7 +106,7 @@ def _planned(run: Opened, saved: SavedPlan | None, doubted: Resending | None) ->
     planned = plan_against(run.project, world, run.request, options, funds=funds)
     if fetch_for(planned.plan, run.originals, run.warn):  # what was thought to lie beyond the store does not
         planned = plan_against(run.project, run.world(), run.request, options, funds=funds)
-    warn_of_denied(run.originals, run.warn)
+    planned = replace(planned, plan=refused_unfilled(run.originals, planned.plan, planned.options))
     if doubted is not None:
         planned = doubted.guarded(planned)
     if saved is not None:

@@ -1,54 +1,25 @@
 """Rules that choose a candidate: `first`, `sharpest`, `closest`, and those of plug-ins (`imagebatch.pickers`)."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 from imagebatch.effects import seams
 from imagebatch.errors import OutputError, PlanError
-from imagebatch.outputs.workers import CHECK_S, WorkerGone, Workers
+from imagebatch.outputs.choices import Choice, Picker
+from imagebatch.outputs.plugged import CHECK_S
+from imagebatch.outputs.workers import CHECK_S as MEASURE_S
+from imagebatch.outputs.workers import WorkerGone, Workers
+from imagebatch.run.judging import COMMAND as JUDGES
 
 GROUP: Final = "imagebatch.pickers"
 BUILT_IN: Final = ("first", "sharpest", "closest")
 _LONGEST: Final = 300
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
-    """One candidate as a rule sees it: its number (from 1) and its file, which is read-only; sizes are pixels."""
-
-    number: int
-    path: Path
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What a rule chooses from, in the order of numbers. `reference` is the first reference's file, None for none."""
-
-    address: str
-    prompt: str
-    proposals: tuple[Proposal, ...]
-    reference: Path | None
-
-
-@runtime_checkable
-class Picker(Protocol):
-    """What a plug-in offers under its name in the group `imagebatch.pickers`: the class, made without arguments."""
-
-    def pick(self, choice: Choice) -> int:
-        """The number of the candidate that is chosen."""
-        ...
-
-
 def picker(rule: str) -> Picker:
-    """The rule of this name.
-
-    Raises PlanError for a name that nobody offers, and for a plug-in that cannot be loaded.
-    """
+    """The rule of this name; nothing of a plug-in is imported here. Raises PlanError for a name that nobody offers."""
     made: dict[str, Callable[[], Picker]] = {"first": First, "sharpest": Sharpest, "closest": Closest}
     if rule in made:
         return made[rule]()
@@ -58,31 +29,36 @@ def picker(rule: str) -> Picker:
         raise PlanError(
             "no such rule", f"Nobody offers a rule {rule[:60]!r} to pick by; there are: {known}.", code="pick.rule"
         )
-    try:
-        plugin = found[rule].load()()
-    except (Exception, SystemExit) as error:
-        raise _broken(rule, f"it cannot be loaded ({type(error).__name__}: {error})") from error
-    if not isinstance(plugin, Picker):
-        raise _broken(rule, "it has no method `pick`")
-    return Guarded(rule, plugin)
+    return Plugged(rule, found[rule].value)
 
 
-class Guarded:
-    """A plug-in's rule, whose own faults are one clear message."""
+class Plugged:
+    """A plug-in's rule, asked in a process of its own; whatever it does wrong is one clear message."""
 
-    def __init__(self, rule: str, plugin: Picker) -> None:
+    def __init__(self, rule: str, value: str, seconds: float = CHECK_S) -> None:
         self._rule = rule
-        self._plugin = plugin
+        self._value = value
+        self._seconds = seconds
 
     def pick(self, choice: Choice) -> int:
-        """The plug-in's choice. Raises PlanError for whatever it raises, and for a number that was not offered."""
+        """The plug-in's choice.
+
+        Raises PlanError for whatever it raises, where it hangs or dies, and for a number that was not offered.
+        """
+        job = {"do": "pick", "value": self._value, **choice.written()}
+
+        async def asked() -> Mapping[str, Any]:
+            async with Workers(1, command=JUDGES) as workers:
+                return await workers.run(job, seconds=self._seconds)
+
         try:
-            number: Any = self._plugin.pick(choice)
-        except (Exception, SystemExit) as error:
-            raise _broken(self._rule, f"over {choice.address} it raised {type(error).__name__}: {error}") from error
-        if type(number) is not int or number not in {one.number for one in choice.proposals}:
-            raise _broken(self._rule, f"for {choice.address} it chose {str(number)[:40]}, which was not offered")
-        return number
+            answer = seams.clock.run(asked())
+        except WorkerGone as error:
+            answer = {"fault": str(error).replace("the decoder process", "its process").replace("the decoder", "it")}
+        if type(answer.get("number")) is not int:
+            why = answer.get("fault") or answer.get("text")
+            raise _broken(self._rule, f"over {choice.address}: {why}")
+        return int(answer["number"])
 
 
 class First:
@@ -133,7 +109,7 @@ def _measured(paths: Sequence[Path]) -> list[dict[str, Any]]:
 
 async def _one(workers: Workers, path: Path) -> dict[str, Any]:
     try:
-        told = await workers.run({"do": "measure", "path": str(path)}, seconds=CHECK_S)
+        told = await workers.run({"do": "measure", "path": str(path)}, seconds=MEASURE_S)
     except WorkerGone as error:
         told = {"text": str(error)}
     if "sharpness" not in told:

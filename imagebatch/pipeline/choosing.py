@@ -7,7 +7,8 @@ from imagebatch.errors import PlanError
 from imagebatch.model.generation import Entry
 from imagebatch.model.picks import Picks
 from imagebatch.model.variant import Variant
-from imagebatch.pipeline.autopick import Choice, Picker, Proposal, picker
+from imagebatch.outputs.choices import Choice, Picker, Proposal
+from imagebatch.pipeline.autopick import picker
 from imagebatch.pipeline.deciding import selected_entries
 from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.picking import picked

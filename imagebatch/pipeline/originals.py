@@ -107,15 +107,6 @@ def fetch_for(plan: Plan, originals: Originals, warn: Warn) -> bool:
     return len(store.broken) > known
 
 
-def warn_of_denied(originals: Originals, warn: Warn) -> None:
-    """Say how many originals that git keeps here are none, and what helps; the plan takes them for missing."""
-    count, path = len(originals.denied), originals.settings.path
-    if count:
-        many = "1 original in" if count == 1 else f"{count} originals in"
-        helps = "git lfs pull brings" if originals.settings.share == "lfs" else f"git restore {path} may bring"
-        warn(f"{many} {path} cannot be used: other bytes than the name says; {helps} the right ones")
-
-
 def _needed(plan: Plan) -> Iterator[str]:
     for change in plan.changes:
         if {change.action, *change.also} & _NEEDS:

@@ -19,7 +19,7 @@ from imagebatch.pipeline.originals import originals_of
 from imagebatch.pipeline.picking import settle_hint
 from imagebatch.pipeline.policy import untrusted_job
 from imagebatch.pipeline.project import Project, wanted
-from imagebatch.pipeline.unmounted import refused_unseen, unmounted_notes
+from imagebatch.pipeline.unmounted import refused_unfilled, refused_unseen, unmounted_notes
 from imagebatch.pipeline.world import World, read_world, stat_disk
 from imagebatch.plan.budget import NO_FUNDS, Funds
 from imagebatch.plan.diff import make_plan as compare
@@ -81,6 +81,7 @@ def make_plan(project: Project, request: PlanRequest, now: Now = utc_now) -> Pla
     originals = originals_of(project)
     world = read_world(project, originals.store, disk)
     planned = plan_against(project, world, request, funds=read_funds(project, now))
+    planned = replace(planned, plan=refused_unfilled(originals, planned.plan, planned.options))
     disk.save()
     originals.save()
     return planned

@@ -4,6 +4,7 @@ from collections import Counter
 from decimal import Decimal
 
 from imagebatch.model.event import PaidStep
+from imagebatch.model.generation import Candidate
 from imagebatch.model.money import UNKNOWN_COST, Basis, Cost, Money, totals
 from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
@@ -34,10 +35,18 @@ _TERMS: tuple[tuple[Action, str], ...] = (
 _PAYS_FIRST: frozenset[Action] = DRAW_ACTIONS | {"defer"}
 
 
-def bought_price(variant: Variant, alias: str) -> Cost:
-    """The price at `alias`, which sells it, of one candidate in the resolution that the variant asks for."""
+def bought_price(variant: Variant, alias: str, candidate: Candidate | None = None) -> Cost:
+    """The price at `alias`, which sells it, of one candidate in the resolution that the variant asks for.
+
+    A `candidate` that was bought before is not billed again for another resolution of the same price: All-Images.ai
+    documents one debit an image. Where resolutions have prices of their own, the whole price counts.
+    """
     prices = variant.buy_price if alias == variant.provider else variant.buy_price_at.get(alias, {})
-    return prices.get(variant.policy.resolution, UNKNOWN_COST)
+    price = prices.get(variant.policy.resolution, UNKNOWN_COST)
+    before = candidate.bought if candidate is not None else None
+    if before is None or price.money is None or prices.get(before.resolution) != price:
+        return price
+    return Cost(money=Money(amount=Decimal(0), currency=price.money.currency), basis=price.basis)
 
 
 def buying_after_draw(variant: Variant, alias: str) -> tuple[tuple[Cost, ...], Cost | None]:

@@ -11,7 +11,15 @@ from imagebatch.model.recorded import KnownDraw
 from imagebatch.model.variant import Variant
 from imagebatch.plan.case import Case, bytes_at_hand, can_fetch, gone
 from imagebatch.plan.costs import bought_price, times
-from imagebatch.plan.picking import WantedFile, has_resolution, made_as, stand_in, wanted_files, wanted_picks
+from imagebatch.plan.picking import (
+    WantedFile,
+    has_resolution,
+    hashes,
+    made_as,
+    stand_in,
+    wanted_files,
+    wanted_picks,
+)
 from imagebatch.plan.types import ACTIONS, Action, Reason
 
 _TWIN = "is what this machine drew for attempt {attempt}, which another one drew, too: it was paid twice. It "
@@ -153,7 +161,8 @@ def _purchase(case: Case, variant: Variant, entry: Entry, due: Due) -> None:
         due.unsold = True
         _not_to_be_had(case, variant, entry, due, f"it was not bought in {resolution}")
     else:
-        due.costs = (_price(case, variant, entry),) * len(short)
+        alias = case.world.aliases.asked_at(entry.provider, entry.type, variant.provider)
+        due.costs = tuple(bought_price(variant, alias, entry.candidates[index - 1]) for index in short)
         due.add("buy", "resolution", f"{len(short)} in {resolution}")
         due.add("develop", "resolution")
 
@@ -243,8 +252,10 @@ def _to_make_again(case: Case, file: WantedFile, output: Output, due: Due, entry
 
 def _of_a_twin(case: Case, output: Output, entry: Entry) -> bool:
     """Whether a file shows what this machine drew for a token whose picture in the lock another one drew."""
+    # One that lost its mark is the lock's own picture, as it was delivered.
+    own = {sha256 for candidate in entry.candidates for sha256 in hashes(candidate)}
     twins = (one for one in case.world.known.draws(entry.draw) if one.token == entry.token)
-    facts = (one.facts for twin in twins for one in twin.candidates if one.facts is not None)
+    facts = (one.facts for twin in twins for one in twin.candidates if one.facts and one.facts.sha256 not in own)
     return any(case.world.disk.look(output.path, one.sha256, one.bytes) == "same" for one in facts)
 
 

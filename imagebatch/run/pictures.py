@@ -160,9 +160,9 @@ class Pictures:
         `paid` is told of each purchase with the entry as it is then, before its bytes are here. Raises Trouble.
         """
         resolution = variant.policy.resolution
-        cost = bought_price(variant, lane.alias)
         for index in self.to_buy(variant, entry):
             candidate = entry.candidates[index - 1]
+            cost = bought_price(variant, lane.alias, candidate)
             offer = await self._buy(variant, lane, entry, candidate, cost)
             entry = with_candidate(entry, index, replace(candidate, bought=Bought(resolution=resolution)))
             entry = replace(entry, cost=_added(entry.cost, cost_text(cost)))
@@ -330,6 +330,7 @@ class Pictures:
             candidate=candidate.id,
             resolution=variant.policy.resolution,
             generation=entry.generation,
+            paid=candidate.bought is None or cost.money is None or bool(cost.money.amount),
         )
 
 

@@ -226,6 +226,7 @@ def test_git_without_a_repository_is_a_warning(tmp_path: Path, simulated: Simula
 def test_a_pointer_of_lfs_is_no_original(tmp_path: Path, simulated: Simulated) -> None:
     world = _checkout(tmp_path, simulated, "a", path="originals", share="lfs")
     _git(world.project, "init", "-q")
+    _git(world.project, "config", "filter.lfs.clean", "")  # whatever is set up on this machine
     ran = world.run(*APPLY)
     line = "/originals/** filter=lfs diff=lfs merge=lfs -text"
     assert (ran.code, line in ran.out) == (0, True), str(ran)
@@ -244,6 +245,14 @@ def test_a_pointer_of_lfs_is_no_original(tmp_path: Path, simulated: Simulated) -
     assert "2 originals in originals cannot be used" in ran.out
     assert "git lfs pull brings the right ones" in ran.out
     assert clone.entries()["owl"]["status"] == "succeeded"
+    # What is only not filled yet is not paid again.
+    plan = clone.run("plan", "--json", "--force", "missing").lines[0]
+    assert [one["code"] for one in plan["blocked_by"]] == ["store.unfilled"]
+    assert any("git lfs pull brings" in note for note in plan["notes"])
+    refused = clone.run(*APPLY, "--force", "missing")
+    assert (refused.code, len(clone.billed())) == (4, 0), str(refused)
+    shutil.copytree(world.project / "originals", clone.project / "originals", dirs_exist_ok=True)  # git lfs pull
+    assert (clone.run(*APPLY, "--force", "missing").code, len(clone.billed())) == (0, 0)
 
 
 def test_ci_pays_nothing_that_would_go_with_the_runner(tmp_path: Path, simulated: Simulated) -> None:

@@ -1,5 +1,7 @@
 """Rules that choose a candidate: what they measure, and what a plug-in's may not do."""
 
+import os
+import time
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -7,8 +9,9 @@ import pytest
 from PIL import Image
 
 from imagebatch.errors import ImagebatchError, PlanError
+from imagebatch.outputs.choices import Choice, Proposal
 from imagebatch.pipeline import autopick
-from imagebatch.pipeline.autopick import Choice, Proposal, picker
+from imagebatch.pipeline.autopick import Plugged, picker
 
 
 class Last:
@@ -30,6 +33,43 @@ class Broken:
 
     def pick(self, choice: Choice) -> int:
         raise SystemExit(3)
+
+
+class Text(Last):
+    """One that prints, and chooses in words."""
+
+    def pick(self, choice: Choice) -> int:
+        os.write(1, b"noise")
+        return str(super().pick(choice))  # type: ignore[return-value]  # that is its fault
+
+
+class Dead:
+    """One that takes its process along."""
+
+    def pick(self, choice: Choice) -> int:
+        os._exit(0)
+
+
+class Hangs:
+    """One that never ends."""
+
+    def pick(self, choice: Choice) -> int:
+        time.sleep(3600)
+        return 1
+
+
+class Hollow:
+    """One that is none."""
+
+
+FAULTS = {
+    "Wild": "it chose 9, which was not offered",
+    "Broken": "it raised SystemExit: 3",
+    "Text": "it chose '2', which was not offered",
+    "Dead": "its process died",
+    "Hollow": "it has no method `pick`",
+    "Missing": "it raised AttributeError",
+}
 
 
 def checks(side: int = 8) -> Image.Image:
@@ -73,19 +113,20 @@ def test_a_plug_in_rule_is_found_and_its_faults_are_one_message(
     choice: Choice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def offered(*, group: str) -> list[EntryPoint]:
-        names = ("Last", "Wild", "Broken", "Missing")
+        names = (*FAULTS, "Last")
         return [EntryPoint(name=name.lower(), value=f"{__name__}:{name}", group=group) for name in names]
 
     monkeypatch.setattr(autopick, "entry_points", offered)
     assert picker("last").pick(choice) == 2
-    for rule in ("wild", "broken"):
+    for rule, said in FAULTS.items():
         with pytest.raises(PlanError) as refused:
-            picker(rule).pick(choice)
-        assert (refused.value.code, rule in refused.value.detail) == ("pick.plugin", True)
-    with pytest.raises(PlanError) as missing:
-        picker("missing")
-    assert missing.value.code == "pick.plugin"
+            picker(rule.lower()).pick(choice)
+        assert refused.value.code == "pick.plugin"
+        assert f"'{rule.lower()}' cannot be used: over hero: {said}" in refused.value.detail
+    with pytest.raises(PlanError) as hangs:
+        Plugged("hangs", f"{__name__}:Hangs", seconds=1).pick(choice)
+    assert hangs.value.code == "pick.plugin"
     with pytest.raises(PlanError) as unknown:
         picker("prettiest")
     assert unknown.value.code == "pick.rule"
-    assert "closest, broken, last" in unknown.value.detail
+    assert "closest, broken, dead" in unknown.value.detail
