@@ -69,6 +69,8 @@ export interface ImageFile {
   readonly sha256: string;
 }
 
+type Sets = Readonly<Partial<Record<string, string>>>;
+
 export interface Image {
   readonly address: string;
   readonly candidate: number;
@@ -80,16 +82,24 @@ export interface Image {
   readonly sha256: string;
   readonly placeholder: string;
   readonly files: readonly ImageFile[];
-  readonly srcset: Readonly<Record<string, string>>;
+  readonly srcset: Sets;
 }
+"""
+
+
+# Any media type may be asked for: that a picture has no set for one is no mistake of whoever asks.
+_NAMES: Final = """
+export type ImageName = keyof typeof written;
+export const images: {
+  readonly [Name in ImageName]: Omit<(typeof written)[Name], "srcset"> & { readonly srcset: Sets };
+} = written;
 """
 
 
 def _typescript(images: Sequence[Image], _: str) -> str:
     lines = "".join(f"  {_property(one.name)}: {_object(one)},\n" for one in images)
     return (
-        f"// {_WRITTEN}\n\n{_TYPES}\nexport const images = {{\n{lines}}} as const satisfies Record<string, Image>;\n\n"
-        "export type ImageName = keyof typeof images;\n"
+        f"// {_WRITTEN}\n\n{_TYPES}\nconst written = {{\n{lines}}} as const satisfies Record<string, Image>;\n{_NAMES}"
     )
 
 

@@ -9,6 +9,7 @@ read. It is only looked through where a person asks for just that.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -190,5 +191,9 @@ def _is_expired(name: str, now: float, expire_s: float) -> bool:
 
 
 def _delete(folder: Path) -> None:
+    """Delete the pictures of a trash, and its folders as far as that leaves them empty."""
     for path in _stored(folder).values():
         remove(path)
+    for shard in (*(folder / name for name in names_in(folder)), folder):
+        with suppress(OSError):
+            seams.disk.rmdir(shard)

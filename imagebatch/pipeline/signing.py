@@ -11,6 +11,7 @@ from imagebatch.model.settings import SigningSettings
 from imagebatch.outputs.signing import Signer
 from imagebatch.outputs.workers import CHECK_S, WorkerGone, Workers
 from imagebatch.pipeline.project import Project
+from imagebatch.plan.picking import is_own
 from imagebatch.plan.types import Action, Change
 
 EXTRA: Final = "c2pa"
@@ -56,8 +57,13 @@ async def tried_signer(project: Project, changes: Iterable[Change], workers: Wor
 
 def _signs(change: Change) -> bool:
     """Whether it may write a file that has to be signed."""
-    if change.variant is None or not {change.action, *change.also} - _NO_FILES:
+    if change.variant is None or not {change.action, *change.also} - _NO_FILES or change.own is not None:
         return False
+    drawn = change.known or change.entry
+    offered = drawn.candidates if drawn is not None else ()
+    picked = change.picked or (change.entry.picked if change.entry is not None else ())
+    if picked and all(at <= len(offered) and is_own(offered[at - 1]) for at in picked):
+        return False  # nobody here saw a person's own file made
     return any(output.mark is not None and output.mark.signed is not None for output in change.variant.outputs)
 
 

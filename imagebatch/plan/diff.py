@@ -159,7 +159,11 @@ def _moves(gone: Sequence[str], survey: _Survey, recorded: Recorded, moved: Sequ
     if not free or not new:
         return Moves()
     return find_moves(
-        gone=free, new=new, moved=moved, draw_of=lambda address: draw_that_counts(address, world.picks, recorded)
+        gone=free,
+        new=new,
+        moved=moved,
+        draw_of=lambda address: draw_that_counts(address, world.picks, recorded),
+        recorded=recorded.__contains__,
     )
 
 

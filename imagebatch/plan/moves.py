@@ -16,16 +16,22 @@ class Moves:
 
 
 def find_moves(
-    *, gone: Sequence[str], new: Mapping[str, str], moved: Sequence[Moved], draw_of: Callable[[str], str]
+    *,
+    gone: Sequence[str],
+    new: Mapping[str, str],
+    moved: Sequence[Moved],
+    draw_of: Callable[[str], str],
+    recorded: Callable[[str], bool] = lambda _: False,
 ) -> Moves:
     """Pair recorded addresses that nobody wants with wanted ones that the lock does not know.
 
-    `gone` are the first, `new` maps the second to their draw fingerprints; `draw_of` tells a recorded address's draw.
+    `gone` are the first, `new` maps the second to their draw fingerprints; `draw_of` tells a recorded address's draw,
+    `recorded` whether the lock has an address: no chain of renames goes on through one that stands there itself.
     The manifest's own `moved` lines come first, whatever was drawn. Then a draw fingerprint pairs its addresses where
     it occurs equally often on both sides: in any other case pairing would be a guess, and adoption costs nothing
     either.
     """
-    sources, notes = _told(gone, new, moved)
+    sources, notes = _told(gone, new, moved, recorded)
     taken = set(sources.values())
     left = [address for address in gone if address not in taken]
     wanting = _by_draw((address, draw) for address, draw in new.items() if address not in sources)
@@ -45,7 +51,9 @@ def _by_draw(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return grouped
 
 
-def _told(gone: Sequence[str], new: Mapping[str, str], moved: Sequence[Moved]) -> tuple[dict[str, str], list[str]]:
+def _told(
+    gone: Sequence[str], new: Mapping[str, str], moved: Sequence[Moved], recorded: Callable[[str], bool]
+) -> tuple[dict[str, str], list[str]]:
     sources: dict[str, str] = {}
     notes: list[str] = []
     if not moved:
@@ -58,9 +66,13 @@ def _told(gone: Sequence[str], new: Mapping[str, str], moved: Sequence[Moved]) -
             match = pattern.fullmatch(target)
             if match is not None:
                 target, line = fill_glob(candidate.target, match.groups()), candidate
-                if target in new:
+                if target in new or recorded(target):
                     break
         if line is None:
+            continue
+        if target not in new and recorded(target):
+            where = f"{line.place.path}:{line.place.line}"
+            notes.append(f"{where}: {address} cannot move to {target}, which is in the lock itself; it is not followed")
             continue
         if target in sources:
             notes.append(f"{line.place.path}:{line.place.line}: {address} and {sources[target]} both move to {target}")

@@ -100,7 +100,12 @@ class Originals:
         if self.count:
             whose = ", ".join(self.first) + (", …" if self.count > len(self.first) else "")
             pictures = "picture" if self.count == 1 else "pictures"
-            yield fault("verify.originals", f"{self.count:,} {pictures} of {whose}", severity="warning")
+            folder = self.subject.project.settings.store.path
+            hint = (
+                "apply fetches them when it needs them, free while the provider has them; or copy the store of another "
+                f"checkout, or the one before store: {{path}} was changed, to {folder}/"
+            )
+            yield fault("verify.originals", f"{self.count:,} {pictures} of {whose}", severity="warning", hint=hint)
 
 
 @dataclass(slots=True, kw_only=True)

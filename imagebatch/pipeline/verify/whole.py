@@ -14,6 +14,7 @@ from imagebatch.model.picks import Pick
 from imagebatch.outputs.tree import Tree
 from imagebatch.pipeline.verify.faults import Code, fault
 from imagebatch.pipeline.verify.subject import Subject
+from imagebatch.plan.following import followed_picks
 from imagebatch.plan.foreign import all_hashes
 from imagebatch.plan.types import Change
 
@@ -74,6 +75,8 @@ class Picks:
         if self.subject.planned is None:
             return
         variant = self.subject.planned.variants.get(address)
+        if variant is None and self._goes_along(pick):
+            return
         if variant is None:
             detail = f"{PICKS_PATH} chooses for it, and no manifest wants it"
         elif variant.draw != pick.for_draw and pick.use:  # what was rejected has been drawn anew
@@ -81,6 +84,15 @@ class Picks:
         else:
             return
         yield fault("verify.stale_pick", detail, address=address, severity="warning")
+
+    def _goes_along(self, pick: Pick) -> bool:
+        """Whether a choice counts for the address that took the place of its own, which was renamed."""
+        planned, ledger = self.subject.planned, self.subject.ledger
+        if planned is None or ledger is None:
+            return False
+        written = self.subject.project.loaded.picks
+        followed = followed_picks(written, planned.variants.values(), ledger).picks
+        return any(one == pick for address, one in followed.items() if address not in written.picks)
 
     def _own_file(self, address: str, pick: Pick, path: str) -> Iterator[Problem]:
         """One's own file: changed, or gone; the store has its old bytes, so that a gone one only warns there."""

@@ -64,7 +64,7 @@ def test_json_says_what_is_there(index: tuple[Image, ...]) -> None:
 @given(indexes)
 def test_the_objects_of_typescript_are_those_of_json(index: tuple[Image, ...]) -> None:
     text = render_index("ts", index)
-    body = text.split("export const images = {\n", 1)[1].rsplit("} as const satisfies", 1)[0]
+    body = text.split("const written = {\n", 1)[1].rsplit("} as const satisfies", 1)[0]
     # An object literal of JSON values, but for the last comma and the one name that is no plain property.
     lines = body.splitlines()
     assert not [line for line in lines if line.startswith('  "__proto__":')]

@@ -40,6 +40,13 @@ def test_a_chain_of_renames_is_followed_and_a_circle_ends() -> None:
     assert moves({"a": "1"}, {"z": "2"}, ("a", "b"), ("b", "a")).sources == {}
 
 
+def test_no_chain_goes_on_through_an_address_that_the_lock_has_itself() -> None:
+    moved = [Moved(source=source, target=target, place=PLACE) for source, target in (("a", "b"), ("b", "c"))]
+    found = find_moves(gone=["a"], new={"c": "2"}, moved=moved, draw_of={"a": "1"}.__getitem__, recorded="b".__eq__)
+    assert found.sources == {}, "what is protected at b would be thought to be at c"
+    assert found.notes == ("manifests/a.yaml:3: a cannot move to b, which is in the lock itself; it is not followed",)
+
+
 def test_two_that_move_to_one_address_are_told() -> None:
     found = moves({"a1": "1", "a2": "2"}, {"b": "3"}, ("a?", "b"))
     assert found.sources == {"b": "a1"}
