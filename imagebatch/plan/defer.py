@@ -60,6 +60,9 @@ def _waits_for(variant: Variant, changes: dict[str, Change], entry_of: Callable[
         change = changes.get(source)
         coming = change is not None and change.action in _BRINGS_ANOTHER_PICTURE
         entry = change.entry if change is not None else entry_of(source)
+        if not coming and source in sources:
+            told.append(f"{source}, whose pick changes")
+            continue
         told.append(source if coming else what_is_lacking(source, entry, unpicked=_unpicked(change, entry)))
     return f"waits for {', '.join(told)}"
 

@@ -62,7 +62,7 @@ REASONS: dict[Reason, str] = {
     "adopted": "drawn before",
     "shared": "same request",
     "unavailable": "picture not to be had",
-    "reference_pending": "its reference is not drawn yet",
+    "reference_pending": "its reference is not settled yet",
     "resolution": "higher resolution wanted",
 }
 _ALSO: dict[Action, str] = {
