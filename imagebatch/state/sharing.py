@@ -1,6 +1,7 @@
 """A session's part in what runs on other machines see: nothing, the shared lease, or that and the journal's mirror."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,8 +56,9 @@ class Sharing:
         if self._mirror is not None and self._seen is not None:
             self.clearance()()
             content = self._mirror.encode()
-            if content != (read_regular(self._seen) or b""):
-                write_atomic(self._seen, content)
+            with suppress(StateError):  # it is a copy: a disk that is full keeps nobody from saving the rest
+                if content != (read_regular(self._seen) or b""):
+                    write_atomic(self._seen, content)
 
     def raise_lost(self) -> None:
         """Raise RefusedError (`lock.lost`) where the lease was found to be another's."""
