@@ -114,6 +114,9 @@ def explain(project: Project, planned: Planned, address: str) -> Explained:
     Raises PlanError for an address that is neither wanted nor recorded.
     """
     change = next((one for one in planned.plan.changes if one.address == address), None)
+    goes_on = next((one.address for one in planned.plan.changes if one.moved_from == address), None)
+    if change is None and goes_on is not None:
+        return explain(project, planned, goes_on)  # which says what it was called before
     if change is None:
         detail = f"{address} is neither in the manifests nor in the lock."
         known = [one.address for one in planned.plan.changes]

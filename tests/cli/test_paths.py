@@ -113,6 +113,14 @@ def test_nothing_is_paid_for_a_path_that_another_address_keeps(way: str, project
         assert sorted(files(project)) == ["x", "z"]
 
 
+def test_an_old_name_is_explained_by_the_new_one(project: Project) -> None:
+    declare(project, {"fox": ("fox", "x")})
+    applied(project)
+    declare(project, {"cub": ("fox", "x")})
+    ran = project.run("explain", "fox")
+    assert (ran.code, "cub" in ran.out, "was fox" in ran.out) == (0, True, True), ran.out + ran.err
+
+
 def test_a_rename_that_is_to_be_destroyed_under_its_new_name_is_no_error(project: Project) -> None:
     declare(project, {"fox": ("fox", "x")})
     applied(project)
