@@ -151,10 +151,10 @@ def webp_head(data: bytes) -> tuple[int, int]:
 def _webp_size(name: bytes, start: bytes) -> tuple[int, int] | None:
     if name == b"VP8X" and len(start) >= 10:
         return 1 + int.from_bytes(start[4:7], "little"), 1 + int.from_bytes(start[7:10], "little")
-    if name == b"VP8 " and start[3:6] == b"\x9d\x01\x2a":
+    if name == b"VP8 " and start[3:6] == b"\x9d\x01\x2a" and len(start) >= 10:
         width, height = struct.unpack_from("<HH", start, 6)
         return width & 0x3FFF, height & 0x3FFF
-    if name == b"VP8L" and start[:1] == b"\x2f":
+    if name == b"VP8L" and start[:1] == b"\x2f" and len(start) >= 5:
         bits = int.from_bytes(start[1:5], "little")
         return 1 + (bits & 0x3FFF), 1 + ((bits >> 14) & 0x3FFF)
     return None

@@ -163,10 +163,13 @@ class Assets(Machine):
         project, address = self.opened(), doubt.address
         self.reached[f"settled by {way}"] += 1
         if way == "abandon":
-            self._close(doubt)
+            for one in self._at(address):
+                self._close(one)
             self._commanded(lambda: resolving.abandon(project, (address,), lock_timeout_s=0), death)
         elif way == "resend":
-            self._close(doubt)
+            for one in self._at(address):
+                if one.draw == doubt.draw:  # they are given up together
+                    self._close(one)
             self.run(PlanRequest(select=(address,), in_doubt="resend"), death=death)
         elif way == "file" and not doubt.answers_later:
             self.world.disk.put(str(BY_HAND), drawn("by hand"))
@@ -199,8 +202,14 @@ class Assets(Machine):
         asked = (sent.provider, str(json.loads(sent.request)["prompt"]))
         self.account.close(self.here, asked, doubt.token)
 
+    def _at(self, address: str) -> tuple[Doubt, ...]:
+        """All that is in doubt at an address: what it was sent to an alias before, too."""
+        project = self.opened()
+        with self.world.installed():
+            return resolving.list_doubts(project, (address,)).doubts
+
     def _doubts(self) -> dict[str, Doubt]:
-        """What is in doubt, by address; each can be named alone, and no open step is left out of it."""
+        """What is in doubt, by address the first; each can be named, and no open step is left out of it."""
         project = self.opened()
         with self.world.installed():
             found = resolving.list_doubts(project).doubts
@@ -208,9 +217,11 @@ class Assets(Machine):
             for token, sent in steps.items():
                 told = any(token in one.tokens or sent.address in one.names for one in found)
                 assert told or sent.provider == LISTS, f"{sent} is open, and nothing is said to be in doubt"
-            for one in found:
-                assert resolving.list_doubts(project, (one.address,)).doubts == (one,), f"{one} cannot be named"
-        return {one.address: one for one in found}
+        for one in found:
+            named = self._at(one.address)
+            assert one in named, f"{one} cannot be named"
+            assert {each.address for each in named} == {one.address}, f"{one} cannot be named alone"
+        return {one.address: one for one in reversed(found)}
 
     # The project -----------------------------------------------------------------------------------------------------
 
