@@ -1,7 +1,7 @@
 """Files that stand where an output is to go and are not ours."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from imagebatch.model.generation import Candidate
@@ -20,17 +20,9 @@ def foreign_files(changes: Sequence[Change], recorded: Recorded, world: World) -
 
     A file that holds just the bytes to be placed is none; neither is one that the lock lists for any address.
     """
-    found: list[str] = []
-    ours: Mapping[str, set[str]] | None = None
-    for change in changes:
-        for path in _new_paths(change, world):
-            if not world.disk.exists(path):
-                continue
-            if ours is None:
-                ours = recorded_files(recorded)
-            if path not in ours:
-                found.append(path)
-    return tuple(sorted(found))
+    taken = [path for _, path in _taken(changes, world)]
+    ours = recorded_files(recorded) if taken else {}
+    return tuple(sorted(path for path in taken if path not in ours))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +38,13 @@ def held_paths(changes: Sequence[Change], recorded: Recorded, world: World) -> t
     """Paths that the plan would write, where a file of an address stands that keeps it: an orphan's, a protected one's,
     one's that is not selected. What would be drawn for such a path could be put nowhere.
     """
+    taken = _taken(changes, world)
+    owners, left = (_owners(recorded), paths_left(changes)) if taken else ({}, {})
     found: list[Held] = []
-    left = paths_left(changes)
-    owners: Mapping[str, list[str]] | None = None
-    for change in changes:
-        for path in _new_paths(change, world):
-            if not world.disk.exists(path):
-                continue
-            if owners is None:
-                owners = _owners(recorded)
-            own = {change.address, change.moved_from}
-            stays = [one for one in owners.get(path, ()) if one not in own and path not in left.get(one, ())]
-            found += [Held(path=path, address=change.address, owner=one) for one in stays[:1]]
+    for change, path in taken:
+        own = {change.address, change.moved_from}
+        stays = [one for one in owners.get(path, ()) if one not in own and path not in left.get(one, ())]
+        found += [Held(path=path, address=change.address, owner=one) for one in stays[:1]]
     return tuple(found)
 
 
@@ -76,6 +63,11 @@ def paths_left(changes: Sequence[Change]) -> dict[str, tuple[str, ...]]:
             stay = {file.path for file in wanted_files(variant, tuple(every))}
         found[change.moved_from or change.address] = tuple(one.path for one in entry.outputs if one.path not in stay)
     return found
+
+
+def _taken(changes: Sequence[Change], world: World) -> list[tuple[Change, str]]:
+    """The paths that changes would write for the first time, where something stands already."""
+    return [(change, path) for change in changes for path in _new_paths(change, world) if world.disk.exists(path)]
 
 
 def _owners(recorded: Recorded) -> dict[str, list[str]]:

@@ -91,6 +91,25 @@ def released(machines: Machines, at: Server, folder: Path) -> None:
     assert machines.run(at, folder, "lock", "release", command).code == 0
 
 
+def dies_while_it_sends(bench: Bench) -> None:
+    """A run of the first machine that is killed when its create has been taken, and before the answer."""
+    bench.script(rule("create", delay_s=20))
+    first = bench.start("apply", "-y")
+    bench.until("create")
+    first.signal(signal.SIGKILL)
+    first.wait()
+    bench.clear()
+
+
+def in_doubt_elsewhere(bench: Bench, machines: Machines, second: Server) -> Path:
+    """Another machine, which has taken over from one that died while it sent, and shows that to be in doubt."""
+    dies_while_it_sends(bench)
+    other = machines.another()
+    released(machines, second, other)
+    assert machines.run(second, other, "apply", "-y").code == 3
+    return other
+
+
 # The lease ------------------------------------------------------------------------------------------------------------
 
 
@@ -405,15 +424,7 @@ def test_a_machine_that_comes_back_hears_how_its_own_doubt_ended(
 ) -> None:
     folder = machines.publish(LEASE, MIRROR, manifest=BLIND_MUGS.replace("[1, 2, 3]", "[1]"))
     lineage = (folder / "imagebatch.yaml").read_text("utf-8").partition("lineage: ")[2][:32]
-    bench.script(rule("create", delay_s=20))
-    first = bench.start("apply", "-y")
-    bench.until("create")
-    first.signal(signal.SIGKILL)
-    first.wait()
-    bench.clear()
-    other = machines.another()
-    released(machines, second, other)
-    assert machines.run(second, other, "apply", "-y").code == 3
+    other = in_doubt_elsewhere(bench, machines, second)
     assert machines.run(second, other, "resolve", "mug", "--abandon").code == 0
     assert machines.run(second, other, "apply", "-y").code == 0
     (entry,) = entries(other).values()
@@ -434,15 +445,7 @@ def test_what_another_machine_sent_again_and_drew_is_not_sent_once_more(
     bench: Bench, machines: Machines, second: Server
 ) -> None:
     folder = machines.publish(LEASE, MIRROR, manifest=BLIND_MUGS.replace("[1, 2, 3]", "[1]"))
-    bench.script(rule("create", delay_s=20))
-    first = bench.start("apply", "-y")
-    bench.until("create")
-    first.signal(signal.SIGKILL)
-    first.wait()
-    bench.clear()
-    other = machines.another()
-    released(machines, second, other)
-    assert machines.run(second, other, "apply", "-y").code == 3
+    other = in_doubt_elsewhere(bench, machines, second)
     assert machines.run(second, other, "resolve", "mug", "--resend", "-y").code == 0
     assert [entry.attempt for entry in entries(other).values()] == [2]
     billed = bench.bills()
@@ -459,13 +462,8 @@ def test_a_doubt_that_was_resolved_on_another_machine_does_not_come_back(
     bench: Bench, machines: Machines, second: Server
 ) -> None:
     machines.publish(LEASE, MIRROR, manifest=BLIND_MUGS.replace("[1, 2, 3]", "[1]"))
-    bench.script(rule("create", delay_s=20))
-    first = bench.start("apply", "-y")
-    bench.until("create")
-    first.signal(signal.SIGKILL)
-    first.wait()
+    dies_while_it_sends(bench)
     shutil.rmtree(bench.folder)
-    bench.clear()
     other = machines.another()
     released(machines, second, other)
     doubted = machines.run(second, other, "apply", "-y")
