@@ -92,9 +92,7 @@ class Tree:
         with disk_errors(path, _SAFE, gone=True), self._parent(path, make=True) as (folder, name):
             there = _hash_at(folder, name, path)
             if there == sha256:
-                with suppress(FileNotFoundError):  # a run that died between two names of one file left it
-                    seams.disk.unlink(_temp(name), dir_fd=folder)
-                    seams.disk.fsync(folder)
+                _drop_second_name(folder, name)
                 return "same"
             if there is not None and there != replaces:
                 if not force and there != spare:
@@ -136,6 +134,8 @@ class Tree:
         and with `force` whatever it is. Raises RefusedError for another file there.
         """
         if self.hash_of(target) == sha256:
+            with disk_errors(target, _SAFE), self._parent(target, make=False) as (into, new_name):
+                _drop_second_name(into, new_name)
             self.remove(source, sha256)
             return "same"
         try:
@@ -344,6 +344,13 @@ def _put(folder: int, temp: str, name: str, path: str, *, clobber: bool, source:
             seams.disk.unlink(temp, dir_fd=origin)
             return
     seams.disk.replace(temp, name, src_dir_fd=origin, dst_dir_fd=folder)
+
+
+def _drop_second_name(folder: int, name: str) -> None:
+    """Remove what a run left that died between two names of one file."""
+    with suppress(FileNotFoundError):
+        seams.disk.unlink(_temp(name), dir_fd=folder)
+        seams.disk.fsync(folder)
 
 
 def _link(path: str, name: str) -> OutputError:

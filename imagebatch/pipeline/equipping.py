@@ -1,7 +1,7 @@
 """What carrying out a plan needs, bound together: lanes, pollers, the paid-call protocol, files."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -92,7 +92,7 @@ async def equip(
         spending=run.spending,
     )
     disk = PlacedDisk(run.disk, run.session.ledger, known_here(run.session.ledger, run.store, run.beside))
-    handover = _handover(planned.plan.changes)
+    handover = _handover(planned.plan.changes, run.session.lease.check)
     files = Files(
         root=run.home,
         outputs=Outputs(store=run.store, workers=workers, tree=tree, signer=signer),
@@ -135,12 +135,13 @@ async def equip(
     return Equipped(executor=executor, lanes=lanes, pollers=pollers, listings=listings)
 
 
-def _handover(changes: Sequence[Change]) -> Handover:
+def _handover(changes: Sequence[Change], check: Callable[[], None]) -> Handover:
     left = paths_left(changes)
     entries = {change.moved_from or change.address: change for change in changes if change.entry is not None}
     leaving = {path: change.entry for at, change in entries.items() for path in left.get(at, ()) if change.entry}
     removed = {at for at, change in entries.items() if change.action in {"forget", "delete"}}
-    return Handover(leaving=leaving, going=frozenset(path for at in removed for path in left.get(at, ())))
+    going = frozenset(path for at in removed for path in left.get(at, ()))
+    return Handover(leaving=leaving, going=going, check=check)
 
 
 def _creator(

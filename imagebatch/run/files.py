@@ -1,6 +1,6 @@
 """The files that the project keeps: made from picks, renamed, put away. Never touches a file that is not ours."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -66,11 +66,13 @@ class Handover:
     the path, they give way.
 
     While it `waits` none does: a path may yet come free by itself, and a rename is better than a file made anew.
+    `check` raises where another run holds the project now: what stands there may be that run's.
     """
 
     leaving: Mapping[str, Entry] = field(default_factory=dict)
     going: Collection[str] = ()
     waits: bool = False
+    check: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +266,8 @@ class Files:
     async def _spare(self, path: str) -> str | None:
         """The hash of what stands at a path and may go to the trash, so that another file has its place.
 
-        A file whose address goes on under another path does so only where its picture is in the store.
+        The file of an address that is removed goes there at once, as it would at the end. One whose address goes on
+        under another path gives way only where its picture is in the store.
         """
         spare = self.disk.spare(path)
         owner = self.handover.leaving.get(path)
@@ -274,7 +277,12 @@ class Files:
         if self.disk.look(path, output.sha256, output.bytes) != "same":
             return None
         await self.keep_bytes(owner)
-        return output.sha256 if path in self.handover.going or self._is_stored(owner) else None
+        self.handover.check()
+        if path in self.handover.going:
+            await self.outputs.trash(output, self.day)
+            self.disk.forget(path)
+            return None
+        return output.sha256 if self._is_stored(owner) else None
 
     def _is_stored(self, entry: Entry) -> bool:
         sources = [source_of(entry.candidates[at - 1]) for at in entry.picked if at <= len(entry.candidates)]
