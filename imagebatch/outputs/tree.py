@@ -134,7 +134,11 @@ class Tree:
         and with `force` whatever it is. Raises RefusedError for another file there.
         """
         if self.hash_of(target) == sha256:
-            with disk_errors(target, _SAFE), self._parent(target, make=False) as (into, new_name):
+            with (
+                suppress(FileNotFoundError),  # its folder went meanwhile
+                disk_errors(target, _SAFE),
+                self._parent(target, make=False) as (into, new_name),
+            ):
                 _drop_second_name(into, new_name)
             self.remove(source, sha256)
             return "same"
